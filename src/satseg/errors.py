@@ -1,0 +1,5 @@
+"""The one exception whose message is written for the user: one line, no traceback."""
+
+
+class UserError(Exception):
+    """A mistake the user can mend; the message names the file or key, what is wrong and what to do."""

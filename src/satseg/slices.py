@@ -1,0 +1,200 @@
+"""What each stage gets to see of the configuration: the part that can change its result, and nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from satseg.config import (
+    Config,
+    DemoSource,
+    Evaluation,
+    KaggleSource,
+    LandClass,
+    Layout,
+    ModelSpec,
+    Recipe,
+    Split,
+    Strict,
+    Study,
+    Training,
+    counted_classes,
+    read_yaml,
+)
+from satseg.errors import UserError
+
+
+class Cell(Strict):
+    """One training: dataset × model × recipe × seed."""
+
+    dataset: str
+    model: str
+    recipe: str
+    seed: int
+
+    @property
+    def path(self) -> Path:
+        """Folder of the cell below `results/runs`."""
+        return Path(self.dataset, self.model, self.recipe, f"seed{self.seed}")
+
+
+class DownloadSlice(Strict):
+    """For `download`."""
+
+    dataset: str
+    path: str | None
+    source: KaggleSource | DemoSource | None = Field(discriminator="kind")
+
+
+class TileSlice(Strict):
+    """For `tile`; `colors` only where the masks are colours."""
+
+    dataset: str
+    layout: Layout
+    classes: list[str]
+    colors: list[str] | None
+    gaps: list[str] | list[int]
+    tile_size: int
+    groups: list[list[str]]
+
+
+class SplitSlice(Strict):
+    """For `split`."""
+
+    split: Split
+
+
+class TrainSlice(Strict):
+    """For `train`; `counted` are the class indices that count in loss and metrics."""
+
+    cell: Cell
+    model: ModelSpec
+    training: Training
+    classes: list[str]
+    counted: list[int]
+
+
+class EvaluateSlice(Strict):
+    """For `evaluate`."""
+
+    evaluate: Evaluation
+
+
+class ProfileSlice(Strict):
+    """For `profile`."""
+
+    dataset: str
+    model_name: str
+    model: ModelSpec
+    classes: int
+
+
+class StudyDataset(Strict):
+    """What a study shows of a dataset."""
+
+    title: str
+    licence: str
+    url: str | None
+    classes: list[LandClass]
+
+
+class StudySlice(Strict):
+    """For `tables`, `figures` and `report`."""
+
+    name: str
+    study: Study
+    datasets: dict[str, StudyDataset]
+    models: dict[str, ModelSpec]
+    recipes: dict[str, Recipe]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every cell, in the order tables and figures show them."""
+        return cells(self.study)
+
+    def counted(self, cell: Cell) -> list[int]:
+        """Class indices that count in a cell."""
+        return counted_classes(self.datasets[cell.dataset], self.recipes[cell.recipe])
+
+
+def cells(study: Study) -> list[Cell]:
+    """The study's grid, datasets first, seeds last."""
+    return [
+        Cell(dataset=d, model=m, recipe=r, seed=s)
+        for d in study.datasets
+        for m in study.models
+        for r in study.recipes
+        for s in study.seeds
+    ]
+
+
+def download_slice(config: Config, dataset: str) -> DownloadSlice:
+    entry = config.datasets[dataset]
+    return DownloadSlice(dataset=dataset, path=entry.path, source=None if entry.path else entry.source)
+
+
+def tile_slice(config: Config, dataset: str) -> TileSlice:
+    entry = config.datasets[dataset]
+    by_color = entry.layout.mask_values == "color"
+    return TileSlice(
+        dataset=dataset,
+        layout=entry.layout,
+        classes=[c.name for c in entry.classes],
+        colors=[c.color for c in entry.classes] if by_color else None,
+        gaps=entry.gaps,
+        tile_size=entry.tile_size,
+        groups=entry.groups,
+    )
+
+
+def split_slice(config: Config, split: str) -> SplitSlice:
+    return SplitSlice(split=config.splits[split])
+
+
+def train_slice(config: Config, dataset: str, model: str, recipe: str, seed: int | str) -> TrainSlice:
+    entry, chosen = config.datasets[dataset], config.recipes[recipe]
+    return TrainSlice(
+        cell=Cell(dataset=dataset, model=model, recipe=recipe, seed=int(seed)),
+        model=config.models[model],
+        training=Training.model_validate(chosen.model_dump(include=set(Training.model_fields))),
+        classes=[c.name for c in entry.classes],
+        counted=counted_classes(entry, chosen),
+    )
+
+
+def evaluate_slice(config: Config, recipe: str) -> EvaluateSlice:
+    return EvaluateSlice(evaluate=config.recipes[recipe].evaluate)
+
+
+def profile_slice(config: Config, dataset: str, model: str) -> ProfileSlice:
+    classes = len(config.datasets[dataset].classes)
+    return ProfileSlice(dataset=dataset, model_name=model, model=config.models[model], classes=classes)
+
+
+def study_slice(config: Config, study: str) -> StudySlice:
+    chosen = config.study[study]
+    datasets = {name: config.datasets[name] for name in chosen.datasets}
+    return StudySlice(
+        name=study,
+        study=chosen,
+        datasets={n: d.model_dump(include=set(StudyDataset.model_fields)) for n, d in datasets.items()},
+        models={name: config.models[name] for name in chosen.models},
+        recipes={name: config.recipes[name] for name in chosen.recipes},
+    )
+
+
+def parse(kind: type[Strict], text: str) -> Any:
+    """A slice from JSON, or from a JSON or YAML file.
+
+    Raises:
+        UserError: the text is neither, or does not fit `kind`.
+    """
+    try:
+        if text.lstrip().startswith("{"):
+            return kind.model_validate_json(text)
+        value = read_yaml(text)
+        return kind.model_validate(value.get("slice", value) if isinstance(value, dict) else value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the whole"
+        raise UserError(f"--slice: {key}: {first['msg']} (a {kind.__name__} is expected)") from None
