@@ -1,0 +1,1 @@
+"""satseg: comparisons of efficient segmentation models on land-cover imagery, rebuilt from one command."""

@@ -12,7 +12,9 @@ from satseg.slices import parse
 log = logging.getLogger("satseg")
 
 
-def stage(name: str, about: str, slice_kind: type[Strict], run: Callable, paths: dict[str, str], **options: dict) -> None:
+def stage(
+    name: str, about: str, slice_kind: type[Strict], run: Callable, paths: dict[str, str], **options: dict
+) -> None:
     """Parse the command line and call `run(slice, **paths, **options)`.
 
     Args:
@@ -24,13 +26,19 @@ def stage(name: str, about: str, slice_kind: type[Strict], run: Callable, paths:
         options: optional arguments, as keywords of `add_argument`.
     """
     parser = argparse.ArgumentParser(prog=f"python -m satseg.stages.{name}", description=about)
-    parser.add_argument("--slice", required=True, help=f"the configuration it needs: JSON, or a file of it ({slice_kind.__name__})")
+    parser.add_argument(
+        "--slice",
+        required=True,
+        help=f"the configuration it needs: JSON, or a file of it ({slice_kind.__name__})",
+    )
     for flag, text in paths.items():
         parser.add_argument(f"--{flag}", required=True, help=text)
     for flag, keywords in options.items():
         parser.add_argument(f"--{flag.replace('_', '-')}", **keywords)
     arguments = vars(parser.parse_args())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
     try:
         run(parse(slice_kind, arguments.pop("slice")), **arguments)
     except UserError as error:

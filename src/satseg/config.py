@@ -5,6 +5,7 @@
 
 import argparse
 import difflib
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -76,7 +77,7 @@ class DemoSource(Strict):
 
 
 class Layout(Strict):
-    """Where images and masks lie in the raw folder. `{field}` matches part of one path component, `**/` any folders."""
+    """Where images and masks lie in the raw folder. `{field}` matches part of one name, `**/` any folders."""
 
     images: str
     """Path pattern of the images."""
@@ -189,7 +190,9 @@ class UNetSpec(Strict):
     def _levels(self):
         for key in ("convs", "decoder_convs"):
             if len(getattr(self, key)) != len(self.widths):
-                raise ValueError(f"{key} has {len(getattr(self, key))} entries; widths has {len(self.widths)}")
+                raise ValueError(
+                    f"{key} has {len(getattr(self, key))} entries; widths has {len(self.widths)}"
+                )
         return self
 
     @property
@@ -413,7 +416,9 @@ FILES = {
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load(folder: str | Path = ROOT / "config", overrides: dict | None = None, origin: str = "--configfile") -> Config:
+def load(
+    folder: str | Path = ROOT / "config", overrides: dict | None = None, origin: str = "--configfile"
+) -> Config:
     """Read, merge and check the configuration.
 
     Args:
@@ -425,7 +430,9 @@ def load(folder: str | Path = ROOT / "config", overrides: dict | None = None, or
         UserError: one line per mistake: file, key, value, what is allowed, nearest match.
     """
     folder = Path(folder)
-    raw: dict[str, Any] = {key: _read(folder / name, key) for key, name in FILES.items()}
+    raw: dict[str, Any] = {}
+    for key, name in FILES.items():
+        raw |= _read(folder / name, key)
     raw["study"] = {path.stem: _parse(path) for path in sorted((folder / "studies").glob("*.yaml"))}
 
     def place(key: tuple) -> str:
@@ -442,7 +449,7 @@ def load(folder: str | Path = ROOT / "config", overrides: dict | None = None, or
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        raise UserError("\n".join(dict.fromkeys(_explain(e, raw, place) for e in error.errors()))) from None
+        raise UserError("\n".join(_explain(error.errors(), raw, place))) from None
     _check_names(config, place)
     _check_cells(config, place)
     return config
@@ -463,16 +470,17 @@ def read_yaml(path: str | Path) -> Any:
 def _parse(path: Path) -> dict:
     value = read_yaml(path)
     if not isinstance(value, dict):
-        raise UserError(f"{_shown(path)}: expected keys and values, found {type(value).__name__}")
+        found = "nothing" if value is None else type(value).__name__
+        raise UserError(f"{_shown(path)}: expected keys and values, found {found}")
     return value
 
 
-def _read(path: Path, key: str) -> Any:
+def _read(path: Path, key: str) -> dict:
     values = _parse(path)
     for found in values:
         if found != key:
             raise UserError(_line(_shown(path), (found,), values[found], "unknown key", [key]))
-    return values[key]
+    return values
 
 
 def _shown(path: Path) -> str:
@@ -488,9 +496,12 @@ def _merge(base: Any, over: Any) -> Any:
     return over
 
 
-def _holds(tree: Any, key: tuple) -> bool:
+def _holds(tree: dict, key: tuple) -> bool:
+    """Whether the value at `key` came from the overrides `tree`; all but mappings is replaced as a whole."""
     for part in key:
-        if not isinstance(tree, dict) or part not in tree:
+        if not isinstance(tree, dict):
+            return True
+        if part not in tree:
             return False
         tree = tree[part]
     return bool(key)
@@ -498,11 +509,11 @@ def _holds(tree: Any, key: tuple) -> bool:
 
 def _dotted(key: tuple) -> str:
     # A study's file holds the study itself, so its own name is no key.
-    return ".".join(str(part) for part in (key[2:] if key[0] == "study" else key))
+    return ".".join(str(part) for part in (key[2:] if key[0] == "study" and len(key) > 1 else key))
 
 
 def _line(place: str, key: tuple, value: Any, problem: str, allowed: list[str] | None = None) -> str:
-    text = f"{place}: {_dotted(key)}: {problem}"
+    text = ": ".join(filter(None, (place, _dotted(key), problem)))
     if not isinstance(value, dict | list) and problem != "unknown key":
         text += f", got {value!r}"
     if allowed:
@@ -512,42 +523,68 @@ def _line(place: str, key: tuple, value: Any, problem: str, allowed: list[str] |
     return text
 
 
-def _explain(error: Any, raw: dict, place: Any) -> str:
-    key, section = _locate(error["loc"], raw)
-    where = place(key[:-1] if error["type"] == "missing" and len(key) > 1 else key)
-    kind, context = error["type"], error.get("ctx", {})
+def _explain(errors: list, raw: dict, place: Any) -> list[str]:
+    """One line for each key that is wrong."""
+    lines = {}
+    # Where a key takes this or that, each alternative complains: the one whose type fits knows best.
+    for error in sorted(errors, key=lambda e: e["type"].endswith(("_type", "_parsing"))):
+        key, section, kinds = _locate(error["loc"], raw)
+        lines.setdefault(key, _problem(error, key, section, kinds, place))
+    return list(lines.values())
+
+
+def _problem(error: Any, key: tuple, section: type[BaseModel] | None, kinds: list, place: Any) -> str:
+    kind, context, where = error["type"], error.get("ctx", {}), place(key)
     if kind == "extra_forbidden":
-        return _line(where, key, error["input"], "unknown key", list(section.model_fields) if section else None)
+        return _line(
+            where, key, error["input"], "unknown key", list(section.model_fields) if section else None
+        )
     if kind == "missing":
-        return f"{where}: {_dotted(key)}: missing; it has no default"
+        return f"{place(key[:-1] or key)}: {_dotted(key)}: missing; it has no default"
     if kind == "literal_error":
-        allowed = [a.strip("'") for a in context["expected"].replace(" or ", ", ").split(", ")]
-        return _line(where, key, error["input"], "unknown value", allowed)
+        return _line(where, key, error["input"], "unknown value", _quoted(context["expected"]))
     if kind == "union_tag_invalid":
-        allowed = [a.strip("'") for a in context["expected_tags"].split(", ")]
-        key = (*key, context["discriminator"].strip("'"))
-        return _line(where, key, context["tag"], "unknown value", allowed)
-    problem = error["msg"].removeprefix("Value error, ")
+        key = (*key, *_quoted(context["discriminator"]))
+        return _line(where, key, context["tag"], "unknown value", _quoted(context["expected_tags"]))
+    if kind == "union_tag_not_found":
+        allowed = sorted(tag for k in kinds for m in _models(k) for tag in _tags(m))
+        key = (*key, *_quoted(context["discriminator"]))
+        return f"{where}: {_dotted(key)}: missing; allowed: {', '.join(allowed)}"
+    if kind == "string_pattern_mismatch":
+        named = "a colour such as '#3C1098'" if "#" in context["pattern"] else "a name of a-z, 0-9 and _"
+        return _line(where, key, error["input"], f"expected {named}")
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        return _line(where, key, error["input"], "expected keys and values")
+    problem = (
+        error["msg"].removeprefix("Value error, ").replace("Input should be", "expected").split(", unable")[0]
+    )
     return _line(where, key, error["input"], problem[0].lower() + problem[1:])
 
 
-def _locate(location: tuple, raw: dict) -> tuple[tuple, type[BaseModel] | None]:
-    """The path of keys as the user wrote it, and the class that declares the last of them."""
+def _quoted(text: str) -> list[str]:
+    """The names in pydantic's "'a', 'b' or 'c'"."""
+    return re.findall(r"'([^']*)'", text)
+
+
+def _locate(location: tuple, raw: dict) -> tuple[tuple, type[BaseModel] | None, list]:
+    """The path of keys as the user wrote it, the class that declares the last of them, and its annotation."""
     tree, kinds, section, key = raw, [Config], Config, []
     for part in location:
+        if part == "[key]":  # what is wrong is the name itself
+            continue
         if isinstance(tree, dict) and part not in tree:
             # The tag of a discriminated union is in pydantic's location, but is no key of the file.
             tagged = [m for k in kinds for m in _models(k) if part in _tags(m) and part in tree.values()]
             if tagged:
                 kinds = tagged
                 continue
-        elif isinstance(tree, list) and not isinstance(part, int):
+        elif not isinstance(tree, dict) and not isinstance(part, int):
             continue
         key.append(part)
         section = next((m for k in kinds for m in _models(k)), None)
         kinds = [k for kind in kinds for k in _step(kind, part)]
         tree = tree.get(part) if isinstance(tree, dict) else tree[part] if isinstance(tree, list) else None
-    return tuple(key), section
+    return tuple(key), section, kinds
 
 
 def _step(kind: Any, part: Any) -> list:
@@ -570,7 +607,12 @@ def _models(kind: Any) -> list[type[BaseModel]]:
 
 
 def _tags(model: type[BaseModel]) -> list:
-    return [v for f in model.model_fields.values() if get_origin(f.annotation) is Literal for v in get_args(f.annotation)]
+    return [
+        v
+        for f in model.model_fields.values()
+        if get_origin(f.annotation) is Literal
+        for v in get_args(f.annotation)
+    ]
 
 
 def _check_names(config: Config, place: Any) -> None:
@@ -583,8 +625,19 @@ def _check_names(config: Config, place: Any) -> None:
     for name, recipe in config.recipes.items():
         known(("recipes", name, "split"), recipe.split, config.splits, "split")
         key = ("recipes", name, "evaluate", "subset")
-        known(key, recipe.evaluate.subset, config.splits[recipe.split].subsets, f"subset of split {recipe.split!r}")
+        known(
+            key,
+            recipe.evaluate.subset,
+            config.splits[recipe.split].subsets,
+            f"subset of split {recipe.split!r}",
+        )
     for name, study in config.study.items():
+        for kind in ("datasets", "models", "recipes", "seeds"):
+            values = getattr(study, kind)
+            twice = [i for i, value in enumerate(values) if value in values[:i]]
+            if twice:
+                key = ("study", name, kind, twice[0])
+                raise UserError(_line(place(key), key, values[twice[0]], "listed twice"))
         for kind in ("datasets", "models", "recipes"):
             for i, value in enumerate(getattr(study, kind)):
                 known(("study", name, kind, i), value, getattr(config, kind), kind[:-1])
@@ -600,13 +653,17 @@ def _check_cells(config: Config, place: Any) -> None:
             dataset = config.datasets[dataset_name]
             if dataset.path is None and dataset.source is None:
                 key = ("datasets", dataset_name, "path")
-                raise UserError(_line(place(key), key, None, "give the folder or zip of the data, or a source"))
+                raise UserError(
+                    _line(place(key), key, None, "give the folder or zip of the data, or a source")
+                )
             for model_name in study.models:
                 stride = config.models[model_name].stride
                 if dataset.tile_size % stride:
                     key = ("datasets", dataset_name, "tile_size")
                     raise UserError(
-                        _line(place(key), key, dataset.tile_size, f"study {name!r} trains {model_name!r} on it")
+                        _line(
+                            place(key), key, dataset.tile_size, f"study {name!r} trains {model_name!r} on it"
+                        )
                         + f"; allowed: multiples of {stride}"
                         + f"; nearest: {max(stride, round(dataset.tile_size / stride) * stride)}"
                     )
@@ -615,8 +672,8 @@ def _check_cells(config: Config, place: Any) -> None:
                 if len(counted_classes(dataset, recipe)) < 2:
                     key = ("datasets", dataset_name, "classes")
                     raise UserError(
-                        f"{place(key)}: {_dotted(key)}: fewer than two classes count under recipe {recipe_name!r}; "
-                        f"add classes that are not `unlabelled`, or set count_unlabelled: true in the recipe"
+                        f"{place(key)}: {_dotted(key)}: fewer than two classes count under recipe "
+                        f"{recipe_name!r}; add classes that are not `unlabelled`, or set count_unlabelled: true in the recipe"
                     )
 
 
@@ -632,7 +689,9 @@ def main() -> None:
         config = load()
     except UserError as error:
         sys.exit(str(error))
-    print(f"config/: {len(config.study)} studies, {len(config.datasets)} datasets, {len(config.models)} models, ok")
+    print(
+        f"{len(config.study)} studies, {len(config.datasets)} datasets, {len(config.models)} models: all is well"
+    )
 
 
 if __name__ == "__main__":

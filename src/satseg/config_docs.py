@@ -16,7 +16,8 @@ def schema() -> str:
 def readme() -> str:
     """`config/README.md`: every key, its type, default and meaning."""
     parts = [
-        "# Configuration\n\nMade by `python -m satseg.config_docs` from `src/satseg/config.py`; edit there.\n",
+        "# Configuration\n",
+        "Made by `python -m satseg.config_docs` from `src/satseg/config.py`; edit there.\n",
         "| file | key | holds |\n|---|---|---|",
     ]
     sections: list[type[BaseModel]] = []
@@ -25,7 +26,9 @@ def readme() -> str:
         kinds = _sections(field.annotation)
         sections += kinds
         links = ", ".join(f"[{k.__name__}](#{k.__name__.lower()})" for k in kinds)
-        parts.append(f"| `{file}` | {f'`{key}`' if key in FILES else 'the file'} | {field.description} {links} |")
+        parts.append(
+            f"| `{file}` | {f'`{key}`' if key in FILES else 'the file'} | {field.description} {links} |"
+        )
     parts.append(
         "\nValues given with `snakemake --configfile my.yaml` go over these, key by key, for example"
         "\n`datasets: {dubai: {path: /data/dubai}}`.\n"
@@ -57,8 +60,6 @@ def _sections(kind: Any) -> list[type[BaseModel]]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return [kind]
     return [m for a in get_args(kind) for m in _sections(a)]
-
-
 
 
 def _type(value: dict) -> str:

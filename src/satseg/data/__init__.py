@@ -1,0 +1,1 @@
+"""From scenes as published to tiles a model is trained on."""

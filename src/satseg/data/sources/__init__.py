@@ -1,0 +1,1 @@
+"""Where scenes come from: one module per kind, each with `fetch(source, folder)` that fills an empty folder."""

@@ -1,0 +1,26 @@
+"""A folder or zip that the user already has."""
+
+from pathlib import Path
+
+from satseg.data.archives import unpack
+from satseg.errors import UserError
+
+
+def locate(path: str, folder: Path, key: str) -> Path:
+    """The folder that holds the scenes: `path` itself, or `folder` with the zip unpacked into it.
+
+    Args:
+        path: the user's folder or zip.
+        folder: an empty folder of ours.
+        key: configuration key that messages name.
+
+    Raises:
+        UserError: `path` is neither a folder nor a zip.
+    """
+    given = Path(path).expanduser()
+    if given.is_dir():
+        return given.resolve()
+    if given.is_file():
+        unpack(given, folder)
+        return folder
+    raise UserError(f"{key}: {path}: no such folder or zip (relative paths start at {Path.cwd()})")

@@ -1,0 +1,96 @@
+"""From weights on disk to class indices."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import NamedTuple
+
+import torch
+from pydantic import TypeAdapter
+from torch import nn
+
+from satseg.config import ModelSpec
+from satseg.data.loader import normalise, to_unit
+from satseg.errors import UserError
+from satseg.files import atomic
+from satseg.metrics import NO_LABEL
+
+FORMAT = 1
+
+
+class Segmenter(NamedTuple):
+    """A trained model and what is needed to use it."""
+
+    model: nn.Module
+    classes: list[str]
+    """The dataset's class names by class index."""
+    counted: list[int]
+    """Class indices the model was trained to tell apart."""
+    padded_tiles: bool
+    """Whether tiles that reach over a scene's edge count."""
+    batch_size: int
+    scaling: str
+    precision: str
+
+
+def save_weights(path: str | Path, model: nn.Module, spec: ModelSpec, bands: int, **meta) -> None:
+    """Write weights with what is needed to rebuild the model; `meta` are the other fields of `Segmenter`."""
+    content = {
+        "format": FORMAT,
+        "spec": spec.model_dump(),
+        "bands": bands,
+        "state_dict": model.state_dict(),
+        **meta,
+    }
+    with atomic(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
+    """Read what `save_weights` wrote, as data: nothing in the file is executed.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another kind.
+    """
+    from satseg.models import build_model
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content.pop("format") != FORMAT:
+            raise KeyError
+        spec, bands = TypeAdapter(ModelSpec).validate_python(content.pop("spec")), content.pop("bands")
+        weights = content.pop("state_dict")
+        model = build_model(spec, len(content["classes"]), bands)
+        model.load_state_dict(weights)
+        model = model.to(device, memory_format=torch.channels_last).eval()
+        return Segmenter(model=model, **content)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such weights; train the cell first") from None
+    except (UnpicklingError, RuntimeError, KeyError, EOFError, AttributeError, TypeError):
+        raise UserError(f"{path}: not weights of this program, or damaged; train the cell again") from None
+
+
+def autocast(device: torch.device, precision: str):
+    """The context a forward pass runs in: `32`, `bf16` or `fp16`."""
+    kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    return torch.autocast(device.type, kinds[precision]) if precision in kinds else nullcontext()
+
+
+def choose(logits: torch.Tensor, counted: list[int]) -> torch.Tensor:
+    """Logits [B, C, H, W] → positions in `counted` of the likeliest counted class, int64 [B, H, W]."""
+    return logits[:, counted].argmax(1)
+
+
+def positions(masks: torch.Tensor, counted: list[int]) -> torch.Tensor:
+    """Class indices [B, H, W] → int64 positions in `counted`; 255 for every other value."""
+    lookup = torch.full((256,), NO_LABEL, device=masks.device)
+    lookup[counted] = torch.arange(len(counted), device=masks.device)
+    return lookup[masks.long()]
+
+
+@torch.inference_mode()
+def predict(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
+    """Images uint8 [B, C, H, W] on the model's device → positions in `counted`, int64 [B, H, W]."""
+    with autocast(images.device, segmenter.precision):
+        logits = segmenter.model(normalise(to_unit(images), segmenter.scaling))
+    return choose(logits, segmenter.counted)

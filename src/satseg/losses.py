@@ -1,0 +1,141 @@
+"""Training losses: cross-entropy, and the Jaccard metric losses with Dice and Tversky as settings."""
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from satseg.config import Loss
+from satseg.metrics import NO_LABEL
+
+
+def build_loss(spec: Loss, class_weights: torch.Tensor | None) -> nn.Module:
+    """The loss of a recipe: logits float [B, C, H, W], target int64 [B, H, W] (255 ignored) → scalar."""
+    if spec.name == "cross_entropy":
+        return CrossEntropy(class_weights)
+    options = spec.model_dump(exclude={"name", "class_weights"})
+    return JDTLoss(**options, class_weights=class_weights, ignore_index=NO_LABEL)
+
+
+def class_weights(pixels: torch.Tensor, kind: str) -> torch.Tensor | None:
+    """Weights [C] from training pixels per class [C]: `none`, `inverse` or `inverse_root`; their mean is 1.
+
+    A class without training pixels gets the weight of one with a single pixel, so that it stays finite.
+    """
+    if kind == "none":
+        return None
+    weights = 1 / pixels.double().clamp(min=1)
+    weights = weights.sqrt() if kind == "inverse_root" else weights
+    return (weights / weights.mean()).float()
+
+
+class CrossEntropy(nn.Module):
+    """Cross-entropy, mean over the pixels that have a label; zero where none has."""
+
+    def __init__(self, class_weights: torch.Tensor | None = None):
+        super().__init__()
+        self.register_buffer("class_weights", class_weights)
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Logits float [B, C, H, W], target int64 [B, H, W] → scalar."""
+        if not bool((target != NO_LABEL).any()):
+            return logits.sum() * 0
+        return cross_entropy(logits, target, self.class_weights, ignore_index=NO_LABEL)
+
+
+class JDTLoss(nn.Module):
+    """Jaccard metric loss (arXiv 2302.05666, 2303.16296) with the three mIoU parts of arXiv 2310.19252.
+
+    Args:
+        miou_d, miou_i, miou_c: weights of the data-set level, per-image and per-class parts.
+        alpha, beta: costs of false positives and false negatives (1, 1: Jaccard; ½, ½: Dice; else Tversky).
+        gamma: focusing exponent.
+        smooth: added to numerator and denominator.
+        class_weights: float [C], or None.
+        ignore_index: target value that adds nothing to any sum, or None.
+    """
+
+    def __init__(
+        self,
+        miou_d: float = 1.0,
+        miou_i: float = 0.0,
+        miou_c: float = 0.0,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        gamma: float = 1.0,
+        smooth: float = 1.0,
+        class_weights: torch.Tensor | list[float] | None = None,
+        ignore_index: int | None = None,
+    ):
+        super().__init__()
+        self.miou_d, self.miou_i, self.miou_c = miou_d, miou_i, miou_c
+        self.alpha, self.beta, self.gamma, self.smooth = alpha, beta, gamma, smooth
+        self.ignore_index = ignore_index
+        weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
+        self.register_buffer("class_weights", weights)
+
+    def forward(
+        self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The loss, computed in 32-bit (or the logits' 64-bit).
+
+        Args:
+            logits: float [B, C, H, W].
+            target: hard labels, integer [B, H, W], or soft labels, float [B, C, H, W].
+            keep: bool [B, H, W], pixels that count besides those `ignore_index` leaves out; None for all.
+
+        Raises:
+            ValueError: shapes do not fit, or a hard label is neither a class nor the ignore index.
+        """
+        with torch.autocast(logits.device.type, enabled=False):
+            logits = logits if logits.dtype == torch.float64 else logits.float()
+            labels, keep, hard = self._labels(logits, target, keep)
+            p = logits.softmax(dim=1) * keep
+            y = labels * keep
+            # Sums over pixels: [B, C].
+            p_sum, y_sum, distance = (v.flatten(2).sum(-1) for v in (p, y, (p - y).abs()))
+            tp = (p_sum + y_sum - distance) / 2
+            fp, fn = p_sum - tp, y_sum - tp
+            active = y_sum > 0 if hard else torch.ones_like(y_sum, dtype=torch.bool)
+            loss = logits.sum() * 0
+            if self.miou_d:
+                over_batch = self._class_losses(tp.sum(0), fp.sum(0), fn.sum(0))
+                loss = loss + self.miou_d * _mean(over_batch, active.any(0), dim=0)[0]
+            if self.miou_i or self.miou_c:
+                losses = self._class_losses(tp, fp, fn)
+                for weight, dim in ((self.miou_i, 1), (self.miou_c, 0)):
+                    if weight:
+                        loss = loss + weight * _mean(*_mean(losses, active, dim), dim=0)[0]
+            return loss
+
+    def _labels(self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None):
+        """Labels as float [B, C, H, W], keep-mask as float [B, 1, H, W], and whether labels are hard."""
+        batch, classes, *size = logits.shape
+        hard = not target.is_floating_point()
+        if tuple(target.shape) != ((batch, *size) if hard else tuple(logits.shape)):
+            raise ValueError(f"target {tuple(target.shape)} does not fit logits {tuple(logits.shape)}")
+        keep = torch.ones((batch, *size), dtype=torch.bool, device=logits.device) if keep is None else keep
+        if hard:
+            target = target.long()
+            if self.ignore_index is not None:
+                keep = keep & (target != self.ignore_index)
+            wrong = keep & ((target < 0) | (target >= classes))
+            if bool(wrong.any()):
+                value = int(target[wrong][0])
+                raise ValueError(
+                    f"target holds label {value}; classes are 0 to {classes - 1}, ignore {self.ignore_index}"
+                )
+            target = one_hot(torch.where(keep, target, 0), classes).movedim(-1, 1)
+        return target.to(logits.dtype), keep[:, None].to(logits.dtype), hard
+
+    def _class_losses(self, tp: torch.Tensor, fp: torch.Tensor, fn: torch.Tensor) -> torch.Tensor:
+        """w · (1 - T)^γ per class, of any leading shape."""
+        index = (tp + self.smooth) / (tp + self.alpha * fp + self.beta * fn + self.smooth)
+        # Rounding may put the index a hair above 1, and a fractional power of a negative number is NaN.
+        losses = (1 - index).clamp(min=0) ** self.gamma
+        return losses if self.class_weights is None else losses * self.class_weights
+
+
+def _mean(values: torch.Tensor, active: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of the active values along `dim` (0 where none is), and which results had one."""
+    number = active.sum(dim)
+    return torch.where(active, values, 0).sum(dim) / number.clamp(min=1), number > 0

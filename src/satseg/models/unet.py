@@ -1,0 +1,90 @@
+"""The U-Net (Ronneberger et al., arXiv 1505.04597), level by level as its specification says."""
+
+import torch
+from torch import nn
+
+from satseg.config import UNetSpec
+
+
+def build(spec: UNetSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
+    """A U-Net with random weights; there are no pretrained ones."""
+    return UNet(spec, num_classes, in_channels)
+
+
+class Block(nn.Module):
+    """`convs` × (3×3 convolution → batch normalisation → ReLU → dropout); the last two optional parts by spec."""
+
+    def __init__(self, inputs: int, width: int, convs: int, spec: UNetSpec):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i in range(convs):
+            layers.append(nn.Conv2d(width if i else inputs, width, 3, padding=1))
+            if spec.batch_norm:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.ReLU(inplace=True))
+            if spec.dropout:
+                layers.append(nn.Dropout(spec.dropout))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, inputs, H, W] → [B, width, H, W]."""
+        return self.layers(x)
+
+
+class EncoderLevel(nn.Module):
+    """A block and a 2×2 max-pool."""
+
+    def __init__(self, inputs: int, width: int, convs: int, spec: UNetSpec):
+        super().__init__()
+        self.block = Block(inputs, width, convs, spec)
+        self.pool = nn.MaxPool2d(2)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """[B, inputs, H, W] → skip connection [B, width, H, W], pooled [B, width, H/2, W/2]."""
+        skip = self.block(x)
+        return skip, self.pool(skip)
+
+
+class DecoderLevel(nn.Module):
+    """A 2×2 transposed convolution, concatenation with the skip connection, and a block."""
+
+    def __init__(self, inputs: int, width: int, convs: int, spec: UNetSpec):
+        super().__init__()
+        self.up = nn.ConvTranspose2d(inputs, width, 2, stride=2)
+        self.block = Block(2 * width, width, convs, spec)
+
+    def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """[B, inputs, H/2, W/2] and skip [B, width, H, W] → [B, width, H, W]."""
+        return self.block(torch.cat([self.up(x), skip], dim=1))
+
+
+class UNet(nn.Module):
+    """Encoder, bottleneck, decoder with skip connections, 1×1 head."""
+
+    def __init__(self, spec: UNetSpec, num_classes: int, in_channels: int = 3):
+        super().__init__()
+        inputs = [in_channels, *spec.widths]
+        self.encoder = nn.ModuleList(
+            EncoderLevel(inputs[i], width, convs, spec)
+            for i, (width, convs) in enumerate(zip(spec.widths, spec.convs, strict=True))
+        )
+        self.bottleneck = Block(spec.widths[-1], spec.bottleneck.width, spec.bottleneck.convs, spec)
+        widths = spec.widths[::-1]
+        inputs = [spec.bottleneck.width, *widths]
+        self.decoder = nn.ModuleList(
+            DecoderLevel(inputs[i], width, convs, spec)
+            for i, (width, convs) in enumerate(zip(widths, spec.decoder_convs, strict=True))
+        )
+        self.dropout = nn.Dropout(spec.head_dropout) if spec.head_dropout else None
+        self.head = nn.Conv2d(spec.widths[0], num_classes, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Images [B, in_channels, H, W] → logits [B, num_classes, H, W]."""
+        skips = []
+        for level in self.encoder:
+            skip, x = level(x)
+            skips.append(skip)
+        x = self.bottleneck(x)
+        for level, skip in zip(self.decoder, reversed(skips), strict=True):
+            x = level(x, skip)
+        return self.head(x if self.dropout is None else self.dropout(x))

@@ -1,0 +1,56 @@
+"""What a run was made of: code, data, libraries."""
+
+import hashlib
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from satseg.config import ROOT
+from satseg.files import sha256
+
+PACKAGES = (
+    "satseg",
+    "torch",
+    "torchvision",
+    "lightning",
+    "segmentation-models-pytorch",
+    "numpy",
+    "rasterio",
+    "snakemake",
+)
+
+
+def code_state() -> dict:
+    """Commit and whether the working tree differs from it; both None outside a git checkout."""
+    commit, status = (
+        _git("rev-parse", "HEAD"),
+        _git("status", "--porcelain", "--", "src", "config", "workflow"),
+    )
+    return {"commit": commit, "dirty": None if status is None else bool(status)}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def data_digest(manifest: str | Path) -> str:
+    """Hash of what a manifest lists, wherever the files lie."""
+    files = json.loads(Path(manifest).read_text(encoding="utf-8"))["files"]
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def lock_digest() -> str | None:
+    """Hash of requirements.lock, where there is one."""
+    lock = ROOT / "requirements.lock"
+    return sha256(lock) if lock.exists() else None
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that matter for a result."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}

@@ -1,0 +1,1 @@
+"""One program per rule of the workflow; none imports another."""

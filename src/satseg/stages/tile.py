@@ -1,0 +1,28 @@
+"""Cut the scenes of a dataset into memory-mapped tiles."""
+
+import json
+from pathlib import Path
+
+from satseg.cli import log, stage
+from satseg.data.tiles import build_tiles
+from satseg.slices import TileSlice
+
+
+def run(spec: TileSlice, raw: str, out: str) -> None:
+    """Tile the scenes that `raw/manifest.json` lists into the folder `out`."""
+    manifest = json.loads(Path(raw, "manifest.json").read_text(encoding="utf-8"))
+    table = build_tiles(spec, Path(raw, manifest["root"]), out)
+    log.info(
+        "%s: %d scenes, %d tiles of %d², %d of them whole",
+        spec.dataset, table["scene"].nunique(), len(table), spec.tile_size, table["whole"].sum(),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    stage(
+        "tile",
+        __doc__,
+        TileSlice,
+        run,
+        {"raw": "folder with manifest.json", "out": "folder of the tile store"},
+    )
