@@ -129,7 +129,10 @@ class JDTLoss(nn.Module):
 
     def _class_losses(self, tp: torch.Tensor, fp: torch.Tensor, fn: torch.Tensor) -> torch.Tensor:
         """w · (1 - T)^γ per class, of any leading shape."""
-        index = (tp + self.smooth) / (tp + self.alpha * fp + self.beta * fn + self.smooth)
+        above = tp + self.smooth
+        below = above + self.alpha * fp + self.beta * fn
+        # Nothing there and nothing predicted, without smoothing: nothing is wrong.
+        index = torch.where(below > 0, above / torch.where(below > 0, below, 1), 1)
         # Rounding may put the index a hair above 1, and a fractional power of a negative number is NaN.
         losses = (1 - index).clamp(min=0) ** self.gamma
         return losses if self.class_weights is None else losses * self.class_weights

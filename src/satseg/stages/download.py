@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from satseg.cli import log, stage
+from satseg.errors import UserError
 from satseg.files import sha256, write_json
 from satseg.slices import DownloadSlice
 
@@ -20,10 +21,13 @@ def run(spec: DownloadSlice, out: str) -> None:
         if spec.path is not None:
             from satseg.data.sources import local
 
-            root = local.locate(spec.path, partial, f"datasets.{spec.dataset}.path")
+            root = local.locate(spec.path, partial)
         else:
             import_module(f"satseg.data.sources.{spec.source.kind}").fetch(spec.source, partial)
             root = partial
+    except UserError as error:
+        raise UserError(f"datasets.{spec.dataset}: {error}") from None
+    else:
         shutil.rmtree(scenes, ignore_errors=True)
         if root == partial:
             partial.rename(scenes)

@@ -6,13 +6,12 @@ from satseg.data.archives import unpack
 from satseg.errors import UserError
 
 
-def locate(path: str, folder: Path, key: str) -> Path:
+def locate(path: str, folder: Path) -> Path:
     """The folder that holds the scenes: `path` itself, or `folder` with the zip unpacked into it.
 
     Args:
         path: the user's folder or zip.
         folder: an empty folder of ours.
-        key: configuration key that messages name.
 
     Raises:
         UserError: `path` is neither a folder nor a zip.
@@ -23,4 +22,4 @@ def locate(path: str, folder: Path, key: str) -> Path:
     if given.is_file():
         unpack(given, folder)
         return folder
-    raise UserError(f"{key}: {path}: no such folder or zip (relative paths start at {Path.cwd()})")
+    raise UserError(f"path: {path}: no such folder or zip (relative paths start at {Path.cwd()})")

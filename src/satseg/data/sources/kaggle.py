@@ -1,0 +1,45 @@
+"""A dataset on Kaggle, through Kaggle's own client and the user's API token."""
+
+import contextlib
+import io
+from pathlib import Path
+
+from satseg.config import KaggleSource
+from satseg.data.archives import unpack
+from satseg.errors import UserError
+
+
+def fetch(source: KaggleSource, folder: Path) -> None:
+    """Download the dataset's archive and unpack it into `folder`.
+
+    Raises:
+        UserError: no credentials, or Kaggle does not give the dataset.
+    """
+    api = _client(source.slug)
+    try:
+        api.dataset_download_files(source.slug, path=str(folder), quiet=False)
+    except Exception as error:  # the client raises its own, requests' and OS errors alike
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(
+            f"Kaggle dataset {source.slug}: {reason[0]}; try again, or set `path` to a copy of the data"
+        ) from None
+    archive = folder / f"{source.slug.split('/')[1]}.zip"
+    unpack(archive, folder)
+    archive.unlink()
+
+
+def _client(slug: str):
+    # The package logs in when it is imported, and prints its help where it cannot.
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            from kaggle.api.kaggle_api_extended import KaggleApi
+
+            api = KaggleApi()
+            api.authenticate()
+        except (SystemExit, OSError, ValueError):
+            raise UserError(
+                f"no Kaggle credentials for {slug}: either save an API token as ~/.kaggle/kaggle.json "
+                f"(kaggle.com → Settings → API), or get the data yourself and set `path` of the dataset "
+                f"to its folder or zip"
+            ) from None
+    return api

@@ -1,0 +1,70 @@
+"""What several tests need: the real imagery, and small scenes in a layout of our own."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
+
+from satseg.slices import TileSlice
+
+ROOT = Path(__file__).resolve().parents[1]
+DUBAI = ROOT.parent / "shared" / "data" / "dubai"
+
+warnings.simplefilter("ignore", NotGeoreferencedWarning)
+
+
+@pytest.fixture(scope="session")
+def dubai() -> Path:
+    """The real Dubai set, read where it lies."""
+    if not DUBAI.is_dir():
+        pytest.skip(f"the Dubai imagery is not at {DUBAI.relative_to(ROOT.parent)}")
+    return DUBAI
+
+
+def write_raster(path: Path, bands: np.ndarray, **options) -> None:
+    """Write bands [C, H, W] in the format the suffix names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    driver = {".png": "PNG", ".tif": "GTiff", ".jpg": "JPEG"}[path.suffix]
+    count, height, width = bands.shape
+    profile = {"driver": driver, "count": count, "height": height, "width": width, "dtype": bands.dtype}
+    with rasterio.open(path, "w", **profile, **options) as file:
+        file.write(bands)
+
+
+SIZES = {"a": (70, 100), "b": (64, 64), "c": (96, 33), "d": (32, 32), "e": (64, 96)}
+
+
+@pytest.fixture(scope="session")
+def scene_folder(tmp_path_factory) -> Path:
+    """Five scenes of several sizes; classes are told apart by brightness, class 2 is rare."""
+    folder, rng = tmp_path_factory.mktemp("scenes"), np.random.default_rng(7)
+    for name, (height, width) in SIZES.items():
+        coarse = rng.choice(3, size=(height // 8 + 1, width // 8 + 1), p=[0.5, 0.4, 0.1])
+        mask = coarse.repeat(8, 0).repeat(8, 1)[:height, :width].astype(np.uint8)
+        grey = mask * 80.0 + 30 + rng.normal(0, 10, mask.shape)
+        image = np.stack([grey, grey * 0.8, 255 - grey]).clip(0, 255).astype(np.uint8)
+        write_raster(folder / "images" / f"{name}.tif", image)
+        write_raster(folder / "masks" / f"{name}.tif", mask[None])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tile_slice() -> TileSlice:
+    """How `scene_folder` is tiled: 32², three classes."""
+    return TileSlice(
+        dataset="small",
+        layout={
+            "images": "images/{scene}.tif",
+            "masks": "masks/{scene}.tif",
+            "scene": "{scene}",
+            "mask_values": "index",
+        },
+        classes=["ground", "water", "road"],
+        colors=None,
+        gaps=[],
+        tile_size=32,
+        groups=[["a", "b"]],
+    )

@@ -1,0 +1,138 @@
+"""The tile store against the scenes it was cut from."""
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import SIZES, write_raster
+from PIL import Image
+
+from satseg.config import load
+from satseg.data.tiles import build_tiles, open_tiles
+from satseg.errors import UserError
+from satseg.slices import tile_slice as slice_of
+
+
+def read(path):
+    with rasterio.open(path) as file:
+        return file.read()
+
+
+def test_tiles_cover_every_scene(scene_folder, tile_slice, tmp_path):
+    build_tiles(tile_slice, scene_folder, tmp_path)
+    store = open_tiles(tmp_path)
+    assert store.images.dtype == store.masks.dtype == np.uint8
+    assert store.images.shape == (len(store.table), 32, 32, 3)
+    assert store.table["tile"].tolist() == list(range(len(store.table)))
+    for name, (height, width) in SIZES.items():
+        rows = store.table[store.table["scene"] == name]
+        assert len(rows) == -(-height // 32) * -(-width // 32)
+        image, mask = read(scene_folder / f"images/{name}.tif"), read(scene_folder / f"masks/{name}.tif")[0]
+        whole_image = np.zeros((height + 32, width + 32, 3), np.uint8)
+        whole_mask = np.full((height + 32, width + 32), 255, np.uint8)
+        whole_image[:height, :width], whole_mask[:height, :width] = image.transpose(1, 2, 0), mask
+        for row in rows.itertuples():
+            y, x = 32 * row.row, 32 * row.col
+            np.testing.assert_array_equal(store.images[row.tile], whole_image[y : y + 32, x : x + 32])
+            np.testing.assert_array_equal(store.masks[row.tile], whole_mask[y : y + 32, x : x + 32])
+            assert row.whole == (y + 32 <= height and x + 32 <= width)
+            assert [row.pixels_ground, row.pixels_water, row.pixels_road] == [
+                int((store.masks[row.tile] == k).sum()) for k in range(3)
+            ]
+    assert set(store.table["group"]) == {"group1", "c", "d", "e"}
+
+
+def colour_spec(tile_slice, **changes):
+    layout = {"images": "{s}.jpg", "masks": "{s}.png", "scene": "{s}", "mask_values": "color"}
+    colors = ["#3C1098", "#8429F6", "#9B9B9B"]
+    return tile_slice.model_validate(
+        tile_slice.model_dump() | {"layout": layout, "colors": colors, "gaps": ["#000000"]} | changes
+    )
+
+
+@pytest.fixture
+def coloured(tmp_path):
+    """An image, a class map, and the same map as an RGB, an RGBA and a palette PNG."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 4, (40, 50))
+    palette = np.array([[0x3C, 0x10, 0x98], [0x84, 0x29, 0xF6], [0x9B, 0x9B, 0x9B], [0, 0, 0]], np.uint8)
+    rgb = Image.fromarray(palette[labels])
+    indexed = Image.fromarray(labels.astype(np.uint8), "P")
+    indexed.putpalette(palette.tobytes())
+    for name, mask in (("rgb", rgb), ("rgba", rgb.convert("RGBA")), ("palette", indexed)):
+        mask.save(tmp_path / f"{name}.png")
+        Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(tmp_path / f"{name}.jpg")
+    return tmp_path, np.where(labels == 3, 255, labels)
+
+
+def test_colours_become_classes_and_gaps_no_label(coloured, tile_slice, tmp_path):
+    folder, labels = coloured
+    build_tiles(colour_spec(tile_slice, tile_size=64), folder, tmp_path / "out")
+    store = open_tiles(tmp_path / "out")
+    assert len(store.table) == 3
+    for tile in range(3):
+        np.testing.assert_array_equal(store.masks[tile, :40, :50], labels)
+        assert (store.masks[tile, 40:] == 255).all() and (store.masks[tile, :, 50:] == 255).all()
+
+
+def test_unknown_colour_is_named_and_nothing_is_left(coloured, tile_slice, tmp_path):
+    folder, labels = coloured
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match=r"\.png: colour #000000 in \d+ pixels is no class") as error:
+        build_tiles(colour_spec(tile_slice, gaps=[]), folder, out)
+    assert str((labels[:32] == 255).sum()) in str(error.value)
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.zeros((1, 40, 50), np.uint8), "they must be equal"),
+        (np.full((1, 40, 40), 7, np.uint8), "value 7 in 1280 pixels is no class"),
+        (np.zeros((1, 40, 40), np.uint16), "8-bit"),
+        (np.arange(3 * 1600, dtype=np.uint8).reshape(3, 40, 40), "its bands differ"),
+    ],
+)
+def test_bad_masks(tile_slice, tmp_path, mask, message):
+    write_raster(tmp_path / "raw/images/s.tif", np.zeros((3, 40, 40), np.uint8))
+    write_raster(tmp_path / "raw/masks/s.tif", mask)
+    with pytest.raises(UserError, match=message) as error:
+        build_tiles(tile_slice, tmp_path / "raw", tmp_path / "out")
+    assert "masks/s.tif" in str(error.value)
+
+
+def test_three_equal_bands_are_indices(tile_slice, tmp_path):
+    mask = np.random.default_rng(0).integers(0, 3, (32, 32), dtype=np.uint8)
+    write_raster(tmp_path / "raw/images/s.tif", np.zeros((4, 32, 32), np.uint8))
+    write_raster(tmp_path / "raw/masks/s.tif", np.stack([mask] * 3))
+    build_tiles(tile_slice, tmp_path / "raw", tmp_path / "out")
+    store = open_tiles(tmp_path / "out")
+    np.testing.assert_array_equal(store.masks[0], mask)
+    assert store.images.shape == (1, 32, 32, 4)
+
+
+def test_damaged_image(tile_slice, scene_folder, tmp_path):
+    content = (scene_folder / "images/a.tif").read_bytes()
+    write_raster(tmp_path / "raw/masks/a.tif", np.zeros((1, 70, 100), np.uint8))
+    (tmp_path / "raw/images").mkdir()
+    (tmp_path / "raw/images/a.tif").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"a\.tif"):
+        build_tiles(tile_slice, tmp_path / "raw", tmp_path / "out")
+
+
+def test_the_real_dubai_set_to_the_pixel(dubai, tmp_path):
+    table = build_tiles(slice_of(load(), "dubai"), dubai, tmp_path)
+    assert (len(table), table["whole"].sum(), table["scene"].nunique()) == (1926, 1305, 72)
+    expected = {
+        "Building": 13_177_546,
+        "Land": 51_850_363,
+        "Road": 9_261_912,
+        "Vegetation": 10_206_379,
+        "Water": 13_482_196,
+        "Unlabeled": 501_691,
+    }
+    assert {name: table[f"pixels_{name}"].sum() for name in expected} == expected
+    masks = open_tiles(tmp_path).masks
+    assert (masks == 255).sum() == 1926 * 256**2 - 99_032_243 + 552_156
+    assert table.groupby("group")["scene"].nunique().to_dict() == {
+        "group1": 18, "group2": 9, "group3": 27, "group4": 9, "group5": 9,
+    }  # fmt: skip

@@ -1,0 +1,103 @@
+"""Architectures against the published numbers and closed forms."""
+
+import pytest
+import torch
+
+from satseg.config import SmpSpec, UNetSpec, load
+from satseg.errors import UserError
+from satseg.models import build_model
+
+PARAMETERS = {
+    "unet_base": {5: 31_043_781, 8: 31_043_976},
+    "unet_short": {5: 8_254_981, 8: 8_255_368},
+    "unet_skinny": {5: 20_095_781, 8: 20_095_880},
+    "unet_less_conv": {5: 20_281_253, 8: 20_281_352},
+    "unetplusplus": {5: 26_079_189, 8: 26_079_624},
+    "deeplabv3plus": {5: 22_438_485, 8: 22_439_256},
+    "lab_unet": {6: 1_941_190},
+}
+
+
+@pytest.mark.parametrize(("name", "classes"), [(n, c) for n, by in PARAMETERS.items() for c in by])
+def test_parameter_counts_to_the_digit(name, classes):
+    model = build_model(name, num_classes=classes)
+    assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name][classes]
+
+
+def spec(**changes):
+    return UNetSpec(
+        **{
+            "family": "unet",
+            "widths": [4, 6],
+            "convs": [2, 1],
+            "bottleneck": {"width": 8, "convs": 1},
+            "decoder_convs": [1, 3],
+        }
+        | changes
+    )
+
+
+def test_unet_parameters_by_hand():
+    conv = lambda i, o, k: i * o * k * k + o  # noqa: E731
+    norm = lambda o: 2 * o  # noqa: E731
+    encoder = conv(3, 4, 3) + conv(4, 4, 3) + 2 * norm(4) + conv(4, 6, 3) + norm(6)
+    bottleneck = conv(6, 8, 3) + norm(8)
+    deep = conv(8, 6, 2) + conv(12, 6, 3) + norm(6)
+    shallow = conv(6, 4, 2) + conv(8, 4, 3) + 2 * conv(4, 4, 3) + 3 * norm(4)
+    expected = encoder + bottleneck + deep + shallow + conv(4, 7, 1)
+    assert sum(p.numel() for p in build_model(spec(), 7).parameters()) == expected
+
+
+@pytest.mark.parametrize("size", [(4, 4), (8, 12), (64, 32)])
+def test_output_has_the_size_of_the_input(size):
+    for bands in (1, 3, 4):
+        logits = build_model(spec(), 5, in_channels=bands)(torch.rand(2, bands, *size))
+        assert logits.shape == (2, 5, *size) and logits.dtype == torch.float32
+
+
+def test_skip_connections_carry_detail():
+    model = build_model(spec(batch_norm=False), 2).eval()
+    image = torch.rand(1, 3, 16, 16)
+    moved = image.clone()
+    moved[0, :, 5, 5] += 1
+    difference = (model(moved) - model(image)).abs().amax(1)[0]
+    assert difference[5, 5] > 0
+    # Two poolings and few 3×3 convolutions reach no further than this.
+    assert difference[0, 15] == 0 or difference[5, 5] > difference[0, 15]
+
+
+def test_dropout_follows_every_relu():
+    layers = list(build_model("lab_unet", 6).modules())
+    relus = [i for i, m in enumerate(layers) if isinstance(m, torch.nn.ReLU)]
+    assert len(relus) == 18
+    assert all(isinstance(layers[i + 1], torch.nn.Dropout) and layers[i + 1].p == 0.1 for i in relus)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in layers)
+    assert isinstance(build_model(spec(head_dropout=0.3), 2).dropout, torch.nn.Dropout)
+
+
+def test_mistakes_are_one_line():
+    wrong = [
+        ("unet_bas", "no model 'unet_bas'"),
+        (SmpSpec(family="smp", architecture="Unett", encoder="resnet18"), "Unett|unett"),
+        (SmpSpec(family="smp", architecture="Unet", encoder="resnet19"), "resnet19"),
+    ]
+    for model, message in wrong:
+        with pytest.raises(UserError, match=message) as error:
+            build_model(model, 2)
+        assert "\n" not in str(error.value)
+
+
+def test_weights_out_of_reach_name_the_switch(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UserError, match="encoder_weights: null"):
+        build_model("deeplabv3plus", 5, pretrained=True)
+
+
+def test_every_entry_maps_a_tile_to_logits():
+    for name, entry in load().models.items():
+        side = 2 * entry.stride
+        logits = build_model(name, 3).eval()(torch.rand(1, 3, side, side))
+        assert logits.shape == (1, 3, side, side), name
