@@ -1,0 +1,239 @@
+"""The report of a small study, read back as HTML."""
+
+import base64
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from study_tree import CLASSES, study_slice, write_tree
+
+from satseg.config import FIGURES, TABLES
+from satseg.errors import UserError
+from satseg.stages import tables
+from satseg.stages.report import CAPTIONS, MIME, duration, flat, run
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Tags with attributes, ids, and text by the id of the innermost section."""
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.sections: dict[str, str] = {}
+        self.inside: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "section":
+            self.inside.append(attributes["id"])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+        if tag == "section":
+            self.inside.pop()
+
+    def handle_data(self, data):
+        if self.inside and self.open[-1] not in ("script", "style"):
+            self.sections[self.inside[-1]] = self.sections.get(self.inside[-1], "") + data
+
+    def every(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def build(root, spec) -> str:
+    folders = write_tree(root, spec)
+    tables.run(spec, *folders)
+    run(spec, *folders)
+    return (root / "results/mine/report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    root = tmp_path_factory.mktemp("report")
+    spec = study_slice(seeds=[0, 1], about="A toy protocol.")
+    return root, spec, build(root, spec)
+
+
+@pytest.fixture(scope="module")
+def page(tree):
+    return Page(tree[2])
+
+
+def test_the_page_is_well_formed(page):
+    assert page.open == []
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_requests_nothing(page):
+    assert all(a.get("src", "data:").startswith("data:") for _, a in page.tags)
+    assert page.every("link") == page.every("iframe") == []
+    assert all("src" not in a for a in page.every("script"))
+    policy = next(
+        a["content"] for a in page.every("meta") if a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_the_style_requests_nothing(tree):
+    style = re.search(r"<style>(.*?)</style>", tree[2], re.S)[1]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_every_figure_is_there_in_order_with_its_own_bytes(tree, page):
+    root, spec, _ = tree
+    images = page.every("img")
+    assert len(images) == len(spec.study.figures) == len(FIGURES)
+    for name, image in zip(spec.study.figures, images, strict=True):
+        kind, content = image["src"].removeprefix("data:").split(";base64,")
+        file = root / f"results/mine/figures/{name}.{FIGURES[name]}"
+        assert kind == MIME[FIGURES[name]]
+        assert base64.b64decode(content) == file.read_bytes()
+        assert image["alt"].startswith(CAPTIONS[name].title)
+
+
+def test_every_figure_a_study_may_show_has_a_caption():
+    assert set(CAPTIONS) == set(FIGURES)
+
+
+def test_every_table_is_there(page):
+    assert {f"table-{name}" for name in TABLES} <= set(page.sections)
+    assert "1,234,567" in page.sections["table-models"]
+    assert "always Wood (majority)" in page.sections["table-scores"]
+    assert "none of the 32 test tiles" in page.sections["table-splits"]
+    assert "Definitions" in page.sections["table-scores"]
+
+
+def test_the_contents_lead_to_every_section(page):
+    targets = {a["href"] for a in page.every("a") if a["href"].startswith("#")}
+    assert targets == {f"#{a['id']}" for a in page.every("section")} - {"#answer"}
+
+
+def test_the_answer_is_that_of_the_scores(tree, page):
+    opening = (tree[0] / "results/mine/tables/scores.md").read_text().split("## ")[0].split("\n\n")[1:-1]
+    plain = [re.sub(r"\*\*|\^", "", sentence) for sentence in opening]
+    assert len(plain) == 3
+    assert all(sentence in page.sections["answer"] for sentence in plain)
+    assert "alpha scores highest with mIoUD" in page.sections["answer"]
+
+
+def test_every_column_can_be_sorted_from_the_keyboard(tree):
+    headings = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", tree[2], re.S)
+    assert len(headings) > 30
+    assert all(re.fullmatch(r'<button type="button">.+</button>', h, re.S) for h in headings)
+
+
+def test_cells_carry_their_sort_keys(tree):
+    row = re.search(r"<tr>\s*<th scope=\"row\" data-key=\"alpha\">.*?</tr>", tree[2], re.S)[0]
+    shown = re.findall(r'class="number" data-key="([^"]+)">(?:<strong>)?\[?([\d.,]+)', row)
+    assert len(shown) == 9
+    assert all(float(key) == float(value.rstrip(",").replace(",", "")) for key, value in shown)
+
+
+def test_the_provenance_of_every_run_is_there(tree, page):
+    text, spec = page.sections["provenance"], tree[1]
+    for cell in spec.cells:
+        assert f"toy, {cell.model}, {cell.recipe}, seed {cell.seed}" in text
+    for part in (
+        "0123456789",
+        "with uncommitted changes",
+        "Toy CPU",
+        "bf16",
+        "2.11.0",
+        "1 h 02 min",
+        "a" * 64,
+        "b" * 64,
+    ):
+        assert part in text
+    assert text.count("with uncommitted changes") == 6  # the runs of seed 1
+
+
+def test_licences_and_recipes_are_there(page):
+    text = page.sections["data"]
+    for part in ("Toy land", "CC0", "1 file, 2.5 MB", "Lake", "leaky: A toy protocol."):
+        assert part in text
+    assert "https://toy.example/land" in {a["href"] for a in page.every("a")}
+
+
+def test_hostile_names_stay_text(tmp_path):
+    evil = '<script>alert("x")</script>'
+    classes = [(evil if name == "Wood" else name, color, void) for name, color, void in CLASSES]
+    html = build(tmp_path, study_slice(classes=classes, about=evil, title=evil, figures=["classes"]))
+    page = Page(html)
+    assert len(page.every("script")) == 1
+    assert evil not in html
+    for section in ("table-scores", "table-per_class", "data"):
+        assert evil in page.sections[section]
+    assert page.open == []
+
+
+def test_only_web_addresses_become_links(tmp_path):
+    spec = study_slice(figures=[])
+    spec.datasets["toy"] = spec.datasets["toy"].model_copy(update={"url": "javascript:alert(1)"})
+    assert "javascript:" not in build(tmp_path, spec)
+
+
+def test_a_study_without_figures_has_no_such_section(tmp_path):
+    page = Page(build(tmp_path, study_slice(figures=[])))
+    assert "figures" not in page.sections
+    assert "#figures" not in {a["href"] for a in page.every("a")}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "results/mine/tables/splits.md",
+        "results/mine/figures/classes.svg",
+        "results/runs/toy/beta/apart/seed0/run.json",
+        "data/raw/toy/manifest.json",
+    ],
+)
+def test_a_missing_file_is_named_and_nothing_is_written(tmp_path, path):
+    spec = study_slice(figures=["classes"])
+    folders = write_tree(tmp_path, spec)
+    tables.run(spec, *folders)
+    (tmp_path / path).unlink()
+    with pytest.raises(UserError, match="no such file") as error:
+        run(spec, *folders)
+    assert str(tmp_path / path) in str(error.value)
+    assert not (tmp_path / "results/mine/report.html").exists()
+
+
+def test_it_runs_by_hand_without_torch_and_gives_the_same_bytes(tree):
+    root, spec, html = tree
+    (root / "slice.json").write_text(spec.model_dump_json())
+    probe = (
+        "import sys, runpy; runpy.run_module('satseg.stages.report', run_name='__main__'); "
+        "assert 'torch' not in sys.modules"
+    )
+    arguments = ["--slice", root / "slice.json", "--data", root / "data", "--results", root / "results"]
+    subprocess.run([sys.executable, "-c", probe, *arguments], check=True)
+    assert (root / "results/mine/report.html").read_text(encoding="utf-8") == html
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.4, "4 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (3725.4, "1 h 02 min")]
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_nested_entries_are_listed_in_order():
+    nested = {"code": {"commit": "ab", "dirty": None}, "wall_seconds": 1.5, "resumed_at": []}
+    assert flat(nested) == [
+        ("code · commit", "ab"),
+        ("code · dirty", "null"),
+        ("wall seconds", "1.5"),
+        ("resumed at", "[]"),
+    ]
