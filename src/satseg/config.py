@@ -60,6 +60,7 @@ class KaggleSource(Strict):
     """A Kaggle dataset; needs the user's API token."""
 
     kind: Literal["kaggle"]
+    """Which kind of source this is."""
     slug: str
     """`owner/name` of the dataset on Kaggle."""
 
@@ -68,6 +69,7 @@ class DemoSource(Strict):
     """Generated scenes: made here, the same bytes for the same seed."""
 
     kind: Literal["demo"]
+    """Which kind of source this is."""
     scenes: Annotated[int, Field(ge=3)] = 12
     """Number of scenes."""
     size: Annotated[int, Field(ge=128)] = 512
@@ -171,6 +173,7 @@ class UNetSpec(Strict):
     """A U-Net, level by level."""
 
     family: Literal["unet"]
+    """Which kind of model this is."""
     widths: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
     """Channels of each encoder level, shallow to deep."""
     convs: list[Annotated[int, Field(ge=1)]]
@@ -205,6 +208,7 @@ class SmpSpec(Strict):
     """An architecture × encoder of segmentation_models_pytorch."""
 
     family: Literal["smp"]
+    """Which kind of model this is."""
     architecture: str
     """Class of segmentation_models_pytorch, such as `UnetPlusPlus`."""
     encoder: str
@@ -262,6 +266,7 @@ class PlateauScheduler(Strict):
     """Lower the learning rate when `monitor` stops improving."""
 
     name: Literal["plateau"]
+    """Which kind of schedule this is."""
     patience: Annotated[int, Field(ge=0)] = 2
     """Epochs without improvement before the rate is lowered."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -272,6 +277,7 @@ class CosineScheduler(Strict):
     """Lower the learning rate along half a cosine, after a linear warm-up, over all epochs."""
 
     name: Literal["cosine"]
+    """Which kind of schedule this is."""
     warmup: Annotated[int, Field(ge=0)] = 0
     """Epochs of linear warm-up."""
 
@@ -460,11 +466,13 @@ def read_yaml(path: str | Path) -> Any:
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise UserError(f"{_shown(Path(path))}: no such file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        raise UserError(
+            f"{_shown(Path(path))}{where}: not valid YAML: {getattr(error, 'problem', error)}"
+        ) from None
 
 
 def _parse(path: Path) -> dict:
@@ -556,7 +564,7 @@ def _problem(error: Any, key: tuple, section: type[BaseModel] | None, kinds: lis
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         return _line(where, key, error["input"], "expected keys and values")
     problem = (
-        error["msg"].removeprefix("Value error, ").replace("Input should be", "expected").split(", unable")[0]
+        error["msg"].removeprefix("Value error, ").replace("Input should be", "must be").split(", unable")[0]
     )
     return _line(where, key, error["input"], problem[0].lower() + problem[1:])
 
@@ -673,7 +681,8 @@ def _check_cells(config: Config, place: Any) -> None:
                     key = ("datasets", dataset_name, "classes")
                     raise UserError(
                         f"{place(key)}: {_dotted(key)}: fewer than two classes count under recipe "
-                        f"{recipe_name!r}; add classes that are not `unlabelled`, or set count_unlabelled: true in the recipe"
+                        f"{recipe_name!r}; add classes that are not `unlabelled`, or set the recipe's "
+                        f"count_unlabelled: true"
                     )
 
 
@@ -689,9 +698,7 @@ def main() -> None:
         config = load()
     except UserError as error:
         sys.exit(str(error))
-    print(
-        f"{len(config.study)} studies, {len(config.datasets)} datasets, {len(config.models)} models: all is well"
-    )
+    print(f"{len(config.study)} studies, {len(config.datasets)} datasets, {len(config.models)} models: ok")
 
 
 if __name__ == "__main__":

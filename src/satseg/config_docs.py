@@ -26,9 +26,8 @@ def readme() -> str:
         kinds = _sections(field.annotation)
         sections += kinds
         links = ", ".join(f"[{k.__name__}](#{k.__name__.lower()})" for k in kinds)
-        parts.append(
-            f"| `{file}` | {f'`{key}`' if key in FILES else 'the file'} | {field.description} {links} |"
-        )
+        holds = f"{field.description} {links}".strip()
+        parts.append(f"| `{file}` | {f'`{key}`' if key in FILES else 'the file'} | {holds} |")
     parts.append(
         "\nValues given with `snakemake --configfile my.yaml` go over these, key by key, for example"
         "\n`datasets: {dubai: {path: /data/dubai}}`.\n"

@@ -129,11 +129,13 @@ def cells(study: Study) -> list[Cell]:
 
 
 def download_slice(config: Config, dataset: str) -> DownloadSlice:
+    """What `download` needs; a path the user gave goes before the source."""
     entry = config.datasets[dataset]
     return DownloadSlice(dataset=dataset, path=entry.path, source=None if entry.path else entry.source)
 
 
 def tile_slice(config: Config, dataset: str) -> TileSlice:
+    """What decides the content of a tile store."""
     entry = config.datasets[dataset]
     by_color = entry.layout.mask_values == "color"
     return TileSlice(
@@ -148,10 +150,12 @@ def tile_slice(config: Config, dataset: str) -> TileSlice:
 
 
 def split_slice(config: Config, split: str) -> SplitSlice:
+    """What decides a split, besides the tiles."""
     return SplitSlice(split=config.splits[split])
 
 
 def train_slice(config: Config, dataset: str, model: str, recipe: str, seed: int | str) -> TrainSlice:
+    """What decides the result of a training, besides tiles and split."""
     entry, chosen = config.datasets[dataset], config.recipes[recipe]
     return TrainSlice(
         cell=Cell(dataset=dataset, model=model, recipe=recipe, seed=int(seed)),
@@ -163,15 +167,18 @@ def train_slice(config: Config, dataset: str, model: str, recipe: str, seed: int
 
 
 def evaluate_slice(config: Config, recipe: str) -> EvaluateSlice:
+    """What is judged of a trained cell."""
     return EvaluateSlice(evaluate=config.recipes[recipe].evaluate)
 
 
 def profile_slice(config: Config, dataset: str, model: str) -> ProfileSlice:
+    """What decides the cost of a model on a dataset."""
     classes = len(config.datasets[dataset].classes)
     return ProfileSlice(dataset=dataset, model_name=model, model=config.models[model], classes=classes)
 
 
 def study_slice(config: Config, study: str) -> StudySlice:
+    """What a study shows."""
     chosen = config.study[study]
     datasets = {name: config.datasets[name] for name in chosen.datasets}
     return StudySlice(

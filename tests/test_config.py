@@ -1,0 +1,300 @@
+"""A mistake in the configuration is answered by one line: where it is, and what would be right."""
+
+import shutil
+
+import pytest
+import yaml
+
+from satseg.config import FIGURES, ROOT, Training, counted_classes, load
+from satseg.errors import UserError
+
+DATASETS, SPLITS, MODELS = "datasets.yaml", "splits.yaml", "models.yaml"
+RECIPES, STUDY, LAB = "recipes.yaml", "studies/demo.yaml", "studies/lab_report.yaml"
+GONE = object()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A copy of config/, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "config", "config")
+    return tmp_path / "config"
+
+
+def edit(folder, file, key, value):
+    """Set `key` (dotted) of a file; `GONE` takes it away."""
+    tree = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
+    place = tree
+    *above, last = [int(part) if part.isdigit() else part for part in key.split(".")]
+    for part in above:
+        place = place[part]
+    if value is GONE:
+        del place[last]
+    else:
+        place[last] = value
+    (folder / file).write_text(yaml.safe_dump(tree), encoding="utf-8")
+
+
+def complaint(folder, *arguments, **keywords):
+    with pytest.raises(UserError) as caught:
+        load(folder, *arguments, **keywords)
+    return str(caught.value)
+
+
+def test_reads_the_configuration_of_the_project():
+    config = load()
+    assert config.datasets["demo"].classes[3].name == "Water"
+    assert config.recipes["lab_report"].optimizer.lr == 0.001
+    assert config.recipes["lab_report_groups"].loss == config.recipes["lab_report"].loss
+    assert config.study["demo"].figures == list(FIGURES)
+    assert set(config.studies) <= set(config.study)
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "near"),
+    [
+        (RECIPES, "recipes.demo.epoch", "epochs"),
+        (RECIPES, "recipes.demo.augmentation.hflips", "hflip"),
+        (RECIPES, "recipes.demo.scheduler.warm_up", "warmup"),
+        (RECIPES, "recipes.demo.optimizer.l_r", "lr"),
+        (DATASETS, "datasets.demo.tilesize", "tile_size"),
+        (DATASETS, "datasets.demo.source.scene", "scenes"),
+        (DATASETS, "datasets.demo.classes.2.colour", "color"),
+        (DATASETS, "datasets.demo.layout.mask", "masks"),
+        (MODELS, "models.unet_tiny.width", "widths"),
+        (MODELS, "models.unet_tiny.bottleneck.conv", "convs"),
+        (MODELS, "models.linknet_resnet18.encoders", "encoder"),
+        (SPLITS, "splits.random.units", "unit"),
+        (SPLITS, "split", "splits"),
+        (STUDY, "seed", "seeds"),
+        (LAB, "published.0.metrics", "metric"),
+    ],
+)
+def test_unknown_key(folder, file, key, near):
+    edit(folder, file, key, 1)
+    text = complaint(folder)
+    assert text.startswith(f"config/{file}: {key}: unknown key; allowed: ")
+    assert text.endswith(f"; did you mean {near!r}?")
+    assert near in text.split("allowed: ")[1].split("; ")[0].split(", ")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "allowed", "near"),
+    [
+        (RECIPES, "recipes.demo.monitor", "val_los", ["val_jaccard", "val_loss"], "val_loss"),
+        (RECIPES, "recipes.demo.loss.name", "jtd", ["cross_entropy", "jdt"], "jdt"),
+        (RECIPES, "recipes.demo.evaluate", {"subset": "tset"}, ["test", "train", "val"], "test"),
+        (RECIPES, "recipes.demo.scheduler.name", "cosin", ["cosine", "plateau"], "cosine"),
+        (RECIPES, "recipes.demo.split", "group_test", ["groups", "groups_test", "random"], "groups_test"),
+        (DATASETS, "datasets.demo.source.kind", "kagle", ["demo", "kaggle"], "kaggle"),
+        (MODELS, "models.unet_tiny.family", "unett", ["smp", "unet"], "unet"),
+        (STUDY, "figures", ["sample"], sorted(FIGURES), "samples"),
+        (LAB, "published.0.recipe", "lab_repot", ["lab_report", "lab_report_groups"], "lab_report"),
+    ],
+)
+def test_unknown_value(folder, file, key, value, allowed, near):
+    edit(folder, file, key, value)
+    text = complaint(folder)
+    wrong = (
+        value if isinstance(value, str) else next(iter(value.values() if isinstance(value, dict) else value))
+    )
+    assert text.startswith(f"config/{file}: {key}")
+    assert f", got {wrong!r}; allowed: {', '.join(allowed)}; did you mean {near!r}?" in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "near"),
+    [("datasets", "dubay", "dubai"), ("models", "unet_tny", "unet_tiny"), ("recipes", "demmo", "demo")],
+)
+def test_unknown_name_in_a_study(folder, kind, wrong, near):
+    edit(folder, STUDY, kind, [wrong])
+    allowed = ", ".join(sorted(getattr(load(ROOT / "config"), kind)))
+    expected = f"unknown {kind[:-1]}, got {wrong!r}; allowed: {allowed}; did you mean {near!r}?"
+    assert complaint(folder) == f"config/studies/demo.yaml: {kind}.0: {expected}"
+
+
+def test_unknown_study(folder):
+    edit(folder, "config.yaml", "studies", ["lab_reports"])
+    text = complaint(folder)
+    assert text.startswith("config/config.yaml: studies.0: unknown study, got 'lab_reports'; allowed: ")
+    assert text.endswith("; did you mean 'lab_report'?")
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "problem"),
+    [
+        (RECIPES, "recipes.demo.epochs", "many", "must be a valid integer, got 'many'"),
+        (RECIPES, "recipes.demo.epochs", 0, "must be greater than or equal to 1, got 0"),
+        (RECIPES, "recipes.demo.augmentation.hue", 0.9, "must be less than or equal to 0.5, got 0.9"),
+        (RECIPES, "recipes.demo.optimizer", "adam", "expected keys and values, got 'adam'"),
+        (RECIPES, "recipes.demo.scheduler", "cosine", "expected keys and values, got 'cosine'"),
+        (RECIPES, "recipes.demo", None, "expected keys and values, got None"),
+        (DATASETS, "datasets.demo.path", 3, "must be a valid string, got 3"),
+        (
+            DATASETS,
+            "datasets.demo.classes.0.color",
+            "black",
+            "expected a colour such as '#3C1098', got 'black'",
+        ),
+        (DATASETS, "datasets.demo.gaps", ["black"], "expected a colour such as '#3C1098', got 'black'"),
+        (DATASETS, "datasets.demo.gaps", [300], "must be less than or equal to 255, got 300"),
+        (DATASETS, "datasets.demo.gaps", "black", "must be a valid list, got 'black'"),
+        (MODELS, "models.unet_tiny.widths", ["a", 1, 1, 1], "must be a valid integer, got 'a'"),
+        (STUDY, "seeds", [-1], "must be greater than or equal to 0, got -1"),
+        (STUDY, "seeds", [0, 1, 0], "listed twice, got 0"),
+        (STUDY, "models", ["unet_tiny", "unet_tiny"], "listed twice, got 'unet_tiny'"),
+    ],
+)
+def test_value_that_does_not_fit(folder, file, key, value, problem):
+    edit(folder, file, key, value)
+    text = complaint(folder)
+    assert text.startswith(f"config/{file}: {key}")
+    assert text.endswith(f": {problem}")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "said"),
+    [
+        (RECIPES, "recipes.demo.epochs", "recipes.demo.epochs: missing; it has no default"),
+        (
+            RECIPES,
+            "recipes.demo.scheduler.name",
+            "recipes.demo.scheduler.name: missing; allowed: cosine, plateau",
+        ),
+        (RECIPES, "recipes", "recipes: missing; it has no default"),
+        (MODELS, "models.unet_tiny.family", "models.unet_tiny.family: missing; allowed: smp, unet"),
+        (STUDY, "models", "models: missing; it has no default"),
+    ],
+)
+def test_missing_key(folder, file, key, said):
+    edit(folder, file, key, GONE)
+    assert complaint(folder) == f"config/{file}: {said}"
+
+
+def test_one_line_for_each_mistake(folder):
+    edit(folder, RECIPES, "recipes.demo.epochs", 0)
+    edit(folder, MODELS, "models.unet_tiny.width", 1)
+    lines = complaint(folder).split("\n")
+    assert len(lines) == 2
+    assert {line.split(": ")[1] for line in lines} == {"recipes.demo.epochs", "models.unet_tiny.width"}
+
+
+def test_name_that_is_none(folder):
+    edit(folder, SPLITS, "splits.Half-Half", {"unit": "tile", "train": 0.5, "val": 0.5})
+    assert complaint(folder) == (
+        "config/splits.yaml: splits.Half-Half: expected a name of a-z, 0-9 and _, got 'Half-Half'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "said"),
+    [
+        (SPLITS, "splits.random.train", 0.5, "splits.random: train + val + test is 0.7; it must be 1"),
+        (MODELS, "models.unet_tiny.convs", [1, 1], "models.unet_tiny: convs has 2 entries; widths has 4"),
+        (
+            DATASETS,
+            "datasets.demo.classes.1.name",
+            "Water",
+            "datasets.demo: classes: name 'Water' occurs twice; each must be unique",
+        ),
+    ],
+)
+def test_values_that_do_not_fit_each_other(folder, file, key, value, said):
+    edit(folder, file, key, value)
+    assert complaint(folder) == f"config/{file}: {said}"
+
+
+def test_tile_size_no_model_divides(folder):
+    edit(folder, STUDY, "models", ["linknet_resnet18"])
+    edit(folder, DATASETS, "datasets.demo.tile_size", 100)
+    assert complaint(folder) == (
+        "config/datasets.yaml: datasets.demo.tile_size: study 'demo' trains 'linknet_resnet18' on it, "
+        "got 100; allowed: multiples of 32; nearest: 96"
+    )
+
+
+def test_subset_the_split_lacks(folder):
+    edit(folder, RECIPES, "recipes.demo.split", "groups")
+    assert complaint(folder) == (
+        "config/recipes.yaml: recipes.demo.evaluate.subset: unknown subset of split 'groups', got 'test'; "
+        "allowed: train, val"
+    )
+
+
+def test_too_few_classes_count(folder):
+    classes = [{"name": "Void", "color": "#000000", "unlabelled": True}, {"name": "Land", "color": "#FFFFFF"}]
+    edit(folder, DATASETS, "datasets.demo.classes", classes)
+    text = complaint(folder)
+    assert text.startswith("config/datasets.yaml: datasets.demo.classes: fewer than two classes count")
+    assert "recipe 'demo'" in text
+    assert "\n" not in text
+    edit(folder, RECIPES, "recipes.demo.count_unlabelled", True)
+    assert counted_classes(load(folder).datasets["demo"], load(folder).recipes["demo"]) == [0, 1]
+
+
+def test_dataset_that_comes_from_nowhere(folder):
+    edit(folder, DATASETS, "datasets.demo.source", GONE)
+    text = complaint(folder)
+    assert text.startswith("config/datasets.yaml: datasets.demo.path: give the folder or zip")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("recipes: [1, 2\n", "config/recipes.yaml, line 2: not valid YAML: "),
+        ("", "config/recipes.yaml: expected keys and values, found nothing"),
+        ("- demo\n", "config/recipes.yaml: expected keys and values, found list"),
+    ],
+)
+def test_file_that_is_no_configuration(folder, text, said):
+    (folder / RECIPES).write_text(text, encoding="utf-8")
+    assert complaint(folder).startswith(said)
+
+
+def test_file_that_is_not_there(folder):
+    (folder / MODELS).unlink()
+    assert complaint(folder).endswith("config/models.yaml: no such file")
+
+
+def test_overrides_go_over_the_files_key_by_key(folder):
+    config = load(folder, {"datasets": {"demo": {"source": {"scenes": 4}}}, "studies": ["demo"]})
+    assert config.datasets["demo"].source.scenes == 4
+    assert config.datasets["demo"].source.size == load(folder).datasets["demo"].source.size
+    assert config.studies == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"recipes": {"demo": {"epoch": 1}}}, "mine.yaml: recipes.demo.epoch: unknown key; "),
+        ({"recipes": {"demo": {"epochs": 0}}}, "mine.yaml: recipes.demo.epochs: must be "),
+        ({"datasets": {"demo": {"tile_size": 100}}}, "mine.yaml: datasets.demo.tile_size: study 'demo' "),
+        ({"studies": ["dem"]}, "mine.yaml: studies.0: unknown study, got 'dem'; "),
+        (
+            {"recipe": {}},
+            "mine.yaml: recipe: unknown key; allowed: datasets, models, recipes, splits, studies; ",
+        ),
+        ({"splits": {"half": {"unit": "tile", "train": 1}}}, "mine.yaml: splits.half.val: missing; "),
+    ],
+)
+def test_mistake_in_an_override_names_where_it_came_from(folder, overrides, said):
+    text = complaint(folder, overrides, "mine.yaml")
+    assert text.startswith(said)
+    assert "\n" not in text
+
+
+def test_mistake_beside_an_override_names_the_file(folder):
+    edit(folder, RECIPES, "recipes.demo.epochs", 0)
+    text = complaint(folder, {"recipes": {"demo": {"batch_size": 2}}}, "mine.yaml")
+    assert text.startswith("config/recipes.yaml: recipes.demo.epochs: ")
+
+
+def test_counted_classes():
+    config = load()
+    demo = config.datasets["demo"]
+    training = Training(loss={"name": "cross_entropy"}, epochs=1, batch_size=1)
+    assert counted_classes(demo, training) == [1, 2, 3, 4, 5]
+    assert counted_classes(demo, training.model_copy(update={"count_unlabelled": True})) == [0, 1, 2, 3, 4, 5]

@@ -1,0 +1,70 @@
+# Per dataset: scenes as published, tiles, splits.
+
+
+rule download:
+    input:
+        code=lambda w: code(
+            "download", f"satseg.data.sources.{source_kind(cfg.datasets[w.dataset])}"
+        ),
+    output:
+        manifest="data/raw/{dataset}/manifest.json",
+    log:
+        "logs/download/{dataset}.log",
+    benchmark:
+        "logs/download/{dataset}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        slice=lambda w: slices.download_slice(cfg, w.dataset).model_dump_json(),
+    shell:
+        r"""
+        python -m satseg.stages.download --slice {params.slice:q} --out data/raw/{wildcards.dataset:q} &>{log:q}
+        """
+
+
+rule tile:
+    input:
+        manifest="data/raw/{dataset}/manifest.json",
+        code=code("tile"),
+    output:
+        images="data/tiles/{dataset}/images.npy",
+        masks="data/tiles/{dataset}/masks.npy",
+        table="data/tiles/{dataset}/tiles.csv",
+    log:
+        "logs/tile/{dataset}.log",
+    benchmark:
+        "logs/tile/{dataset}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        slice=lambda w: slices.tile_slice(cfg, w.dataset).model_dump_json(),
+    shell:
+        r"""
+        python -m satseg.stages.tile --slice {params.slice:q} \
+            --raw data/raw/{wildcards.dataset:q} --out data/tiles/{wildcards.dataset:q} &>{log:q}
+        """
+
+
+rule split:
+    input:
+        table="data/tiles/{dataset}/tiles.csv",
+        code=code("split"),
+    output:
+        split="data/splits/{dataset}/{split}.csv",
+        leakage="data/splits/{dataset}/{split}.leakage.csv",
+    log:
+        "logs/split/{dataset}/{split}.log",
+    benchmark:
+        "logs/split/{dataset}/{split}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        slice=lambda w: slices.split_slice(cfg, w.split).model_dump_json(),
+    shell:
+        r"""
+        python -m satseg.stages.split --slice {params.slice:q} \
+            --tiles data/tiles/{wildcards.dataset:q} --out {output.split:q} &>{log:q}
+        """

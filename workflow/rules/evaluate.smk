@@ -1,0 +1,57 @@
+# Per cell: counts on the judged tiles. Per model and dataset: what the model costs.
+
+
+rule evaluate:
+    input:
+        images="data/tiles/{dataset}/images.npy",
+        masks="data/tiles/{dataset}/masks.npy",
+        table="data/tiles/{dataset}/tiles.csv",
+        split=lambda w: f"data/splits/{w.dataset}/{cfg.recipes[w.recipe].split}.csv",
+        best="results/runs/{dataset}/{model}/{recipe}/seed{seed}/best.pt",
+        final="results/runs/{dataset}/{model}/{recipe}/seed{seed}/final.pt",
+        run="results/runs/{dataset}/{model}/{recipe}/seed{seed}/run.json",
+        code=lambda w: code("evaluate", f"satseg.models.{cfg.models[w.model].family}"),
+    output:
+        counts="results/runs/{dataset}/{model}/{recipe}/seed{seed}/counts.csv",
+        panels="results/runs/{dataset}/{model}/{recipe}/seed{seed}/panels.npz",
+    log:
+        "logs/evaluate/{dataset}/{model}/{recipe}/seed{seed}.log",
+    benchmark:
+        "logs/evaluate/{dataset}/{model}/{recipe}/seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 16
+    resources:
+        gpu=1,
+    params:
+        slice=lambda w: slices.evaluate_slice(cfg, w.recipe).model_dump_json(),
+    shell:
+        r"""
+        python -m satseg.stages.evaluate --slice {params.slice:q} \
+            --tiles data/tiles/{wildcards.dataset:q} --split {input.split:q} \
+            --run results/runs/{wildcards.dataset:q}/{wildcards.model:q}/{wildcards.recipe:q}/seed{wildcards.seed} \
+            &>{log:q}
+        """
+
+
+# It measures time: with `gpu=1` and all threads nothing else computes meanwhile.
+rule profile:
+    input:
+        code=lambda w: code("profile", f"satseg.models.{cfg.models[w.model].family}"),
+    output:
+        profile="results/profiles/{dataset}/{model}.json",
+    log:
+        "logs/profile/{dataset}/{model}.log",
+    benchmark:
+        "logs/profile/{dataset}/{model}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 16
+    resources:
+        gpu=1,
+    params:
+        slice=lambda w: slices.profile_slice(cfg, w.dataset, w.model).model_dump_json(),
+    shell:
+        r"""
+        python -m satseg.stages.profile --slice {params.slice:q} --out {output.profile:q} &>{log:q}
+        """
