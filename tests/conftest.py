@@ -1,7 +1,11 @@
 """What several tests need: the real imagery, and small scenes in a layout of our own."""
 
+import os
 import warnings
 from pathlib import Path
+
+# Tiny models gain nothing from threads, and lose much where these wait for a busy core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import math
+import sys
 import time
 import warnings
 from datetime import UTC, datetime
@@ -175,7 +176,7 @@ class History(Callback):
         self.rows.append({column: row[column] for column in COLUMNS})
         left = row["epoch_seconds"] * (self.epochs - row["epoch"]) / 60
         log.info(
-            "epoch %d/%d: loss %.4f, validation loss %.4f, mIoU %.3f, pixel accuracy %.3f; %.0f s, at most %.0f min left",
+            "epoch %d/%d: loss %.4f, val loss %.4f, mIoU %.3f, pixel accuracy %.3f; %.0f s, at most %.0f min left",
             row["epoch"], self.epochs, row["train_loss"], row["val_loss"], row["val_jaccard"],
             row["val_pixel_accuracy"], row["epoch_seconds"], left,
         )  # fmt: skip
@@ -232,7 +233,7 @@ def train(
             callbacks=[history, *(stopping if settings.early_stopping else []), best, last],
             default_root_dir=checkpoints,
             logger=False,
-            enable_progress_bar=False,
+            enable_progress_bar=sys.stderr.isatty(),
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import rasterio
-from conftest import SIZES, write_raster
 from PIL import Image
 
+from conftest import SIZES, write_raster
 from satseg.config import load
 from satseg.data.tiles import build_tiles, open_tiles
 from satseg.errors import UserError

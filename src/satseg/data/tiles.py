@@ -147,7 +147,7 @@ class _MaskReader:
             self.lookup[value] = index
         for gap in spec.gaps:
             self.lookup[_code(gap) if isinstance(gap, str) else gap] = NO_LABEL
-        if not self.colors and NO_LABEL >= len(spec.classes):
+        if not self.colors and len(spec.classes) <= NO_LABEL:
             self.lookup[NO_LABEL] = NO_LABEL
 
     def labels(self, values: np.ndarray, file: rasterio.DatasetReader, path: Path) -> np.ndarray:

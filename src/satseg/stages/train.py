@@ -34,7 +34,8 @@ def run(spec: TrainSlice, raw: str, tiles: str, split: str, out: str, workers: i
             "lock_sha256": lock_digest(),
             "device": describe_device(),
             "versions": versions(),
-            "seeds": {"training": spec.cell.seed, "workers": workers},
+            "seeds": {"training": spec.cell.seed},
+            "workers": workers,
             **result,
         },
     )

@@ -1,8 +1,8 @@
 """Generated scenes that look like aerial photographs of villages and farmland, with exact masks.
 
 A scene is laid out as albedo, class and height, then lit and photographed. What is seen from above names a
-pixel: a crown over a street or a roof is Woodland, and so are single trees and the gaps inside a wood; a bridge
-is Road; gardens, yards, verges, banks and farm tracks are Field; a shadow changes no class.
+pixel: a crown over a street or a roof is Woodland, and so are single trees and the gaps inside a wood; a
+bridge is Road; gardens, yards, verges, banks and farm tracks are Field; a shadow changes no class.
 Lengths and heights are pixels of 0.5 m; `y` counts down, `x` to the right.
 """
 
@@ -30,7 +30,7 @@ CLASSES = {
 NO_DATA, FIELD, WOODLAND, WATER, ROAD, BUILDING = CLASSES
 
 CRS, PIXEL_METRES, CORNER = "EPSG:2180", 0.5, (500_000.0, 400_000.0)
-MARGIN = 32  # laid out around a scene, then cut off: what stands outside still casts its shadow into it
+MARGIN = 44  # laid out around a scene, then cut off: what stands outside still casts its shadow into it
 
 # Linear reflectance (red, green, blue), and how strongly rows show.
 CROPS = [
@@ -48,6 +48,7 @@ GARDENS = [
     ((0.070, 0.105, 0.038), 0.02),  # lawns
     ((0.055, 0.085, 0.030), 0.02),
     ((0.100, 0.115, 0.050), 0.03),
+    ((0.045, 0.075, 0.026), 0.02),
     ((0.130, 0.100, 0.070), 0.15),  # beds
     ((0.200, 0.188, 0.165), 0.00),  # gravel
 ]
@@ -62,19 +63,15 @@ ROOFS = [
 ]
 HALLS = [((0.520, 0.520, 0.510), 2), ((0.250, 0.255, 0.260), 3), ((0.070, 0.070, 0.072), 2), ROOFS[1]]
 WATERS = [(0.012, 0.022, 0.024), (0.030, 0.036, 0.024), (0.022, 0.036, 0.022)]
-SOIL, GRAVEL, REED, HEDGE = (
-    (0.215, 0.17, 0.115),
-    (0.2, 0.188, 0.165),
-    (0.085, 0.095, 0.045),
-    (0.05, 0.06, 0.035),
-)
+SOIL, GRAVEL, SOLAR = (0.215, 0.170, 0.115), (0.200, 0.188, 0.165), (0.030, 0.035, 0.055)
+REED, HEDGE, LITTER = (0.085, 0.095, 0.045), (0.050, 0.060, 0.035), (0.045, 0.042, 0.025)
 
 
 def fetch(source: DemoSource, folder: Path) -> None:
     """Write `images/scene_<k>.tif` (uint8 RGB) and `masks/scene_<k>.tif` (uint8 class index, colour table).
 
-    The same seed gives the same bytes, and scene k is the same however many scenes there are. The GeoTIFFs are
-    in EPSG:2180 and do not overlap.
+    The same seed gives the same bytes, and scene k is the same however many scenes there are. The GeoTIFFs
+    are in EPSG:2180 and do not overlap.
     """
     for index in range(source.scenes):
         image, mask = make_scene(np.random.default_rng([source.seed % 2**63, index]), source.size)
@@ -83,7 +80,13 @@ def fetch(source: DemoSource, folder: Path) -> None:
 
 
 def make_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a scene: its image, uint8 [3, size, size], 0 where there is no data and only there; its mask, uint8."""
+    """Draw a scene.
+
+    Returns:
+        The image, uint8 [3, size, size], 0 where there is no data and only there, and the mask of class
+        indices, uint8 [size, size].
+    """
+    missing = beyond_swath(rng, size)
     land = Land(rng, size + 2 * MARGIN)
     heading = rng.uniform(0, np.pi)
     lay_fields(land, heading)
@@ -92,18 +95,17 @@ def make_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
     plant(land, streets)
     inside = slice(MARGIN, MARGIN + size)
     image = photograph(land, light(land))[inside, inside]
-    mask = land.label[inside, inside].copy()
-    if rng.random() < 0.4:
-        mask[beyond_swath(rng, size)] = NO_DATA
+    mask = np.where(missing, NO_DATA, land.label[inside, inside]).astype(np.uint8)
     # Black is kept for "no data".
-    image = np.where((mask == NO_DATA)[..., None], 0, np.maximum(image, 1)).astype(np.uint8)
+    image = np.where(missing[..., None], 0, np.maximum(image, 1)).astype(np.uint8)
     return image.transpose(2, 0, 1), mask
 
 
 def beyond_swath(rng: np.random.Generator, size: int) -> np.ndarray:
-    """The corner, bool [size, size], that a slightly turned flight strip does not reach."""
+    """The corner, bool [size, size], that a slightly turned flight strip does not reach; often none."""
     y, x = np.mgrid[:size, :size]
-    corner = x / rng.uniform(0.15, 0.4) + y / rng.uniform(0.45, 1.0) < size
+    reach = size * (rng.random() < 0.4)
+    corner = x / rng.uniform(0.15, 0.4) + y / rng.uniform(0.45, 1.0) < reach
     return corner[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
 
 
@@ -114,10 +116,8 @@ def _write(path: Path, pixels: np.ndarray, index: int) -> None:
     place = {"crs": CRS, "transform": from_origin(left, CORNER[1], PIXEL_METRES, PIXEL_METRES)}
     shape = {"count": bands, "height": size, "width": size, "dtype": "uint8"}
     storage = {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"}
-    with (
-        atomic(path) as temporary,
-        rasterio.open(temporary, "w", driver="GTiff", **place, **shape, **storage) as file,
-    ):
+    profile = {"driver": "GTiff", **place, **shape, **storage}
+    with atomic(path) as temporary, rasterio.open(temporary, "w", **profile) as file:
         file.write(pixels)
         if bands == 1:
             colours = {i: tuple(bytes.fromhex(colour[1:])) for i, (_, colour) in CLASSES.items()}
@@ -130,8 +130,8 @@ def _write(path: Path, pixels: np.ndarray, index: int) -> None:
 class Land:
     """What lies where, [n, n] each: `albedo` (linear RGB), class index `label` and `height`.
 
-    `gap` is the distance from the nearest street, `shore` that from water, `edge` that from a parcel's boundary;
-    `village` says where houses may stand and `taken` where no more can. `settled` is 0 for farmland, 1 for suburb.
+    `gap` is the distance from the nearest street, `shore` from water, `edge` from a parcel's border;
+    `village` says where houses may stand, `taken` where no more can; `settled` goes from 0, farmland, to 1.
     """
 
     def __init__(self, rng: np.random.Generator, size: int):
@@ -145,7 +145,7 @@ class Land:
         self.settled = rng.uniform()
 
     def paint(self, share, colour, label=None, height=None, at=...) -> None:
-        """Lay a colour over the window `at` as far as `share`, 0 to 1; class and height change above a half."""
+        """Lay a colour over the window `at` as far as `share`, 0 to 1; class and height change above 0.5."""
         self.albedo[at] += share[..., None] * (colour - self.albedo[at])
         for layer, value in ((self.label, label), (self.height, height)):
             if value is not None:
@@ -166,10 +166,18 @@ class Land:
         dx, dy = self.x[at] - x, self.y[at] - y
         return at, dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
 
-    def box(self, x, y, angle, half_length, half_width, colour, height=0) -> None:
-        """Lay down a small oblong thing, `height` higher than what it lies on, that changes no class."""
-        at, u, v = self.window(x, y, angle, half_length + half_width)
-        share = cover(np.maximum(np.abs(u) - half_length, np.abs(v) - half_width))
+    def box(self, x, y, angle, half, colour, height=0, shift=(0, 0)) -> None:
+        """Lay down an oblong thing that changes no class.
+
+        Args:
+            x, y, angle: a point, and the direction of the thing's length.
+            half: half its length and half its width.
+            colour: its albedo.
+            height: how far it rises above what it lies on.
+            shift: where its middle is, seen from the point: along and across the direction.
+        """
+        at, u, v = self.window(x, y, angle, sum(half) + np.hypot(*shift))
+        share = cover(np.maximum(np.abs(u - shift[0]) - half[0], np.abs(v - shift[1]) - half[1]))
         self.paint(share, colour, height=self.height[at] + height, at=at)
 
     def curve(self, start, heading: float, length: float, bend: float) -> np.ndarray:
@@ -183,7 +191,7 @@ class Land:
     def through(self, point, heading: float, bend: float) -> np.ndarray:
         """Path [m, 2] from one end of the land to another by way of a point."""
         back, on = (self.curve(point, heading + turn, 2 * self.size, bend) for turn in (np.pi, 0))
-        return np.concatenate([back[::-1], on])
+        return np.concatenate([back[::-1], [point], on])
 
     def along(self, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Each pixel's distance from a path, [n, n], and the place along the path that is nearest to it."""
@@ -192,8 +200,10 @@ class Land:
         place = order[tuple(ndimage.distance_transform_edt(order < 0, None, False, True))]
         path, tangent = path.astype(np.float32), np.gradient(path, axis=0).astype(np.float32)
         dx, dy = self.x - path[place, 0], self.y - path[place, 1]
-        across = np.abs(dy * tangent[place, 0] - dx * tangent[place, 1])
-        return np.where((place == 0) | (place == len(path) - 1), np.hypot(dx, dy), across), place
+        aside = dy * tangent[place, 0] - dx * tangent[place, 1]
+        # Beyond what rounding the path to pixels explains: past its end, or round the outside of a bend.
+        ahead = (np.abs(dx * tangent[place, 0] + dy * tangent[place, 1]) - 1).clip(0)
+        return np.hypot(aside, ahead), place
 
 
 def cells(points: np.ndarray) -> tuple:
@@ -211,7 +221,7 @@ def cover(distance: np.ndarray) -> np.ndarray:
 
 def lay_fields(land: Land, heading: float) -> None:
     """Cover the land with parcels, long and narrow, that follow the main road."""
-    smallest = land.rng.uniform(70, 130)
+    smallest = land.rng.uniform(70, 100) * (1.7 - 0.7 * land.settled)
     albedo, land.edge = parcels(land, heading, CROPS, smallest, land.rng.uniform(1.2, 2.5))
     land.paint(np.ones_like(land.height), albedo)
     land.paint(0.8 * cover(land.edge - land.rng.uniform(0.5, 2)), (0.085, 0.1, 0.045))
@@ -262,7 +272,7 @@ class Street:
     place: np.ndarray
 
     def beside(self, place: float, offset: float) -> tuple[float, float, float]:
-        """The point (x, y) `offset` to the right of a place along the path, and the path's direction there."""
+        """The point (x, y) `offset` to the right of a place on the path, and the path's direction there."""
         place, last = int(place), len(self.path) - 1
         dx, dy = self.path[min(place + 3, last)] - self.path[max(place - 3, 0)]
         x, y = self.path[place] + offset * np.array([-dy, dx]) / np.hypot(dx, dy)
@@ -272,11 +282,11 @@ class Street:
 def lay_streets(land: Land, heading: float) -> list[Street]:
     """Lay out main road, water, side streets, gardens and farm tracks; pave the streets and return them."""
     rng, streets = land.rng, []
-    middle = land.size * rng.uniform(0.35, 0.65, 2)
-    _open(land, streets, land.through(middle, heading + rng.normal(0, 0.1), rng.uniform(0.05, 0.2)), 10)
+    middle, along = land.size * rng.uniform(0.35, 0.65, 2), heading + rng.normal(0, 0.1)
+    _open(land, streets, land.through(middle, along, rng.uniform(0.05, 0.2)), rng.uniform(7.5, 10))
     lay_water(land, heading)
-    for _ in range(rng.integers(2, 5 + int(10 * land.settled))):
-        _open(land, streets, _branch(land, streets, rng.uniform(120, 500)), rng.uniform(4.5, 7))
+    for _ in range(rng.integers(2, 5 + int(8 * land.settled))):
+        _open(land, streets, _branch(land, streets, rng.uniform(120, 500)), rng.uniform(4.5, 6.5))
     lay_gardens(land, heading)
     for _ in range(rng.integers(1, 4)):
         _lay_track(land, _branch(land, streets, rng.uniform(150, 400)))
@@ -305,16 +315,19 @@ def _branch(land: Land, streets: list[Street], length: float) -> np.ndarray:
 
 def lay_water(land: Land, heading: float) -> None:
     """Dig a river across the main road, or a lake or some ponds away from it."""
-    rng, ragged = land.rng, land.texture(60)
-    kind = rng.choice(["river", "lake", "ponds"], p=[0.5, 0.3, 0.2])
+    rng, ragged = land.rng, land.texture(60, 1.6)
+    kind = rng.choice(["river", "lake", "ponds"], p=[0.55, 0.3, 0.15])
     if kind == "river":
-        point, turn = land.size * rng.uniform(0.25, 0.75, 2), np.pi / 2 + rng.uniform(-0.5, 0.5)
-        land.shore = land.along(land.through(point, heading + turn, 0.6))[0] - rng.uniform(9, 20) - 3 * ragged
-    for _ in range({"river": 0, "lake": 1, "ponds": rng.integers(2, 5)}[kind]):
+        middle, turn = land.size * rng.uniform(0.25, 0.75, (6, 2)), rng.uniform(0.35, 0.65, 6) * np.pi
+        beds = [land.through(point, heading + angle, 0.5) for point, angle in zip(middle, turn, strict=True)]
+        # The one that follows the road least.
+        bed = min(beds, key=lambda bed: (land.gap[cells(bed)] < 15).sum())
+        land.shore = land.along(bed)[0] - rng.uniform(11, 22) - 3 * ragged
+    for _ in range({"river": 0, "lake": 1, "ponds": rng.integers(3, 6)}[kind]):
         spots = rng.integers(2 * MARGIN, land.size - 2 * MARGIN, (40, 2))
         room = np.minimum(land.gap, land.shore)[cells(spots)]
         x, y = spots[room.argmax()]
-        radius = min(0.8 * room.max(), rng.uniform(50, 90) if kind == "lake" else rng.uniform(14, 26))
+        radius = min(0.8 * room.max(), rng.uniform(55, 95) if kind == "lake" else rng.uniform(16, 32))
         pond = np.hypot(land.x - x, land.y - y) - radius * (1 + 0.2 * ragged)
         land.shore = np.minimum(land.shore, np.maximum(pond, 8 - land.gap))
     land.paint(cover(land.shore - rng.uniform(1, 6) - 2 * ragged), np.array(REED) * rng.uniform(0.7, 1.6))
@@ -327,7 +340,7 @@ def lay_water(land: Land, heading: float) -> None:
 def lay_gardens(land: Land, heading: float) -> None:
     """Divide the settled land along the streets into plots of lawn, beds and gravel."""
     plots, edge = parcels(land, heading, GARDENS, 30, 1.3)
-    land.village = (land.texture(150) + 4 * land.settled > 0.8) & (land.gap < 55) & (land.shore > 10)
+    land.village = (land.texture(150) + 4 * land.settled > 0.5) & (land.gap < 55) & (land.shore > 10)
     land.paint(ndimage.gaussian_filter(land.village.astype(np.float32), 0.7), plots)
     land.paint(0.6 * cover(edge - 0.6) * land.village, HEDGE)
 
@@ -341,9 +354,9 @@ def _lay_track(land: Land, path: np.ndarray) -> None:
 
 
 def pave(land: Land, streets: list[Street]) -> None:
-    """Paint the streets, minor ones first, with verges, kerbs, centre line and cars; over water they are bridges."""
+    """Paint streets, minor ones first, with verges, kerbs, centre line and cars; bridges over water."""
     rng, patchy, fine = land.rng, land.texture(25), land.texture(4, 0.6)
-    lawn = np.array(GARDENS[rng.integers(3)][0]) * rng.uniform(0.9, 1.4)
+    lawn = np.array(GARDENS[rng.integers(4)][0]) * rng.uniform(0.9, 1.4)
     land.paint(0.7 * cover(np.abs(land.gap - 2) - 2.5) * (land.label == FIELD), lawn)
     deck = (-land.shore / 4).clip(0, 4)
     for street in reversed(streets):
@@ -355,7 +368,8 @@ def pave(land: Land, streets: list[Street]) -> None:
     for street in streets:
         for place in np.arange(rng.uniform(10, 90), len(street.path) - 10, rng.uniform(50, 200)):
             lacquer = rng.choice([0.03, 0.08, 0.3, 0.6]) * rng.uniform(0.7, 1.3, 3)
-            land.box(*street.beside(place, street.half * rng.choice([-0.55, 0.55])), 4.4, 1.9, lacquer, 3)
+            lane = street.half * rng.choice([-0.55, 0.55])
+            land.box(*street.beside(place, lane), (4.4, 1.9), lacquer, 3)
 
 
 # --- buildings and trees ---------------------------------------------------------------------------------
@@ -367,44 +381,45 @@ def build(land: Land, streets: list[Street]) -> None:
     land.taken = (land.gap < 4) | (land.shore < 9)
     for street in streets:
         for side in (-1, 1):
-            for plot in np.arange(rng.uniform(12, 40), len(street.path) - 8, rng.uniform(30, 48)):
+            for plot in np.arange(rng.uniform(12, 40), len(street.path) - 8, rng.uniform(28, 44)):
                 _settle(land, street, plot, side)
     for x, y in rng.uniform(MARGIN, land.size - MARGIN, (4, 2)):
         if min(land.gap[int(y), int(x)], land.shore[int(y), int(x)]) > 50:
-            turn, yard = rng.uniform(0, np.pi), np.array(GRAVEL) * rng.uniform(0.7, 1.1)
-            land.box(x, y, turn, 26, 20, yard)
-            for angle in turn + np.pi / 2 * np.arange(4):
-                spot = np.array([x, y]) + rng.uniform(30, 38) * np.array([np.cos(angle), np.sin(angle)])
-                size = rng.uniform(13, 26), rng.uniform(8, 11)
-                raise_building(land, *spot, angle + np.pi / 2, *size, hall=rng.random() < 0.6)
+            _lay_farm(land, x, y)
 
 
 def _settle(land: Land, street: Street, plot: float, side: int) -> None:
-    """Put a house and perhaps a shed behind it, or a hall, on a plot of the village."""
+    """Put a hall on a plot of the village, or a house and perhaps a shed behind it."""
     rng, hall = land.rng, land.rng.random() < 0.04
-    length, depth = (
-        (rng.uniform(22, 36), rng.uniform(12, 20)) if hall else (rng.uniform(9, 16), rng.uniform(7.5, 11))
-    )
-    offset = street.half + rng.uniform(7, 16) + depth
+    size = rng.uniform(*((22, 36) if hall else (9, 16))), rng.uniform(*((12, 20) if hall else (7.5, 11)))
+    offset = street.half + rng.uniform(7, 16) + size[1]
     x, y, angle = street.beside(plot, side * offset)
     if not land.village[cells(np.clip([x, y], 0, land.size - 1))]:
         return
-    raise_building(land, x, y, angle + rng.normal(0, 0.06), length, depth, hall)
+    raise_building(land, x, y, angle + rng.normal(0, 0.06), size, hall)
     if rng.random() < 0.4:
-        x, y, angle = street.beside(plot, side * (offset + rng.uniform(18, 34)))
-        raise_building(land, x, y, angle, rng.uniform(4, 7), rng.uniform(3, 5), hall=True)
+        shed = street.beside(plot, side * (offset + rng.uniform(18, 34)))
+        raise_building(land, *shed, (rng.uniform(4, 7), rng.uniform(3, 5)), hall=True)
 
 
-def raise_building(land: Land, x, y, angle, half_length, half_width, hall: bool) -> None:
-    """Raise a house with one to three wings under gables or hips, or a hall, unless its ground is taken."""
-    rng = land.rng
-    wings = [(0, 0, half_length, half_width)]
-    for _ in range(rng.choice(3, p=[0.5, 0.4, 0.1]) if half_length > 8 else 0):
-        half_u, half_v = half_width * rng.uniform(0.5, 0.8), half_width * rng.uniform(0.8, 1.3)
-        wings.append(
-            (rng.uniform(-1, 1) * (half_length - half_u), rng.choice([-1, 1]) * half_width, half_u, half_v)
-        )
-    at, u, v = land.window(x, y, angle, half_length + 3 * half_width)
+def _lay_farm(land: Land, x: float, y: float) -> None:
+    """A yard with barns and perhaps a house around it."""
+    rng, turn = land.rng, land.rng.uniform(0, np.pi)
+    land.box(x, y, turn, (26, 20), np.array(GRAVEL) * rng.uniform(0.7, 1.1))
+    for angle in turn + np.pi / 2 * np.arange(4):
+        far, size = rng.uniform(30, 38), (rng.uniform(13, 26), rng.uniform(8, 11))
+        spot = x + far * np.cos(angle), y + far * np.sin(angle)
+        raise_building(land, *spot, angle + np.pi / 2, size, hall=rng.random() < 0.6)
+
+
+def raise_building(land: Land, x: float, y: float, angle: float, half: tuple, hall: bool) -> None:
+    """Raise a house or hall of one to three wings, unless its ground is taken; `half` is half its size."""
+    rng, (length, width) = land.rng, half
+    wings = [(0, 0, length, width)]
+    for _ in range(rng.choice(3, p=[0.5, 0.4, 0.1]) if length > 8 else 0):
+        half_u, half_v = width * rng.uniform(0.5, 0.8), width * rng.uniform(0.8, 1.3)
+        wings.append((rng.uniform(-1, 1) * (length - half_u), rng.choice([-1, 1]) * width, half_u, half_v))
+    at, u, v = land.window(x, y, angle, length + 3 * width)
     inside, roof = np.full(u.shape, -np.inf), np.zeros(u.shape)
     hipped = rng.random() < 0.25
     for centre_u, centre_v, half_u, half_v in wings:
@@ -415,45 +430,29 @@ def raise_building(land: Land, x, y, angle, half_length, half_width, hall: bool)
     if (land.taken[at] & (inside > -5)).any() or not (inside > 0).any():
         return
     land.taken[at] |= inside > -5
-    pitch, eave = (
-        (rng.uniform(0, 0.12), rng.uniform(6, 11)) if hall else (rng.uniform(0.5, 1), rng.uniform(5, 9))
-    )
-    materials = HALLS if hall else ROOFS
+    colour = _roof(rng, HALLS if hall else ROOFS) * (1 + 0.06 * rng.standard_normal((*u.shape, 1)))
+    eave, pitch = rng.uniform(5, 9), rng.uniform(0, 0.1) if hall else rng.uniform(0.5, 1)
+    land.paint(cover(-inside), colour, BUILDING, eave + pitch * roof, at)
+    for _ in range(rng.integers(0, 3) + 4 * (length > 20)):
+        spot = rng.uniform(-0.8, 0.8) * length, rng.uniform(-0.5, 0.5) * width
+        land.box(x, y, angle, (1.2, 0.9), rng.choice([0.06, 0.4]), 2.5, spot)  # a chimney or vent
+    if rng.random() < 0.2:
+        land.box(x, y, angle, (0.6 * length, 0.3 * width), SOLAR, 0, (0, rng.choice([-0.5, 0.5]) * width))
+
+
+def _roof(rng: np.random.Generator, materials: list) -> np.ndarray:
     odds = np.array([odds for _, odds in materials])
     colour = np.array(materials[rng.choice(len(odds), p=odds / odds.sum())][0])
-    colour = colour * rng.normal(1, 0.12) * rng.normal(1, 0.04, 3)
-    weather = 1 + 0.06 * rng.standard_normal(u.shape) + 0.04 * np.sin(1.3 * u)
-    land.paint(cover(-inside), colour * weather[..., None], BUILDING, eave + pitch * roof, at)
-    _furnish(land, x, y, angle, half_length, half_width)
-
-
-def _furnish(land: Land, x, y, angle, half_length, half_width) -> None:
-    """Chimneys and vents, and sometimes solar panels, on a roof."""
-    rng, (sine, cosine) = land.rng, (np.sin(angle), np.cos(angle))
-    for _ in range(rng.integers(0, 3) + 4 * (half_length > 20)):
-        u, v = rng.uniform(-0.8, 0.8) * half_length, rng.uniform(-0.5, 0.5) * half_width
-        land.box(
-            x + u * cosine - v * sine,
-            y + u * sine + v * cosine,
-            angle,
-            1.2,
-            0.9,
-            rng.choice([0.06, 0.4]),
-            2.5,
-        )
-    if rng.random() < 0.2:
-        v = rng.choice([-0.5, 0.5]) * half_width
-        panels = 0.6 * half_length, 0.3 * half_width, (0.03, 0.035, 0.055)
-        land.box(x - v * sine, y + v * cosine, angle, *panels)
+    return colour * rng.normal(1, 0.12) * rng.normal(1, 0.04, 3)
 
 
 def plant(land: Land, streets: list[Street]) -> None:
     """Grow woods, hedges, avenues, and trees in gardens, in fields and on banks."""
     rng, patch, lie = land.rng, land.texture(60), land.texture(130, 1.2)
     house = ndimage.distance_transform_edt(land.label != BUILDING)
-    share = rng.uniform(0.08, 0.4) * (1.1 - 0.6 * land.settled)
+    share = rng.uniform(0.1, 0.5) * (1.1 - 0.6 * land.settled)
     wood = (lie > np.quantile(lie, 1 - share)) & (land.gap > 9) & (house > 12) & (land.shore > 4)
-    land.paint(0.9 * ndimage.gaussian_filter(wood.astype(np.float32), 2), (0.045, 0.042, 0.025))
+    land.paint(0.9 * ndimage.gaussian_filter(wood.astype(np.float32), 2), LITTER)
     chance = np.where(land.village, 0.04, 0.003)
     chance[(land.edge < 3) & (patch > 0.7) & ~land.village] = 0.5
     chance[(np.abs(land.shore - 6) < 5) & (patch > 0)] = 0.4
@@ -511,9 +510,8 @@ def light(land: Land) -> np.ndarray:
     around, horizon, drop = np.pad(land.height, MARGIN), np.zeros_like(land.height), np.tan(elevation)
     for step in range(1, min(int(land.height.max() / drop), MARGIN)):
         dx, dy = (round(step * part) + MARGIN for part in sun)
-        horizon = np.maximum(
-            horizon, around[dy : dy + land.size, dx : dx + land.size] - np.float32(step * drop)
-        )
+        ray = around[dy : dy + land.size, dx : dx + land.size] - np.float32(step * drop)
+        horizon = np.maximum(horizon, ray)
     shade = ((horizon - land.height) / 1.5).clip(0, 1)
     beam = np.array([1.0, 0.95, 0.86]) * rng.uniform(0.85, 1.1)
     sky = np.array([0.13, 0.16, 0.21]) * rng.uniform(0.7, 1.2)
@@ -521,26 +519,22 @@ def light(land: Land) -> np.ndarray:
 
 
 def _slope(height: np.ndarray, axis: int) -> np.ndarray:
-    """Rise per pixel; the gentler of the slopes to both sides, 0 where they differ in sign: walls do not count."""
+    """Rise per pixel: the gentler of the slopes to both sides, 0 where they disagree: walls do not count."""
     ahead = np.diff(height, axis=axis, append=height.take([-1], axis))
     behind = np.roll(ahead, 1, axis)
     return np.where(ahead * behind > 0, np.sign(ahead) * np.minimum(np.abs(ahead), np.abs(behind)), 0)
 
 
 def photograph(land: Land, radiance: np.ndarray) -> np.ndarray:
-    """Image [n, n, 3] in 0 to 255 as seen through haze, a lens that blurs and a sensor that adds noise and bands."""
-    rng = land.rng
-    haze, veil = 0.04 * rng.random() ** 2 * (1 + 0.3 * land.texture(250)), np.array([0.85, 0.95, 1.1])
-    radiance = radiance + haze[..., None].clip(0).astype(np.float32) * veil.astype(np.float32)
-    radiance = ndimage.gaussian_filter(radiance, (*[rng.uniform(0.55, 0.95)] * 2, 0))
-    falling = 1 + rng.uniform(-0.12, 0.12) * (land.x + land.y * rng.uniform(-1, 1)) / land.size
-    exposed = radiance * (falling[..., None] * rng.uniform(2.2, 3.4) * rng.normal(1, 0.04, 3)).astype(
-        np.float32
-    )
-    band = 0.002 * rng.standard_normal((1, land.size, 1), dtype=np.float32)
-    noise = rng.standard_normal(exposed.shape, dtype=np.float32) * np.sqrt(
-        2e-5 + rng.uniform(1e-4, 6e-4) * exposed
-    )
-    exposed = (exposed + noise + band).clip(0)
+    """Image [n, n, 3] in 0 to 255, seen through haze and a lens by a sensor with noise and bands."""
+    rng, shape = land.rng, radiance.shape
+    haze = 0.04 * rng.random() ** 2 * (1 + 0.3 * land.texture(250)).clip(0)
+    radiance = radiance + haze[..., None] * np.array([0.85, 0.95, 1.1], np.float32)
+    radiance = ndimage.gaussian_filter(radiance, rng.uniform(0.55, 0.95), axes=(0, 1))
+    falloff = 1 + rng.uniform(-0.12, 0.12) * (land.x + rng.uniform(-1, 1) * land.y) / land.size
+    balance = (rng.uniform(2.2, 3.4) * rng.normal(1, 0.04, 3)).astype(np.float32)
+    exposed = radiance * falloff[..., None] * balance
+    noise = np.sqrt(2e-5 + rng.uniform(1e-4, 6e-4) * exposed) * rng.standard_normal(shape, dtype=np.float32)
+    bands = 0.002 * rng.standard_normal((1, land.size, 1), dtype=np.float32)
     # Highlights roll off instead of clipping.
-    return 255 * (1 - np.exp(-1.2 * exposed)) ** (1 / 2.2)
+    return 255 * (1 - np.exp(-1.2 * (exposed + noise + bands).clip(0))) ** (1 / 2.2)

@@ -1,0 +1,312 @@
+"""Draw a study's figures from its runs, tables, tiles and splits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from satseg import plots
+from satseg.cli import log, stage
+from satseg.config import FIGURES, LandClass
+from satseg.errors import UserError
+from satseg.files import atomic
+from satseg.metrics import ratio
+from satseg.outputs import present, read_csv
+from satseg.slices import Cell, StudySlice
+
+SAMPLES = 6  # tiles a dataset; half as many where there are more than two datasets
+
+
+def run(spec: StudySlice, data: str, results: str) -> None:
+    """Write the figures that the study names.
+
+    Raises:
+        UserError: a file is missing, or does not hold what it should.
+    """
+    files = Files(spec, Path(data), Path(results))
+    out = Path(results, spec.name, "figures")
+    for name in spec.study.figures:
+        figure = DRAW[name](files)
+        with atomic(out / f"{name}.{FIGURES[name]}") as temporary:
+            plots.save(figure, temporary)
+    log.info("%s: %s in %s", spec.name, ", ".join(spec.study.figures), out)
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a study, read when they are asked for."""
+
+    spec: StudySlice
+    data: Path
+    results: Path
+
+    def tiles(self, dataset: str) -> pd.DataFrame:
+        """tiles.csv."""
+        pixels = [pixel_column(c) for c in self.spec.datasets[dataset].classes]
+        return read_csv(self.data / "tiles" / dataset / "tiles.csv", ["tile", "scene", "whole", *pixels])
+
+    def pixels(self, dataset: str, name: str) -> np.ndarray:
+        """`images.npy` or `masks.npy`, memory-mapped."""
+        path = present(self.data / "tiles" / dataset / name)
+        try:
+            return np.load(path, mmap_mode="r")
+        except ValueError:
+            raise UserError(f"{path}: not a readable array; delete it and tile again") from None
+
+    def subsets(self, dataset: str, split: str) -> pd.DataFrame:
+        """A split."""
+        return read_csv(self.data / "splits" / dataset / f"{split}.csv", ["tile", "subset"])
+
+    def history(self, cell: Cell) -> pd.DataFrame:
+        """history.csv of a cell."""
+        kinds = ["loss", *plots.METRICS]
+        columns = ["epoch", *(f"{subset}_{kind}" for subset in ("train", "val") for kind in kinds)]
+        path = self.results / "runs" / cell.path / "history.csv"
+        history = read_csv(path, columns)
+        if history.empty:
+            raise UserError(f"{path}: no epoch in it; delete the file and train again")
+        return history
+
+    def panels(self, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+        """Tiles [K] and predictions [K, H, W] of a cell."""
+        path = present(self.results / "runs" / cell.path / "panels.npz")
+        try:
+            with np.load(path) as arrays:
+                return arrays["tiles"], arrays["predictions"]
+        except (KeyError, ValueError, BadZipFile):
+            raise UserError(f"{path}: no panels in it; delete it and evaluate again") from None
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """tables/scores.csv."""
+        columns = ["dataset", "model", "recipe", "seed", "metric", "class", "value", "low", "high"]
+        return read_csv(self.results / self.spec.name / "tables" / "scores.csv", columns)
+
+    @cached_property
+    def models(self) -> pd.DataFrame:
+        """tables/models.csv."""
+        columns = ["dataset", "model", "parameters", *plots.COSTS]
+        return read_csv(self.results / self.spec.name / "tables" / "models.csv", columns)
+
+    @property
+    def colors(self) -> dict[str, str]:
+        """Colour of each model and of the baseline."""
+        return plots.model_colors(self.spec.study.models)
+
+    def grid(self) -> list[tuple[str, str, str]]:
+        """Every dataset and recipe, and how figures call the two together."""
+        study = self.spec.study
+        several = len(study.recipes) > 1
+        return [
+            (d, r, self.spec.datasets[d].title + (f" · {r}" if several else ""))
+            for d in study.datasets
+            for r in study.recipes
+        ]
+
+    def counted(self, dataset: str, recipe: str) -> list[int]:
+        """Class indices that count."""
+        return self.spec.counted(next(c for c in self.spec.cells if (c.dataset, c.recipe) == (dataset, recipe)))
+
+    def judged(self, dataset: str, recipe: str) -> pd.DataFrame:
+        """Rows of scores.csv, those of the classes that do not count left out; every model must have some."""
+        rows = self.scores[(self.scores["dataset"] == dataset) & (self.scores["recipe"] == recipe)]
+        lacking = [model for model in self.colors if model not in set(rows["model"])]
+        if lacking:
+            path = self.results / self.spec.name / "tables" / "scores.csv"
+            raise UserError(f"{path}: no score of {lacking[0]!r} on {dataset!r} by {recipe!r}; build the tables again")
+        return rows
+
+
+def pixel_column(land: LandClass) -> str:
+    """Column of tiles.csv that counts a class's pixels."""
+    return f"pixels_{land.name}"
+
+
+# --- one function per figure -----------------------------------------------------------------------------
+
+
+def samples(files: Files) -> Figure:
+    """A few tiles of each dataset beside their masks."""
+    datasets = files.spec.datasets
+    count = SAMPLES if len(datasets) <= 2 else SAMPLES // 2
+    blocks = []
+    for name, dataset in datasets.items():
+        table = files.tiles(name)
+        shown = diverse_tiles(table, dataset.classes, count)
+        title = f"{dataset.title}: {len(shown)} of {len(table):,} tiles"
+        blocks.append(panels(files, name, title, shown))
+    return plots.samples(blocks)
+
+
+def diverse_tiles(table: pd.DataFrame, classes: list[LandClass], count: int) -> np.ndarray:
+    """The tiles with the most even mix of classes, one a scene, whole ones first: tile numbers [≤ count], rising."""
+    pixels = table[[pixel_column(c) for c in classes]].to_numpy(float)
+    shares = np.nan_to_num(ratio(pixels, pixels.sum(1, keepdims=True)))
+    mix = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(1)
+    order = table.assign(mix=mix).sort_values(["whole", "mix", "tile"], ascending=[False, False, True])
+    return np.sort(order.drop_duplicates("scene")["tile"].to_numpy()[:count])
+
+
+def panels(
+    files: Files, dataset: str, title: str, shown: np.ndarray, predictions: dict | None = None, counted: tuple = ()
+) -> plots.Panels:
+    """Tiles of a dataset, read from its store."""
+    images, masks, table = files.pixels(dataset, "images.npy"), files.pixels(dataset, "masks.npy"), files.tiles(dataset)
+    for name, array in {"images.npy": images, "masks.npy": masks}.items():
+        if len(array) != len(table):
+            path = files.data / "tiles" / dataset / name
+            raise UserError(f"{path}: {len(array)} tiles, but tiles.csv has {len(table)}; tile again")
+    scenes = table.set_index("tile").loc[shown, "scene"].tolist()
+    classes = files.spec.datasets[dataset].classes
+    return plots.Panels(title, classes, scenes, images[shown], masks[shown], predictions or {}, counted)
+
+
+def classes(files: Files) -> Figure:
+    """How the pixels of each dataset, and of each subset of its splits, are shared among the classes."""
+    recipes = files.spec.recipes.values()
+    pools = dict.fromkeys((recipe.split, recipe.padded_tiles) for recipe in recipes)
+    found = []
+    for name, dataset in files.spec.datasets.items():
+        table = files.tiles(name)
+        columns = [pixel_column(c) for c in dataset.classes]
+        for split, padded in pools:
+            pool = table.merge(files.subsets(name, split)[["tile", "subset"]], on="tile")
+            pool = pool if padded else pool[pool["whole"] == 1]
+            sums = pool.groupby("subset")[columns].sum()
+            subsets = {s: share(sums.loc[s].to_numpy()) for s in plots.SUBSET_MARKS if s in sums.index}
+            title = f"{dataset.title} · split {split}\n{len(pool):,} {'tiles' if padded else 'whole tiles'}"
+            found.append(plots.Shares(title, dataset.classes, share(pool[columns].sum().to_numpy()), subsets))
+    return plots.class_shares(found)
+
+
+def share(pixels: np.ndarray) -> np.ndarray:
+    """Each part of the whole; NaN where there is nothing to share."""
+    return ratio(pixels, pixels.sum())
+
+
+def architecture(files: Files) -> Figure:
+    """What each model is made of."""
+    inputs = []
+    for name, dataset in files.spec.datasets.items():
+        _, size, _, bands = files.pixels(name, "images.npy").shape
+        inputs.append(plots.Input(dataset.title, size, bands, len(dataset.classes)))
+    rows = files.models.drop_duplicates("model").set_index("model")
+    return plots.architecture(files.spec.models, inputs, rows["parameters"].to_dict())
+
+
+def runs(files: Files) -> list[plots.Run]:
+    """The histories of every dataset, recipe and model, with the points a report printed."""
+    study = files.spec.study
+    found = []
+    for dataset, recipe, title in files.grid():
+        for model in study.models:
+            cells = [c for c in files.spec.cells if (c.dataset, c.recipe, c.model) == (dataset, recipe, model)]
+            points = [
+                (p.metric, p.epoch, p.value)
+                for p in study.published
+                if (p.dataset, p.recipe, p.model) == (dataset, recipe, model)
+                and p.metric in ("train_loss", "val_loss")
+                and p.epoch is not None
+            ]
+            found.append(plots.Run(title, model, [files.history(cell) for cell in cells], points))
+    return found
+
+
+def metrics(files: Files) -> Figure:
+    """Metrics over epochs."""
+    return plots.metrics(runs(files), files.colors)
+
+
+def losses(files: Files) -> Figure:
+    """Training and validation loss over epochs."""
+    return plots.losses(runs(files), files.colors)
+
+
+def predictions(files: Files) -> Figure:
+    """The same tiles as every model sees them, by the first seed."""
+    study = files.spec.study
+    blocks = []
+    for dataset, recipe, title in files.grid():
+        cells = {m: Cell(dataset=dataset, model=m, recipe=recipe, seed=study.seeds[0]) for m in study.models}
+        found = {model: files.panels(cell) for model, cell in cells.items()}
+        shown = found[study.models[0]][0]
+        block = panels(
+            files, dataset, title, shown, {m: p for m, (_, p) in found.items()}, files.counted(dataset, recipe)
+        )
+        for model, (tiles, predicted) in found.items():
+            if not np.array_equal(tiles, shown) or predicted.shape != block.masks.shape:
+                path = files.results / "runs" / cells[model].path / "panels.npz"
+                raise UserError(f"{path}: its tiles are not those of {study.models[0]!r}; evaluate both again")
+        blocks.append(block)
+    return plots.predictions(blocks)
+
+
+def scores(files: Files, dataset: str, recipe: str, title: str) -> plots.Scores:
+    """The scores of a dataset and recipe, for the classes that count."""
+    known = files.spec.datasets[dataset].classes
+    counted = [known[i] for i in files.counted(dataset, recipe)]
+    return plots.Scores(title, counted, files.judged(dataset, recipe))
+
+
+def per_class(files: Files) -> Figure:
+    """IoU of each class and model."""
+    return plots.per_class([scores(files, *place) for place in files.grid()], files.colors)
+
+
+def leakage(files: Files) -> Figure:
+    """What the judged tiles share with the training tiles, and the score that goes with it."""
+    audits = []
+    for dataset, entry in files.spec.datasets.items():
+        rows = pd.DataFrame([audit(files, dataset, recipe) for recipe in files.spec.recipes])
+        judged = {recipe: files.judged(dataset, recipe) for recipe in files.spec.recipes}
+        audits.append(plots.Audit(entry.title, rows, judged))
+    return plots.leakage(audits, files.colors)
+
+
+def audit(files: Files, dataset: str, name: str) -> dict:
+    """The row of the leakage audit that a recipe's score stands on."""
+    recipe = files.spec.recipes[name]
+    path = files.data / "splits" / dataset / f"{recipe.split}.leakage.csv"
+    table = read_csv(path, ["pool", "subset", "tiles", "scene_shared", "group_shared"])
+    pool, subset = "all" if recipe.padded_tiles else "whole", recipe.evaluate.subset
+    rows = table[(table["pool"] == pool) & (table["subset"] == subset)]
+    if len(rows) != 1:
+        raise UserError(f"{path}: {len(rows)} rows for the {subset} tiles of pool {pool!r}, not one; split again")
+    return {"recipe": name, "split": recipe.split} | rows.iloc[0].to_dict()
+
+
+def cost(files: Files) -> Figure:
+    """Score against epoch time, latency and memory."""
+    blocks = []
+    for dataset, recipe, title in files.grid():
+        means = plots.summary(files.judged(dataset, recipe), "miou_d", "all").drop(plots.MAJORITY, errors="ignore")
+        costs = files.models[files.models["dataset"] == dataset].drop(columns="dataset")
+        rows = means.reset_index().merge(costs, on="model", how="left")
+        blocks.append(plots.Cost(title, rows))
+    return plots.cost(blocks, files.colors)
+
+
+DRAW: dict[str, Callable[[Files], Figure]] = {
+    "samples": samples,
+    "classes": classes,
+    "architecture": architecture,
+    "metrics": metrics,
+    "losses": losses,
+    "predictions": predictions,
+    "per_class": per_class,
+    "leakage": leakage,
+    "cost": cost,
+}
+
+
+if __name__ == "__main__":
+    paths = {"data": "folder of tiles and splits", "results": "folder of runs and tables; the figures go there too"}
+    stage("figures", __doc__, StudySlice, run, paths)

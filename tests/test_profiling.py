@@ -1,0 +1,68 @@
+"""Sizes and operations against published figures and closed forms."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from satseg.config import load
+from satseg.models import build_model
+from satseg.profiling import activation_elements, gflops, layer_summary
+from satseg.slices import profile_slice
+from satseg.stages.profile import run
+
+MEMORY_MB = {
+    "unet_base": {5: 3966, 8: 3972},
+    "unet_short": {5: 5842, 8: 5848},
+    "unet_skinny": {5: 1292.25, 8: 1298.25},
+    "unet_less_conv": {5: 2444.25, 8: 2450.25},
+    "unetplusplus": {5: 3333, 8: 3357},
+    "deeplabv3plus": {5: 872.63, 8: 891.01},
+}
+
+
+@pytest.mark.parametrize(("name", "classes"), [(n, c) for n, by in MEMORY_MB.items() for c in by])
+def test_published_memory_to_the_digit(name, classes):
+    with torch.device("meta"):
+        published, _ = activation_elements(build_model(name, classes))
+    assert round(2 * 4 * published / 2**20, 2) == MEMORY_MB[name][classes]
+
+
+class Pair(nn.Module):
+    """Two convolutions in a sequence, inside a container, in the root."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Module()
+        self.inner.layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 1, stride=2))
+        self.inner.forward = lambda x: self.inner.layers(x)
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def test_counts_by_hand():
+    model = Pair().to("meta")
+    leaves = 4 * 8 * 8 + 2 * 4 * 4
+    assert activation_elements(model, (3, 8, 8)) == (leaves + 2 * 4 * 4, leaves)
+    multiply_adds = 8 * 8 * 4 * 3 * 9 + 4 * 4 * 2 * 4
+    assert gflops(model, (3, 8, 8)) == pytest.approx(2 * multiply_adds / 1e9)
+
+
+def test_summary_counts_the_same_parameters():
+    model = build_model("lab_unet", 6)
+    assert "1,941,190" in layer_summary(model.to("meta"))
+
+
+def test_a_profile(tmp_path):
+    spec = profile_slice(load(), "demo", "unet_tiny")
+    run(spec, str(tmp_path / "p.json"))
+    profile = json.loads((tmp_path / "p.json").read_text())
+    model = build_model("unet_tiny", 6)
+    assert profile["parameters"] == sum(p.numel() for p in model.parameters())
+    assert profile["classes"] == 6 and profile["input"] == [3, 512, 512]
+    assert 0 < profile["latency_ms"] <= profile["latency_p95_ms"]
+    # At least the input, the output and the two largest feature maps, 16 channels each, are alive at once.
+    assert profile["peak_memory_mb"] > 4 * 512**2 * (3 + 6 + 2 * 16) / 2**20
+    assert profile["device"]["kind"] == ("cuda" if torch.cuda.is_available() else "cpu")
