@@ -116,12 +116,12 @@ def _write(path: Path, pixels: np.ndarray, index: int) -> None:
     place = {"crs": CRS, "transform": from_origin(left, CORNER[1], PIXEL_METRES, PIXEL_METRES)}
     shape = {"count": bands, "height": size, "width": size, "dtype": "uint8"}
     storage = {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"}
-    profile = {"driver": "GTiff", **place, **shape, **storage}
+    colours = {"photometric": "rgb" if bands == 3 else "palette"}
+    profile = {"driver": "GTiff", **place, **shape, **storage, **colours}
     with atomic(path) as temporary, rasterio.open(temporary, "w", **profile) as file:
-        file.write(pixels)
         if bands == 1:
-            colours = {i: tuple(bytes.fromhex(colour[1:])) for i, (_, colour) in CLASSES.items()}
-            file.write_colormap(1, colours)
+            file.write_colormap(1, {i: tuple(bytes.fromhex(colour[1:])) for i, (_, colour) in CLASSES.items()})
+        file.write(pixels)
 
 
 # --- canvas ----------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ class Land:
         return np.concatenate([back[::-1], [point], on])
 
     def along(self, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Each pixel's distance from a path, [n, n], and the place along the path that is nearest to it."""
+        """Each pixel's distance from a path, [n, n], to within a pixel, and which of its points is nearest."""
         order = np.full((self.size, self.size), -1, np.int32)
         order[cells(path)] = np.arange(len(path))
         place = order[tuple(ndimage.distance_transform_edt(order < 0, None, False, True))]
