@@ -86,8 +86,8 @@ def test_unknown_key(folder, file, key, near):
         (RECIPES, "recipes.demo.loss.name", "jtd", ["cross_entropy", "jdt"], "jdt"),
         (RECIPES, "recipes.demo.evaluate", {"subset": "tset"}, ["test", "train", "val"], "test"),
         (RECIPES, "recipes.demo.scheduler.name", "cosin", ["cosine", "plateau"], "cosine"),
-        (RECIPES, "recipes.demo.split", "group_test", ["groups", "groups_test", "random"], "groups_test"),
-        (DATASETS, "datasets.demo.source.kind", "kagle", ["demo", "kaggle"], "kaggle"),
+        (RECIPES, "recipes.demo.split", "group_test", ["groups", "groups_test", "official", "random"], "groups_test"),
+        (DATASETS, "datasets.demo.source.kind", "kagle", ["demo", "http", "kaggle"], "kaggle"),
         (MODELS, "models.unet_tiny.family", "unett", ["smp", "unet"], "unet"),
         (STUDY, "figures", ["sample"], sorted(FIGURES), "samples"),
         (LAB, "published.0.recipe", "lab_repot", ["lab_report", "lab_report_groups"], "lab_report"),
@@ -96,9 +96,7 @@ def test_unknown_key(folder, file, key, near):
 def test_unknown_value(folder, file, key, value, allowed, near):
     edit(folder, file, key, value)
     text = complaint(folder)
-    wrong = (
-        value if isinstance(value, str) else next(iter(value.values() if isinstance(value, dict) else value))
-    )
+    wrong = value if isinstance(value, str) else next(iter(value.values() if isinstance(value, dict) else value))
     assert text.startswith(f"config/{file}: {key}")
     assert f", got {wrong!r}; allowed: {', '.join(allowed)}; did you mean {near!r}?" in text
     assert "\n" not in text

@@ -8,9 +8,7 @@ from satseg import config_docs
 from satseg.config import ROOT, Config, load
 
 
-@pytest.mark.parametrize(
-    ("name", "made"), [("README.md", config_docs.readme), ("schema.json", config_docs.schema)]
-)
+@pytest.mark.parametrize(("name", "made"), [("README.md", config_docs.readme), ("schema.json", config_docs.schema)])
 def test_documents_are_up_to_date(name, made):
     assert (ROOT / "config" / name).read_text(encoding="utf-8") == made(), "run `make docs`"
 

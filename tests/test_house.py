@@ -169,9 +169,7 @@ def test_stage_files_are_packaged():
     data = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
     patterns = project()["tool"]["setuptools"].get("package-data", {}).get("satseg", [])
     unpackaged = [
-        path.name
-        for path in data
-        if not any(path.relative_to(PACKAGE).match(pattern) for pattern in patterns)
+        path.name for path in data if not any(path.relative_to(PACKAGE).match(pattern) for pattern in patterns)
     ]
     assert not unpackaged
 

@@ -50,6 +50,11 @@ def test_every_slice_reads_back_as_it_was_written():
         (("datasets", "demo", "tile_size"), 256, {"tile"}),
         (("datasets", "demo", "layout", "images"), "{scene}.tif", {"tile"}),
         (("datasets", "demo", "groups"), [["a*"]], {"tile"}),
+        (
+            ("datasets", "demo", "official"),
+            {"by": "field", "field": "scene", "values": {"1": "train", "2": "val"}},
+            {"tile"},
+        ),
         (("datasets", "demo", "classes", 1, "name"), "Meadow", {"tile", "train", "study"}),
         (("datasets", "demo", "classes", 1, "color"), "#123456", {"study"}),
         (("datasets", "demo", "classes", 1, "unlabelled"), True, {"train", "study"}),
@@ -66,7 +71,7 @@ def test_every_slice_reads_back_as_it_was_written():
         (("datasets", "another"), CONFIG.datasets["demo"].model_dump(), set()),
         (("study", "another"), CONFIG.study["demo"].model_dump(), set()),
         (("studies",), [], set()),
-        (("models", "lab_unet", "dropout"), 0.9, {"study"}),
+        (("models", "unet_shallow", "dropout"), 0.9, {"study"}),
     ],
 )
 def test_a_change_reaches_only_the_slices_it_can_matter_to(path, value, affected):

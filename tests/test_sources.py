@@ -25,9 +25,7 @@ def found(stage, *modules):
 
 def loaded(*modules):
     """Files of the package that Python has loaded after importing these modules."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED, *modules], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", LOADED, *modules], capture_output=True, text=True, check=True)
     return {Path(path).resolve() for path in json.loads(done.stdout)}
 
 
