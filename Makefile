@@ -48,7 +48,7 @@ $(UV):
 
 .venv/.torch-lock: requirements.lock pyproject.toml | $(UV)
 	rm -f .venv/.torch-*
-	$(UV) pip sync $(PIP_OPTIONS) --require-hashes requirements.lock
+	$(UV) pip sync $(PIP_OPTIONS) --compile-bytecode --require-hashes requirements.lock
 	$(UV) pip install $(PIP_OPTIONS) --no-deps --editable .
 	touch $@
 
@@ -56,6 +56,6 @@ $(UV):
 .venv/.torch-cpu: requirements.lock pyproject.toml | $(UV)
 	rm -f .venv/.torch-*
 	$(UV) pip compile --quiet --torch-backend cpu --python .venv/bin/python --constraint requirements.lock --group dev pyproject.toml -o .venv/requirements-cpu.txt
-	$(UV) pip sync $(PIP_OPTIONS) --torch-backend cpu .venv/requirements-cpu.txt
+	$(UV) pip sync $(PIP_OPTIONS) --compile-bytecode --torch-backend cpu .venv/requirements-cpu.txt
 	$(UV) pip install $(PIP_OPTIONS) --no-deps --editable .
 	touch $@

@@ -1,11 +1,11 @@
-"""Figures from plain data: every function takes arrays, tables or specifications and returns a matplotlib Figure."""
+"""Figures from plain data: arrays, tables and specifications in, a matplotlib Figure out."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import ceil, log2, sqrt
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
+from matplotlib.transforms import Bbox, ScaledTranslation
 
 from satseg.config import LandClass, ModelSpec, SmpSpec, UNetSpec
 from satseg.metrics import NO_LABEL
@@ -38,11 +40,12 @@ INK, MUTED, FAINT, PALE = "#222222", "#6E6E6E", "#B9B9B9", "#E7E7E7"
 # Okabe and Ito's colours without yellow, which is lost on white.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 POOL, UP, HEAD = PALETTE[1], PALETTE[2], PALETTE[3]
+STEPS = [1, 2, 5, 10]  # between ticks
 SUBSET_MARKS = {"train": ("o", INK), "val": ("D", INK), "test": ("s", "white")}
 
 STYLE = {
     "font.family": "sans-serif",
-    # The first comes with matplotlib, so layout and bytes are the same everywhere; the rest serve SVG viewers.
+    # The first comes with matplotlib: layout and bytes are the same everywhere. The rest is for SVG viewers.
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
     "font.size": 8,
     "text.color": INK,
@@ -117,24 +120,26 @@ class Panels(NamedTuple):
     """Class indices that count in the pixel accuracy."""
 
 
+PHOTOGRAPHS = 18  # square inches a figure may give them; at 150 dpi its PNG stays below 1.5 MB
+
+
 @styled
 def samples(blocks: Sequence[Panels]) -> Figure:
-    """Tiles beside their masks, three pairs a row, a block per dataset."""
-    across, between, gap = 3, 0.2, 0.04
+    """Tiles beside their masks, a block per dataset: three pairs a row, or four where there are several."""
+    across, between, gap, under = 3 if len(blocks) == 1 else 4, 0.2, 0.04, 0.26
     side = ((WIDTH - between * (across - 1)) / across - gap) / 2
-    heads = [_head_height(b) for b in blocks]
-    rows = [ceil(len(b.images) / across) for b in blocks]
-    figure = Figure((WIDTH, sum(heads) + sum(rows) * (side + 0.26)))
-    top = 0.0
-    for block, head, count in zip(blocks, heads, rows, strict=True):
+    side = min(side, sqrt(PHOTOGRAPHS / sum(len(b.images) for b in blocks)))
+    heights = [_head_height(b) + ceil(len(b.images) / across) * (side + under) + 0.1 for b in blocks]
+    figure = Figure((WIDTH, sum(heights)))
+    for n, block in enumerate(blocks):
+        top = sum(heights[:n])
         _block_head(figure, 0, top, block)
+        top += _head_height(block)
         for i, (image, mask, scene) in enumerate(zip(block.images, block.masks, block.scenes, strict=True)):
-            left = (i % across) * (2 * side + gap + between)
-            y = top + head + i // across * (side + 0.26)
-            _show(_place(figure, left, y, side, side), photograph(image))
-            _show(_place(figure, left + side + gap, y, side, side), painted(mask, block.classes))
+            left, y = i % across * (2 * side + gap + between), top + i // across * (side + under)
+            _photograph(_place(figure, left, y, side, side), image)
+            _mask(_place(figure, left + side + gap, y, side, side), mask, block.classes)
             _write(figure, left, y + side + 0.03, scene, va="top", fontsize=7, color=MUTED)
-        top += head + count * (side + 0.26)
     return figure
 
 
@@ -142,42 +147,44 @@ def samples(blocks: Sequence[Panels]) -> Figure:
 def predictions(blocks: Sequence[Panels]) -> Figure:
     """A row per tile: image, truth, and every model's prediction over the tile's pixel accuracy."""
     columns = 2 + max(len(b.predictions) for b in blocks)
-    margin, gap, between, under = 0.2, 0.05, 0.3, 0.2
-    side = min(1.55, (WIDTH - margin + gap) / columns - gap)
+    side = min(1.55, sqrt(PHOTOGRAPHS / sum(len(b.images) for b in blocks)))
     # Narrow blocks stand side by side, as many as fit in the width at three quarters of the size.
-    across = max(1, min(len(blocks), int((WIDTH + between) / (columns * (0.75 * side + gap) + margin + between))))
-    width = (WIDTH - between * (across - 1)) / across
-    side = min(side, (width - margin + gap) / columns - gap)
-    heights = [_head_height(b, width) + 0.36 + len(b.images) * (side + under) for b in blocks]
+    needed = columns * (0.75 * side + GAP) + NAMES
+    across = int(np.clip((WIDTH + BETWEEN) / (needed + BETWEEN), 1, len(blocks)))
+    width = (WIDTH - BETWEEN * (across - 1)) / across
+    side = min(side, (width - NAMES + GAP) / columns - GAP)
+    heights = [_head_height(b, width) + HEADER + len(b.images) * (side + UNDER) + 0.1 for b in blocks]
     tall = [max(heights[i : i + across]) for i in range(0, len(blocks), across)]
-    figure = Figure((WIDTH, 0.3 + sum(tall)))
-    _write(figure, 0, 0.02, "Under each prediction: the tile's pixel accuracy.", va="top", color=MUTED)
+    figure = Figure((WIDTH, 0.25 + sum(tall)))
+    _write(figure, 0, 0.02, "Number under a prediction: the tile's pixel accuracy.", va="top", color=MUTED)
     for i, block in enumerate(blocks):
-        left, top = i % across * (width + between), 0.3 + sum(tall[: i // across])
+        left, top = i % across * (width + BETWEEN), 0.25 + sum(tall[: i // across])
         _block_head(figure, left, top, block, width)
-        top += _head_height(block, width) + 0.36
+        top += _head_height(block, width) + HEADER
         for row in range(len(block.images)):
-            _prediction_row(figure, left, top + row * (side + under), side, gap, block, row)
+            _prediction_row(figure, left, top + row * (side + UNDER), side, block, row)
     return figure
 
 
-def _prediction_row(
-    figure: Figure, left: float, top: float, side: float, gap: float, block: Panels, row: int
-) -> None:
+# Inches: between tiles, between blocks, below a tile, above the first one, left of the first one.
+GAP, BETWEEN, UNDER, HEADER, NAMES = 0.05, 0.3, 0.2, 0.3, 0.2
+
+
+def _prediction_row(figure: Figure, left: float, top: float, side: float, block: Panels, row: int) -> None:
     image, mask = block.images[row], block.masks[row]
-    name = textwrap.shorten(block.scenes[row], 24, placeholder="…")
-    _write(figure, left + 0.08, top + side / 2, name, rotation=90, ha="center", va="center", fontsize=6, color=MUTED)
+    place = {"rotation": 90, "ha": "center", "va": "center", "color": MUTED}
+    _fit(_write(figure, left + 0.08, top + side / 2, block.scenes[row], fontsize=6.5, **place), side)
     guesses = {model: np.where(padding(mask), NO_LABEL, p[row]) for model, p in block.predictions.items()}
-    shown = {"Image": photograph(image), "Truth": painted(mask, block.classes)}
-    shown |= {model: painted(guess, block.classes) for model, guess in guesses.items()}
-    for column, (title, picture) in enumerate(shown.items()):
-        x = left + 0.2 + column * (side + gap)
-        _show(_place(figure, x, top, side, side), picture)
-        middle = x + side / 2
+    for column, title in enumerate(["Image", "Truth", *guesses]):
+        x = left + NAMES + column * (side + GAP)
+        middle, axes = x + side / 2, _place(figure, x, top, side, side)
+        if column == 0:
+            _photograph(axes, image)
+        else:
+            _mask(axes, guesses[title] if column > 1 else mask, block.classes)
         if row == 0:
-            wrapped = _wrapped(title, int(side / 0.078))
-            _write(figure, middle, top - 0.04, wrapped, ha="center", va="bottom", linespacing=1)
-        if title in guesses:
+            _fit(_write(figure, middle, top - 0.06, title, ha="center", va="baseline", linespacing=1), side)
+        if column > 1:
             accuracy = shown_accuracy(guesses[title], mask, block.counted)
             text = "–" if np.isnan(accuracy) else f"{accuracy:.2f}"
             _write(figure, middle, top + side + 0.02, text, ha="center", va="top", fontsize=7)
@@ -190,7 +197,7 @@ def shown_accuracy(prediction: np.ndarray, mask: np.ndarray, counted: Sequence[i
 
 
 def padding(mask: np.ndarray) -> np.ndarray:
-    """Where a tile reaches over its scene's edge: bool [H, W], trailing rows and columns without any label."""
+    """Where a tile reaches over its scene's edge: bool [H, W], trailing rows and columns without a label."""
     unlabelled = mask == NO_LABEL
     rows = np.logical_and.accumulate(unlabelled.all(1)[::-1])[::-1]
     columns = np.logical_and.accumulate(unlabelled.all(0)[::-1])[::-1]
@@ -227,7 +234,7 @@ def _legend_columns(block: Panels, width: float) -> int:
 
 def _head_height(block: Panels, width: float = WIDTH) -> float:
     """Inches above the first row: title and class legend."""
-    return 0.38 + 0.19 * ceil(len(_swatches(block)) / _legend_columns(block, width))
+    return 0.34 + 0.19 * ceil(len(_swatches(block)) / _legend_columns(block, width))
 
 
 def _block_head(figure: Figure, left: float, top: float, block: Panels, width: float = WIDTH) -> None:
@@ -256,26 +263,36 @@ def _place(figure: Figure, left: float, top: float, width: float, height: float)
     return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
 
 
-def _write(figure: Figure, left: float, top: float, text: str, **options) -> None:
+def _write(figure: Figure, left: float, top: float, text: str, **options) -> Text:
     across, down = figure.get_size_inches()
-    figure.text(left / across, 1 - top / down, text, **options)
+    return figure.text(left / across, 1 - top / down, text, **options)
 
 
-def _show(axes: Axes, picture: np.ndarray) -> None:
-    # Only masks hold few colours; blending them would show classes that are not there.
-    flat = len(np.unique(picture.reshape(-1, 3)[::7], axis=0)) < 300
-    axes.imshow(picture, interpolation="nearest" if flat else "auto")
+def _photograph(axes: Axes, image: np.ndarray) -> None:
+    axes.imshow(photograph(image))
+    _frame(axes)
+
+
+def _mask(axes: Axes, mask: np.ndarray, classes: Sequence[LandClass]) -> None:
+    # Blending colours would show classes that are not there.
+    axes.imshow(painted(mask, classes), interpolation="nearest")
+    _frame(axes)
+
+
+def _frame(axes: Axes) -> None:
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(visible=True, color=FAINT, linewidth=0.5)
 
 
-def _wrapped(name: str, width: int) -> str:
-    """A name over at most two lines, broken at an underscore or a space."""
-    if len(name) <= width:
-        return name
-    cuts = [i + 1 for i, letter in enumerate(name[:-1]) if letter in "_ -"] or [len(name) // 2]
-    cut = min(cuts, key=lambda i: abs(i - len(name) / 2))
-    return f"{name[:cut]}\n{name[cut:]}"
+def _fit(text: Text, inches: float) -> None:
+    """Break a name that is too long at an underscore or a space, then make its letters small enough."""
+    name, letter = text.get_text(), 0.0091 * text.get_fontsize()
+    cuts = [i + 1 for i, sign in enumerate(name[:-1]) if sign in "_ -"]
+    if len(name) * letter > inches and cuts:
+        cut = min(cuts, key=lambda i: abs(i - len(name) / 2))
+        text.set_text(f"{name[:cut]}\n{name[cut:]}")
+    longest = max(map(len, text.get_text().split("\n")))
+    text.set_fontsize(text.get_fontsize() * min(1, inches / (longest * letter)))
 
 
 # --- classes ---------------------------------------------------------------------------------------------
@@ -303,9 +320,9 @@ def class_shares(panels: Sequence[Shares]) -> Figure:
     for i, panel in enumerate(panels):
         _share_panel(figure.add_subplot(grid[divmod(i, across)]), panel)
     subsets = [name for name in SUBSET_MARKS if any(name in p.subsets for p in panels)]
-    bar = Patch(facecolor=PALE, edgecolor=MUTED, linewidth=0.5, label="all tiles (labelled)")
+    bar = Patch(facecolor=PALE, edgecolor=MUTED, linewidth=0.5, label="all tiles")
     marks = [Line2D([], [], label=name, ls="", **_mark(name)) for name in subsets]
-    figure.legend(handles=[bar, *marks], loc="outside upper left", ncols=len(marks) + 1)
+    figure.legend(handles=[bar, *marks], loc="outside upper right", ncols=len(marks) + 1)
     figure.suptitle("Share of labelled pixels by class", x=0.008, ha="left")
     return figure
 
@@ -322,16 +339,17 @@ def _share_panel(axes: Axes, panel: Shares) -> None:
     offsets = np.linspace(-0.22, 0.22, len(panel.subsets)) if len(panel.subsets) > 1 else [0]
     for (subset, shares), offset in zip(panel.subsets.items(), offsets, strict=True):
         axes.plot(shares, places + offset, ls="", label=subset, clip_on=False, zorder=3, **_mark(subset))
-    furthest = np.nanmax([panel.overall, *panel.subsets.values()], axis=0)
-    for place, far, share in zip(places, furthest, panel.overall, strict=True):
-        axes.annotate(_percent(share), (far, place), (7, 0), textcoords="offset points", va="center", fontsize=7.5)
+    for place, share in zip(places, panel.overall, strict=True):
+        axes.text(1, place, _percent(share), transform=axes.get_yaxis_transform(), ha="right", va="center")
+    furthest = float(np.nanmax([panel.overall, *panel.subsets.values()]))
     axes.set_yticks(places, [c.name for c in panel.classes])
-    axes.set(xlim=(0, min(1.12, 1.16 * float(np.nanmax(furthest)) + 0.02)), ylim=(len(places) - 0.5, -0.5))
+    axes.set(xlim=(0, 1.2 * furthest), ylim=(len(places) - 0.5, -0.5))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     axes.set_title(panel.title)
+    axes.set_title("all tiles", loc="right", fontsize=7.5, color=MUTED)
 
 
 def _percent(share: float) -> str:
@@ -377,8 +395,15 @@ def unet_columns(spec: UNetSpec, given: Input) -> list[Column]:
     ]
 
 
-FILLS = {"input": "#F2F2F2", "encoder": "#9CC4E4", "bottleneck": "#4E93C5", "decoder": "#A6D9C4", "output": "#E9C4D9"}
-BOX, TABLE, MARGIN = 1.3, 0.62, (0.72, 0.12)  # inches: height of a full-size box, of the labels; left and right edge
+FILLS = {
+    "input": "#F2F2F2",
+    "encoder": "#9CC4E4",
+    "bottleneck": "#4E93C5",
+    "decoder": "#A6D9C4",
+    "output": "#E9C4D9",
+}
+BOX, TABLE = 1.3, 0.62  # height in inches of a full-size box, and of the labels under it
+LEFT, RIGHT = 0.72, 0.12  # margins in inches
 
 
 @styled
@@ -390,9 +415,10 @@ def architecture(models: Mapping[str, ModelSpec], inputs: Sequence[Input], param
         inputs: one per dataset; the drawings are for the first.
         parameters: name → number of parameters, where known.
     """
-    drawn = {name: unet_columns(spec, inputs[0]) for name, spec in models.items() if isinstance(spec, UNetSpec)}
+    unets = {name: spec for name, spec in models.items() if isinstance(spec, UNetSpec)}
+    drawn = {name: unet_columns(spec, inputs[0]) for name, spec in unets.items()}
     cards = {name: spec for name, spec in models.items() if isinstance(spec, SmpSpec)}
-    panel, card_rows = BOX + TABLE + 0.72, ceil(len(cards) / 2)
+    panel, card_rows = BOX + TABLE + 0.66, ceil(len(cards) / 2)
     height = 0.62 + len(drawn) * panel + (0.35 if drawn else 0) + card_rows * 0.8
     figure = Figure((WIDTH, height))
     axes = _place(figure, 0, 0, WIDTH, height)
@@ -426,11 +452,11 @@ def _units(columns: Sequence[Column]) -> float:
 
 
 def _room(columns: Sequence[Column]) -> float:
-    return WIDTH - sum(MARGIN) - 0.27 * (len(columns) - 1)
+    return WIDTH - LEFT - RIGHT - 0.27 * (len(columns) - 1)
 
 
 def _slabs(column: Column) -> list[float]:
-    """Relative widths of a block's boxes: the root of their channels; a decoder also holds skip and up-convolution."""
+    """Relative widths of a block's boxes; a decoder begins with the skip connection and the up-convolution."""
     boxes = {"input": 1, "output": 1, "decoder": column.convs + 2}.get(column.kind, column.convs)
     return [max(2.0, sqrt(column.channels))] * boxes
 
@@ -445,13 +471,14 @@ def _unet_title(axes: Axes, top: float, name: str, spec: UNetSpec, parameters: f
 
 
 def _millions(parameters: float | None) -> str:
-    return "" if parameters is None or not np.isfinite(parameters) else f"{parameters / 1e6:.2f} M parameters; "
+    known = parameters is not None and np.isfinite(parameters)
+    return f"{parameters / 1e6:.2f} M parameters; " if known else ""
 
 
 def _draw_unet(axes: Axes, floor: float, columns: Sequence[Column], scale: float) -> None:
     """Boxes on a common floor: height is the logarithm of the size, width the root of the channels."""
-    gap = (WIDTH - sum(MARGIN) - scale * _units(columns)) / (len(columns) - 1)
-    edges, x = [], MARGIN[0]
+    gap = (WIDTH - LEFT - RIGHT - scale * _units(columns)) / (len(columns) - 1)
+    edges, x = [], LEFT
     for column in columns:
         height = BOX * (log2(column.size) + 1) / (log2(columns[0].size) + 1)
         left = x
@@ -470,7 +497,7 @@ def _draw_slab(axes: Axes, x: float, y: float, width: float, height: float, kind
     face, line = FILLS[kind], "-"
     if kind == "decoder" and i < 2:
         face, line = ("white", (0, (2, 1.5))) if i == 0 else ("#E9F6F0", "-")
-    axes.add_patch(Rectangle((x, y), width, height, facecolor=face, edgecolor="#4A4A4A", linewidth=0.6, ls=line))
+    axes.add_patch(Rectangle((x, y), width, height, fc=face, ec="#4A4A4A", lw=0.6, ls=line))
 
 
 def _column_labels(axes: Axes, x: float, floor: float, column: Column) -> None:
@@ -481,7 +508,7 @@ def _column_labels(axes: Axes, x: float, floor: float, column: Column) -> None:
 
 def _draw_arrows(axes: Axes, floor: float, columns: Sequence[Column], edges: Sequence[tuple]) -> None:
     """Between neighbours what leads from one to the next; above them the skip connections."""
-    for i, (column, after) in enumerate(zip(columns, columns[1:], strict=False)):
+    for i, (column, after) in enumerate(pairwise(columns)):
         color = {"bottleneck": POOL, "encoder": POOL, "decoder": UP, "output": HEAD}[after.kind]
         color = INK if column.kind == "input" else color
         y = floor + min(edges[i][2], edges[i + 1][2]) / 2
@@ -494,31 +521,27 @@ def _draw_arrows(axes: Axes, floor: float, columns: Sequence[Column], edges: Seq
 
 
 def _arrow(axes: Axes, start: float, end: float, y: float, color: str, width: float = 1.3) -> None:
-    shape = {"arrowstyle": "-|>,head_width=0.18,head_length=0.36", "color": color, "lw": width}
-    axes.annotate("", (end, y), (start, y), arrowprops=shape | {"shrinkA": 0, "shrinkB": 0, "mutation_scale": 9})
+    shape = {"arrowstyle": "-|>,head_width=0.18,head_length=0.36", "mutation_scale": 9}
+    shape |= {"color": color, "lw": width, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", (end, y), (start, y), arrowprops=shape)
 
 
 def _arrow_key(axes: Axes, y: float) -> None:
     x = 0.0
-    entries = [("2×2 max-pooling", POOL, 1.3), ("2×2 up-convolution", UP, 1.3), ("1×1 head", HEAD, 1.3)]
-    for text, color, width in [*entries, ("skip connection, concatenated (dashed box)", MUTED, 0.8)]:
+    for text, color, width in [
+        ("2×2 max-pooling", POOL, 1.3),
+        ("2×2 up-convolution (pale box)", UP, 1.3),
+        ("skip connection (dashed box)", MUTED, 0.8),
+        ("1×1 convolution", HEAD, 1.3),
+    ]:
         _arrow(axes, x, x + 0.3, y, color, width)
         axes.text(x + 0.37, y, text, va="center")
         x += 0.7 + 0.073 * len(text)
-    axes.text(x, y, "pale box: up-convolved", va="center", color=MUTED)
 
 
 def _draw_card(axes: Axes, left: float, top: float, name: str, spec: SmpSpec, parameters: float | None) -> None:
-    shape = FancyBboxPatch(
-        (left + 0.05, top - 0.68),
-        WIDTH / 2 - 0.2,
-        0.6,
-        boxstyle="round,pad=0,rounding_size=0.06",
-        facecolor="#F6F8FA",
-        edgecolor=FAINT,
-        linewidth=0.8,
-    )
-    axes.add_patch(shape)
+    style = {"boxstyle": "round,pad=0,rounding_size=0.06", "fc": "#F6F8FA", "ec": FAINT, "lw": 0.8}
+    axes.add_patch(FancyBboxPatch((left + 0.05, top - 0.68), WIDTH / 2 - 0.2, 0.6, **style))
     weights = f"{spec.encoder_weights} weights" if spec.encoder_weights else "random weights"
     axes.text(left + 0.17, top - 0.17, name, va="top", fontsize=9.5, weight="bold")
     text = f"{_millions(parameters)}{spec.architecture}, encoder {spec.encoder}, {weights}"
@@ -544,7 +567,7 @@ class Run(NamedTuple):
 def metrics(runs: Sequence[Run], colors: Mapping[str, str]) -> Figure:
     """A row per model and a column per metric: training dashed, validation solid, a line per seed."""
     groups = [(title, list(members)) for title, members in groupby(runs, lambda r: r.group)]
-    row = float(np.clip(12 / len(runs), 0.95, 1.6))
+    row = float(np.clip(12 / len(runs), 1.05, 1.6))
     heights = [row * len(members) + 0.5 for _, members in groups]
     figure = Figure((WIDTH, sum(heights) + 0.4), layout="constrained")
     names = [f"{subset}_{metric}" for subset in ("train", "val") for metric in METRICS]
@@ -552,14 +575,14 @@ def metrics(runs: Sequence[Run], colors: Mapping[str, str]) -> Figure:
     low, high = _limits(values)
     for part, (title, members) in zip(_stack(figure, heights), groups, strict=True):
         part.suptitle(title, x=0.008, ha="left", fontsize=9)
-        grid = part.subplots(len(members), len(METRICS), squeeze=False, sharex="col")
+        grid = part.subplots(len(members), len(METRICS), squeeze=False, sharex="col", sharey=True)
         for i, run in enumerate(members):
             for axes, metric in zip(grid[i], METRICS, strict=True):
                 _curves(axes, run.histories, metric, colors[run.model])
                 axes.set_ylim(low, high)
                 axes.set_title(METRICS[metric] if i == 0 else "")
-                axes.tick_params(labelleft=axes is grid[i, 0])
-            grid[i, 0].set_ylabel(_wrapped(run.model, int(row / 0.085)), weight="bold")
+            grid[i, 0].yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+            _fit(grid[i, 0].set_ylabel(run.model, weight="bold"), row)
         for axes in grid[-1]:
             axes.set_xlabel("Epoch")
     _curve_key(figure, "Metrics over epochs")
@@ -579,14 +602,14 @@ def losses(runs: Sequence[Run], colors: Mapping[str, str]) -> Figure:
     for part, (title, members), down in zip(_stack(figure, heights), groups, downs, strict=True):
         if title:
             part.suptitle(title, x=0.008, ha="left", fontsize=9)
-        grid = part.subplots(down, across, squeeze=False, sharey=not alone)
+        grid = part.subplots(down, across, squeeze=False, sharey=True)
         for axes in grid.flat[len(members) :]:
             axes.remove()
         for i, (axes, run) in enumerate(zip(grid.flat, members, strict=False)):
             _curves(axes, run.histories, "loss", colors[run.model])
-            _published_points(axes, run.published)
+            _published_points(axes, run)
             axes.set_title(f"{run.group} · {run.model}" if alone else run.model)
-            axes.set_xlabel("Epoch" if i + across >= len(members) else "")
+            axes.set_xlabel("Epoch" if i // across == down - 1 else "")
         for axes in grid[:, 0]:
             axes.set_ylabel("Loss")
     _curve_key(figure, "Loss over epochs")
@@ -597,28 +620,47 @@ def _curves(axes: Axes, histories: Sequence[pd.DataFrame], column: str, color: s
     for history in histories:
         # A line needs two points.
         dots = {"marker": "o", "ms": 3} if len(history) < 3 else {}
-        train, val = history[f"train_{column}"], history[f"val_{column}"]
-        axes.plot(history["epoch"], train, ls=(0, (3, 1.6)), lw=1, color=color, alpha=0.75, label="training", **dots)
-        axes.plot(history["epoch"], val, lw=1.4, color=color, label="validation", **dots)
+        for subset, label, style in (("train", "training", DASHED), ("val", "validation", SOLID)):
+            axes.plot(history["epoch"], history[f"{subset}_{column}"], color=color, label=label, **style, **dots)
     last = [history.iloc[-1] for history in histories]
     end, value = max(h["epoch"] for h in last), float(np.mean([h[f"val_{column}"] for h in last]))
     if np.isfinite(value):
-        axes.annotate(f"{value:.2f}", (end, value), (3, 0), textcoords="offset points", va="center", fontsize=7)
+        _beside(axes, f"{value:.2f}", (end, value), 3)
     axes.set_xlim(1 - 0.03 * end, end + max(0.22 * end, 0.3))
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS, integer=True))
 
 
-def _published_points(axes: Axes, points: Iterable[tuple[str, int, float]]) -> None:
-    for column, epoch, value in points:
+DASHED, SOLID = {"ls": (0, (3, 1.6)), "lw": 1, "alpha": 0.75}, {"lw": 1.4}
+
+
+def _beside(axes: Axes, text: str, point: tuple[float, float], shift: float, **options) -> None:
+    """Write right of a point, or left of it where the shift (in points) is negative."""
+    options = {"ha": "left" if shift > 0 else "right", "va": "center", "fontsize": 7.5} | options
+    axes.annotate(text, point, (shift, 0), textcoords="offset points", **options)
+
+
+def _published_points(axes: Axes, run: Run) -> None:
+    for column, epoch, value in run.published:
         filled = INK if column.startswith("val") else "white"
-        axes.plot(epoch, value, ls="", marker="D", ms=5.5, mfc=filled, mec=INK, mew=1.1, zorder=4, label="report")
-        axes.annotate(f"report {value:g}", (epoch, value), (6, 6), textcoords="offset points", fontsize=7)
+        mark = {"marker": "D", "ms": 5.5, "mfc": filled, "mec": INK, "mew": 1.1}
+        axes.plot(epoch, value, ls="", zorder=4, label="report", **mark)
+        # Above or below, wherever our own curve is not.
+        ours = pd.concat([h.loc[h["epoch"] == epoch, column] for h in run.histories]).mean()
+        side = 1 if value >= ours else -1
+        late = epoch > axes.get_xlim()[1] / 2
+        place = {"ha": "right" if late else "left", "va": "bottom" if side > 0 else "top", "fontsize": 7.5}
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+        axes.annotate(f"report {value:g}", (epoch, value), (4 if late else -4, 6 * side), bbox=box, zorder=5,
+                      textcoords="offset points", **place)  # fmt: skip
+    if run.published:
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - 0.1 * (high - low), high + 0.05 * (high - low))
 
 
 def _curve_key(figure: Figure, title: str) -> None:
     lines = [
-        Line2D([], [], color=MUTED, lw=1, ls=(0, (3, 1.6)), label="training"),
-        Line2D([], [], color=MUTED, lw=1.4, label="validation (number: last epoch)"),
+        Line2D([], [], color=MUTED, label="training", **DASHED),
+        Line2D([], [], color=MUTED, label="validation (number: last epoch)", **SOLID),
     ]
     figure.suptitle(title, x=0.008, ha="left")
     figure.legend(handles=lines, loc="outside upper right", ncols=2)
@@ -652,7 +694,7 @@ class Scores(NamedTuple):
 
 
 def summary(rows: pd.DataFrame, metric: str, label: str) -> pd.DataFrame:
-    """Value and interval of a metric by model (index), each the mean over seeds; models without a value are left out."""
+    """Value, low and high of a metric by model (index), means over seeds; models without a value are left out."""
     mine = rows[(rows["metric"] == metric) & (rows["class"] == label)].dropna(subset="value")
     return mine.groupby("model", sort=False)[["value", "low", "high"]].mean()
 
@@ -674,35 +716,44 @@ def per_class(blocks: Sequence[Scores], colors: Mapping[str, str]) -> Figure:
         for axes in grid.flat[len(block.classes) :]:
             axes.remove()
         for axes, land in zip(grid.flat, block.classes, strict=False):
-            _dots(axes, block.rows, "iou", land.name, models, colors)
-            axes.set_title(textwrap.fill(land.name, 14), pad=7, fontsize=8)
-            for color, width in ((MUTED, 4.6), (land.color, 3.6)):
-                axes.plot([0, 1], [1.03, 1.03], transform=axes.transAxes, color=color, lw=width, clip_on=False,
-                          solid_capstyle="butt")  # fmt: skip
+            _dots(axes, block.rows, land.name, models, colors)
+            _class_title(axes, land)
             axes.set(xlim=(-0.03, 1.03), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
     return figure
 
 
-def _dots(
-    axes: Axes, rows: pd.DataFrame, metric: str, label: str, models: Sequence[str], colors: Mapping[str, str]
-) -> None:
-    """A line per model, first on top: mean, interval and seeds of a metric."""
-    means = summary(rows, metric, label)
+def _class_title(axes: Axes, land: LandClass) -> None:
+    """A class's name over a band of its colour."""
+    axes.set_title(textwrap.fill(land.name, 14), pad=9, fontsize=8)
+    above = axes.transAxes + ScaledTranslation(0, 4 / 72, axes.figure.dpi_scale_trans)
+    for color, width in ((MUTED, 5), (land.color, 4)):
+        band = {"color": color, "lw": width, "solid_capstyle": "butt"}
+        axes.plot([0, 1], [1, 1], transform=above, clip_on=False, **band)
+
+
+def _dots(axes: Axes, rows: pd.DataFrame, label: str, models: Sequence[str], colors: Mapping[str, str]) -> None:
+    """A line per model, first on top: mean, interval and seeds of a class's IoU."""
+    rows = rows[(rows["metric"] == "iou") & (rows["class"] == label)]
+    means = summary(rows, "iou", label)
     for place, model in enumerate(models):
         if model not in means.index:
             axes.text(0.02, place, "absent", va="center", fontsize=6.5, color=MUTED)
             continue
         value, low, high = means.loc[model]
-        color, mark = colors[model], "|" if model == MAJORITY else "o"
-        axes.plot([low, high], [place, place], color=color, lw=1.5, alpha=0.6, solid_capstyle="butt")
-        axes.plot(value, place, marker=mark, ms=7 if mark == "|" else 5, mew=1.6 if mark == "|" else 0, color=color)
-        each = rows[(rows["model"] == model) & (rows["metric"] == metric) & (rows["class"] == label)]["value"]
+        color = colors[model]
+        mark = {"marker": "|", "ms": 7, "mew": 1.6} if model == MAJORITY else {"marker": "o", "ms": 5, "mew": 0}
+        axes.plot([low, high], [place, place], color=color, **BAR)
+        axes.plot(value, place, color=color, **mark)
+        each = rows.loc[rows["model"] == model, "value"]
         if len(each) > 1:
             axes.plot(each, np.full(len(each), place + 0.27), ls="", marker="o", ms=1.8, mew=0, color=color)
     axes.set_yticks(range(len(models)), models)
     axes.set_ylim(len(models) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
+
+
+BAR = {"lw": 1.6, "alpha": 0.6, "solid_capstyle": "butt"}  # a 95 % interval
 
 
 class Audit(NamedTuple):
@@ -723,10 +774,10 @@ def leakage(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure:
     pitch = max(0.85, 0.2 * (len(models) + 1)) if compared else 0.75
     heights = [0.75 + pitch * len(audit.rows) for audit in audits]
     figure = Figure((WIDTH, sum(heights) + 0.6), layout="constrained")
-    ask = " and the score they go with" if compared else ""
-    figure.suptitle(f"Judged tiles that training has seen the ground of{ask}", x=0.008, ha="left")
+    beside = ", and the score beside it" if compared else ""
+    figure.suptitle(f"Judged tiles on ground seen in training{beside}", x=0.008, ha="left")
     bars = [Patch(facecolor=c, label=t) for t, c in zip(("same scene", "same ground"), SHARED, strict=True)]
-    figure.legend(handles=bars, loc="outside upper left", ncols=2)
+    figure.legend(handles=bars, loc="outside upper right", ncols=2)
     for part, audit in zip(_stack(figure, heights), audits, strict=True):
         part.suptitle(audit.title, x=0.008, ha="left", fontsize=9)
         grid = part.subplots(1, 1 + compared, squeeze=False, sharey=True)[0]
@@ -742,15 +793,14 @@ SHARED = ("#E69F00", "#8C6100")
 def _shared_bars(axes: Axes, rows: pd.DataFrame) -> None:
     for place, row in enumerate(rows.itertuples()):
         for offset, count, color in ((-0.15, row.scene_shared, SHARED[0]), (0.15, row.group_shared, SHARED[1])):
-            share = count / row.tiles if row.tiles else np.nan
+            share = count / row.tiles
             axes.barh(place + offset, share, height=0.26, color=color)
-            if np.isfinite(share):
-                text = f"{_percent(share)} ({count:,} of {row.tiles:,})"
-                inside = share > 0.6
-                axes.annotate(text, (share, place + offset), (-5 if inside else 5, 0), textcoords="offset points",
-                              va="center", ha="right" if inside else "left", fontsize=7.5,
-                              color=("white" if color == SHARED[1] else INK) if inside else INK)  # fmt: skip
-    axes.set_yticks(range(len(rows)), [f"{r.recipe}\nsplit {r.split}, {r.subset} tiles" for r in rows.itertuples()])
+            inside = share > 0.6
+            ink = "white" if inside and color == SHARED[1] else INK
+            text = f"{_percent(share)} ({count:,} of {row.tiles:,})"
+            _beside(axes, text, (share, place + offset), -5 if inside else 5, color=ink)
+    names = [f"{r.recipe}\nsplit {r.split}, {r.subset} tiles" for r in rows.itertuples()]
+    axes.set_yticks(range(len(rows)), names)
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(axis="y", visible=False)
@@ -759,23 +809,22 @@ def _shared_bars(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _score_rows(axes: Axes, audit: Audit, models: Sequence[str], colors: Mapping[str, str]) -> None:
+    """A line per model under each recipe, and the majority baseline dotted across them."""
     offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * 0.8 / max(len(models), 4)
     for place, recipe in enumerate(audit.rows["recipe"]):
         means = summary(audit.scores[recipe], "miou_d", "all")
         for model, offset in zip(models, offsets, strict=True):
             if model in means.index:
                 value, low, high = means.loc[model]
-                y, color = place + offset, colors[model]
-                axes.plot([low, high], [y, y], color=color, lw=1.6, alpha=0.6, solid_capstyle="butt")
+                y, color, text = place + offset, colors[model], f"{model}  {value:.3f}"
+                axes.plot([low, high], [y, y], color=color, **BAR)
                 axes.plot(value, y, marker="o", ms=5, mew=0, color=color)
-                axes.annotate(f"{model}  {value:.3f}", (high, y), (6, 0), textcoords="offset points", va="center",
-                              fontsize=7.5)  # fmt: skip
+                _beside(axes, text, (low, y) if high > 0.65 else (high, y), -6 if high > 0.65 else 6)
         if MAJORITY in means.index:
             value = means.loc[MAJORITY, "value"]
             axes.plot([value, value], [place - 0.42, place + 0.42], color=MUTED, lw=1.2, ls=(0, (2, 1.5)))
-            axes.annotate(f"{MAJORITY} {value:.3f}", (value, place + 0.42), (4, 1), textcoords="offset points",
-                          va="bottom", fontsize=7, color=MUTED)  # fmt: skip
-    axes.axhline(0.5, lw=0) if len(audit.rows) > 1 else None
+            text, below = f"{MAJORITY} {value:.3f}", (value, place + 0.42)
+            _beside(axes, text, below, 4, va="bottom", fontsize=7, color=MUTED)
     axes.set_xlim(0, 1)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0, labelleft=False)
@@ -797,7 +846,7 @@ COSTS = {"epoch_seconds": "Epoch (s)", "latency_ms": "Latency (ms)", "peak_memor
 
 
 def pareto(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Which points no other beats: bool [N]; another beats a point that is no cheaper and no better, and not the same.
+    """Which points no other beats, being at least as cheap and as good and one of the two more: bool [N].
 
     Args:
         cost, score: float [N]; a point with a NaN is never on the front.
@@ -814,7 +863,7 @@ def cost(blocks: Sequence[Cost], colors: Mapping[str, str]) -> Figure:
     figure = Figure((WIDTH, 3.1 * len(blocks) + 0.5), layout="constrained")
     figure.suptitle("What accuracy costs", x=0.008, ha="left")
     front = Line2D([], [], color=FAINT, lw=1.2, marker="o", mfc=MUTED, mec=MUTED, label="Pareto front")
-    beaten = Line2D([], [], ls="", marker="o", mfc="white", mec=MUTED, mew=1.4, label="beaten by another model")
+    beaten = Line2D([], [], ls="", marker="o", mfc="white", mec=MUTED, mew=1.4, label="beaten")
     bar = Line2D([], [], color=FAINT, lw=1.5, label="95 % interval")
     figure.legend(handles=[front, beaten, bar], loc="outside upper right", ncols=3)
     labelled = []
@@ -830,7 +879,7 @@ def cost(blocks: Sequence[Cost], colors: Mapping[str, str]) -> Figure:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes, rows, column in labelled:
-        _label_points(axes, rows[column].to_numpy(float), rows["value"].to_numpy(float), list(rows["model"]))
+        _label_points(axes, rows, column, colors)
     return figure
 
 
@@ -841,44 +890,63 @@ def _cost_panel(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[str
     axes.plot(costs[order], values[order], color=FAINT, lw=1.2, zorder=1, label="Pareto front")
     for row, x, on_front in zip(rows.itertuples(), costs, best, strict=True):
         color = colors[row.model]
-        axes.plot([x, x], [row.low, row.high], color=color, lw=1.5, alpha=0.35, solid_capstyle="butt", zorder=2)
+        axes.plot([x, x], [row.low, row.high], color=color, zorder=2, **BAR | {"alpha": 0.35})
         face = color if on_front else "white"
         axes.plot(x, row.value, ls="", marker="o", ms=6.5, mfc=face, mec=color, mew=1.6, zorder=3)
-    known = costs[np.isfinite(costs) & (costs > 0)]
-    if len(known) and known.max() > 8 * known.min():
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlim(known.min() / 1.8, known.max() * 1.8)
-    elif len(known):
-        axes.set_xlim(0, known.max() * 1.2)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+    low, high = rows["low"].min(), rows["high"].max()
+    room = max(0.06 * (high - low), (0.1 - (high - low)) / 2)
+    if np.isfinite(room):
+        axes.set_ylim(low - room, high + room)
+    _cost_axis(axes, costs[np.isfinite(costs) & (costs > 0)])
     axes.set_title(COSTS[column])
 
 
-def _label_points(axes: Axes, xs: np.ndarray, ys: np.ndarray, names: Sequence[str]) -> None:
-    """Write each name beside its point, where it covers no other point, name or edge if it can."""
+def _cost_axis(axes: Axes, costs: np.ndarray) -> None:
+    """Room for the names; a logarithm where costs differ a lot, zero only where it is near."""
+    if not len(costs):
+        return
+    low, high = costs.min(), costs.max()
+    if high > 8 * low:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlim(low / 2, high * 2)
+    else:
+        room = 0.4 * (high - low) or 0.5 * high
+        axes.set_xlim(0 if low < high / 2 else low - room, high + room)
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+
+
+def _label_points(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[str, str]) -> None:
+    """Write each model beside its point, over no other point, interval or name if there is room."""
     renderer = axes.figure.canvas.get_renderer()
-    points = axes.transData.transform(np.column_stack([xs, ys]))
-    unit = axes.figure.dpi / 72
-    inside = axes.get_window_extent(renderer)
-    taken: list[tuple[float, float, float, float]] = [
-        (x - 5 * unit, y - 5 * unit, x + 5 * unit, y + 5 * unit) for x, y in points if np.isfinite([x, y]).all()
-    ]
-    around = [(dx, dy) for r in (9, 16, 24, 32) for dx, dy in ((r, 0), (-r, 0), (5, r), (-5, r), (5, -r), (-5, -r))]
-    for x, y, name in sorted(zip(xs, ys, names, strict=True), key=lambda p: -p[1] if np.isfinite(p[1]) else 0):
-        if not np.isfinite([x, y]).all():
-            continue
+    points = rows.assign(x=rows[column].astype(float)).dropna(subset=["x", "value"])
+    unit, inside = axes.figure.dpi / 72, axes.get_window_extent(renderer)
+    taken = []
+    for x, value, low, high in points[["x", "value", "low", "high"]].itertuples(index=False):
+        (a, b), (_, c), (_, d) = axes.transData.transform([(x, value), (x, low), (x, high)])
+        mark = Bbox.from_bounds(a - 5 * unit, b - 5 * unit, 10 * unit, 10 * unit)
+        taken += [(mark, 2), (Bbox([(a, c), (a + 1, d)]), 1)]
+    for point in points.sort_values("value", ascending=False, kind="stable").itertuples():
+        look = {"textcoords": "offset points", "fontsize": 7.5, "va": "center", "color": colors[point.model]}
         tried = []
-        for dx, dy in around:
-            text = axes.annotate(name, (x, y), (dx, dy), textcoords="offset points", fontsize=7.5,
-                                 ha="left" if dx > 0 else "right", va="center")  # fmt: skip
+        for i, (shift, distance) in enumerate(AROUND):
+            side = "left" if shift[0] > 0 else "right"
+            text = axes.annotate(point.model, (point.x, point.value), shift, ha=side, **look)
             box = text.get_window_extent(renderer)
-            text.remove()
-            hits = sum(box.x0 < t[2] and t[0] < box.x1 and box.y0 < t[3] and t[1] < box.y1 for t in taken)
-            out = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
-            tried.append((hits + 2 * out, len(tried), (dx, dy), box.extents))
-        _, _, (dx, dy), extents = min(tried)
-        axes.annotate(name, (x, y), (dx, dy), textcoords="offset points", fontsize=7.5,
-                      ha="left" if dx > 0 else "right", va="center")  # fmt: skip
-        taken.append(tuple(extents))
+            beyond = inside.count_contains(box.corners()) < 4
+            covered = sum(weight for other, weight in taken if box.overlaps(other))
+            tried.append((covered + distance + 4 * beyond, i, text, box))
+        _, best, _, box = min(tried, key=lambda t: t[:2])
+        for _, i, text, _ in tried:
+            if i != best:
+                text.remove()
+        taken.append((box, 2))
+
+
+# Where a name may stand from its point, in points, and what the distance counts against covering something.
+AROUND = [
+    ((x, y), 0.6 * i)
+    for i, r in enumerate((9, 16, 24, 32))
+    for x, y in ((r, 0), (-r, 0), (5, r), (-5, r), (5, -r), (-5, -r))
+]

@@ -19,7 +19,7 @@ from satseg.metrics import ratio
 from satseg.outputs import present, read_csv
 from satseg.slices import Cell, StudySlice
 
-SAMPLES = 6  # tiles a dataset; half as many where there are more than two datasets
+BROKEN = (ValueError, EOFError, BadZipFile)  # what numpy raises for a file it cannot read
 
 
 def run(spec: StudySlice, data: str, results: str) -> None:
@@ -58,7 +58,7 @@ class Files:
         path = present(self.data / "tiles" / dataset / name)
         try:
             return np.load(path, mmap_mode="r")
-        except ValueError:
+        except BROKEN:
             raise UserError(f"{path}: not a readable array; delete it and tile again") from None
 
     def subsets(self, dataset: str, split: str) -> pd.DataFrame:
@@ -81,7 +81,7 @@ class Files:
         try:
             with np.load(path) as arrays:
                 return arrays["tiles"], arrays["predictions"]
-        except (KeyError, ValueError, BadZipFile):
+        except (KeyError, *BROKEN):
             raise UserError(f"{path}: no panels in it; delete it and evaluate again") from None
 
     @cached_property
@@ -111,17 +111,22 @@ class Files:
             for r in study.recipes
         ]
 
+    def cells(self, dataset: str, recipe: str) -> list[Cell]:
+        """Every cell of a dataset and recipe."""
+        return [c for c in self.spec.cells if (c.dataset, c.recipe) == (dataset, recipe)]
+
     def counted(self, dataset: str, recipe: str) -> list[int]:
         """Class indices that count."""
-        return self.spec.counted(next(c for c in self.spec.cells if (c.dataset, c.recipe) == (dataset, recipe)))
+        return self.spec.counted(self.cells(dataset, recipe)[0])
 
     def judged(self, dataset: str, recipe: str) -> pd.DataFrame:
-        """Rows of scores.csv, those of the classes that do not count left out; every model must have some."""
+        """Rows of scores.csv; every model must have some."""
         rows = self.scores[(self.scores["dataset"] == dataset) & (self.scores["recipe"] == recipe)]
         lacking = [model for model in self.colors if model not in set(rows["model"])]
         if lacking:
             path = self.results / self.spec.name / "tables" / "scores.csv"
-            raise UserError(f"{path}: no score of {lacking[0]!r} on {dataset!r} by {recipe!r}; build the tables again")
+            what = f"{lacking[0]!r} on {dataset!r} by {recipe!r}"
+            raise UserError(f"{path}: no score of {what}; build the tables again")
         return rows
 
 
@@ -136,7 +141,7 @@ def pixel_column(land: LandClass) -> str:
 def samples(files: Files) -> Figure:
     """A few tiles of each dataset beside their masks."""
     datasets = files.spec.datasets
-    count = SAMPLES if len(datasets) <= 2 else SAMPLES // 2
+    count = 6 if len(datasets) == 1 else 4
     blocks = []
     for name, dataset in datasets.items():
         table = files.tiles(name)
@@ -147,7 +152,7 @@ def samples(files: Files) -> Figure:
 
 
 def diverse_tiles(table: pd.DataFrame, classes: list[LandClass], count: int) -> np.ndarray:
-    """The tiles with the most even mix of classes, one a scene, whole ones first: tile numbers [≤ count], rising."""
+    """The tiles with the most even mix of classes, one a scene, whole ones first: numbers [≤ count], rising."""
     pixels = table[[pixel_column(c) for c in classes]].to_numpy(float)
     shares = np.nan_to_num(ratio(pixels, pixels.sum(1, keepdims=True)))
     mix = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(1)
@@ -155,18 +160,15 @@ def diverse_tiles(table: pd.DataFrame, classes: list[LandClass], count: int) -> 
     return np.sort(order.drop_duplicates("scene")["tile"].to_numpy()[:count])
 
 
-def panels(
-    files: Files, dataset: str, title: str, shown: np.ndarray, predictions: dict | None = None, counted: tuple = ()
-) -> plots.Panels:
+def panels(files: Files, dataset: str, title: str, shown: np.ndarray) -> plots.Panels:
     """Tiles of a dataset, read from its store."""
-    images, masks, table = files.pixels(dataset, "images.npy"), files.pixels(dataset, "masks.npy"), files.tiles(dataset)
+    table, classes = files.tiles(dataset), files.spec.datasets[dataset].classes
+    images, masks = files.pixels(dataset, "images.npy"), files.pixels(dataset, "masks.npy")
     for name, array in {"images.npy": images, "masks.npy": masks}.items():
         if len(array) != len(table):
             path = files.data / "tiles" / dataset / name
             raise UserError(f"{path}: {len(array)} tiles, but tiles.csv has {len(table)}; tile again")
-    scenes = table.set_index("tile").loc[shown, "scene"].tolist()
-    classes = files.spec.datasets[dataset].classes
-    return plots.Panels(title, classes, scenes, images[shown], masks[shown], predictions or {}, counted)
+    return plots.Panels(title, classes, table["scene"].iloc[shown].tolist(), images[shown], masks[shown])
 
 
 def classes(files: Files) -> Figure:
@@ -203,20 +205,15 @@ def architecture(files: Files) -> Figure:
 
 
 def runs(files: Files) -> list[plots.Run]:
-    """The histories of every dataset, recipe and model, with the points a report printed."""
-    study = files.spec.study
+    """The histories of every dataset, recipe and model, with the losses a report printed."""
+    losses = [p for p in files.spec.study.published if p.epoch and p.metric in ("train_loss", "val_loss")]
     found = []
     for dataset, recipe, title in files.grid():
-        for model in study.models:
-            cells = [c for c in files.spec.cells if (c.dataset, c.recipe, c.model) == (dataset, recipe, model)]
-            points = [
-                (p.metric, p.epoch, p.value)
-                for p in study.published
-                if (p.dataset, p.recipe, p.model) == (dataset, recipe, model)
-                and p.metric in ("train_loss", "val_loss")
-                and p.epoch is not None
-            ]
-            found.append(plots.Run(title, model, [files.history(cell) for cell in cells], points))
+        for model in files.spec.study.models:
+            histories = [files.history(c) for c in files.cells(dataset, recipe) if c.model == model]
+            key = (dataset, recipe, model)
+            points = [(p.metric, p.epoch, p.value) for p in losses if (p.dataset, p.recipe, p.model) == key]
+            found.append(plots.Run(title, model, histories, points))
     return found
 
 
@@ -232,20 +229,21 @@ def losses(files: Files) -> Figure:
 
 def predictions(files: Files) -> Figure:
     """The same tiles as every model sees them, by the first seed."""
-    study = files.spec.study
-    blocks = []
+    seed, blocks = files.spec.study.seeds[0], []
     for dataset, recipe, title in files.grid():
-        cells = {m: Cell(dataset=dataset, model=m, recipe=recipe, seed=study.seeds[0]) for m in study.models}
+        cells = {c.model: c for c in files.cells(dataset, recipe) if c.seed == seed}
         found = {model: files.panels(cell) for model, cell in cells.items()}
-        shown = found[study.models[0]][0]
-        block = panels(
-            files, dataset, title, shown, {m: p for m, (_, p) in found.items()}, files.counted(dataset, recipe)
-        )
-        for model, (tiles, predicted) in found.items():
-            if not np.array_equal(tiles, shown) or predicted.shape != block.masks.shape:
-                path = files.results / "runs" / cells[model].path / "panels.npz"
-                raise UserError(f"{path}: its tiles are not those of {study.models[0]!r}; evaluate both again")
-        blocks.append(block)
+        shown = next(iter(found.values()))[0]
+        masks = files.pixels(dataset, "masks.npy")
+        for model, (tiles, guesses) in found.items():
+            path = files.results / "runs" / cells[model].path / "panels.npz"
+            if not np.array_equal(tiles, shown):
+                raise UserError(f"{path}: its tiles are not those of the other models; evaluate all again")
+            if guesses.shape != (len(tiles), *masks.shape[1:]) or max(tiles, default=0) >= len(masks):
+                raise UserError(f"{path}: its tiles are not those of the tile store; evaluate again")
+        block = panels(files, dataset, title, shown)
+        guesses = {model: guess for model, (_, guess) in found.items()}
+        blocks.append(block._replace(predictions=guesses, counted=files.counted(dataset, recipe)))
     return plots.predictions(blocks)
 
 
@@ -278,8 +276,8 @@ def audit(files: Files, dataset: str, name: str) -> dict:
     table = read_csv(path, ["pool", "subset", "tiles", "scene_shared", "group_shared"])
     pool, subset = "all" if recipe.padded_tiles else "whole", recipe.evaluate.subset
     rows = table[(table["pool"] == pool) & (table["subset"] == subset)]
-    if len(rows) != 1:
-        raise UserError(f"{path}: {len(rows)} rows for the {subset} tiles of pool {pool!r}, not one; split again")
+    if len(rows) != 1 or not rows["tiles"].all():
+        raise UserError(f"{path}: no one row for the {subset} tiles of pool {pool!r}; delete it and split again")
     return {"recipe": name, "split": recipe.split} | rows.iloc[0].to_dict()
 
 
@@ -287,10 +285,9 @@ def cost(files: Files) -> Figure:
     """Score against epoch time, latency and memory."""
     blocks = []
     for dataset, recipe, title in files.grid():
-        means = plots.summary(files.judged(dataset, recipe), "miou_d", "all").drop(plots.MAJORITY, errors="ignore")
-        costs = files.models[files.models["dataset"] == dataset].drop(columns="dataset")
-        rows = means.reset_index().merge(costs, on="model", how="left")
-        blocks.append(plots.Cost(title, rows))
+        means = plots.summary(files.judged(dataset, recipe), "miou_d", "all").drop(plots.MAJORITY)
+        costs = files.models[files.models["dataset"] == dataset]
+        blocks.append(plots.Cost(title, means.reset_index().merge(costs, on="model", how="left")))
     return plots.cost(blocks, files.colors)
 
 
@@ -308,5 +305,5 @@ DRAW: dict[str, Callable[[Files], Figure]] = {
 
 
 if __name__ == "__main__":
-    paths = {"data": "folder of tiles and splits", "results": "folder of runs and tables; the figures go there too"}
+    paths = {"data": "folder of tiles and splits", "results": "folder of runs and tables; figures go there too"}
     stage("figures", __doc__, StudySlice, run, paths)
