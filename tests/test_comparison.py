@@ -46,13 +46,8 @@ def test_models_are_tied_with_the_best_but_not_through_each_other():
 
 
 def test_the_answer_names_what_cannot_be_told_apart_and_the_cheapest_of_it():
-    text = answer(
-        comparison(result("x", 0.52, latency=5), result("y", 0.53, latency=25), result("z", 0.3, latency=1))
-    )
-    assert (
-        "**y** scores highest with mIoU^D **0.530** [0.510, 0.550], but its interval overlaps that of x,"
-        in text
-    )
+    text = answer(comparison(result("x", 0.52, latency=5), result("y", 0.53, latency=25), result("z", 0.3, latency=1)))
+    assert "**y** scores highest with mIoU^D **0.530** [0.510, 0.550], but its interval overlaps that of x," in text
     assert "the fastest of them is x (5.0 ms per forward pass against 25.0 ms)" in text
     assert "always answering Sea, the most frequent training class, would reach 0.100" in text
 

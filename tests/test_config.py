@@ -296,3 +296,82 @@ def test_counted_classes():
     training = Training(loss={"name": "cross_entropy"}, epochs=1, batch_size=1)
     assert counted_classes(demo, training) == [1, 2, 3, 4, 5]
     assert counted_classes(demo, training.model_copy(update={"count_unlabelled": True})) == [0, 1, 2, 3, 4, 5]
+
+
+# --- official splits ---------------------------------------------------------------------------------------
+
+
+def test_official_split_of_a_dataset_that_has_none(folder):
+    edit(folder, RECIPES, "recipes.demo.split", "official")
+    assert complaint(folder) == (
+        "config/datasets.yaml: datasets.demo.official: the dataset has no official split of 128² tiles, but recipe "
+        "'demo' of study 'demo' wants it; give the recipe a split by tile or group"
+    )
+
+
+def test_official_split_without_the_subset_to_be_judged(folder):
+    edit(folder, STUDY, "datasets", ["loveda"])
+    edit(folder, RECIPES, "recipes.demo.split", "official")
+    assert complaint(folder) == (
+        "config/recipes.yaml: recipes.demo.evaluate.subset: unknown subset of the official split of 'loveda', "
+        "got 'test'; allowed: train, val"
+    )
+    edit(folder, RECIPES, "recipes.demo.evaluate", {"subset": "val"})
+    assert load(folder).datasets["loveda"].official_here.subsets == {"train", "val"}
+
+
+def test_official_lists_of_tiles_of_another_size(folder):
+    edit(folder, STUDY, "datasets", ["landcoverai"])
+    edit(folder, RECIPES, "recipes.demo.split", "official")
+    assert load(folder).datasets["landcoverai"].official_here.subsets == {"train", "val", "test"}
+    edit(folder, DATASETS, "datasets.landcoverai.tile_size", 256)
+    text = complaint(folder)
+    assert text.startswith("config/datasets.yaml: datasets.landcoverai.official: the dataset has no official split ")
+    assert text.endswith("; give the recipe a split by tile or group, or set tile_size: 512")
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "said"),
+    [
+        (SPLITS, "splits.official.val", 0.5, "splits.official.val: an official split has its own shares; leave this"),
+        (SPLITS, "splits.official.test", 0.5, "splits.official.test: an official split has its own shares; leave this"),
+        (SPLITS, "splits.random.train", None, "splits.random.train: missing; it has no default"),
+        (DATASETS, "datasets.loveda.official.field", "sub", "datasets.loveda: official.field: 'sub' is no field of "),
+        (
+            DATASETS,
+            "datasets.loveda.official.values",
+            {"Train": "train"},
+            "datasets.loveda: official: has no train or no val; a training needs both",
+        ),
+        (
+            DATASETS,
+            "datasets.loveda.official.values.Val",
+            "vall",
+            "datasets.loveda.official.values.Val: unknown value, got 'vall'; allowed: test, train, val; did you",
+        ),
+        (DATASETS, "datasets.loveda.official.by", "tile", "datasets.loveda.official.by: unknown value, got 'tile'; "),
+        (
+            DATASETS,
+            "datasets.landcoverai.official.tile",
+            "{scene}_{n}",
+            "datasets.landcoverai.official.tile: expected a name with {scene} and after it {k}, got '{scene}_{n}'",
+        ),
+        (
+            DATASETS,
+            "datasets.loveda.source.files.0.checksum",
+            "md5:12",
+            "datasets.loveda.source.files.0.checksum: expected md5: or sha256: and the digest in hex, got 'md5:12'",
+        ),
+        (
+            DATASETS,
+            "datasets.loveda.source.files.1.url",
+            "Val.zip",
+            "datasets.loveda.source.files.1.url: expected the http or https address of a file, got 'Val.zip'",
+        ),
+    ],
+)
+def test_official_splits_and_web_sources_are_checked(folder, file, key, value, said):
+    edit(folder, file, key, value)
+    text = complaint(folder)
+    assert text.startswith(f"config/{file}: {said}")
+    assert "\n" not in text

@@ -65,9 +65,7 @@ def test_jdt_equals_its_formulas(hard, weighted, ignoring, parts, shape):
         keep[2] = False
     alpha, beta, gamma, smooth = shape
     weights = rng.random(classes) + 0.5 if weighted else np.ones(classes)
-    loss = JDTLoss(
-        *parts, alpha, beta, gamma, smooth, class_weights=weights if weighted else None, ignore_index=IGNORE
-    )
+    loss = JDTLoss(*parts, alpha, beta, gamma, smooth, class_weights=weights if weighted else None, ignore_index=IGNORE)
     inputs = torch.from_numpy(logits)
     if hard:
         value = loss(inputs, torch.from_numpy(np.where(keep, index, IGNORE)))

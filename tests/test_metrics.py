@@ -35,9 +35,7 @@ CLASSES = ["a", "b", "c", "d"]
 def random_masks(seed: int, tiles: int = 8, size: int = 9) -> tuple[np.ndarray, np.ndarray]:
     """Predictions and targets with absent classes, ignored pixels, and one tile that is all ignored."""
     rng = np.random.default_rng(seed)
-    target = np.stack(
-        [rng.choice(rng.choice(4, 1 + i % 3, replace=False), (size, size)) for i in range(tiles)]
-    )
+    target = np.stack([rng.choice(rng.choice(4, 1 + i % 3, replace=False), (size, size)) for i in range(tiles)])
     prediction = np.where(rng.random(target.shape) < 0.4, rng.integers(0, 4, target.shape), target)
     target[rng.random(target.shape) < 0.15] = NO_LABEL
     target[3] = NO_LABEL
@@ -51,9 +49,7 @@ def loop_counts(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
         for p, t in zip(prediction[tile].flat, target[tile].flat, strict=True):
             for c in range(4):
                 if t != NO_LABEL:
-                    counts[
-                        tile, c, {(1, 1): 0, (1, 0): 1, (0, 1): 2, (0, 0): 3}[int(p == c), int(t == c)]
-                    ] += 1
+                    counts[tile, c, {(1, 1): 0, (1, 0): 1, (0, 1): 2, (0, 0): 3}[int(p == c), int(t == c)]] += 1
     return counts
 
 
@@ -81,9 +77,7 @@ def loop_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
     in_mask = [[iou(p, t, c) for p, t in tiles if (t == c).any()] for c in range(4)]
     return {
         "miou_d": mean([iou(*whole, c) for c in range(4)]),
-        "miou_i": mean(
-            [mean([iou(p, t, c) for c in range(4) if (t == c).any()]) for p, t in tiles if t.size]
-        ),
+        "miou_i": mean([mean([iou(p, t, c) for c in range(4) if (t == c).any()]) for p, t in tiles if t.size]),
         "miou_c": mean([mean(values) for values in in_mask if values]),
         "miou_published": sum(mean(v) if any(x is not None for x in v) else 0 for v in either) / 4,
         "pixel_accuracy": float((whole[0] == whole[1]).mean()),
@@ -232,9 +226,7 @@ def test_counts_array_restores_the_array_whatever_the_order_of_rows():
     np.testing.assert_array_equal(array, counts[order][:, [CLASSES.index(c) for c in classes]])
 
 
-@pytest.mark.parametrize(
-    "spoil", [lambda f: f.iloc[1:], lambda f: pd.concat([f, f.iloc[:1]]), lambda f: f.iloc[:0]]
-)
+@pytest.mark.parametrize("spoil", [lambda f: f.iloc[1:], lambda f: pd.concat([f, f.iloc[:1]]), lambda f: f.iloc[:0]])
 def test_counts_array_rejects_missing_and_double_rows(spoil):
     with pytest.raises(ValueError, match="one each is expected"):
         counts_array(spoil(to_frame(loop_counts(*random_masks(0)))))
@@ -323,14 +315,10 @@ def stored_tiles() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(0)
     masks = rng.choice(4, (12, 6, 6), p=[0.15, 0.3, 0.15, 0.4])
     masks[:, 0] = NO_LABEL
-    tiles = pd.DataFrame(
-        {"tile": range(12), "scene": [f"s{i // 3}" for i in range(12)], "whole": [1, 1, 0] * 4}
-    )
+    tiles = pd.DataFrame({"tile": range(12), "scene": [f"s{i // 3}" for i in range(12)], "whole": [1, 1, 0] * 4})
     for i, name in enumerate(CLASSES):
         tiles[f"pixels_{name}"] = (masks == i).sum((1, 2))
-    split = pd.DataFrame(
-        {"tile": range(12), "scene": tiles["scene"], "subset": ["train", "val", "val", "train"] * 3}
-    )
+    split = pd.DataFrame({"tile": range(12), "scene": tiles["scene"], "subset": ["train", "val", "val", "train"] * 3})
     return tiles, split, masks
 
 

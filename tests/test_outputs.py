@@ -48,9 +48,7 @@ def test_counts_come_sorted_by_tile_and_class(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("classes", "words"), [(["a", "c"], "a, b, but a, c count"), (["a"], "evaluate again")]
-)
+@pytest.mark.parametrize(("classes", "words"), [(["a", "c"], "a, b, but a, c count"), (["a"], "evaluate again")])
 def test_counts_of_other_classes_are_refused(tmp_path, classes, words):
     path = tmp_path / "counts.csv"
     path.write_text("tile,scene,class,tp,fp,fn,tn\n1,s,a,1,0,0,0\n1,s,b,1,0,0,0\n")

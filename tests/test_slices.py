@@ -52,7 +52,7 @@ def test_every_slice_reads_back_as_it_was_written():
         (("datasets", "demo", "groups"), [["a*"]], {"tile"}),
         (
             ("datasets", "demo", "official"),
-            {"by": "field", "field": "scene", "values": {"1": "train", "2": "val"}},
+            {"by": "scenes", "field": "scene", "values": {"1": "train", "2": "val"}},
             {"tile"},
         ),
         (("datasets", "demo", "classes", 1, "name"), "Meadow", {"tile", "train", "study"}),

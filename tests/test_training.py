@@ -82,9 +82,7 @@ def test_training_and_evaluation_give_the_same_numbers(data, trained, weights, t
     assert list(counts.columns) == ["tile", "scene", "class", "tp", "fp", "fn", "tn"]
     tiles = split["tile"][split["subset"] == "val"]
     assert sorted(set(counts["tile"])) == sorted(tiles)
-    totals = (
-        counts.groupby("class", sort=False)[["tp", "fp", "fn", "tn"]].sum().loc[["ground", "water", "road"]]
-    )
+    totals = counts.groupby("class", sort=False)[["tp", "fp", "fn", "tn"]].sum().loc[["ground", "water", "road"]]
     found = epoch_metrics(totals.to_numpy())
     row = history.iloc[(result["best_epoch"] if weights == "best" else 3) - 1]
     for name, value in found.items():
@@ -140,9 +138,7 @@ def test_an_interrupted_training_ends_bit_identical(data, tmp_path, monkeypatch,
     assert result["resumed_at"] == [3]
     for name in ("best.pt", "final.pt"):
         assert same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
-    whole, cut = (
-        pd.read_csv(tmp_path / n / "history.csv").drop(columns="epoch_seconds") for n in ("whole", "cut")
-    )
+    whole, cut = (pd.read_csv(tmp_path / n / "history.csv").drop(columns="epoch_seconds") for n in ("whole", "cut"))
     pd.testing.assert_frame_equal(whole, cut, check_exact=True)
 
 

@@ -11,12 +11,32 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
 from satseg.errors import UserError
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$")]
-Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$", to_upper=True)]
+# What a text may look like, and how messages say so.
+PATTERNS = {
+    "name": (r"^[a-z0-9][a-z0-9_]*$", "a name of a-z, 0-9 and _"),
+    "color": (r"^#[0-9A-Fa-f]{6}$", "a colour such as '#3C1098'"),
+    "url": (r"^https?://\S+/[^/\s]+$", "the http or https address of a file"),
+    "tile": (r"^[^{}]*\{scene\}[^{}]*\{k\}[^{}]*$", "a name with {scene} and after it {k}"),
+    "checksum": (r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$", "md5: or sha256: and the digest in hex"),
+}
+Name = Annotated[str, StringConstraints(pattern=PATTERNS["name"][0])]
+Color = Annotated[str, StringConstraints(pattern=PATTERNS["color"][0], to_upper=True)]
+Url = Annotated[str, StringConstraints(pattern=PATTERNS["url"][0])]
+Checksum = Annotated[str, StringConstraints(pattern=PATTERNS["checksum"][0], to_lower=True)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Subset = Literal["train", "val", "test"]
@@ -65,6 +85,26 @@ class KaggleSource(Strict):
     """`owner/name` of the dataset on Kaggle."""
 
 
+class HttpFile(Strict):
+    """A zip archive on the web."""
+
+    url: Url
+    """Where it lies."""
+    checksum: Checksum
+    """`md5:…` or `sha256:…`; what came over counts only if it agrees."""
+
+
+class HttpSource(Strict):
+    """Zip archives on the web, unpacked into one folder; a broken download goes on where it stopped."""
+
+    kind: Literal["http"]
+    """Which kind of source this is."""
+    files: Annotated[list[HttpFile], Field(min_length=1)]
+    """The archives."""
+    fallback: KaggleSource | None = None
+    """Second source, for when an archive cannot be had."""
+
+
 class DemoSource(Strict):
     """Generated scenes: made here, the same bytes for the same seed."""
 
@@ -78,8 +118,11 @@ class DemoSource(Strict):
     """Seed of the generator."""
 
 
+Source = Annotated[HttpSource | KaggleSource | DemoSource, Field(discriminator="kind")]
+
+
 class Layout(Strict):
-    """Where images and masks lie in the raw folder. `{field}` matches part of one name, `**/` any folders."""
+    """Where the scenes lie. `{field}` matches part of one name, `{field:a|b}` only a or b, `**/` any folders."""
 
     images: str
     """Path pattern of the images."""
@@ -89,6 +132,43 @@ class Layout(Strict):
     """Scene name made of the pattern's fields."""
     mask_values: Literal["color", "index"]
     """Mask pixels are class colours, or class indices."""
+
+
+class OfficialScenes(Strict):
+    """The publishers divided the scenes, and where a scene lies says how."""
+
+    by: Literal["scenes"]
+    """Which kind of official split this is."""
+    field: str
+    """Field of `layout.images`."""
+    values: dict[str, Subset]
+    """Subset of each value of the field; scenes of other values belong to none."""
+
+    @property
+    def subsets(self) -> set[str]:
+        """Subsets there are."""
+        return set(self.values.values())
+
+
+class OfficialTiles(Strict):
+    """The publishers divided the tiles, and list them by name."""
+
+    by: Literal["tiles"]
+    """Which kind of official split this is."""
+    lists: dict[Subset, str]
+    """Path pattern of each subset's list of tile names."""
+    tile: Annotated[str, StringConstraints(pattern=PATTERNS["tile"][0])]
+    """Name of a tile: `{scene}`, and `{k}`, which counts a scene's tiles from 0, row by row, partial ones too."""
+    tile_size: Annotated[int, Field(ge=32)]
+    """Size of the tiles listed; tiles of another size have no official split."""
+
+    @property
+    def subsets(self) -> set[str]:
+        """Subsets there are."""
+        return set(self.lists)
+
+
+Official = Annotated[OfficialScenes | OfficialTiles, Field(discriminator="by")]
 
 
 class Tiling(Strict):
@@ -104,6 +184,8 @@ class Tiling(Strict):
     """Height and width of a tile in pixels."""
     groups: list[list[str]] = []
     """Scenes that show the same ground, as name patterns; a scene in none is a group of its own."""
+    official: Official | None = None
+    """The publishers' own split."""
 
     @model_validator(mode="after")
     def _distinct(self):
@@ -113,6 +195,25 @@ class Tiling(Strict):
             if twice:
                 raise ValueError(f"classes: {what} {sorted(twice)[0]!r} occurs twice; each must be unique")
         return self
+
+    @model_validator(mode="after")
+    def _divided(self):
+        if self.official and not {"train", "val"} <= self.official.subsets:
+            raise ValueError("official: has no train or no val; a training needs both")
+        if isinstance(self.official, OfficialScenes):
+            fields = re.findall(r"\{(\w+)", self.layout.images)
+            if self.official.field not in fields:
+                raise ValueError(
+                    f"official.field: {self.official.field!r} is no field of layout.images; "
+                    f"allowed: {', '.join(sorted(set(fields)))}"
+                )
+        return self
+
+    @property
+    def official_here(self) -> OfficialScenes | OfficialTiles | None:
+        """The publishers' own split, where it holds for tiles of this size."""
+        listed = isinstance(self.official, OfficialTiles)
+        return None if listed and self.official.tile_size != self.tile_size else self.official
 
 
 class Dataset(Tiling):
@@ -126,26 +227,37 @@ class Dataset(Tiling):
     """Page that describes the data."""
     path: str | None = None
     """A folder or zip the user already has; used instead of `source`."""
-    source: Annotated[KaggleSource | DemoSource, Field(discriminator="kind")] | None = None
+    source: Source | None = None
     """Where to get the scenes."""
 
 
 class Split(Strict):
     """How tiles are divided; shares are of the number of tiles."""
 
-    unit: Literal["tile", "group"]
-    """What stays together: nothing but the tile, or all scenes that show the same ground."""
-    train: Fraction
-    """Share of the training tiles."""
-    val: Fraction
-    """Share of the validation tiles."""
+    unit: Literal["tile", "group", "official"]
+    """What stays together: the tile alone, or all scenes of the same ground; `official` takes the publishers' split."""
+    train: Fraction | None = Field(None, validate_default=True)
+    """Share of the training tiles; needed unless official."""
+    val: Fraction | None = Field(None, validate_default=True)
+    """Share of the validation tiles; needed unless official."""
     test: Probability = 0.0
     """Share of the test tiles; 0 for none."""
     seed: int = 0
     """Seed of the draw."""
 
+    @field_validator("train", "val", "test")
+    @classmethod
+    def _share(cls, share: float | None, info: ValidationInfo) -> float | None:
+        if info.data.get("unit") == "official" and share:
+            raise ValueError("an official split has its own shares; leave this out")
+        if info.data.get("unit") in ("tile", "group") and share is None:
+            raise PydanticKnownError("missing")
+        return share
+
     @model_validator(mode="after")
     def _whole(self):
+        if self.unit == "official":
+            return self
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-9:
             raise ValueError(f"train + val + test is {total:g}; it must be 1")
@@ -153,8 +265,8 @@ class Split(Strict):
 
     @property
     def subsets(self) -> list[str]:
-        """Names of the subsets this split has."""
-        return ["train", "val"] + (["test"] if self.test else [])
+        """Names of the subsets this split has; those an official one may have, for each dataset has its own."""
+        return ["train", "val"] + (["test"] if self.test or self.unit == "official" else [])
 
 
 # --- models ----------------------------------------------------------------------------------------------
@@ -193,9 +305,7 @@ class UNetSpec(Strict):
     def _levels(self):
         for key in ("convs", "decoder_convs"):
             if len(getattr(self, key)) != len(self.widths):
-                raise ValueError(
-                    f"{key} has {len(getattr(self, key))} entries; widths has {len(self.widths)}"
-                )
+                raise ValueError(f"{key} has {len(getattr(self, key))} entries; widths has {len(self.widths)}")
         return self
 
     @property
@@ -422,9 +532,7 @@ FILES = {
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load(
-    folder: str | Path = ROOT / "config", overrides: dict | None = None, origin: str = "--configfile"
-) -> Config:
+def load(folder: str | Path = ROOT / "config", overrides: dict | None = None, origin: str = "--configfile") -> Config:
     """Read, merge and check the configuration.
 
     Args:
@@ -470,9 +578,7 @@ def read_yaml(path: str | Path) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(
-            f"{_shown(Path(path))}{where}: not valid YAML: {getattr(error, 'problem', error)}"
-        ) from None
+        raise UserError(f"{_shown(Path(path))}{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
 
 
 def _parse(path: Path) -> dict:
@@ -544,9 +650,7 @@ def _explain(errors: list, raw: dict, place: Any) -> list[str]:
 def _problem(error: Any, key: tuple, section: type[BaseModel] | None, kinds: list, place: Any) -> str:
     kind, context, where = error["type"], error.get("ctx", {}), place(key)
     if kind == "extra_forbidden":
-        return _line(
-            where, key, error["input"], "unknown key", list(section.model_fields) if section else None
-        )
+        return _line(where, key, error["input"], "unknown key", list(section.model_fields) if section else None)
     if kind == "missing":
         return f"{place(key[:-1] or key)}: {_dotted(key)}: missing; it has no default"
     if kind == "literal_error":
@@ -559,13 +663,10 @@ def _problem(error: Any, key: tuple, section: type[BaseModel] | None, kinds: lis
         key = (*key, *_quoted(context["discriminator"]))
         return f"{where}: {_dotted(key)}: missing; allowed: {', '.join(allowed)}"
     if kind == "string_pattern_mismatch":
-        named = "a colour such as '#3C1098'" if "#" in context["pattern"] else "a name of a-z, 0-9 and _"
-        return _line(where, key, error["input"], f"expected {named}")
+        return _line(where, key, error["input"], f"expected {dict(PATTERNS.values())[context['pattern']]}")
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         return _line(where, key, error["input"], "expected keys and values")
-    problem = (
-        error["msg"].removeprefix("Value error, ").replace("Input should be", "must be").split(", unable")[0]
-    )
+    problem = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be").split(", unable")[0]
     return _line(where, key, error["input"], problem[0].lower() + problem[1:])
 
 
@@ -616,10 +717,7 @@ def _models(kind: Any) -> list[type[BaseModel]]:
 
 def _tags(model: type[BaseModel]) -> list:
     return [
-        v
-        for f in model.model_fields.values()
-        if get_origin(f.annotation) is Literal
-        for v in get_args(f.annotation)
+        v for f in model.model_fields.values() if get_origin(f.annotation) is Literal for v in get_args(f.annotation)
     ]
 
 
@@ -661,22 +759,19 @@ def _check_cells(config: Config, place: Any) -> None:
             dataset = config.datasets[dataset_name]
             if dataset.path is None and dataset.source is None:
                 key = ("datasets", dataset_name, "path")
-                raise UserError(
-                    _line(place(key), key, None, "give the folder or zip of the data, or a source")
-                )
+                raise UserError(_line(place(key), key, None, "give the folder or zip of the data, or a source"))
             for model_name in study.models:
                 stride = config.models[model_name].stride
                 if dataset.tile_size % stride:
                     key = ("datasets", dataset_name, "tile_size")
                     raise UserError(
-                        _line(
-                            place(key), key, dataset.tile_size, f"study {name!r} trains {model_name!r} on it"
-                        )
+                        _line(place(key), key, dataset.tile_size, f"study {name!r} trains {model_name!r} on it")
                         + f"; allowed: multiples of {stride}"
                         + f"; nearest: {max(stride, round(dataset.tile_size / stride) * stride)}"
                     )
             for recipe_name in study.recipes:
                 recipe = config.recipes[recipe_name]
+                _check_official(config, name, dataset_name, recipe_name, place)
                 if len(counted_classes(dataset, recipe)) < 2:
                     key = ("datasets", dataset_name, "classes")
                     raise UserError(
@@ -684,6 +779,24 @@ def _check_cells(config: Config, place: Any) -> None:
                         f"{recipe_name!r}; add classes that are not `unlabelled`, or set the recipe's "
                         f"count_unlabelled: true"
                     )
+
+
+def _check_official(config: Config, study: str, dataset: str, recipe: str, place: Any) -> None:
+    """A recipe with an official split needs a dataset that has one, and the subset to be judged in it."""
+    entry, chosen = config.datasets[dataset], config.recipes[recipe]
+    if config.splits[chosen.split].unit != "official":
+        return
+    if entry.official_here is None:
+        key, size = ("datasets", dataset, "official"), entry.tile_size
+        raise UserError(
+            f"{place(key)}: {_dotted(key)}: the dataset has no official split of {size}² tiles, but recipe {recipe!r} "
+            f"of study {study!r} wants it; give the recipe a split by tile or group"
+            + (f", or set tile_size: {entry.official.tile_size}" if entry.official else "")
+        )
+    subsets = entry.official_here.subsets
+    if chosen.evaluate.subset not in subsets:
+        key, what = ("recipes", recipe, "evaluate", "subset"), f"subset of the official split of {dataset!r}"
+        raise UserError(_line(place(key), key, chosen.evaluate.subset, f"unknown {what}", list(subsets)))
 
 
 def counted_classes(dataset: Dataset, recipe: Training) -> list[int]:

@@ -75,6 +75,8 @@ def _type(value: dict) -> str:
     kind = value.get("type", "any")
     if kind == "array":
         return f"list of {_type(value.get('items', {}))}"
+    if kind == "object":
+        return f"keys with {_type(value.get('additionalProperties', {}))}"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = ", ".join(f"{sign} {value[b]:g}" for b, sign in bounds.items() if b in value)
     names = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}

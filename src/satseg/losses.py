@@ -73,9 +73,7 @@ class JDTLoss(nn.Module):
         weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", weights)
 
-    def forward(
-        self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def forward(self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
         """The loss, computed in 32-bit (or the logits' 64-bit).
 
         Args:

@@ -75,10 +75,7 @@ def blocks(text: str) -> list[Block]:
     for kind, lines in groupby(text.splitlines(), _kind):
         lines = list(lines)
         if kind == "heading":
-            found += [
-                Block(kind, inline(line.lstrip("# ")), level=len(line) - len(line.lstrip("#")))
-                for line in lines
-            ]
+            found += [Block(kind, inline(line.lstrip("# ")), level=len(line) - len(line.lstrip("#"))) for line in lines]
         elif kind == "list":
             found.append(Block(kind, items=[inline(line[2:]) for line in lines]))
         elif kind == "table":

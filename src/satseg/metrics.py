@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and only counting needs it
     import torch
 
 NO_LABEL = 255
+MAJORITY = "majority"  # how tables and figures call the predictor of the most frequent class
 COUNTS = ["tp", "fp", "fn", "tn"]
 FEW_SCENES = 10  # below this many, tiles are resampled
 
@@ -58,9 +59,7 @@ def tile_counts(
     import torch
 
     if prediction.shape != target.shape:
-        raise ValueError(
-            f"prediction is {tuple(prediction.shape)}, target {tuple(target.shape)}; they must be equal"
-        )
+        raise ValueError(f"prediction is {tuple(prediction.shape)}, target {tuple(target.shape)}; they must be equal")
     if prediction.dim() == 2:
         return tile_counts(prediction[None], target[None], num_classes, ignore_index)[0]
     n, c = len(target), num_classes
@@ -143,9 +142,7 @@ def counts_array(frame: pd.DataFrame) -> tuple[np.ndarray, list[str], np.ndarray
     full = pd.MultiIndex.from_product([tiles, classes])
     indexed = frame.set_index(["tile", "class"])
     if frame.empty or len(frame) != len(full) or not indexed.index.is_unique:
-        raise ValueError(
-            f"{len(frame)} rows for {len(tiles)} tiles × {len(classes)} classes; one each is expected"
-        )
+        raise ValueError(f"{len(frame)} rows for {len(tiles)} tiles × {len(classes)} classes; one each is expected")
     counts = indexed.loc[full, COUNTS].to_numpy(np.int64).reshape(len(tiles), len(classes), 4)
     return counts, list(classes), frame.drop_duplicates("tile")["scene"].to_numpy()
 

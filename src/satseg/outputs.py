@@ -74,6 +74,4 @@ def read_counts(path: str | Path, classes: list[str]) -> pd.DataFrame:
     if sorted(found) != sorted(classes):
         raise UserError(f"{path}: holds {', '.join(found)}, but {', '.join(classes)} count; evaluate again")
     order = frame["class"].map(classes.index)
-    return (
-        frame.assign(order=order).sort_values(["tile", "order"]).drop(columns="order").reset_index(drop=True)
-    )
+    return frame.assign(order=order).sort_values(["tile", "order"]).drop(columns="order").reset_index(drop=True)

@@ -24,9 +24,8 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrM
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from satseg.config import LandClass, ModelSpec, SmpSpec, UNetSpec
-from satseg.metrics import NO_LABEL
+from satseg.metrics import MAJORITY, NO_LABEL
 
-MAJORITY = "majority"
 METRICS = {
     "jaccard": "Jaccard",
     "dice": "Dice",

@@ -33,9 +33,7 @@ def activation_elements(model: nn.Module, shape: tuple[int, ...] = INPUT) -> tup
             totals[0] += output.numel()
             totals[1] += 0 if any(module.children()) else output.numel()
 
-    counted = [
-        m for m in model.modules() if m is not model and not isinstance(m, nn.Sequential | nn.ModuleList)
-    ]
+    counted = [m for m in model.modules() if m is not model and not isinstance(m, nn.Sequential | nn.ModuleList)]
     handles = [module.register_forward_hook(count) for module in counted]
     try:
         _forward_on_meta(model, shape)

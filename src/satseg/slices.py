@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from satseg.config import (
     Config,
-    DemoSource,
     Evaluation,
-    KaggleSource,
     LandClass,
     Layout,
     ModelSpec,
+    Official,
     Recipe,
+    Source,
     Split,
     Strict,
     Study,
@@ -43,7 +43,7 @@ class DownloadSlice(Strict):
 
     dataset: str
     path: str | None
-    source: KaggleSource | DemoSource | None = Field(discriminator="kind")
+    source: Source | None
 
 
 class TileSlice(Strict):
@@ -56,6 +56,7 @@ class TileSlice(Strict):
     gaps: list[str] | list[int]
     tile_size: int
     groups: list[list[str]]
+    official: Official | None = None
 
 
 class SplitSlice(Strict):
@@ -146,6 +147,7 @@ def tile_slice(config: Config, dataset: str) -> TileSlice:
         gaps=entry.gaps,
         tile_size=entry.tile_size,
         groups=entry.groups,
+        official=entry.official_here,
     )
 
 

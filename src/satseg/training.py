@@ -81,9 +81,7 @@ class Task(L.LightningModule):
         with torch.no_grad():
             counts = tile_counts(choose(logits, self.spec.counted), target, len(self.spec.counted))
             self._add(self.counts, subset, counts.sum(0))
-            self._add(
-                self.losses, subset, torch.stack([loss.detach() * len(images), loss.new_tensor(len(images))])
-            )
+            self._add(self.losses, subset, torch.stack([loss.detach() * len(images), loss.new_tensor(len(images))]))
         return loss
 
     @staticmethod

@@ -69,9 +69,7 @@ def scores(spec: StudySlice, comparisons: list[Comparison], leaks: list[Gap]) ->
             main = score_cell(r.main)
             cells = [f"**{main}**" if leads(c, r) else main, interval_cell(r.main)]
             cells += [score_cell(r.scores[name, "all"]) for name in others]
-            rows.append(
-                [marked(c, r), *cells, *(number(getattr(r, name), digits) for name, digits in costs.items())]
-            )
+            rows.append([marked(c, r), *cells, *(number(getattr(r, name), digits) for name, digits in costs.items())])
         parts += [
             f"## {heading(c)}",
             judged(spec, c),
@@ -115,16 +113,13 @@ def judged(spec: StudySlice, c: Comparison) -> str:
     weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}[recipe.evaluate.weights]
     sentences = [
         escape(recipe.about),
-        f"The weights of the {escape(weights)}, judged on {c.tiles:,} {c.subset} tiles of {c.scenes:,} "
-        f"scenes.",
+        f"The weights of the {escape(weights)}, judged on {c.tiles:,} {c.subset} tiles of {c.scenes:,} scenes.",
     ]
     if seeds > 1:
         sentences.append(f"Mean ± standard deviation over {seeds} trainings.")
     resampled = f"The intervals resample {c.unit}s{' and trainings' if seeds > 1 else ''}"
     if c.unit == "tile":
-        resampled += (
-            " (there are fewer than ten scenes; tiles of a scene are alike, so the true intervals are wider)"
-        )
+        resampled += " (there are fewer than ten scenes; tiles of a scene are alike, so the true intervals are wider)"
     return " ".join(filter(None, [*sentences, f"{resampled}."]))
 
 
@@ -278,9 +273,7 @@ def published(spec: StudySlice, figures: pd.DataFrame) -> str:
     if figures["ours"].isna().any():
         notes.append("A dash under Ours: the training ended before this epoch.")
     used = [name for name in DEFINITIONS if name in set(figures.loc[figures["epoch"].isna(), "metric"])]
-    return "\n\n".join(
-        [*parts, table(header, rows, texts=5), " ".join(notes), *([definitions(used)] if used else [])]
-    )
+    return "\n\n".join([*parts, table(header, rows, texts=5), " ".join(notes), *([definitions(used)] if used else [])])
 
 
 # --- cells of tables -------------------------------------------------------------------------------------

@@ -63,3 +63,19 @@ def test_two_pairs_with_one_scene_name(tmp_path):
         touch(tmp_path, f"Tile {tile}/images/part_1.jpg", f"Tile {tile}/masks/part_1.png")
     with pytest.raises(UserError, match="scene name '1' is also that of"):
         scenes(tmp_path, layout)
+
+
+def test_a_field_of_some_values_only(tmp_path):
+    layout = Layout(
+        images="**/{part:Train|Val+}/images/{n}.png",
+        masks="**/{part:Train|Val+}/masks/{n}.png",
+        scene="{part}_{n}",
+        mask_values="index",
+    )
+    touch(tmp_path, "x/Train/Train/images/1.png", "x/Train/Train/masks/1.png", "x/Val+/images/2.png")
+    touch(tmp_path, "x/Val+/masks/2.png", "x/Test/images/3.png", "x/Vall/images/4.png", "x/MyTrain/images/5.png")
+    found = scenes(tmp_path, layout)
+    assert [(s.name, s.fields) for s in found] == [
+        ("Train_1", {"part": "Train", "n": "1"}),
+        ("Val+_2", {"part": "Val+", "n": "2"}),
+    ]

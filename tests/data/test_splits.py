@@ -72,9 +72,7 @@ def test_leakage_counts_shared_scenes_and_ground():
     assert len(audit) == 4
     # A scene of one group only in validation, its sister in training: the ground leaks, the scene does not.
     pair = table({"g": {"a": 4, "b": 4}})
-    fixed = pd.DataFrame(
-        {"tile": pair["tile"], "scene": pair["scene"], "subset": ["train"] * 4 + ["val"] * 4}
-    )
+    fixed = pd.DataFrame({"tile": pair["tile"], "scene": pair["scene"], "subset": ["train"] * 4 + ["val"] * 4})
     row = leakage(pair, fixed).iloc[0]
     assert (row["scene_shared"], row["group_shared"]) == (0, 4)
 

@@ -1,14 +1,19 @@
 """The tile store against the scenes it was cut from."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import rasterio
 from PIL import Image
+from rasterio.windows import Window
 
 from conftest import SIZES, write_raster
 from satseg.config import load
 from satseg.data.tiles import build_tiles, open_tiles
 from satseg.errors import UserError
+from satseg.files import write_json
 from satseg.slices import tile_slice as slice_of
 
 
@@ -136,3 +141,52 @@ def test_the_real_dubai_set_to_the_pixel(dubai, tmp_path):
     assert table.groupby("group")["scene"].nunique().to_dict() == {
         "group1": 18, "group2": 9, "group3": 27, "group4": 9, "group5": 9,
     }  # fmt: skip
+
+
+MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def pattern(y, x):
+    """Band 0 of the large scene and its mask, in closed form."""
+    return ((y // 64 + x // 96) % 251).astype(np.uint8), ((y // 100 + x // 130) % 3).astype(np.uint8)
+
+
+def test_a_large_scene_in_little_memory(tile_slice, tmp_path):
+    """9000×9500 RGB: 342 tiles of 512², 257 MB of pixels; strips for the image, blocks for the mask."""
+    height, width = 9000, 9500
+    profile = {"driver": "GTiff", "height": height, "width": width, "dtype": "uint8", "compress": "deflate"}
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    with (
+        rasterio.open(tmp_path / "images/s.tif", "w", count=3, interleave="pixel", **profile) as image,
+        rasterio.open(tmp_path / "masks/s.tif", "w", count=1, tiled=True, **profile) as mask,
+    ):
+        for top in range(0, height, 256):
+            window = Window(0, top, width, min(256, height - top))
+            grey, labels = pattern(*np.mgrid[top : top + window.height, :width])
+            image.write(np.stack([grey, 255 - grey, grey // 2]), window=window)
+            mask.write(labels[None], window=window)
+    spec = tile_slice.model_copy(update={"tile_size": 512})
+    write_json(tmp_path / "manifest.json", {"root": str(tmp_path)})
+    command = [sys.executable, "-m", "satseg.stages.tile", "--slice", spec.model_dump_json()]
+    command += ["--raw", str(tmp_path), "--out", str(tmp_path / "tiles")]
+    # Through a small process between: a child's peak starts with that of the process it was made from.
+    done = subprocess.run([sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=True)
+    peak = int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+    assert peak < 600e6
+    store = open_tiles(tmp_path / "tiles")
+    assert store.images.shape == (18 * 19, 512, 512, 3)
+    assert store.table["whole"].sum() == 17 * 18
+    for row in store.table.iloc[[0, 18, 100, 323, 341]].itertuples():
+        y, x = np.mgrid[512 * row.row : 512 * row.row + 512, 512 * row.col : 512 * row.col + 512]
+        grey, labels = pattern(y, x)
+        inside = (y < height) & (x < width)
+        expected = np.stack([grey, 255 - grey, grey // 2], axis=2) * inside[..., None]
+        np.testing.assert_array_equal(store.images[row.tile], expected)
+        np.testing.assert_array_equal(store.masks[row.tile], np.where(inside, labels, 255))
+    counted = store.table.filter(like="pixels_").to_numpy().sum()
+    assert counted == height * width

@@ -31,9 +31,7 @@ UNET = {
 ERRORS = (0.2, 0.22, 0.6)  # of the first, second and third model
 
 
-def study_slice(
-    models: Sequence[str] = ("alpha", "beta", "gamma"), classes=CLASSES, about="?", **study
-) -> StudySlice:
+def study_slice(models: Sequence[str] = ("alpha", "beta", "gamma"), classes=CLASSES, about="?", **study) -> StudySlice:
     """A slice of one dataset, and two recipes that differ in nothing but the split."""
     recipe = {
         "about": about,
@@ -148,9 +146,7 @@ def count(
         truth, guess = masks[tile][keep], predictions[tile][keep]
         for i in counted:
             a, b = truth == i, guess == i
-            rows.append(
-                [tile, scene, names[i], (a & b).sum(), (~a & b).sum(), (a & ~b).sum(), (~a & ~b).sum()]
-            )
+            rows.append([tile, scene, names[i], (a & b).sum(), (~a & b).sum(), (a & ~b).sum(), (~a & ~b).sum()])
     return pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
 
 

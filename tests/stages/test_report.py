@@ -79,9 +79,7 @@ def test_the_page_requests_nothing(page):
     assert all(a.get("src", "data:").startswith("data:") for _, a in page.tags)
     assert page.every("link") == page.every("iframe") == []
     assert all("src" not in a for a in page.every("script"))
-    policy = next(
-        a["content"] for a in page.every("meta") if a.get("http-equiv") == "Content-Security-Policy"
-    )
+    policy = next(a["content"] for a in page.every("meta") if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; img-src data:;")
 
 

@@ -87,9 +87,7 @@ def test_scores_equal_recomputation_from_counts(built):
         iou = total["tp"] / total[["tp", "fp", "fn"]].sum(axis=1)
         found = mine.set_index(["metric", "class"])["value"]
         assert found["miou_d", "all"] == pytest.approx(iou.mean(), abs=1e-6)
-        assert found["pixel_accuracy", "all"] == pytest.approx(
-            total["tp"].sum() / total.iloc[0].sum(), abs=1e-6
-        )
+        assert found["pixel_accuracy", "all"] == pytest.approx(total["tp"].sum() / total.iloc[0].sum(), abs=1e-6)
         for name, value in iou.items():
             assert found["iou", name] == pytest.approx(value, abs=1e-6)
 
@@ -182,13 +180,9 @@ def test_the_texts_say_what_is_resampled_and_what_leaks(built):
 @pytest.mark.parametrize("name", ["scores", "per_class", "models", "published"])
 def test_every_metric_in_a_text_is_defined_there(built, name):
     body, definitions = text(built, name).split("## Definitions")
-    headers = {
-        cell for line in body.splitlines() if line.startswith("| Model |") for cell in line.split(" | ")[1:]
-    }
+    headers = {cell for line in body.splitlines() if line.startswith("| Model |") for cell in line.split(" | ")[1:]}
     names = {"Field", "Wood", "Lake", "Classes"}
-    assert all(
-        f"**{header.strip(' |')}**" in definitions for header in headers if header.strip(" |") not in names
-    )
+    assert all(f"**{header.strip(' |')}**" in definitions for header in headers if header.strip(" |") not in names)
 
 
 def test_the_same_files_give_the_same_bytes(tree):

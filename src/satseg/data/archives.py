@@ -22,9 +22,7 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
             for entry in entries:
                 name = PurePosixPath(entry.filename.replace("\\", "/"))
                 if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
-                    raise UserError(
-                        f"{archive}: entry {entry.filename!r} leads outside the archive; not unpacked"
-                    )
+                    raise UserError(f"{archive}: entry {entry.filename!r} leads outside the archive; not unpacked")
                 if stat.S_ISLNK(entry.external_attr >> 16):
                     raise UserError(f"{archive}: entry {entry.filename!r} is a link; not unpacked")
             if sum(e.file_size for e in entries) > MOST_BYTES:

@@ -15,12 +15,28 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
         split: what stays together, and the shares.
 
     Returns:
-        tile, scene, subset; the same for the same table and seed.
+        tile, scene, subset; the same for the same table and seed. An official split may leave tiles out.
+
+    Raises:
+        UserError: the tiles cannot be divided so.
     """
+    if split.unit == "official":
+        return _as_published(table)
     shares = {name: getattr(split, name) for name in split.subsets}
     draw = _by_tile if split.unit == "tile" else _by_group
     subsets = draw(table, shares, np.random.default_rng(split.seed))
     return pd.DataFrame({"tile": table["tile"], "scene": table["scene"], "subset": subsets})
+
+
+def _as_published(table: pd.DataFrame) -> pd.DataFrame:
+    named = table[table["official_split"] != ""].rename(columns={"official_split": "subset"})
+    lacking = sorted({"train", "val"} - set(named["subset"]))
+    if lacking:
+        raise UserError(
+            f"the tiles have no official split, or none with {' and '.join(lacking)}; see `official` of the dataset, "
+            f"and whether the lists lie beside the scenes, or choose a split by tile or group"
+        )
+    return named[["tile", "scene", "subset"]].reset_index(drop=True)
 
 
 def _by_tile(table: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> np.ndarray:

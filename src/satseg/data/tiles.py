@@ -4,7 +4,7 @@ import warnings
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,14 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from satseg.data.layout import Scene, scenes
+from satseg.data.official import published_subsets
 from satseg.errors import UserError
 from satseg.files import atomic
 from satseg.metrics import NO_LABEL
 from satseg.slices import TileSlice
 
 UNKNOWN = 254  # never a class index: there are at most 254 classes
+BLOCK_CACHE = 64 * 2**20  # bytes of decoded blocks: strips never come back, and GDAL would keep a twentieth of the RAM
 
 
 class Tiles(NamedTuple):
@@ -51,7 +53,7 @@ def read_table(folder: str | Path) -> pd.DataFrame:
 def build_tiles(spec: TileSlice, root: str | Path, out: str | Path) -> pd.DataFrame:
     """Cut every scene below `root` into tiles; edges are padded with black images and 255 masks.
 
-    Scenes are read in strips one tile high, so memory does not grow with their height.
+    Scenes are read in strips one tile high, so memory does not grow with their height or number.
 
     Raises:
         UserError: a file is damaged, sizes or bands differ, or a mask holds a value that is no class.
@@ -61,35 +63,51 @@ def build_tiles(spec: TileSlice, root: str | Path, out: str | Path) -> pd.DataFr
     reader = _MaskReader(spec)
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE))
         shapes = [_shape(scene) for scene in found]
         bands = shapes[0][2]
         for scene, shape in zip(found, shapes, strict=True):
             if shape[2] != bands:
                 raise UserError(f"{scene.image}: {shape[2]} bands; {found[0].image} has {bands}")
-        grids = [(-(-height // size), -(-width // size)) for height, width, _ in shapes]
-        total = sum(rows * cols for rows, cols in grids)
+        total = sum(-(-height // size) * -(-width // size) for height, width, _ in shapes)
         out = Path(out)
         files = [stack.enter_context(atomic(out / name)) for name in ("images.npy", "masks.npy", "tiles.csv")]
-        images = np.lib.format.open_memmap(files[0], "w+", np.uint8, (total, size, size, bands))
-        masks = np.lib.format.open_memmap(files[1], "w+", np.uint8, (total, size, size))
-        masks[:] = NO_LABEL
+        images = stack.enter_context(_npy(files[0], (total, size, size, bands)))
+        masks = stack.enter_context(_npy(files[1], (total, size, size)))
         rows: list[dict] = []
-        for scene, shape, grid in zip(found, shapes, grids, strict=True):
+        for scene, shape in zip(found, shapes, strict=True):
             group = _group(scene.name, spec.groups)
             for row, strip, labels in _strips(scene, shape, size, reader):
-                for col in range(grid[1]):
-                    part = strip[:, col * size : (col + 1) * size], labels[:, col * size : (col + 1) * size]
-                    height, width = part[1].shape
-                    images[len(rows), :height, :width], masks[len(rows), :height, :width] = part
-                    whole = int(height == size and width == size)
+                images.write(_cut(strip, size, 0))
+                parts = _cut(labels, size, NO_LABEL)
+                masks.write(parts)
+                height, width = labels.shape
+                for col, part in enumerate(parts):
+                    whole = int(height == size and (col + 1) * size <= width)
                     place = {"tile": len(rows), "scene": scene.name, "group": group, "row": row, "col": col}
-                    pixels = np.bincount(part[1].ravel(), minlength=256)[: len(spec.classes)]
+                    pixels = np.bincount(part.ravel(), minlength=256)[: len(spec.classes)]
                     counted = {f"pixels_{name}": n for name, n in zip(spec.classes, pixels, strict=True)}
                     rows.append(place | {"whole": whole, "official_split": ""} | counted)
-        images.flush(), masks.flush()
         table = pd.DataFrame(rows)
+        table["official_split"] = published_subsets(table, found, root, spec.official)
         table.to_csv(files[2], index=False)
     return table
+
+
+def _npy(path: Path, shape: tuple[int, ...]) -> BinaryIO:
+    """A file for uint8 values of `shape` that are written to it in order; a memory map would fill the memory."""
+    file = path.open("wb")
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return file
+
+
+def _cut(strip: np.ndarray, size: int, fill: int) -> np.ndarray:
+    """Tiles uint8 [cols, size, size, …] of a strip uint8 [h, W, …] that is at most a tile high, padded with `fill`."""
+    height, width = strip.shape[:2]
+    cols = -(-width // size)
+    padded = np.full((size, cols * size, *strip.shape[2:]), fill, np.uint8)
+    padded[:height, :width] = strip
+    return np.ascontiguousarray(padded.reshape(size, cols, size, *strip.shape[2:]).swapaxes(0, 1))
 
 
 def _group(scene: str, groups: list[list[str]]) -> str:
@@ -130,9 +148,7 @@ def _strips(scene: Scene, shape: tuple[int, int, int], size: int, reader: "_Mask
                 strip = image.read(window=window).transpose(1, 2, 0)
                 values = mask.read(window=window)
             except RasterioError:
-                raise UserError(
-                    f"{scene.image} or its mask is damaged near row {row * size}; replace it"
-                ) from None
+                raise UserError(f"{scene.image} or its mask is damaged near row {row * size}; replace it") from None
             yield row, strip, reader.labels(values, mask, scene.mask)
 
 

@@ -8,9 +8,7 @@ from satseg.config import ModelSpec, load
 from satseg.errors import UserError
 
 
-def build_model(
-    model: str | ModelSpec, num_classes: int, in_channels: int = 3, pretrained: bool = False
-) -> nn.Module:
+def build_model(model: str | ModelSpec, num_classes: int, in_channels: int = 3, pretrained: bool = False) -> nn.Module:
     """Build a segmentation model.
 
     Args:

@@ -21,10 +21,11 @@ def run(spec: DownloadSlice, out: str) -> None:
         if spec.path is not None:
             from satseg.data.sources import local
 
-            root = local.locate(spec.path, partial)
+            root, origin = local.locate(spec.path, partial), {"path": spec.path}
         else:
-            import_module(f"satseg.data.sources.{spec.source.kind}").fetch(spec.source, partial)
-            root = partial
+            # A source that has a second one says which of them delivered.
+            used = import_module(f"satseg.data.sources.{spec.source.kind}").fetch(spec.source, partial)
+            root, origin = partial, (used or spec.source).model_dump()
     except UserError as error:
         raise UserError(f"datasets.{spec.dataset}: {error}") from None
     else:
@@ -41,14 +42,12 @@ def run(spec: DownloadSlice, out: str) -> None:
     ]
     manifest = {
         "dataset": spec.dataset,
-        "origin": {"path": spec.path} if spec.path else spec.source.model_dump(),
+        "origin": origin,
         "root": "scenes" if root == scenes else str(root),
         "files": listed,
     }
     write_json(folder / "manifest.json", manifest)
-    log.info(
-        "%s: %d files, %.1f MB in %s", spec.dataset, len(listed), sum(f["bytes"] for f in listed) / 1e6, root
-    )
+    log.info("%s: %d files, %.1f MB in %s", spec.dataset, len(listed), sum(f["bytes"] for f in listed) / 1e6, root)
 
 
 if __name__ == "__main__":

@@ -41,9 +41,7 @@ def run(spec: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     )  # fmt: skip
 
 
-def judge(
-    segmenter: Segmenter, store: Tiles, chosen: np.ndarray, shown: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def judge(segmenter: Segmenter, store: Tiles, chosen: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Counts int64 [N, C, 4] of the chosen tiles, and predictions (class index) uint8 [K, H, W] of the shown ones."""
     counts, panels = [], {}
     for images, masks, numbers in loader(TileDataset(store, chosen), segmenter.batch_size):
@@ -57,12 +55,12 @@ def judge(
 
 
 def panel_tiles(store: Tiles, chosen: np.ndarray, segmenter: Segmenter) -> np.ndarray:
-    """The tiles to show: those with the most even mix of classes, one a scene; the same for every model."""
+    """The tiles to show: whole ones with the most even mix of classes, one a scene; the same for every model."""
     rows = store.table.loc[chosen]
     pixels = rows[[f"pixels_{segmenter.classes[i]}" for i in segmenter.counted]].to_numpy(float)
     shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)
     mix = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
-    order = rows.assign(mix=mix).sort_values(["mix", "tile"], ascending=[False, True])
+    order = rows.assign(mix=mix).sort_values(["whole", "mix", "tile"], ascending=[False, False, True])
     return np.sort(order.drop_duplicates("scene")["tile"].to_numpy()[:PANELS])
 
 

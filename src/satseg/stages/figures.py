@@ -15,7 +15,7 @@ from satseg.cli import log, stage
 from satseg.config import FIGURES, LandClass
 from satseg.errors import UserError
 from satseg.files import atomic
-from satseg.metrics import ratio
+from satseg.metrics import MAJORITY, ratio
 from satseg.outputs import present, read_csv
 from satseg.slices import Cell, StudySlice
 
@@ -285,7 +285,7 @@ def cost(files: Files) -> Figure:
     """Score against epoch time, latency and memory."""
     blocks = []
     for dataset, recipe, title in files.grid():
-        means = plots.summary(files.judged(dataset, recipe), "miou_d", "all").drop(plots.MAJORITY)
+        means = plots.summary(files.judged(dataset, recipe), "miou_d", "all").drop(MAJORITY)
         costs = files.models[files.models["dataset"] == dataset]
         blocks.append(plots.Cost(title, means.reset_index().merge(costs, on="model", how="left")))
     return plots.cost(blocks, files.colors)

@@ -11,11 +11,10 @@ from satseg.comparison import Comparison, Result, gaps, scores_by_key
 from satseg.config import TABLES
 from satseg.errors import UserError
 from satseg.files import atomic
-from satseg.metrics import DEFINITIONS, majority_counts, resampling_unit, scores
+from satseg.metrics import DEFINITIONS, MAJORITY, majority_counts, resampling_unit, scores
 from satseg.outputs import read_counts, read_csv, read_json
 from satseg.slices import Cell, StudySlice
 
-MAJORITY = "majority"
 COSTS = ["classes", "parameters", "memory_mb", "activations_mb", "gflops", "latency_ms", "peak_memory_mb"]
 SCORES = ["dataset", "model", "recipe", "seed", "subset", "metric", "class", "value", "low", "high"]
 SPLITS = ["dataset", "split", "recipe", "pool", "subset", "tiles", "scene_shared", "group_shared"]
@@ -36,15 +35,12 @@ def run(spec: StudySlice, data: str, results: str) -> None:
     runs = Path(results, "runs")
     histories = {c: read_csv(runs / c.path / "history.csv", ["epoch", "epoch_seconds"]) for c in spec.cells}
     profiles = {
-        (dataset, model): read_json(
-            Path(results, "profiles", dataset, f"{model}.json"), [*COSTS, "device", "input"]
-        )
+        (dataset, model): read_json(Path(results, "profiles", dataset, f"{model}.json"), [*COSTS, "device", "input"])
         for dataset in spec.datasets
         for model in spec.models
     }
     tiles = {
-        d: read_csv(Path(data, "tiles", d, "tiles.csv"), ["tile", "scene", "group", "whole"])
-        for d in spec.datasets
+        d: read_csv(Path(data, "tiles", d, "tiles.csv"), ["tile", "scene", "group", "whole"]) for d in spec.datasets
     }
     models = models_table(histories, profiles)
     splits = splits_table(spec, Path(data, "splits"))
@@ -99,17 +95,13 @@ def judged_counts(
     split = read_csv(path, ["tile", "subset"])
     baseline, said = majority_counts(tiles, split, classes, subset, chosen.padded_tiles)
     if baseline.empty:
-        raise UserError(
-            f"{path}: no {subset} tile that recipe {recipe!r} uses; choose another split or subset"
-        )
+        raise UserError(f"{path}: no {subset} tile that recipe {recipe!r} uses; choose another split or subset")
     counts = {}
     for cell in cells:
         path = runs / cell.path / "counts.csv"
         counts[cell.model, cell.seed] = frame = read_counts(path, classes)
         if not np.array_equal(frame["tile"], baseline["tile"]):
-            raise UserError(
-                f"{path}: its tiles are not the {subset} tiles of split {chosen.split!r}; evaluate again"
-            )
+            raise UserError(f"{path}: its tiles are not the {subset} tiles of split {chosen.split!r}; evaluate again")
     return counts | {(MAJORITY, 0): baseline}, said
 
 
@@ -142,15 +134,11 @@ def compare(
     """Put the models of one dataset × recipe side by side, each over all of its trainings."""
     subset = spec.recipes[recipe].evaluate.subset
     tiles = counts[MAJORITY, 0].drop_duplicates("tile")
-    audit = splits[
-        (splits["dataset"] == dataset) & (splits["recipe"] == recipe) & (splits["subset"] == subset)
-    ]
+    audit = splits[(splits["dataset"] == dataset) & (splits["recipe"] == recipe) & (splits["subset"] == subset)]
     results = []
     for model in spec.models:
         trainings = [frame for (name, _), frame in counts.items() if name == model]
-        mine = {
-            c: h for c, h in histories.items() if (c.dataset, c.model, c.recipe) == (dataset, model, recipe)
-        }
+        mine = {c: h for c, h in histories.items() if (c.dataset, c.model, c.recipe) == (dataset, model, recipe)}
         costs = {name: profiles[dataset, model][name] for name in ("latency_ms", "memory_mb")}
         keyed = scores_by_key(scores(trainings))
         results.append(Result(model, keyed, epoch_seconds=epoch_seconds(mine), **costs))
@@ -197,9 +185,7 @@ def splits_table(spec: StudySlice, folder: Path) -> pd.DataFrame:
             audit = read_csv(path, SPLITS[3:])
             audit = audit[audit["pool"] == ("all" if recipe.padded_tiles else "whole")]
             if audit.empty:
-                raise UserError(
-                    f"{path}: no row for the tiles recipe {name!r} uses; delete the file and split again"
-                )
+                raise UserError(f"{path}: no row for the tiles recipe {name!r} uses; delete the file and split again")
             parts.append(audit.assign(dataset=dataset, split=recipe.split, recipe=name)[SPLITS])
     return pd.concat(parts, ignore_index=True)
 
@@ -213,9 +199,7 @@ def published_table(spec: StudySlice, histories: Histories, rows: pd.DataFrame) 
         if figure.epoch is not None:
             mine = [h for c, h in histories.items() if (c.dataset, c.model, c.recipe) == cell]
             if figure.metric not in mine[0]:
-                raise UserError(
-                    f"{key}: {figure.metric!r} is no column of history.csv ({', '.join(mine[0])})"
-                )
+                raise UserError(f"{key}: {figure.metric!r} is no column of history.csv ({', '.join(mine[0])})")
             values = pd.concat([h.loc[h["epoch"] == figure.epoch, figure.metric] for h in mine])
         else:
             wanted = [*cell, figure.metric, figure.class_name]
