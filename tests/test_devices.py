@@ -1,0 +1,35 @@
+"""The device at hand."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from satseg import devices
+
+
+def test_device_is_described():
+    found = devices.describe_device()
+    assert found["kind"] == devices.device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert found["name"] and found["threads"] == torch.get_num_threads() and found["cores"] == os.cpu_count()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="reads the memory of a process, not of a GPU")
+def test_peak_memory_grows_with_what_is_held():
+    before = devices.peak_memory_mb()
+    held = np.ones(int((before + 64) * 2**20), np.uint8)
+    assert devices.peak_memory_mb() >= held.nbytes / 2**20 > before
+
+
+@pytest.mark.parametrize("wanted", ["32", "bf16", "fp16"])
+def test_a_named_precision_is_taken_as_it_is(wanted):
+    assert devices.resolve_precision(wanted) == wanted
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks the CPU")
+@pytest.mark.parametrize(("avx", "amx", "chosen"), [(True, False, "bf16"), (False, True, "bf16"), (False, False, "32")])
+def test_auto_takes_bf16_only_where_the_cpu_computes_in_it(monkeypatch, avx, amx, chosen):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert devices.resolve_precision("auto") == chosen
