@@ -203,62 +203,44 @@ def train(
     Returns:
         What `run.json` says of the training itself.
     """
-    began = time.perf_counter()
+    began, started = time.perf_counter(), datetime.now(UTC)
     out, settings = Path(out), spec.training
-    checkpoints = out / "checkpoints"
+    checkpoints, bands = out / "checkpoints", tiles.images.shape[-1]
     numbers = {s: subset_tiles(tiles, split, s, settings.padded_tiles) for s in ("train", "val")}
     sets = {s: TileDataset(tiles, chosen) for s, chosen in numbers.items()}
     L.seed_everything(spec.cell.seed, workers=True, verbose=False)
-    model = build_model(spec.model, len(spec.classes), tiles.images.shape[-1], pretrained=True)
+    model = build_model(spec.model, len(spec.classes), bands, pretrained=True)
     task = Task(spec, model, build_loss(settings.loss, _weights(spec, tiles, numbers["train"])))
     precision = resolve_precision(settings.precision)
     history = History(settings.epochs)
     options = {"dirpath": checkpoints, "enable_version_counter": False, "save_on_train_epoch_end": True}
-    last = ModelCheckpoint(filename="last", **options)
     best = ModelCheckpoint(filename="best", monitor=settings.monitor, mode=mode(settings), **options)
-    stopping = [EarlyStopping(settings.monitor, patience=settings.early_stopping, mode=mode(settings))]
+    callbacks = [history, best, ModelCheckpoint(filename="last", **options)]
+    if settings.early_stopping:
+        callbacks.append(EarlyStopping(settings.monitor, patience=settings.early_stopping, mode=mode(settings)))
     with warnings.catch_warnings():
         for message in NOISE:
             warnings.filterwarnings("ignore", message=message)
-        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-        trainer = L.Trainer(
-            accelerator=device().type,
-            devices=1,
-            max_epochs=settings.epochs,
-            precision=TRAINER_PRECISION[precision],
-            accumulate_grad_batches=settings.accumulate,
-            deterministic="warn",
-            callbacks=[history, *(stopping if settings.early_stopping else []), best, last],
-            default_root_dir=checkpoints,
-            logger=False,
-            enable_progress_bar=sys.stderr.isatty(),
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
-        trainer.fit(
+        _trainer(settings, precision, callbacks, checkpoints).fit(
             task,
             loader(sets["train"], settings.batch_size, workers, seed=spec.cell.seed),
             loader(sets["val"], settings.batch_size, workers),
             ckpt_path=_resumable(checkpoints, identity),
             weights_only=True,
         )
-    meta = {
-        "classes": spec.classes, "counted": spec.counted, "padded_tiles": settings.padded_tiles,
-        "batch_size": settings.batch_size, "scaling": settings.scaling, "precision": precision,
-    }  # fmt: skip
-    bands = tiles.images.shape[-1]
-    save_weights(out / "final.pt", task.model, spec.model, bands, **meta)
     best_state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-    task.load_state_dict(best_state["state_dict"])
-    save_weights(out / "best.pt", task.model, spec.model, bands, **meta)
+    for name, state in (("final.pt", task.state_dict()), ("best.pt", best_state["state_dict"])):
+        task.load_state_dict(state)
+        save_weights(
+            out / name, task.model, spec.model, bands,
+            classes=spec.classes, counted=spec.counted, padded_tiles=settings.padded_tiles,
+            batch_size=settings.batch_size, scaling=settings.scaling, precision=precision,
+        )  # fmt: skip
     with atomic(out / "history.csv") as temporary:
         pd.DataFrame(history.rows, columns=COLUMNS).to_csv(temporary, index=False)
     return {
         "precision": precision,
-        "started": datetime.fromtimestamp(time.time() - (time.perf_counter() - began), UTC).isoformat(
-            timespec="seconds"
-        ),
+        "started": started.isoformat(timespec="seconds"),
         "wall_seconds": round(time.perf_counter() - began, 1),
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "epochs": len(history.rows),
@@ -267,6 +249,26 @@ def train(
         "parameters": sum(p.numel() for p in model.parameters()),
         "tiles": {subset: len(chosen) for subset, chosen in numbers.items()},
     }
+
+
+def _trainer(settings: Training, precision: str, callbacks: list[Callback], folder: Path) -> L.Trainer:
+    """Lightning's loop on one device, as quiet as it goes: `History` says a line per epoch."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    return L.Trainer(
+        accelerator=device().type,
+        devices=1,
+        max_epochs=settings.epochs,
+        precision=TRAINER_PRECISION[precision],
+        accumulate_grad_batches=settings.accumulate,
+        deterministic="warn",
+        callbacks=callbacks,
+        default_root_dir=folder,
+        logger=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
 
 
 def _weights(spec: TrainSlice, tiles: Tiles, train_tiles: np.ndarray) -> torch.Tensor | None:
