@@ -119,7 +119,7 @@ class Panels(NamedTuple):
     """Class indices that count in the pixel accuracy."""
 
 
-PHOTOGRAPHS = 18  # square inches a figure may give them; at 150 dpi its PNG stays below 1.5 MB
+PHOTOGRAPHS = 14  # square inches a figure may give them; at 150 dpi its PNG stays near 1 MB
 
 
 @styled
