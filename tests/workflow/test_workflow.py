@@ -274,7 +274,7 @@ def test_a_new_model_trains_only_itself(project):
     write(project, {"studies/tiny.yaml": CONFIG["studies/tiny.yaml"] | {"models": ["mini", "maxi"]}})
     new = {"train": 1, "evaluate": 1, "profile": 1, "tables": 1, "figures": 1, "report": 1}
     assert planned(project, "tiny") == new | {"tiny": 1}
-    done = snakemake(project, "tiny", "--dry-run", "--quiet", "progress")
+    done = snakemake(project, "--dry-run", "tiny")
     trained = re.findall(r"results/runs/(\S+)/history\.csv", done.stdout.split("rule train:")[1].split("rule ")[0])
     assert set(trained) == {"demo/maxi/quick/seed0"}
 
