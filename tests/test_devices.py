@@ -24,7 +24,8 @@ def test_peak_memory_grows_with_what_is_held():
 
 @pytest.mark.parametrize("wanted", ["32", "bf16", "fp16"])
 def test_a_named_precision_is_taken_as_it_is(wanted):
-    assert devices.resolve_precision(wanted) == wanted
+    half_on_cpu = wanted == "fp16" and not torch.cuda.is_available()  # a CPU computes in it far too slowly
+    assert devices.resolve_precision(wanted) == ("32" if half_on_cpu else wanted)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks the CPU")

@@ -242,6 +242,12 @@ class Split(Strict):
     """Share of the validation tiles; needed unless official."""
     test: Probability = 0.0
     """Share of the test tiles; 0 for none."""
+    keep_official: bool = False
+    """group: where the publishers divided whole groups, their subsets stand and the shares are not used."""
+    test_from_val: Probability = 0.0
+    """Share of the publishers' validation scenes that become the test set, where theirs is not public."""
+    train_scenes: Annotated[int, Field(ge=1)] | None = None
+    """At most this many training scenes, drawn by seed; the others are left out. null for all."""
     seed: int = 0
     """Seed of the draw."""
 
@@ -267,6 +273,10 @@ class Split(Strict):
     def subsets(self) -> list[str]:
         """Names of the subsets this split has; those an official one may have, for each dataset has its own."""
         return ["train", "val"] + (["test"] if self.test or self.unit == "official" else [])
+
+    def official_subsets(self, official: OfficialScenes | OfficialTiles) -> set[str]:
+        """Subsets this split makes of the publishers' own."""
+        return official.subsets | ({"test"} if self.test_from_val else set())
 
 
 # --- models ----------------------------------------------------------------------------------------------
@@ -324,7 +334,16 @@ class SmpSpec(Strict):
     encoder: str
     """Encoder name, such as `resnet34`."""
     encoder_weights: str | None = None
-    """Pretrained encoder weights, such as `imagenet`; null starts from random weights."""
+    """Pretrained encoder weights: a name such as `imagenet`, fetched once, or the path of a file of weights (a
+    state dict, `.pt`, `.pth` or `.safetensors`); null starts from random weights."""
+    head_dropout: Probability = 0.0
+    """Dropout before the head."""
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file the encoder's weights come from, where they come from one."""
+        named = Path(self.encoder_weights or "")
+        return named if named.suffix in (".pt", ".pth", ".safetensors") else None
 
     @property
     def stride(self) -> int:
@@ -407,6 +426,8 @@ class Augmentation(Strict):
     """Brightness factor, uniform in 1 ± this."""
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Contrast factor, uniform in 1 ± this."""
+    everywhere: bool = False
+    """Change validation and test tiles too. A fault of some published protocols: scores then hang on the draw."""
 
 
 class Training(Strict):
@@ -428,6 +449,8 @@ class Training(Strict):
     """Learning-rate schedule; null for none."""
     epochs: Annotated[int, Field(ge=1)]
     """Number of epochs, at most."""
+    epoch_tiles: Annotated[int, Field(ge=1)] | None = None
+    """Training tiles per epoch, drawn anew for each; null for all there are."""
     batch_size: Annotated[int, Field(ge=1)]
     """Tiles per forward pass."""
     accumulate: Annotated[int, Field(ge=1)] = 1
@@ -456,6 +479,8 @@ class Recipe(Training):
     """One sentence for the report."""
     split: str
     """Name of a split."""
+    head_dropout: Probability | None = None
+    """Dropout before the head of every model; null leaves each model its own."""
     evaluate: Evaluation = Evaluation()
     """What is judged."""
 
@@ -793,7 +818,7 @@ def _check_official(config: Config, study: str, dataset: str, recipe: str, place
             f"of study {study!r} wants it; give the recipe a split by tile or group"
             + (f", or set tile_size: {entry.official.tile_size}" if entry.official else "")
         )
-    subsets = entry.official_here.subsets
+    subsets = config.splits[chosen.split].official_subsets(entry.official_here)
     if chosen.evaluate.subset not in subsets:
         key, what = ("recipes", recipe, "evaluate", "subset"), f"subset of the official split of {dataset!r}"
         raise UserError(_line(place(key), key, chosen.evaluate.subset, f"unknown {what}", list(subsets)))

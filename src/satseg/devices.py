@@ -38,7 +38,9 @@ def peak_memory_mb() -> float:
 
 
 def resolve_precision(wanted: str) -> str:
-    """`auto` → `bf16` where the hardware computes in it, else `32`; anything else as it is."""
+    """`auto` → `bf16` where the hardware computes in it, else `32`; `fp16` → `32` on a CPU; others as they are."""
+    if wanted == "fp16" and device().type == "cpu":
+        return "32"
     if wanted != "auto":
         return wanted
     if device().type == "cuda":

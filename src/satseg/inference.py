@@ -90,7 +90,13 @@ def positions(masks: torch.Tensor, counted: list[int]) -> torch.Tensor:
 
 @torch.inference_mode()
 def predict(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
-    """Images uint8 [B, C, H, W] on the model's device → positions in `counted`, int64 [B, H, W]."""
+    """Images on the model's device → positions in `counted`, int64 [B, H, W].
+
+    Args:
+        segmenter: a trained model.
+        images: uint8 [B, C, H, W], or float in [0, 1].
+    """
+    unit = images if images.is_floating_point() else to_unit(images)
     with autocast(images.device, segmenter.precision):
-        logits = segmenter.model(normalise(to_unit(images), segmenter.scaling))
+        logits = segmenter.model(normalise(unit, segmenter.scaling))
     return choose(logits, segmenter.counted)

@@ -155,7 +155,8 @@ def predictions(blocks: Sequence[Panels]) -> Figure:
     heights = [_head_height(b, width) + HEADER + len(b.images) * (side + UNDER) + 0.1 for b in blocks]
     tall = [max(heights[i : i + across]) for i in range(0, len(blocks), across)]
     figure = Figure((WIDTH, 0.25 + sum(tall)))
-    _write(figure, 0, 0.02, "Number under a prediction: the tile's pixel accuracy.", va="top", color=MUTED)
+    note = "Number under a prediction: the tile's pixel accuracy. Odd: the class looks least as it usually does."
+    _write(figure, 0, 0.02, note, va="top", color=MUTED)
     for i, block in enumerate(blocks):
         left, top = i % across * (width + BETWEEN), 0.25 + sum(tall[: i // across])
         _block_head(figure, left, top, block, width)

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from satseg.config import (
+    Augmentation,
     Config,
     Evaluation,
     LandClass,
@@ -76,9 +77,10 @@ class TrainSlice(Strict):
 
 
 class EvaluateSlice(Strict):
-    """For `evaluate`."""
+    """For `evaluate`; `augmentation` where the recipe changes the judged tiles too."""
 
     evaluate: Evaluation
+    augmentation: Augmentation | None = None
 
 
 class ProfileSlice(Strict):
@@ -158,10 +160,12 @@ def split_slice(config: Config, split: str) -> SplitSlice:
 
 def train_slice(config: Config, dataset: str, model: str, recipe: str, seed: int | str) -> TrainSlice:
     """What decides the result of a training, besides tiles and split."""
-    entry, chosen = config.datasets[dataset], config.recipes[recipe]
+    entry, chosen, spec = config.datasets[dataset], config.recipes[recipe], config.models[model]
+    if chosen.head_dropout is not None:
+        spec = spec.model_copy(update={"head_dropout": chosen.head_dropout})
     return TrainSlice(
         cell=Cell(dataset=dataset, model=model, recipe=recipe, seed=int(seed)),
-        model=config.models[model],
+        model=spec,
         training=Training.model_validate(chosen.model_dump(include=set(Training.model_fields))),
         classes=[c.name for c in entry.classes],
         counted=counted_classes(entry, chosen),
@@ -170,7 +174,9 @@ def train_slice(config: Config, dataset: str, model: str, recipe: str, seed: int
 
 def evaluate_slice(config: Config, recipe: str) -> EvaluateSlice:
     """What is judged of a trained cell."""
-    return EvaluateSlice(evaluate=config.recipes[recipe].evaluate)
+    chosen = config.recipes[recipe]
+    judged = chosen.augmentation if chosen.augmentation.everywhere else None
+    return EvaluateSlice(evaluate=chosen.evaluate, augmentation=judged)
 
 
 def profile_slice(config: Config, dataset: str, model: str) -> ProfileSlice:

@@ -56,21 +56,18 @@ class Task(L.LightningModule):
 
     def training_step(self, batch: tuple, _: int) -> torch.Tensor:
         """Loss of an augmented batch."""
-        images, masks, tiles = batch
-        images, masks = augment(
-            to_unit(images),
-            masks,
-            tiles,
-            self.training_spec.augmentation,
-            self.spec.cell.seed,
-            self.current_epoch,
-        )
-        return self._step("train", images, masks)
+        return self._step("train", *self._augmented(batch))
 
     def validation_step(self, batch: tuple, _: int) -> None:
-        """Loss and counts of a batch as it is."""
+        """Loss and counts of a batch: as it is, but for a recipe that augments everywhere."""
         images, masks, _ = batch
-        self._step("val", to_unit(images), masks)
+        plain = not self.training_spec.augmentation.everywhere
+        self._step("val", *((to_unit(images), masks) if plain else self._augmented(batch)))
+
+    def _augmented(self, batch: tuple) -> tuple[torch.Tensor, torch.Tensor]:
+        images, masks, tiles = batch
+        settings, seed = self.training_spec.augmentation, self.spec.cell.seed
+        return augment(to_unit(images), masks, tiles, settings, seed, self.current_epoch)
 
     def _step(self, subset: str, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         logits = self.model(normalise(images, self.training_spec.scaling))
@@ -223,7 +220,7 @@ def train(
             warnings.filterwarnings("ignore", message=message)
         _trainer(settings, precision, callbacks, checkpoints).fit(
             task,
-            loader(sets["train"], settings.batch_size, workers, seed=spec.cell.seed),
+            loader(sets["train"], settings.batch_size, workers, spec.cell.seed, settings.epoch_tiles),
             loader(sets["val"], settings.batch_size, workers),
             ckpt_path=_resumable(checkpoints, identity),
             weights_only=True,

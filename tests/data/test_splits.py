@@ -77,6 +77,54 @@ def test_leakage_counts_shared_scenes_and_ground():
     assert (row["scene_shared"], row["group_shared"]) == (0, 4)
 
 
+def published(**subsets: dict[str, int]) -> pd.DataFrame:
+    """A table of scenes, each a group of its own and in one of the publishers' subsets; "none" is no subset."""
+    frame = table({scene: {scene: count} for scenes in subsets.values() for scene, count in scenes.items()})
+    where = {scene: subset for subset, scenes in subsets.items() for scene in scenes}
+    return frame.assign(official_split=frame["scene"].map(where).replace("none", ""))
+
+
+KEEP = Split(unit="group", keep_official=True, train=0.6, val=0.2, test=0.2, test_from_val=0.5)
+
+
+def test_publishers_subsets_of_whole_scenes_stand_and_a_missing_test_set_comes_from_val():
+    tiles = published(train={"a": 4, "b": 4}, val={"c": 3, "d": 5, "e": 2, "f": 7}, none={"g": 4})
+    split = draw_split(tiles, KEEP)
+    found = {scene: set(rows["subset"]) for scene, rows in split.groupby("scene")}
+    assert all(len(subsets) == 1 for subsets in found.values()) and "g" not in found
+    assert found["a"] == found["b"] == {"train"}
+    assert sorted(name for scene in "cdef" for name in found[scene]) == ["test", "test", "val", "val"]
+    assert leakage(tiles, split)["group_shared"].eq(0).all()
+
+
+def test_a_public_test_set_stays_as_it_is():
+    tiles = published(train={"a": 4}, val={"b": 4, "c": 4}, test={"d": 4})
+    split = draw_split(tiles, KEEP)
+    assert split.groupby("scene")["subset"].first().to_dict() == {"a": "train", "b": "val", "c": "val", "d": "test"}
+
+
+def test_publishers_lists_that_cut_scenes_are_not_kept():
+    tiles = published(train={"a": 6, "b": 6}, val={"c": 6, "d": 6, "e": 6})
+    tiles.loc[tiles["tile"] % 3 == 0, "official_split"] = "val"
+    split = draw_split(tiles, KEEP)
+    assert split["tile"].tolist() == tiles["tile"].tolist() and set(split["subset"]) == {"train", "val", "test"}
+    assert leakage(tiles, split)["scene_shared"].eq(0).all()
+    as_listed = draw_split(tiles, Split(unit="official"))
+    assert as_listed["subset"].tolist() == tiles["official_split"].tolist()
+
+
+def test_training_scenes_can_be_fewer():
+    tiles = published(train={name: 4 for name in "abcdefgh"}, val={"v": 4, "w": 4})
+    few = Split(unit="official", train_scenes=3, seed=1)
+    split = draw_split(tiles, few)
+    trained = set(split.loc[split["subset"] == "train", "scene"])
+    assert len(trained) == 3 and split["subset"].value_counts().to_dict() == {"train": 12, "val": 8}
+    pd.testing.assert_frame_equal(split, draw_split(tiles, few))
+    others = [draw_split(tiles, few.model_copy(update={"seed": s})) for s in range(2, 6)]
+    assert any(set(other.loc[other["subset"] == "train", "scene"]) != trained for other in others)
+    assert len(draw_split(tiles, Split(unit="official", train_scenes=99))) == len(tiles)
+
+
 def test_shares_must_add_up():
     with pytest.raises(ValueError, match=r"train \+ val \+ test is 0\.9"):
         Split(unit="tile", train=0.8, val=0.1)

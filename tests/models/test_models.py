@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from satseg.config import SmpSpec, UNetSpec, load
 from satseg.errors import UserError
@@ -93,8 +94,55 @@ def test_weights_out_of_reach_name_the_switch(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match="encoder_weights: null"):
+    with pytest.raises(UserError, match="`encoder_weights: null`.* a path"):
         build_model("deeplabv3plus", 5, pretrained=True)
+
+
+RESNET = {"family": "smp", "architecture": "Unet", "encoder": "resnet18"}
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_encoder_weights_come_from_a_file(tmp_path, ending):
+    from torchvision.models import resnet18
+
+    # A classifier of another library, its head included, as people have it on disk.
+    state, path = resnet18().state_dict(), tmp_path / f"weights.{ending}"
+    torch.save(state, path) if ending == "pth" else save_file(state, path)
+    model = build_model(SmpSpec(**RESNET, encoder_weights=str(path)), 5, pretrained=True)
+    assert torch.equal(model.encoder.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
+    assert torch.equal(model.encoder.conv1.weight, state["conv1.weight"])
+    four = build_model(SmpSpec(**RESNET, encoder_weights=str(path)), 5, in_channels=4, pretrained=True)
+    assert four.encoder.conv1.weight.shape[1] == 4
+    # The library repeats the first bands and keeps the sum.
+    assert torch.allclose(four.encoder.conv1.weight[:, 0], state["conv1.weight"][:, 0] * 3 / 4)
+    scratch = build_model(SmpSpec(**RESNET, encoder_weights=str(path)), 5)
+    assert not torch.equal(scratch.encoder.conv1.weight, state["conv1.weight"])
+
+
+def test_a_file_without_encoder_weights_is_named(tmp_path):
+    torch.save({"a": torch.ones(2)}, tmp_path / "other.pt")
+    (tmp_path / "text.pth").write_text("no weights")
+    (tmp_path / "text.safetensors").write_text("no weights")
+    for name in ("other.pt", "text.pth", "text.safetensors", "missing.pt"):
+        with pytest.raises(UserError, match="`encoder_weights: null`") as error:
+            build_model(SmpSpec(**RESNET, encoder_weights=str(tmp_path / name)), 5, pretrained=True)
+        assert str(tmp_path / name) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_head_dropout_stands_before_the_head_of_either_family():
+    torch.manual_seed(0)
+    dropped = build_model(SmpSpec(**RESNET, head_dropout=0.5), 5)
+    assert isinstance(dropped.segmentation_head[0], torch.nn.Dropout) and dropped.segmentation_head[0].p == 0.5
+    image = torch.rand(1, 3, 32, 32)
+    assert not torch.equal(dropped(image), dropped(image))
+    dropped.eval()
+    plain = build_model(SmpSpec(**RESNET), 5).eval()
+    plain.load_state_dict(
+        {k.replace("head.1", "head.0"): v for k, v in dropped.state_dict().items() if "head" in k}, strict=False
+    )
+    plain.encoder.load_state_dict(dropped.encoder.state_dict())
+    plain.decoder.load_state_dict(dropped.decoder.state_dict())
+    assert torch.equal(dropped(image), plain(image))
 
 
 def test_every_entry_maps_a_tile_to_logits():

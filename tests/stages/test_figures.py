@@ -43,7 +43,8 @@ def build(root: Path, **study) -> StudySlice:
         split = pd.read_csv(root / f"data/splits/toy/{spec.recipes[cell.recipe].split}.csv")
         tiles = split.loc[split["subset"] == "test", "tile"].to_numpy()[:4]
         guesses = rng.integers(1, len(CLASSES), (len(tiles), SIZE, SIZE), np.uint8)
-        np.savez_compressed(root / "results/runs" / cell.path / "panels.npz", tiles=tiles, predictions=guesses)
+        path = root / "results/runs" / cell.path / "panels.npz"
+        np.savez_compressed(path, tiles=tiles, predictions=guesses, hard=["", "", "Lake", ""])
     tables.run(spec, data, results)
     return spec
 
@@ -313,9 +314,9 @@ def test_panels_of_other_tiles_are_refused(small):
     path = root / RUN / "panels.npz"
     with np.load(path) as arrays:
         tiles, guesses = arrays["tiles"], arrays["predictions"]
-    np.savez(path, tiles=tiles + 1, predictions=guesses)
+    np.savez(path, tiles=tiles + 1, predictions=guesses, hard=[""] * 4)
     assert "its tiles are not those of the other models" in fails(root, spec, "predictions")
-    np.savez(path, tiles=tiles, predictions=guesses[:, :8])
+    np.savez(path, tiles=tiles, predictions=guesses[:, :8], hard=[""] * 4)
     assert "its tiles are not those of the tile store" in fails(root, spec, "predictions")
     np.savez(path, tiles=tiles)
     assert "no panels in it" in fails(root, spec, "predictions")

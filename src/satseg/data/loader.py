@@ -43,28 +43,38 @@ class TileDataset(Dataset):
 
 
 class EpochSampler(Sampler):
-    """A new order each epoch, drawn from (seed, epoch) alone; Lightning calls `set_epoch`."""
+    """A new order each epoch, drawn from (seed, epoch) alone; Lightning calls `set_epoch`.
 
-    def __init__(self, size: int, seed: int):
+    Of `size` tiles it takes `count`, others in every epoch; None takes all.
+    """
+
+    def __init__(self, size: int, seed: int, count: int | None = None):
         self.size, self.seed, self.epoch = size, seed, 0
+        self.count = min(count or size, size)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, from 0."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.size
+        return self.count
 
     def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.size).tolist())
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
+        return iter(order[: self.count].tolist())
 
 
-def loader(dataset: TileDataset, batch_size: int, workers: int = 0, seed: int | None = None) -> DataLoader:
-    """Batches of (images, masks, tiles): shuffled anew each epoch where a seed is given, in order otherwise."""
+def loader(
+    dataset: TileDataset, batch_size: int, workers: int = 0, seed: int | None = None, count: int | None = None
+) -> DataLoader:
+    """Batches of (images, masks, tiles): shuffled anew each epoch where a seed is given, in order otherwise.
+
+    Where `count` is given besides, so many tiles an epoch.
+    """
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=None if seed is None else EpochSampler(len(dataset), seed),
+        sampler=None if seed is None else EpochSampler(len(dataset), seed, count),
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),

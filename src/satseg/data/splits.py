@@ -11,7 +11,7 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
     """Assign every tile to a subset.
 
     Args:
-        table: tile, scene, group and whole of every tile.
+        table: tile, scene, group, whole and official_split of every tile.
         split: what stays together, and the shares.
 
     Returns:
@@ -20,12 +20,41 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
     Raises:
         UserError: the tiles cannot be divided so.
     """
-    if split.unit == "official":
-        return _as_published(table)
-    shares = {name: getattr(split, name) for name in split.subsets}
-    draw = _by_tile if split.unit == "tile" else _by_group
-    subsets = draw(table, shares, np.random.default_rng(split.seed))
-    return pd.DataFrame({"tile": table["tile"], "scene": table["scene"], "subset": subsets})
+    rng = np.random.default_rng(split.seed)
+    if split.unit == "official" or (split.keep_official and _groups_divided(table)):
+        drawn = _with_test(_as_published(table), split.test_from_val, rng)
+    else:
+        shares = {name: getattr(split, name) for name in split.subsets}
+        draw = _by_tile if split.unit == "tile" else _by_group
+        drawn = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
+    return _fewer(drawn, split.train_scenes, rng)
+
+
+def _groups_divided(table: pd.DataFrame) -> bool:
+    """Whether the publishers put each group as a whole into one of their subsets, and some into train and val."""
+    subsets = table.groupby("group")["official_split"].unique()
+    whole = [set(names) - {""} for names in subsets]
+    return all(len(names) <= 1 for names in whole) and {"train", "val"} <= set().union(*whole)
+
+
+def _with_test(drawn: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
+    """A share of the validation scenes as test set, where there is none."""
+    scenes = sorted(set(drawn.loc[drawn["subset"] == "val", "scene"]))
+    count = round(share * len(scenes))
+    if count == 0 or "test" in set(drawn["subset"]):
+        return drawn
+    chosen = rng.permutation(scenes)[:count]
+    moved = (drawn["subset"] == "val") & drawn["scene"].isin(chosen)
+    return drawn.assign(subset=drawn["subset"].where(~moved, "test"))
+
+
+def _fewer(drawn: pd.DataFrame, scenes: int | None, rng: np.random.Generator) -> pd.DataFrame:
+    """At most so many training scenes; the tiles of the others are in no subset."""
+    trained = sorted(set(drawn.loc[drawn["subset"] == "train", "scene"]))
+    if scenes is None or len(trained) <= scenes:
+        return drawn
+    dropped = rng.permutation(trained)[scenes:]
+    return drawn[~((drawn["subset"] == "train") & drawn["scene"].isin(dropped))].reset_index(drop=True)
 
 
 def _as_published(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,10 +1,20 @@
 """Any architecture × encoder of segmentation_models_pytorch."""
 
+from pathlib import Path
+from pickle import UnpicklingError
+
 import segmentation_models_pytorch as smp
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from satseg.config import SmpSpec
 from satseg.errors import UserError
+
+WAYS_OUT = (
+    "in config/models.yaml, `encoder_weights: null` starts from random weights, and a path there takes them from a file"
+)
 
 
 def build(spec: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
@@ -14,12 +24,14 @@ def build(spec: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -
         UserError: no such architecture or encoder, or the weights cannot be had.
     """
     weights = spec.encoder_weights if pretrained else None
+    file = spec.weights_file if pretrained else None
     try:
-        return smp.create_model(
+        model = smp.create_model(
             spec.architecture,
             spec.encoder,
-            encoder_weights=weights,
-            in_channels=in_channels,
+            encoder_weights=None if file else weights,
+            # Weights from a file are of three bands; the library adapts them to others afterwards.
+            in_channels=3 if file else in_channels,
             classes=num_classes,
         )
     except KeyError as error:
@@ -27,8 +39,25 @@ def build(spec: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -
     except (OSError, RuntimeError) as error:
         if weights is None:
             raise
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"{weights} weights of {spec.encoder} cannot be loaded ({reason}); "
-            f"start from random weights with `encoder_weights: null` in config/models.yaml"
-        ) from None
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise UserError(f"{weights} weights of {spec.encoder} cannot be loaded ({reason}); {WAYS_OUT}") from None
+    if spec.head_dropout:
+        model.segmentation_head.insert(0, nn.Dropout(spec.head_dropout))
+    if file:
+        _load_encoder(model.encoder, spec, file)
+        model.encoder.set_in_channels(in_channels, pretrained=True)
+    return model
+
+
+def _load_encoder(encoder: nn.Module, spec: SmpSpec, path: Path) -> None:
+    """Put a state dict from a file, read as data, into the encoder; a classifier's head in it is left out."""
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path, device="cpu")
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        encoder.load_state_dict(state)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file of encoder weights; {WAYS_OUT}") from None
+    except (UnpicklingError, SafetensorError, RuntimeError, EOFError, AttributeError, TypeError, KeyError):
+        raise UserError(f"{path}: holds no weights of the encoder {spec.encoder}; {WAYS_OUT}") from None

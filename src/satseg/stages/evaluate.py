@@ -1,5 +1,6 @@
 """Count a trained model's right and wrong pixels, tile by tile and class by class."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pandas as pd
 import torch
 
 from satseg.cli import log, stage
-from satseg.data.loader import TileDataset, loader, subset_tiles
+from satseg.config import Augmentation
+from satseg.data.augmentation import augment
+from satseg.data.loader import TileDataset, loader, subset_tiles, to_unit
 from satseg.data.tiles import Tiles, open_tiles
 from satseg.devices import device
 from satseg.files import atomic
@@ -15,7 +18,7 @@ from satseg.inference import Segmenter, load_weights, positions, predict
 from satseg.metrics import epoch_metrics, tile_counts
 from satseg.slices import EvaluateSlice
 
-PANELS = 6
+PANELS, HARD = 6, 2
 
 
 def run(spec: EvaluateSlice, tiles: str, split: str, run: str) -> None:
@@ -23,9 +26,9 @@ def run(spec: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     segmenter = load_weights(Path(run, f"{spec.evaluate.weights}.pt"), device())
     store = open_tiles(tiles)
     chosen = subset_tiles(store, pd.read_csv(split), spec.evaluate.subset, segmenter.padded_tiles)
-    shown = panel_tiles(store, chosen, segmenter)
-    counts, panels = judge(segmenter, store, chosen, shown)
     names = [segmenter.classes[i] for i in segmenter.counted]
+    shown, hard = panel_tiles(store, chosen, segmenter.counted, names)
+    counts = judge(segmenter, store, chosen, spec.augmentation)
     table = pd.DataFrame(counts.reshape(-1, 4), columns=["tp", "fp", "fn", "tn"])
     table.insert(0, "tile", np.repeat(chosen, len(names)))
     table.insert(1, "scene", np.repeat(store.table.loc[chosen, "scene"].to_numpy(), len(names)))
@@ -33,7 +36,8 @@ def run(spec: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     with atomic(Path(run, "counts.csv")) as temporary:
         table.to_csv(temporary, index=False)
     with atomic(Path(run, "panels.npz")) as temporary:
-        np.savez_compressed(temporary, tiles=shown, predictions=panels)
+        panels = predicted(segmenter, store, shown)
+        np.savez_compressed(temporary, tiles=shown, predictions=panels, hard=np.array(hard, np.str_))
     result = epoch_metrics(counts.sum(0))
     log.info(
         "%s, %d %s tiles: mIoU %.3f, pixel accuracy %.3f",
@@ -41,27 +45,68 @@ def run(spec: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     )  # fmt: skip
 
 
-def judge(segmenter: Segmenter, store: Tiles, chosen: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts int64 [N, C, 4] of the chosen tiles, and predictions (class index) uint8 [K, H, W] of the shown ones."""
-    counts, panels = [], {}
+def judge(segmenter: Segmenter, store: Tiles, chosen: np.ndarray, changes: Augmentation | None) -> np.ndarray:
+    """Counts int64 [N, C, 4] of the chosen tiles, after random changes of them where the recipe makes any."""
+    counts = []
     for images, masks, numbers in loader(TileDataset(store, chosen), segmenter.batch_size):
         images, masks = images.to(device(), non_blocking=True), masks.to(device(), non_blocking=True)
-        prediction = predict(segmenter, images)
+        if changes:
+            # One draw for every model and seed: they are judged on the same pixels.
+            images, masks = augment(to_unit(images), masks, numbers, changes, seed=0, epoch=0)
         target = positions(masks, segmenter.counted)
-        counts.append(tile_counts(prediction, target, len(segmenter.counted)).cpu())
-        for i in torch.isin(numbers, torch.from_numpy(shown)).nonzero().flatten().tolist():
-            panels[int(numbers[i])] = np.array(segmenter.counted, np.uint8)[prediction[i].cpu().numpy()]
-    return torch.cat(counts).numpy(), np.stack([panels[tile] for tile in shown])
+        counts.append(tile_counts(predict(segmenter, images), target, len(segmenter.counted)).cpu())
+    return torch.cat(counts).numpy()
 
 
-def panel_tiles(store: Tiles, chosen: np.ndarray, segmenter: Segmenter) -> np.ndarray:
-    """The tiles to show: whole ones with the most even mix of classes, one a scene; the same for every model."""
+def predicted(segmenter: Segmenter, store: Tiles, shown: np.ndarray) -> np.ndarray:
+    """Class index of every pixel of the shown tiles, as they are: uint8 [K, H, W]."""
+    counted = np.array(segmenter.counted, np.uint8)
+    batches = loader(TileDataset(store, shown), segmenter.batch_size)
+    return np.concatenate([counted[predict(segmenter, images.to(device())).cpu().numpy()] for images, _, _ in batches])
+
+
+def panel_tiles(store: Tiles, chosen: np.ndarray, counted: list[int], names: list[str]) -> tuple[np.ndarray, list[str]]:
+    """The tiles to show, the same for every model: some of mixed content, one a scene, and some that are hard.
+
+    Returns:
+        tile numbers [K], rising, and for each the class that makes it hard, or an empty text.
+    """
     rows = store.table.loc[chosen]
-    pixels = rows[[f"pixels_{segmenter.classes[i]}" for i in segmenter.counted]].to_numpy(float)
+    pixels = rows[[f"pixels_{name}" for name in names]].to_numpy(float)
     shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)
     mix = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
     order = rows.assign(mix=mix).sort_values(["whole", "mix", "tile"], ascending=[False, False, True])
-    return np.sort(order.drop_duplicates("scene")["tile"].to_numpy()[:PANELS])
+    picks = {int(tile): "" for tile in order.drop_duplicates("scene")["tile"][: PANELS - HARD]}
+    hard: dict[str, int] = {}
+    for tile, name in odd_tiles(store, chosen, counted, names):
+        if len(hard) < HARD and tile not in picks and name not in hard:
+            hard[name] = tile
+    picks |= {tile: name for name, tile in hard.items()}
+    shown = sorted(picks)
+    return np.array(shown), [picks[tile] for tile in shown]
+
+
+def odd_tiles(store: Tiles, chosen: np.ndarray, counted: list[int], names: list[str]) -> list[tuple[int, str]]:
+    """Tiles where a class looks least as it usually does, such as roads in shadow: (tile, class), oddest first.
+
+    A class's look in a tile is its mean colour there; how odd it is, the distance from the mean over the
+    chosen tiles in standard deviations. Only tiles count where the class covers at least 1 %.
+    """
+    looks = np.full((len(chosen), len(counted), store.images.shape[-1]), np.nan)
+    for i, tile in enumerate(chosen):
+        # A quarter of the pixels tells a mean colour well enough.
+        image, mask = store.images[tile][::2, ::2].astype(np.float32), store.masks[tile][::2, ::2]
+        for c, index in enumerate(counted):
+            here = mask == index
+            if here.mean() >= 0.01:
+                looks[i, c] = image[here].mean(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a class that occurs nowhere has no mean
+        spread = np.nanstd(looks, 0)
+        away = (looks - np.nanmean(looks, 0)) / np.where(spread > 0, spread, np.nan)
+    odd = np.nan_to_num(np.sqrt((away**2).mean(-1)))
+    order = np.dstack(np.unravel_index(np.argsort(-odd, axis=None, kind="stable"), odd.shape))[0]
+    return [(int(chosen[i]), names[c]) for i, c in order if odd[i, c] > 0]
 
 
 if __name__ == "__main__":

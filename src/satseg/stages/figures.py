@@ -75,12 +75,12 @@ class Files:
             raise UserError(f"{path}: no epoch in it; delete the file and train again")
         return history
 
-    def panels(self, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
-        """Tiles [K] and predictions [K, H, W] of a cell."""
+    def panels(self, cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Tiles [K], predictions [K, H, W], and the class that makes a tile hard, or "" [K], of a cell."""
         path = present(self.results / "runs" / cell.path / "panels.npz")
         try:
             with np.load(path) as arrays:
-                return arrays["tiles"], arrays["predictions"]
+                return arrays["tiles"], arrays["predictions"], arrays["hard"]
         except (KeyError, *BROKEN):
             raise UserError(f"{path}: no panels in it; delete it and evaluate again") from None
 
@@ -233,17 +233,18 @@ def predictions(files: Files) -> Figure:
     for dataset, recipe, title in files.grid():
         cells = {c.model: c for c in files.cells(dataset, recipe) if c.seed == seed}
         found = {model: files.panels(cell) for model, cell in cells.items()}
-        shown = next(iter(found.values()))[0]
+        shown, _, hard = next(iter(found.values()))
         masks = files.pixels(dataset, "masks.npy")
-        for model, (tiles, guesses) in found.items():
+        for model, (tiles, guesses, _) in found.items():
             path = files.results / "runs" / cells[model].path / "panels.npz"
             if not np.array_equal(tiles, shown):
                 raise UserError(f"{path}: its tiles are not those of the other models; evaluate all again")
             if guesses.shape != (len(tiles), *masks.shape[1:]) or max(tiles, default=0) >= len(masks):
                 raise UserError(f"{path}: its tiles are not those of the tile store; evaluate again")
         block = panels(files, dataset, title, shown)
-        guesses = {model: guess for model, (_, guess) in found.items()}
-        blocks.append(block._replace(predictions=guesses, counted=files.counted(dataset, recipe)))
+        guesses = {model: guess for model, (_, guess, _) in found.items()}
+        names = [f"{scene}: odd {name}" if name else scene for scene, name in zip(block.scenes, hard, strict=True)]
+        blocks.append(block._replace(scenes=names, predictions=guesses, counted=files.counted(dataset, recipe)))
     return plots.predictions(blocks)
 
 
