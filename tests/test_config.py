@@ -86,7 +86,7 @@ def test_unknown_key(folder, file, key, near):
         (RECIPES, "recipes.demo.loss.name", "jtd", ["cross_entropy", "jdt"], "jdt"),
         (RECIPES, "recipes.demo.evaluate", {"subset": "tset"}, ["test", "train", "val"], "test"),
         (RECIPES, "recipes.demo.scheduler.name", "cosin", ["cosine", "plateau"], "cosine"),
-        (RECIPES, "recipes.demo.split", "group_test", ["groups", "groups_test", "official", "random"], "groups_test"),
+        (RECIPES, "recipes.demo.split", "group_test", sorted(load().splits), "groups_test"),
         (DATASETS, "datasets.demo.source.kind", "kagle", ["demo", "http", "kaggle"], "kaggle"),
         (MODELS, "models.unet_tiny.family", "unett", ["smp", "unet"], "unet"),
         (STUDY, "figures", ["sample"], sorted(FIGURES), "samples"),
@@ -229,7 +229,8 @@ def test_too_few_classes_count(folder):
     assert text.startswith("config/datasets.yaml: datasets.demo.classes: fewer than two classes count")
     assert "recipe 'demo'" in text
     assert "\n" not in text
-    edit(folder, RECIPES, "recipes.demo.count_unlabelled", True)
+    for recipe in ("demo", "faster_unet_demo"):
+        edit(folder, RECIPES, f"recipes.{recipe}.count_unlabelled", True)
     assert counted_classes(load(folder).datasets["demo"], load(folder).recipes["demo"]) == [0, 1]
 
 

@@ -93,6 +93,19 @@ def test_cells_datasets_first_seeds_last():
     assert paths == [Path(d, m, "r", f"seed{s}") for d in ("d1", "d2") for m in ("m1", "m2") for s in (0, 7)]
 
 
+def test_a_recipe_may_put_dropout_before_every_head():
+    config = changed("recipes", "demo", "head_dropout", value=0.25)
+    for model in config.models:
+        assert slices.train_slice(config, "demo", model, "demo", 0).model.head_dropout == 0.25
+        assert slices.train_slice(CONFIG, "demo", model, "demo", 0).model == CONFIG.models[model]
+
+
+def test_evaluation_knows_of_augmentation_only_where_it_reaches_the_judged_tiles():
+    assert slices.evaluate_slice(CONFIG, "demo").augmentation is None
+    config = changed("recipes", "demo", "augmentation", "everywhere", value=True)
+    assert slices.evaluate_slice(config, "demo").augmentation == config.recipes["demo"].augmentation
+
+
 def test_path_goes_before_source():
     mine = slices.download_slice(changed("datasets", "demo", "path", value="mine"), "demo")
     assert (mine.path, mine.source) == ("mine", None)

@@ -51,6 +51,18 @@ def test_every_epoch_has_its_own_order_whatever_the_workers(store, workers):
     assert orders[0] == list(EpochSampler(len(dataset), 9))
 
 
+def test_an_epoch_of_fewer_tiles_draws_them_anew(store):
+    dataset = TileDataset(store, store.table["tile"].to_numpy())
+    batches, seen = loader(dataset, 4, seed=9, count=6), []
+    assert len(batches) == 2
+    for epoch in range(8):
+        batches.sampler.set_epoch(epoch)
+        seen.append(torch.cat([b[2] for b in batches]).tolist())
+        assert len(set(seen[-1])) == 6
+    assert seen[0] != seen[1] and len(set(sum(seen, []))) > 6
+    assert sorted(EpochSampler(5, 0, 9)) == [0, 1, 2, 3, 4]
+
+
 def test_iterating_leaves_the_global_random_state(store):
     torch.manual_seed(0)
     before = torch.get_rng_state()

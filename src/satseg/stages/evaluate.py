@@ -76,12 +76,13 @@ def panel_tiles(store: Tiles, chosen: np.ndarray, counted: list[int], names: lis
     shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)
     mix = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
     order = rows.assign(mix=mix).sort_values(["whole", "mix", "tile"], ascending=[False, False, True])
-    picks = {int(tile): "" for tile in order.drop_duplicates("scene")["tile"][: PANELS - HARD]}
     hard: dict[str, int] = {}
     for tile, name in odd_tiles(store, chosen, counted, names):
-        if len(hard) < HARD and tile not in picks and name not in hard:
+        if len(hard) < HARD and name not in hard and tile not in hard.values():
             hard[name] = tile
-    picks |= {tile: name for name, tile in hard.items()}
+    picks = {tile: name for name, tile in hard.items()}
+    mixed = order[~order["tile"].isin(list(picks))].drop_duplicates("scene")["tile"]
+    picks |= {int(tile): "" for tile in mixed[: PANELS - len(picks)]}
     shown = sorted(picks)
     return np.array(shown), [picks[tile] for tile in shown]
 

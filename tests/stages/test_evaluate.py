@@ -1,0 +1,91 @@
+"""Judging: augmentation of the judged tiles, and which tiles are shown."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from satseg.config import Augmentation, UNetSpec
+from satseg.data.tiles import Tiles
+from satseg.inference import Segmenter
+from satseg.models import build_model
+from satseg.stages.evaluate import judge, odd_tiles, panel_tiles, predicted
+
+NAMES = ["road", "water"]
+UNET = {
+    "family": "unet",
+    "widths": [4],
+    "convs": [1],
+    "bottleneck": {"width": 4, "convs": 1},
+    "decoder_convs": [1],
+}
+
+
+@pytest.fixture(scope="module")
+def store() -> Tiles:
+    """Twelve tiles of six scenes; roads are bright but for tile 7, water is dark but for tile 2."""
+    rng = np.random.default_rng(0)
+    masks = rng.integers(0, 2, (12, 16, 16)).astype(np.uint8)
+    masks[:, :2] = 255
+    level = np.where(masks == 0, 200, 40)
+    level[7][masks[7] == 0] = 20
+    level[2][masks[2] == 1] = 150
+    images = np.clip(level[..., None] + rng.normal(0, 3, (12, 16, 16, 3)), 0, 255).astype(np.uint8)
+    table = pd.DataFrame({"tile": range(12), "scene": [f"s{i // 2}" for i in range(12)], "whole": 1})
+    for index, name in enumerate(NAMES):
+        table[f"pixels_{name}"] = (masks == index).sum((1, 2))
+    return Tiles(images, masks, table)
+
+
+@pytest.fixture(scope="module")
+def segmenter(store) -> Segmenter:
+    """Random weights, the head's bias set so that half the pixels go to either class."""
+    torch.manual_seed(0)
+    model = build_model(UNetSpec(**UNET), 2).eval()
+    with torch.no_grad():
+        logits = model(torch.from_numpy(store.images).permute(0, 3, 1, 2) / 255)
+        model.head.bias[0] -= (logits[:, 0] - logits[:, 1]).median()
+    return Segmenter(model, NAMES, [0, 1], True, 4, "unit", "32")
+
+
+CHOSEN = np.arange(12)
+
+
+def test_counts_are_those_of_the_tiles_as_they_are(store, segmenter):
+    counts = judge(segmenter, store, CHOSEN, None)
+    predictions = predicted(segmenter, store, CHOSEN)
+    assert predictions.dtype == np.uint8 and predictions.shape == (12, 16, 16)
+    for tile in CHOSEN:
+        labelled = store.masks[tile] != 255
+        for c in (0, 1):
+            guess, truth = predictions[tile][labelled] == c, store.masks[tile][labelled] == c
+            expected = [(guess & truth).sum(), (guess & ~truth).sum(), (~guess & truth).sum(), (~guess & ~truth).sum()]
+            assert counts[tile, c].tolist() == expected
+
+
+def test_judged_tiles_are_changed_where_the_recipe_says_so(store, segmenter):
+    changes = Augmentation(probability=1, hflip=True, vflip=True, everywhere=True)
+    turned = Tiles(store.images[:, ::-1, ::-1], store.masks[:, ::-1, ::-1], store.table)
+    found = judge(segmenter, store, CHOSEN, changes)
+    assert np.array_equal(found, judge(segmenter, turned, CHOSEN, None))
+    assert not np.array_equal(found, judge(segmenter, store, CHOSEN, None))
+    colour = Augmentation(brightness=0.9, everywhere=True)
+    assert np.array_equal(judge(segmenter, store, CHOSEN, colour), judge(segmenter, store, CHOSEN, colour))
+
+
+def test_odd_tiles_are_those_where_a_class_does_not_look_like_itself(store):
+    order = odd_tiles(store, CHOSEN, [0, 1], NAMES)
+    assert set(order[:2]) == {(7, "road"), (2, "water")} and len(order) == 24
+    assert odd_tiles(store, CHOSEN[:1], [0, 1], NAMES) == []  # one tile is like itself
+    assert all(name == "road" for _, name in odd_tiles(store, CHOSEN, [0], ["road"]))
+
+
+def test_shown_are_mixed_tiles_one_a_scene_and_hard_ones(store):
+    shown, hard = panel_tiles(store, CHOSEN, [0, 1], NAMES)
+    assert shown.tolist() == sorted(set(shown)) and len(shown) == len(hard) == 6
+    assert {(tile, name) for tile, name in zip(shown.tolist(), hard, strict=True) if name} == {
+        (7, "road"),
+        (2, "water"),
+    }
+    mixed = [tile for tile, name in zip(shown, hard, strict=True) if not name]
+    assert store.table.loc[mixed, "scene"].is_unique
