@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from satseg.markdown import escape
@@ -40,6 +41,8 @@ class Result:
     epoch_seconds: float = float("nan")
     latency_ms: float = float("nan")
     memory_mb: float = float("nan")
+    draws: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    """Metric over all classes → its bootstrap resamples; those of two results on the same tiles are pairs."""
 
     @property
     def main(self) -> Score:
@@ -67,6 +70,8 @@ class Comparison:
     """What the intervals resample: `scene` or `tile`."""
     shared: int
     """How many of the judged tiles show ground that training tiles show too."""
+    judged: tuple[int, ...] = ()
+    """The judged tiles; what is judged on the same ones can be compared tile by tile."""
 
     @cached_property
     def best(self) -> Result:
