@@ -1,11 +1,17 @@
 """Files appear whole or not at all."""
 
+import errno
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from satseg.files import atomic, sha256, write_json
+from satseg.errors import UserError
+from satseg.files import atomic, files_below, room, sha256, together, write_json
 
 
 def test_atomic_replaces_when_the_block_ends_well(tmp_path):
@@ -54,3 +60,83 @@ def test_sha256(tmp_path):
     assert sha256(tmp_path / "a.bin") == hashlib.sha256(content).hexdigest()
     (tmp_path / "b.bin").touch()
     assert sha256(tmp_path / "b.bin") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_local_copy_lives_as_long_as_its_process(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "images.npy").write_bytes(bytes(range(256)))
+    (tmp_path / "node").mkdir()
+    text = (
+        "import sys; from satseg.files import local_copy; folder = local_copy(sys.argv[1])\n"
+        "print(folder, (folder / 'images.npy').read_bytes() == bytes(range(256)))"
+    )
+    command = [sys.executable, "-c", text, tmp_path / "store"]
+    environment = os.environ | {"TMPDIR": str(tmp_path / "node")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    folder, same = done.stdout.split()
+    assert same == "True"
+    assert Path(folder).parent == tmp_path / "node"
+    assert not list((tmp_path / "node").iterdir())
+    assert (tmp_path / "store" / "images.npy").exists()
+
+
+def test_together_none_takes_its_name_before_all_are_written(tmp_path):
+    paths = [tmp_path / name for name in ("a.csv", "b.csv")]
+    with pytest.raises(ValueError, match="second"), together(*paths) as (first, _):
+        first.write_text("done")
+        raise ValueError("second")
+    assert list(tmp_path.iterdir()) == []
+    with together(*paths) as files:
+        for file, text in zip(files, "ab", strict=True):
+            file.write_text(text)
+        assert not any(path.exists() for path in paths)
+    assert [path.read_text() for path in paths] == ["a", "b"]
+    assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_what_a_killed_process_left_is_removed_but_not_what_a_living_one_writes(tmp_path):
+    path = tmp_path / "table.csv"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead, alive, other = (
+        tmp_path / f".{name}.tmp.csv" for name in (f"table.{gone.pid}", f"table.{os.getppid()}", f"tables.{gone.pid}")
+    )
+    for left in (dead, alive, other):
+        left.touch()
+    with atomic(path) as temporary:
+        temporary.touch()
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other, path])
+
+
+def test_an_error_of_the_system_names_the_file_itself(tmp_path):
+    with pytest.raises(IsADirectoryError) as caught, atomic(tmp_path / "a.csv") as temporary:
+        temporary.mkdir()
+        temporary.write_text("")
+    assert caught.value.filename == str(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_no_space_is_one_line(tmp_path, number):
+    with pytest.raises(UserError, match=r": no space left on its disk; free some and run") as caught, room(tmp_path):
+        raise OSError(number, os.strerror(number))
+    assert str(caught.value).startswith(str(tmp_path)) and caught.value.__cause__.errno == number
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "broken"), OSError("broken"), RuntimeError("broken")])
+def test_other_troubles_of_a_disk_with_space_stay_what_they_are(tmp_path, error):
+    with pytest.raises(type(error), match="broken"), room(tmp_path / "not" / "there"):
+        raise error
+
+
+def test_files_below_follow_links_but_in_no_circle(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/1").touch()
+    (tmp_path / "a/b/2").touch()
+    (tmp_path / "a/b/up").symlink_to(tmp_path / "a")
+    (tmp_path / "linked").symlink_to(tmp_path / "a")
+    assert [path.relative_to(tmp_path / "linked").as_posix() for path in files_below(tmp_path / "linked")] == [
+        "1",
+        "b/2",
+    ]
+    with pytest.raises(UserError, match="no such folder"):
+        files_below(tmp_path / "a/1")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
+from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 from scipy import fft, ndimage
 
@@ -118,10 +118,14 @@ def _write(path: Path, pixels: np.ndarray, index: int) -> None:
     storage = {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"}
     colours = {"photometric": "rgb" if bands == 3 else "palette"}
     profile = {"driver": "GTiff", **place, **shape, **storage, **colours}
-    with atomic(path) as temporary, rasterio.open(temporary, "w", **profile) as file:
-        if bands == 1:
-            file.write_colormap(1, {i: tuple(bytes.fromhex(colour[1:])) for i, (_, colour) in CLASSES.items()})
-        file.write(pixels)
+    with MemoryFile() as made:
+        with made.open(**profile) as file:
+            if bands == 1:
+                file.write_colormap(1, {i: tuple(bytes.fromhex(colour[1:])) for i, (_, colour) in CLASSES.items()})
+            file.write(pixels)
+        # Not straight to the disk: GDAL does not say when the last blocks, written as the file is closed, do not fit.
+        with atomic(path) as temporary:
+            temporary.write_bytes(made.getbuffer())
 
 
 # --- canvas ----------------------------------------------------------------------------------------------

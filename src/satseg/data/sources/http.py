@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pooch
@@ -11,8 +12,8 @@ from tqdm import tqdm
 from satseg.cli import log
 from satseg.config import HttpFile, HttpSource, KaggleSource
 from satseg.data.archives import unpack
-from satseg.data.sources import kaggle
 from satseg.errors import UserError
+from satseg.files import room
 
 TIMEOUT = 60.0  # seconds without a byte before a connection is given up
 ATTEMPTS = 6  # in a row that bring nothing
@@ -37,7 +38,9 @@ def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
     store.mkdir(exist_ok=True)
     used: HttpSource | KaggleSource = source
     try:
-        for archive in [_archive(file, store) for file in source.files]:
+        with room(store):
+            archives = [_archive(file, store) for file in source.files]
+        for archive in archives:
             unpack(archive, folder)
     except _Unavailable as problem:
         if source.fallback is None:
@@ -45,7 +48,7 @@ def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
         used = source.fallback
         log.warning("%s; trying %s dataset %s", problem, used.kind, used.slug)
         try:
-            kaggle.fetch(used, folder)
+            import_module(f"satseg.data.sources.{used.kind}").fetch(used, folder)
         except UserError as second:
             raise UserError(f"{problem}; second source: {second}") from None
     shutil.rmtree(store)

@@ -2,11 +2,13 @@
 
 import contextlib
 import io
+import os
 from pathlib import Path
 
 from satseg.config import KaggleSource
 from satseg.data.archives import unpack
 from satseg.errors import UserError
+from satseg.files import room
 
 
 def fetch(source: KaggleSource, folder: Path) -> None:
@@ -17,15 +19,27 @@ def fetch(source: KaggleSource, folder: Path) -> None:
     """
     api = _client(source.slug)
     try:
-        api.dataset_download_files(source.slug, path=str(folder), quiet=False)
+        with room(folder):
+            api.dataset_download_files(source.slug, path=str(folder), quiet=False)
+    except UserError:
+        raise
     except Exception as error:  # the client raises its own, requests' and OS errors alike
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
-            f"Kaggle dataset {source.slug}: {reason[0]}; try again, or set `path` to a copy of the data"
+            f"Kaggle dataset {source.slug}: {_hidden(reason[0], api)}; try again, or set `path` to a copy of the data"
         ) from None
     archive = folder / f"{source.slug.split('/')[1]}.zip"
     unpack(archive, folder)
     archive.unlink()
+
+
+def _hidden(text: str, api) -> str:
+    """The text without the user's key, should the client or the server repeat it."""
+    names = ("KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_API_V1_TOKEN")
+    keys = [os.environ.get(name) for name in names] + [api.config_values.get(api.CONFIG_NAME_KEY)]
+    for key in filter(None, keys):
+        text = text.replace(key, "***")
+    return text
 
 
 def _client(slug: str):

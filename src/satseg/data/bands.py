@@ -1,0 +1,112 @@
+"""Pixels of an image file as models see them: the chosen bands, in order, as uint8."""
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import ColorInterp
+from rasterio.windows import Window
+
+from satseg.config import Pixels
+from satseg.errors import UserError
+
+# What a file may say of a band that is no picture as models see it, and what to do.
+PALETTE = "its values are numbers of a palette, not brightness; save it as RGB"
+INKS = "its bands are printing inks (CMYK); save it as RGB"
+ALPHA = "band {band} is marked as transparency; say with the dataset's pixels.bands which to take, such as {others}"
+
+
+def band_count(file: rasterio.DatasetReader, path: str | Path, pixels: Pixels) -> int:
+    """Number of bands that `read_bands` takes of an image.
+
+    Raises:
+        UserError: it lacks a band, a band is no picture (a palette, inks, transparency), or its values are no 8-bit
+            ones and nothing says how to scale them.
+    """
+    beyond = [band for band in pixels.bands or [] if band > file.count]
+    if beyond:
+        raise UserError(f"{path}: has no band {beyond[0]}, only {file.count}; correct the dataset's pixels.bands")
+    bands = chosen(file, pixels)
+    _check_meaning(file, path, pixels)
+    kinds = {file.dtypes[band - 1] for band in bands}
+    if any(np.dtype(kind).kind not in "uif" for kind in kinds):
+        raise UserError(f"{path}: {'/'.join(sorted(kinds))} pixels; save it as whole or real numbers")
+    if not pixels.scale and kinds != {"uint8"}:
+        raise UserError(
+            f"{path}: {'/'.join(sorted(kinds))} pixels, but models see 8 bits (uint8); say with the dataset's "
+            f"pixels.scale which values become 0 and 255, such as [0, 10000]"
+        )
+    if pixels.scale and len(pixels.scale) not in (1, len(bands)):
+        raise UserError(f"{path}: {len(bands)} bands; the dataset's pixels.scale has {len(pixels.scale)} pairs")
+    return len(bands)
+
+
+def _check_meaning(file: rasterio.DatasetReader, path: str | Path, pixels: Pixels) -> None:
+    """Refuse bands that are no picture; whoever names the bands knows what they are, palettes aside."""
+    meanings = file.colorinterp
+    if ColorInterp.palette in meanings:
+        raise UserError(f"{path}: {PALETTE}")
+    if pixels.bands:
+        return
+    if ColorInterp.cyan in meanings:
+        raise UserError(f"{path}: {INKS}")
+    if ColorInterp.alpha in meanings:
+        band = meanings.index(ColorInterp.alpha) + 1
+        others = [other for other in range(1, file.count + 1) if other != band]
+        raise UserError(f"{path}: {ALPHA.format(band=band, others=others)}")
+
+
+def read_bands(
+    file: rasterio.DatasetReader, pixels: Pixels, window: Window | None = None, **options
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read a part of an image.
+
+    Args:
+        file: the opened image; `band_count` has accepted it.
+        pixels: which bands, and how they are scaled.
+        window: the part; None for all of it.
+        options: further arguments of rasterio's `read`.
+
+    Returns:
+        uint8 [h, w, C], and bool [h, w] where all these bands hold the file's no-data value or NaN; None instead
+        where the file can hold neither.
+    """
+    bands = chosen(file, pixels)
+    values = file.read(bands, window=window, **options)
+    gone = absent(values, [file.nodatavals[band - 1] for band in bands])
+    stored = scaled(values, pixels)
+    if gone is not None:
+        stored[gone] = 0
+        gone = gone.all(0)
+    return stored.transpose(1, 2, 0), gone
+
+
+def chosen(file: rasterio.DatasetReader, pixels: Pixels) -> list[int]:
+    """The bands to read, counted from 1."""
+    return pixels.bands or list(range(1, file.count + 1))
+
+
+def scaled(values: np.ndarray, pixels: Pixels) -> np.ndarray:
+    """Bands [C, h, w] as uint8: each low value becomes 0, each high one 255, linearly; what is no number becomes 0."""
+    if not pixels.scale:
+        return values
+    pairs = np.array(pixels.scale)
+    if len(pairs) == 1:
+        pairs = pairs.repeat(len(values), 0)
+    # 32-bit floats hold 16-bit values exactly; for wider ones they would lose digits.
+    kind = np.result_type(values.dtype, np.float32)
+    low, high = (pairs[:, i, None, None].astype(kind) for i in (0, 1))
+    shares = (values.astype(kind) - low) / (high - low)
+    return np.rint(np.nan_to_num(shares, nan=0.0).clip(0, 1) * 255).astype(np.uint8)
+
+
+def absent(values: np.ndarray, nodata: list[float | None]) -> np.ndarray | None:
+    """Where a band holds no data, its own no-data value or NaN: bool [C, h, w]; None where that cannot be."""
+    real = values.dtype.kind == "f"
+    if not real and all(value is None for value in nodata):
+        return None
+    gone = np.isnan(values) if real else np.zeros(values.shape, bool)
+    for band, value in enumerate(nodata):
+        if value is not None:
+            gone[band] |= values[band] == value
+    return gone

@@ -1,0 +1,1 @@
+"""Faults and bad inputs, and the record of what happens then."""

@@ -1,0 +1,211 @@
+"""The record of faults: what each test of this folder tried, what happened, that nothing was lost.
+
+A test proves first, then records, once or several times:
+
+    def test_full_disk(fault, ...):
+        ...                                             # the fault, and the asserts
+        fault("Full disk", "while tiling", message)     # area, what was tried, what happened
+
+(area, fault) is the row's name: unique and the same in every run. What happened is the real message, or a short
+sentence about the right result (figures welcome, times and paths outside the test's own folder not); the test's own
+folder, ports and long digests are taken out. A row stands for "nothing lost": the test must have asserted so.
+
+`pytest tests/faults --record` (make test-faults) writes the table of docs/reliability.md anew. Without the option the
+rows are compared with it, by name: a row that the table lacks fails its test, one that no test made fails
+`test_table.py`, which runs last.
+"""
+
+import logging
+import re
+import runpy
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from satseg.config import Strict
+from satseg.markdown import escape, table
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parents[1] / "docs" / "reliability.md"
+START, END = "<!-- faults -->", "<!-- end of faults -->"
+ROWS = pytest.StashKey[dict[tuple[str, str], str]]()
+LEFT_OUT = pytest.StashKey[list[str]]()
+VOLATILE = ((r"127\.0\.0\.1:\d+", "server"), (r"\b[0-9a-f]{32,}\b", "…"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--record", action="store_true", help="write the table of docs/reliability.md anew")
+
+
+def pytest_configure(config):
+    config.stash[ROWS], config.stash[LEFT_OUT] = {}, []
+
+
+def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: item.path.name == "test_table.py")
+    missing = {path for path in HERE.glob("test_*.py")} - {item.path for item in items}
+    config.stash[LEFT_OUT] += sorted(path.name for path in missing)
+
+
+def pytest_deselected(items):
+    for item in items:
+        if item.path.parent == HERE:
+            item.config.stash[LEFT_OUT].append(item.nodeid)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if not report.passed:
+        item.config.stash[LEFT_OUT].append(item.nodeid)
+    return report
+
+
+@pytest.fixture
+def fault(request, tmp_path) -> Callable[[str, str, str], None]:
+    """Record a row of the table: its area, what was tried, what happened."""
+    config = request.config
+    rows, known = config.stash[ROWS], None if config.getoption("--record", False) else committed()
+
+    def record(area: str, tried: str, happened: str) -> None:
+        text = happened.replace(f"{tmp_path}/", "").replace(str(tmp_path), ".")
+        for pattern, plain in VOLATILE:
+            text = re.sub(pattern, plain, text)
+        assert (area, tried) not in rows, "recorded twice"
+        assert "\n" not in text.strip(), text
+        rows[area, tried] = text
+        if known is not None:
+            name = (shown(area), shown(tried))
+            assert name in known, f"{PAGE.name} lacks {area} – {tried}; run `make test-faults` and commit the page"
+
+    return record
+
+
+@pytest.fixture
+def unmade(request) -> set[tuple[str, str]]:
+    """Rows of the page that no test made, none while it is written; skips where not every test here has passed."""
+    config = request.config
+    if config.getoption("--record", False):
+        return set()
+    if config.stash[LEFT_OUT]:
+        pytest.skip(f"not all faults were tried: {', '.join(config.stash[LEFT_OUT])}")
+    return committed() - {(shown(area), shown(tried)) for area, tried in config.stash[ROWS]}
+
+
+def contents(folder: Path) -> dict[str, bytes | str]:
+    """Every file and link below a folder, with its content; what a broken download may go on from is left out."""
+    return {
+        path.relative_to(folder).as_posix(): str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in folder.rglob("*")
+        if (path.is_symlink() or path.is_file()) and ".downloads" not in path.parts
+    }
+
+
+@pytest.fixture
+def command(monkeypatch) -> Iterator[Callable[..., str]]:
+    """Run a stage by its own command line, in this process: what it ends with, "" where all is well."""
+
+    def call(stage: str, spec: Strict | Path, **paths: Path) -> str:
+        flags = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
+        given = spec.model_dump_json() if isinstance(spec, Strict) else str(spec)
+        monkeypatch.setattr(sys, "argv", [stage, "--slice", given, *flags])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # that the module was imported before
+            try:
+                runpy.run_module(f"satseg.stages.{stage}", run_name="__main__")
+            except SystemExit as end:
+                return str(end.code)
+        return ""
+
+    handlers = logging.root.handlers[:]
+    yield call
+    logging.root.handlers[:] = handlers
+
+
+@pytest.fixture
+def refused(command, tmp_path) -> Callable[..., str]:
+    """Run a stage that must end in one line, with nothing written or changed in the test's folder: that line."""
+
+    def call(stage: str, spec: Strict | Path, **paths: Path) -> str:
+        before = contents(tmp_path)
+        said = command(stage, spec, **paths)
+        assert said.startswith("error: ") and "\n" not in said
+        assert contents(tmp_path) == before
+        return said.removeprefix("error: ")
+
+    return call
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Callable[[int], Path]]:
+    """A disk of so many bytes, mounted below the test's folder; skips where that is not allowed."""
+    mounted = []
+
+    def mount(size: int) -> Path:
+        place = tmp_path / "disk"
+        place.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    try:
+        yield mount
+    finally:
+        for place in mounted:
+            subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def resize(place: Path, size: int) -> None:
+    """Give a mounted small disk another size in bytes."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", place], check=True)
+
+
+def shown(text: str) -> str:
+    """A text as a cell of the table."""
+    return escape(text)
+
+
+def committed() -> set[tuple[str, str]]:
+    """The names of the rows of the page: area and fault."""
+    part = PAGE.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
+    area, names = "", set()
+    for line in part.splitlines():
+        if line.startswith("## "):
+            area = line[3:]
+        elif line.startswith("| ") and not line.startswith(("| Fault", "| :--")):
+            names.add((area, re.split(r"(?<!\\) \| ", line[2:])[0]))
+    return names
+
+
+def page(rows: dict[tuple[str, str], str]) -> str:
+    """The part of the page that is made of the rows: a table an area, in the order of the tests."""
+    areas = dict.fromkeys(area for area, _ in rows)
+    parts = [f"{len(rows)} faults and bad inputs, in {len(areas)} areas; nothing was lost in any of them."]
+    for area in areas:
+        cells = [(shown(t), shown(h), "nothing") for (a, t), h in rows.items() if a == area]
+        parts.append(f"## {shown(area)}\n\n{table(['Fault', 'What happens', 'Lost'], cells, texts=3)}")
+    return "\n\n".join([START, *parts, END])
+
+
+def pytest_sessionfinish(session):
+    config = session.config
+    if not config.getoption("--record", False) or config.stash[LEFT_OUT]:
+        return
+    text = PAGE.read_text(encoding="utf-8")
+    before, after = text.partition(START)[0], text.partition(END)[2]
+    PAGE.write_text(before + page(config.stash[ROWS]) + after, encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.getoption("--record", False):
+        left_out = config.stash[LEFT_OUT]
+        what = f"not written: {', '.join(left_out)} did not pass" if left_out else "written"
+        terminalreporter.write_line(f"{PAGE.name} {what}; {len(config.stash[ROWS])} rows")

@@ -1,0 +1,569 @@
+"""Trainings that are killed, told to stop, or cannot go on: nothing is lost, and what ends ends as if left alone."""
+
+import json
+import os
+import pickle
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import torch
+
+from faults.forks import Child, Forks
+from satseg.config import ROOT, Split
+from satseg.data.splits import draw_split
+from satseg.data.store import open_tiles
+from satseg.data.tiles import build_tiles
+from satseg.files import write_json
+from satseg.slices import TrainSlice
+from workflow import tiny_study
+
+UNET = {
+    "family": "unet",
+    "widths": [8, 16],
+    "convs": [1, 1],
+    "bottleneck": {"width": 16, "convs": 1},
+    "decoder_convs": [1, 1],
+    "dropout": 0.2,
+}
+# All that could go wrong where a training goes on: 5 batches in 3 steps, and 4 of validation, an epoch.
+RECIPE = {
+    "loss": {"name": "cross_entropy"},
+    "optimizer": {"name": "adamw", "lr": 0.03},
+    "scheduler": {"name": "plateau", "patience": 0, "factor": 0.7},
+    "augmentation": {"hflip": True, "vflip": True, "hue": 0.1, "brightness": 0.2, "contrast": 0.2},
+    "early_stopping": 6,
+    "epochs": 4,
+    "epoch_tiles": 14,
+    "batch_size": 3,
+    "accumulate": 2,
+    "precision": "32",
+}
+EVERY_STEP = ("--checkpoint-minutes", "0")
+KILLS, SEED = 24, 20
+
+
+def cell(seed=0, model=UNET, **training) -> TrainSlice:
+    return TrainSlice(
+        cell={"dataset": "small", "model": "m", "recipe": "r", "seed": seed},
+        model=model,
+        training=RECIPE | training,
+        classes=["ground", "water", "road"],
+        counted=[0, 1, 2],
+    )
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    server = Forks(tmp_path_factory.mktemp("said"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def data(scene_folder, tile_slice, tmp_path_factory):
+    """Where the stage finds its inputs."""
+    folder = tmp_path_factory.mktemp("data")
+    write_json(folder / "manifest.json", {"files": []})
+    build_tiles(tile_slice, scene_folder, folder)
+    split = draw_split(open_tiles(folder).table, Split(unit="tile", train=0.6, val=0.4))
+    split.to_csv(folder / "split.csv", index=False)
+    return {"raw": folder, "tiles": folder, "split": folder / "split.csv"}
+
+
+@pytest.fixture(scope="module")
+def whole(forks, data, tmp_path_factory):
+    """The folder of a cell that was trained without interruption, and without checkpoints within its epochs."""
+    done = {}
+
+    def get(spec: TrainSlice):
+        key = spec.model_dump_json()
+        if key not in done:
+            done[key] = tmp_path_factory.mktemp("whole")
+            child = forks.start("train", spec, **data, out=done[key])
+            assert child.wait() == 0, child.said()
+        return done[key]
+
+    return get
+
+
+def flatten(tree, path=""):
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from flatten(value, f"{path}/{key}")
+    else:
+        yield path, tree
+
+
+def difference(ours, whole) -> float:
+    """The largest difference of any weight; all else, history and counts of epochs, must be the same."""
+    largest, tensors = 0.0, 0
+    for name in ("best.pt", "final.pt"):
+        mine, wanted = (dict(flatten(torch.load(place / name, weights_only=True))) for place in (ours, whole))
+        assert mine.keys() == wanted.keys()
+        for key, value in wanted.items():
+            if isinstance(value, torch.Tensor):
+                largest, tensors = max(largest, float((mine[key].double() - value.double()).abs().max())), tensors + 1
+                assert torch.equal(mine[key], value), (name, key)
+            else:
+                assert mine[key] == value, (name, key)
+    assert tensors > 30
+    histories = [pd.read_csv(place / "history.csv").drop(columns="epoch_seconds") for place in (ours, whole)]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+    runs = [json.loads((place / "run.json").read_text()) for place in (ours, whole)]
+    for key in ("cell", "slice", "epochs", "best_epoch", "parameters", "tiles", "seeds"):
+        assert runs[0][key] == runs[1][key]
+    assert not (ours / "checkpoints").exists()
+    return largest
+
+
+def resumed_at(folder) -> list[int]:
+    return json.loads((folder / "run.json").read_text())["resumed_at"]
+
+
+def last_line(child: Child) -> str:
+    """What a stage ended with, which is no traceback."""
+    assert "Traceback" not in child.said()
+    return child.said().strip().splitlines()[-1]
+
+
+def complaint(child: Child) -> str:
+    """The one line of a stage that has failed."""
+    assert child.wait() == 1, child.said()
+    line = last_line(child)
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+def until(happened, child: Child) -> bool:
+    """Wait until it has happened; False if the child has ended before."""
+    deadline = time.monotonic() + 120
+    while not happened():
+        if child.ended():
+            return False
+        assert time.monotonic() < deadline, child.said()
+        time.sleep(0.0005)
+    return True
+
+
+# --- killed ------------------------------------------------------------------------------------------------
+
+# In the middle of a write that no signal from outside would hit for sure: half of the file is there; all of it is,
+# under its temporary name.
+HALF = """
+import os, signal, torch
+def half(content, path, save=torch.save):
+    save(content, path)
+    os.truncate(path, os.path.getsize(path) // 2)
+    os.kill(os.getpid(), signal.SIGKILL)
+torch.save = half
+"""
+UNNAMED = """
+import os, pathlib, signal
+pathlib.Path.replace = lambda self, target: os.kill(os.getpid(), signal.SIGKILL)
+"""
+WAYS = ["any moment"] * 3 + ["after a step"] * 8 + ["told after a step"] * 5 + ["writing"] * 5
+WAYS += ["half written", "half written", "not yet named"]
+
+
+def end(way: str, child: Child, folder, rng: np.random.Generator) -> None:
+    """Kill a training, or tell it to stop, in one of these ways."""
+    checkpoint, written = folder / "checkpoints/last.ckpt", set()
+
+    def steps() -> int:
+        if checkpoint.exists():
+            written.add(checkpoint.stat().st_mtime_ns)
+        return len(written)
+
+    if way == "any moment":
+        time.sleep(rng.uniform(0, 0.8))
+    elif way.endswith("after a step"):
+        # One is there from before.
+        wanted = rng.integers(1, 4)
+        until(lambda: steps() > wanted, child)
+        time.sleep(rng.uniform(0, 0.03))
+    elif way == "writing":
+        temporary = folder / f"checkpoints/.last.{child.pid}.tmp.ckpt"
+        until(temporary.exists, child)
+    if way != "half written" and way != "not yet named":
+        child.send(signal.SIGTERM if way.startswith("told") else signal.SIGKILL)
+    child.wait()
+
+
+def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
+    """Every kill leaves a checkpoint that can be read; what ends at last is what an uninterrupted training gives."""
+    rng, survived, seed = np.random.default_rng(SEED), Counter(), 0
+    ways, largest, resumed, writing = list(rng.permutation(WAYS)), [], [], 0
+    assert len(ways) == KILLS >= 20
+    while True:
+        way, folder = (ways.pop() if ways else ""), tmp_path / f"{seed}"
+        before = {"half written": HALF, "not yet named": UNNAMED}.get(way, "")
+        spec = cell(seed, epochs=10)
+        child = forks.start("train", spec, *EVERY_STEP, before=before, **data, out=folder)
+        if way:
+            end(way, child, folder, rng)
+        if child.wait() == 0:
+            # On to another seed, if it was over before its time.
+            largest.append(difference(folder, whole(spec)))
+            resumed += resumed_at(folder)
+            seed += 1
+            ways += [way] if way else []
+            if not ways:
+                break
+            continue
+        survived[way] += 1
+        writing += (folder / f"checkpoints/.last.{child.pid}.tmp.ckpt").exists()
+        if child.wait() == os.EX_TEMPFAIL:
+            assert "SIGTERM: stopped" in last_line(child)
+        else:
+            assert child.wait() in (-signal.SIGKILL, -signal.SIGTERM), child.said()
+        if (folder / "checkpoints/last.ckpt").exists():
+            torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    history = pd.read_csv(whole(cell(0, epochs=10)) / "history.csv")
+    assert history["lr"].nunique() > 1  # the plateau has had something to say
+    assert survived == Counter(WAYS)
+    assert len(resumed) >= 10
+    kills, told = survived.total(), survived["told after a step"]
+    assert writing >= 3
+    figure = (
+        f"{kills} kills survived, {told} by SIGTERM, the others by SIGKILL, {writing} of these while a checkpoint was "
+        f"written; largest difference of any weight to an uninterrupted training: {max(largest):g}; the same history"
+    )
+    print(f"\n{figure}")
+    fault("Training", f"Killed at {KILLS} random moments", figure)
+
+
+def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
+    """A budget of no time: each start takes one step of training or of validation."""
+    spec, lines = cell(epochs=2), []
+    while (child := forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell")).wait():
+        assert child.wait() == os.EX_TEMPFAIL, child.said()
+        lines.append(last_line(child).split(" ", 1)[1])
+        assert len(lines) < 50
+    said = "time budget used up: stopped {}; run the same command again to go on"
+    epochs = [[f"in epoch {k}, after batch {batch} of 5" for batch in (2, 4, 5)]
+              + [f"in epoch {k}, while validating"] * 4 for k in (1, 2)]  # fmt: skip
+    assert lines == [said.format(where) for where in [*epochs[0], "after epoch 1 of 2", *epochs[1]]]
+    assert difference(tmp_path / "cell", whole(spec)) == 0
+    # Whoever goes on after the last batch of validation has an epoch to end.
+    assert resumed_at(tmp_path / "cell") == [1] * 7 + [2] * 8
+    fault("Training", "Time budget used up, after every step anew", f"exit status {os.EX_TEMPFAIL}: {lines[0]}")
+
+
+@pytest.mark.parametrize(
+    ("number", "step", "where"),
+    [
+        ("SIGTERM", "training_step", "in epoch 2, after batch 2 of 5"),
+        ("SIGINT", "training_step", "in epoch 2, after batch 2 of 5"),
+        ("SIGTERM", "validation_step", "in epoch 2, while validating"),
+    ],
+)
+def test_told_to_stop(forks, data, whole, tmp_path, fault, number, step, where):
+    before = f"""
+import os, signal
+from satseg.training import Task
+def told(self, batch, index, step=Task.{step}):
+    if (self.current_epoch, index) == (1, 0):
+        os.kill(os.getpid(), signal.{number})
+    return step(self, batch, index)
+Task.{step} = told
+"""
+    child = forks.start("train", cell(), before=before, **data, out=tmp_path / "cell")
+    assert child.wait() == os.EX_TEMPFAIL, child.said()
+    line = last_line(child).split(" ", 1)[1]
+    assert line == f"{number}: stopped {where}; run the same command again to go on"
+    child = forks.start("train", cell(), **data, out=tmp_path / "cell")
+    assert child.wait() == 0
+    assert f"going on with epoch 2, after batch {2 if step == 'training_step' else 5}\n" in child.said()
+    assert difference(tmp_path / "cell", whole(cell())) == 0
+    assert resumed_at(tmp_path / "cell") == [2]
+    fault("Training", f"{number} in a {step.replace('_', ' ')}", f"exit status {os.EX_TEMPFAIL}: {line}")
+
+
+def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, fault):
+    """Only the results are missing then; no further epoch is trained."""
+    spec = cell(model=UNET | {"batch_norm": False}, optimizer={"lr": 1e-12}, monitor="val_jaccard", early_stopping=2)
+    assert len(pd.read_csv(whole(spec) / "history.csv")) == 3
+    before = "import os, satseg.training\nsatseg.training.save_weights = lambda *a, **k: os.kill(os.getpid(), 9)"
+    child = forks.start("train", spec, before=before, **data, out=tmp_path / "cell")
+    assert child.wait() == -signal.SIGKILL
+    child = forks.start("train", spec, **data, out=tmp_path / "cell")
+    assert child.wait() == 0
+    assert "epoch" not in child.said()
+    assert difference(tmp_path / "cell", whole(spec)) == 0
+    assert resumed_at(tmp_path / "cell") == []
+    fault("Training", "Killed between its last epoch and its results", "the results are written, nothing is trained")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_read_for_the_right_epoch(forks, data, whole, tmp_path, workers):
+    """They start reading before Lightning tells the sampler its epoch."""
+    stop = "import os, signal\nfrom satseg.training import History\nstart = History.on_train_epoch_start\n"
+    stop += "def told(self, trainer, task):\n    start(self, trainer, task)\n"
+    stop += "    if trainer.current_epoch == 2:\n        os.kill(os.getpid(), signal.SIGTERM)\n"
+    stop += "History.on_train_epoch_start = told"
+    flags = ("--workers", str(workers))
+    assert forks.start("train", cell(), *flags, before=stop, **data, out=tmp_path).wait() == os.EX_TEMPFAIL
+    child = forks.start("train", cell(), *flags, **data, out=tmp_path)
+    assert child.wait() == 0
+    assert "going on with epoch 3, after batch 2\n" in child.said()
+    assert difference(tmp_path, whole(cell())) == 0
+
+
+# --- what must not be gone on from -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cut_off(forks, data, tmp_path):
+    """The folder of a training that was stopped after its first step."""
+    child = forks.start("train", cell(), "--time-budget", "0", **data, out=tmp_path / "cell")
+    assert child.wait() == os.EX_TEMPFAIL
+    return tmp_path / "cell"
+
+
+def test_another_slice_starts_anew(forks, data, whole, cut_off, fault):
+    changed = cell(optimizer={"name": "adamw", "lr": 0.01})
+    child = forks.start("train", changed, **data, out=cut_off)
+    assert child.wait() == 0
+    assert "belongs to an older state of this cell; starting anew" in child.said()
+    assert "going on" not in child.said()
+    assert difference(cut_off, whole(changed)) == 0
+    fault("Training", "Checkpoint of a recipe that has changed since", "not used: the training starts anew")
+
+
+def test_other_data_start_anew(forks, data, cut_off, tmp_path, fault):
+    split = pd.read_csv(data["split"])
+    split.loc[split.index[split["subset"] == "val"][0], "subset"] = "train"
+    split.to_csv(tmp_path / "split.csv", index=False)
+    changed = data | {"split": tmp_path / "split.csv"}
+    child = forks.start("train", cell(), **changed, out=cut_off)
+    fresh = forks.start("train", cell(), **changed, out=tmp_path / "fresh")
+    assert child.wait() == fresh.wait() == 0
+    assert "starting anew" in child.said()
+    assert difference(cut_off, tmp_path / "fresh") == 0
+    fault("Training", "Checkpoint of a split that has changed since", "not used: the training starts anew")
+
+
+class Harm:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mknod, (self.path,)
+
+
+@pytest.mark.parametrize("what", ["cut in half", "empty", "code", "code in an archive"])
+def test_a_bad_checkpoint_is_refused(forks, data, cut_off, tmp_path, fault, what):
+    checkpoint, harm = cut_off / "checkpoints/last.ckpt", Harm(str(tmp_path / "harm"))
+    if what.startswith("code"):
+        with checkpoint.open("wb") as file:
+            (pickle.dump if what == "code" else torch.save)({"identity": harm}, file)
+    else:
+        os.truncate(checkpoint, checkpoint.stat().st_size // 2 if what == "cut in half" else 0)
+    left = checkpoint.read_bytes()
+    line = complaint(forks.start("train", cell(), **data, out=cut_off))
+    assert line == f"{checkpoint}: damaged, or no checkpoint; delete it, and the training starts anew"
+    assert checkpoint.read_bytes() == left
+    assert not (tmp_path / "harm").exists()
+    fault("Training", f"Checkpoint: {what}", line)
+
+
+# --- two writers -------------------------------------------------------------------------------------------
+
+
+def test_two_trainings_of_one_cell(forks, data, whole, tmp_path, fault):
+    """The second stops and says who holds the cell; the first is not disturbed, and its death frees the cell."""
+    first = forks.start("train", cell(), *EVERY_STEP, **data, out=tmp_path / "cell")
+    assert until((tmp_path / "cell/checkpoints/last.ckpt").exists, first)
+    first.send(signal.SIGSTOP)
+    line = complaint(forks.start("train", cell(), **data, out=tmp_path / "cell"))
+    holder = f"{tmp_path}/cell: process {first.pid} on {socket.gethostname()}, since 20"
+    assert line.startswith(holder)
+    assert line.endswith("trains this cell; wait for it, or end it first")
+    since = re.sub(r"process \d+ on \S+, since \S+", "process 1234 on node7, since 2026-01-01T12:00:00+00:00", line)
+    fault("Training", "Second training of the same cell", since)
+    first.send(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    second = forks.start("train", cell(), *EVERY_STEP, "--workers", "1", **data, out=tmp_path / "cell")
+    assert until(lambda: "epoch 2/" in second.said(), second)
+    second.send(signal.SIGKILL)
+    # At once, though the loader's process may outlive its parent.
+    assert second.wait() == -signal.SIGKILL
+    third = forks.start("train", cell(), **data, out=tmp_path / "cell")
+    assert third.wait() == 0, third.said()
+    assert difference(tmp_path / "cell", whole(cell())) == 0
+
+
+# --- what a recipe is to blame for -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "jdt"])
+def test_a_loss_that_is_no_number(forks, data, tmp_path, fault, loss):
+    """The last good checkpoint stays, and a sound recipe trains in the same place."""
+    model = UNET | {"batch_norm": False}
+    spec = cell(model=model, loss={"name": loss}, optimizer={"lr": 1e25}, accumulate=1)
+    line = complaint(forks.start("train", spec, *EVERY_STEP, **data, out=tmp_path / "cell"))
+    checkpoint = tmp_path / "cell/checkpoints/last.ckpt"
+    assert line == (
+        f"recipes.r: in epoch 1, batch 2, the loss is nan ({checkpoint} keeps the state before); lower optimizer.lr, "
+        f"or choose another loss or precision: 32"
+    )
+    content = torch.load(checkpoint, weights_only=True)
+    weights = content["state_dict"].values()
+    assert all(torch.isfinite(values).all() for values in weights)
+    assert content["global_step"] == 1
+    assert not (tmp_path / "cell/lock").exists()
+    sound = cell(model=model, loss={"name": loss}, accumulate=1, epochs=1)
+    assert forks.start("train", sound, **data, out=tmp_path / "cell").wait() == 0
+    fault("Training", f"Learning rate far too high, loss {loss}", line)
+
+
+def test_out_of_memory(forks, data, tmp_path, fault):
+    """A limit on the address space: the real allocator fails."""
+    wide = {"widths": [256, 256], "bottleneck": {"width": 256, "convs": 1}}
+    spec = cell(model=UNET | wide, epoch_tiles=None, batch_size=15, accumulate=2)
+    line = complaint(forks.start("train", spec, memory=250 * 2**20, **data, out=tmp_path / "cell"))
+    assert line == (
+        "recipes.r.batch_size: 15 tiles are too much for the memory; batch_size: 5 with accumulate: 6 makes the same "
+        "steps of 30 tiles"
+    )
+    assert not (tmp_path / "cell/checkpoints").exists()
+    fault("Training", "Batch larger than the memory", line)
+
+
+# --- what the data are to blame for ------------------------------------------------------------------------
+
+DEEP = UNET | {"widths": [4] * 5, "convs": [1] * 5, "decoder_convs": [1] * 5}
+
+
+def test_a_last_batch_of_one(forks, data, tmp_path, fault):
+    """The bottleneck of five levels is one pixel of a tile of 32²: batch normalisation needs two tiles."""
+    assert forks.start("train", cell(model=DEEP, epoch_tiles=5, batch_size=4), **data, out=tmp_path).wait() == 0
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert np.isfinite(history.to_numpy()).all()
+    fault("Training", "Last batch of one tile, batch normalisation over one pixel", "that tile waits for another epoch")
+
+
+@pytest.mark.parametrize("training", [{"batch_size": 1}, {"epoch_tiles": 1}])
+def test_batches_of_one(forks, data, tmp_path, fault, training):
+    line = complaint(forks.start("train", cell(model=DEEP, **training), **data, out=tmp_path / "cell"))
+    assert line.startswith("models.m: does not take 1 tile of 3 bands and 32² pixels (Expected more than 1 value")
+    assert not (tmp_path / "cell").exists()
+    key, value = *training, *training.values()
+    fault("Training", f"Batch normalisation over one pixel, {key}: {value}", line)
+
+
+@pytest.mark.parametrize("subset", ["train", "val"])
+def test_a_subset_without_tiles(forks, data, tmp_path, fault, subset):
+    split = pd.read_csv(data["split"])
+    split["subset"] = split["subset"].replace(subset, "test")
+    split.to_csv(tmp_path / "split.csv", index=False)
+    changed = data | {"split": tmp_path / "split.csv"}
+    line = complaint(forks.start("train", cell(), **changed, out=tmp_path / "cell"))
+    assert line == f"no tile is left in subset '{subset}'; use another split, or padded_tiles: true"
+    assert not (tmp_path / "cell").exists()
+    fault("Training", f"No tile in subset {subset}", line)
+
+
+def unlabel(data, folder, tiles) -> dict:
+    """A copy of the data where these tiles have no label."""
+    shutil.copytree(data["tiles"], folder)
+    masks, table = np.load(folder / "masks.npy"), pd.read_csv(folder / "tiles.csv")
+    masks[tiles] = 255
+    table.loc[tiles, [name for name in table if name.startswith("pixels_")]] = 0
+    np.save(folder / "masks.npy", masks)
+    table.to_csv(folder / "tiles.csv", index=False)
+    return {"raw": folder, "tiles": folder, "split": folder / "split.csv"}
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "jdt"])
+def test_batches_without_a_label(forks, data, tmp_path, fault, loss):
+    split = pd.read_csv(data["split"])
+    tiles = {subset: split["tile"][split["subset"] == subset].to_numpy() for subset in ("train", "val")}
+    bare = unlabel(data, tmp_path / "data", np.concatenate([tiles["train"][1:], tiles["val"][:-1]]))
+    spec = cell(loss={"name": loss, "class_weights": "inverse"}, epoch_tiles=None, epochs=2)
+    child = forks.start("train", spec, **bare, out=tmp_path / "cell")
+    assert child.wait() == 0, child.said()
+    history = pd.read_csv(tmp_path / "cell/history.csv")
+    assert np.isfinite(history.to_numpy()).all()
+    assert (history["train_loss"] > 0).all()
+    fault("Training", f"Batches without a single label, loss {loss}", "they add nothing to loss and counts")
+
+
+@pytest.mark.parametrize("subset", ["train", "val"])
+def test_a_subset_without_a_label(forks, data, tmp_path, fault, subset):
+    split = pd.read_csv(data["split"])
+    bare = unlabel(data, tmp_path / "data", split["tile"][split["subset"] == subset].to_numpy())
+    line = complaint(forks.start("train", cell(), **bare, out=tmp_path / "cell"))
+    assert line == f"no pixel of subset '{subset}' is labelled ground, water, road; use another split, or label more"
+    assert not (tmp_path / "cell").exists()
+    fault("Training", f"No label in subset {subset}", line)
+
+
+# --- Snakemake killed --------------------------------------------------------------------------------------
+
+
+def documented(target: str) -> str:
+    """The README's command for that, for this target."""
+    line = re.search(r"^snakemake --unlock .*", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    return f"{line.rpartition(' ')[0]} {target}".replace("--cores all", "--cores 1")
+
+
+def test_snakemake_killed(tmp_path, fault):
+    """Once it alone, so that the training is left behind, and once with the training; the same command recovers."""
+    folder, target = tmp_path / "project", f"{tiny_study.CELL}/history.csv"
+    tiny_study.copy_code(folder)
+    demo = tiny_study.datasets()["demo"] | {"source": {"kind": "demo", "scenes": 6, "size": 128}, "tile_size": 64}
+    recipe = tiny_study.CONFIG["recipes.yaml"]["recipes"]["quick"] | {"epochs": 30}
+    changes = {"datasets.yaml": {"datasets": {"demo": demo}}, "recipes.yaml": {"recipes": {"quick": recipe}}}
+    tiny_study.write(folder, tiny_study.CONFIG | changes)
+    said, log = folder / "said.txt", folder / "logs/train/demo/mini/quick/seed0.log"
+
+    def run(command: str) -> subprocess.Popen:
+        environment = tiny_study.environment(folder)
+        environment["PATH"] = f"{Path(sys.prefix, 'bin')}:{environment['PATH']}"
+        with said.open("w") as file:
+            return subprocess.Popen(
+                command, shell=True, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            )
+
+    def kill(shell: subprocess.Popen, epoch: int, training: bool) -> None:
+        deadline = time.monotonic() + 240
+        while not log.exists() or f"epoch {epoch}/" not in log.read_text():
+            assert shell.poll() is None and time.monotonic() < deadline, said.read_text()
+            time.sleep(0.02)
+        process = psutil.Process(shell.pid)
+        below = process.children(recursive=True)
+        trainings = [child for child in below if "satseg.stages.train" in child.cmdline()]
+        assert trainings
+        for child in below if training else [child for child in below if child not in trainings]:
+            child.kill()
+        shell.kill()
+        shell.wait()
+
+    kill(run(f"snakemake --cores 1 {target}"), 3, training=False)
+    kill(run(documented(target)), 12, training=True)
+    assert (folder / tiny_study.CELL / "checkpoints/last.ckpt").exists()
+    last = run(documented(target))
+    assert last.wait(timeout=240) == 0, said.read_text()
+    cut, whole = folder / tiny_study.CELL, folder / "whole"
+    cut.rename(folder / "cut")
+    assert run(f"snakemake --cores 1 {target}").wait(timeout=240) == 0, said.read_text()
+    cut.rename(whole)
+    assert difference(folder / "cut", whole) == 0
+    assert len(resumed_at(folder / "cut")) == 2
+    assert resumed_at(whole) == []
+    fault("Training", "Snakemake killed, first alone, then with the training it ran",
+          f"`{documented('<study>')}` goes on; the weights are those of an uninterrupted run")  # fmt: skip
