@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from satseg.config import Split
+from satseg.counts import epoch_metrics
 from satseg.data.splits import draw_split
-from satseg.data.tiles import build_tiles, open_tiles
+from satseg.data.store import open_tiles
+from satseg.data.tiles import build_tiles
 from satseg.inference import load_weights
-from satseg.metrics import epoch_metrics
 from satseg.slices import EvaluateSlice, TrainSlice
 from satseg.stages import evaluate
-from satseg.training import COLUMNS, History, train
+from satseg.training import COLUMNS, Task, train
 
 UNET = {
     "family": "unet",
@@ -110,28 +111,37 @@ class Interrupt(Exception):
     """Stands for whatever ends a training early."""
 
 
-@pytest.mark.parametrize("scheduler", [{"name": "plateau", "patience": 0}, {"name": "cosine", "warmup": 1}])
-def test_an_interrupted_training_ends_bit_identical(data, tmp_path, monkeypatch, scheduler):
+@pytest.mark.parametrize(
+    ("scheduler", "at", "minutes"),
+    [
+        ({"name": "plateau", "patience": 0, "factor": 0.5}, 0, 10),  # at the start of an epoch
+        ({"name": "plateau", "patience": 0, "factor": 0.5}, 3, 0),  # within one, while gradients wait for their step
+        ({"name": "cosine", "warmup": 1}, 2, 10),  # within one: back to its start
+        ({"name": "cosine", "warmup": 1}, 2, 0),
+    ],
+)
+def test_an_interrupted_training_ends_bit_identical(data, tmp_path, monkeypatch, scheduler, at, minutes):
+    """Lightning itself would lose a plateau's step of the epoch that a checkpoint ends."""
     spec = cell(
         scheduler=scheduler,
         augmentation={"hflip": True, "hue": 0.1, "brightness": 0.2},
-        optimizer={"name": "adamw", "lr": 0.01},
-        epochs=4,
-        early_stopping=4,
+        optimizer={"name": "adamw", "lr": 1.0},
+        epochs=5,
+        early_stopping=5,
         accumulate=2,
     )
     train(spec, data[1], data[2], tmp_path / "whole", "x")
 
-    original = History.on_train_epoch_start
+    original = Task.training_step
 
-    def interrupt(self, trainer, task):
-        if trainer.current_epoch == 2:
+    def interrupt(self, batch, index):
+        if (self.current_epoch, index) == (2, at):
             raise Interrupt
-        original(self, trainer, task)
+        return original(self, batch, index)
 
-    monkeypatch.setattr(History, "on_train_epoch_start", interrupt)
+    monkeypatch.setattr(Task, "training_step", interrupt)
     with pytest.raises(Interrupt):
-        train(spec, data[1], data[2], tmp_path / "cut", "x")
+        train(spec, data[1], data[2], tmp_path / "cut", "x", checkpoint_minutes=minutes)
     monkeypatch.undo()
     assert not (tmp_path / "cut/final.pt").exists()
     result = train(spec, data[1], data[2], tmp_path / "cut", "x")
@@ -140,6 +150,18 @@ def test_an_interrupted_training_ends_bit_identical(data, tmp_path, monkeypatch,
         assert same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
     whole, cut = (pd.read_csv(tmp_path / n / "history.csv").drop(columns="epoch_seconds") for n in ("whole", "cut"))
     pd.testing.assert_frame_equal(whole, cut, check_exact=True)
+    assert scheduler["name"] != "plateau" or whole["lr"].nunique() > 1
+
+
+def test_nothing_is_trained_where_only_results_are_missing(data, tmp_path, monkeypatch):
+    result = train(cell(epochs=1), data[1], data[2], tmp_path, "x")
+    expected = {name: (tmp_path / name).read_bytes() for name in ("best.pt", "final.pt")}
+    for name in expected:
+        (tmp_path / name).unlink()
+    monkeypatch.setattr(Task, "training_step", lambda *_: pytest.fail("it trains"))
+    again = train(cell(epochs=1), data[1], data[2], tmp_path, "x")
+    assert expected == {name: (tmp_path / name).read_bytes() for name in expected}
+    assert again["epochs"] == result["epochs"] == 1 and again["resumed_at"] == []
 
 
 def test_a_stale_checkpoint_is_not_resumed(data, tmp_path):

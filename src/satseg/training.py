@@ -1,11 +1,12 @@
-"""Training one cell with Lightning: loop, checkpoints, history."""
+"""Training one cell with Lightning: loop, schedule, history."""
 
-import hashlib
 import logging
 import math
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,19 +14,22 @@ import lightning as L
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import nn
 
+from satseg.checkpoints import Checkpoints, WholeFiles
 from satseg.cli import log
 from satseg.config import Training
+from satseg.counts import epoch_metrics, tile_counts
 from satseg.data.augmentation import augment
 from satseg.data.loader import TileDataset, loader, normalise, subset_tiles, to_unit
-from satseg.data.tiles import Tiles
+from satseg.data.store import Tiles
 from satseg.devices import device, peak_memory_mb, resolve_precision
+from satseg.errors import UserError
 from satseg.files import atomic
 from satseg.inference import choose, positions, save_weights
 from satseg.losses import build_loss, class_weights
-from satseg.metrics import epoch_metrics, tile_counts
 from satseg.models import build_model
 from satseg.slices import TrainSlice
 
@@ -39,7 +43,7 @@ COLUMNS = [
     *(f"{s}_{m}" for s in ("train", "val") for m in METRICS),
 ]
 # Tiles come from memory: on a CPU, loader processes would only take its cores from the training.
-NOISE = (".*does not have many workers.*", "Checkpoint directory .* exists", ".*LeafSpec.*")
+NOISE = (".*does not have many workers.*", ".*LeafSpec.*", ".*`srun` command.*", ".*returned `None`.*")
 TRAINER_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -54,20 +58,33 @@ class Task(L.LightningModule):
         self.counts: dict[str, torch.Tensor] = {}
         self.losses: dict[str, torch.Tensor] = {}
 
-    def training_step(self, batch: tuple, _: int) -> torch.Tensor:
-        """Loss of an augmented batch."""
-        return self._step("train", *self._augmented(batch))
+    def training_step(self, batch: tuple, index: int) -> torch.Tensor | None:
+        """Loss of an augmented batch; None for an empty one, which moves nothing."""
+        if not len(batch[0]):
+            return None
+        # The same draws, wherever in its epoch a training was cut off.
+        state = np.random.SeedSequence([self.spec.cell.seed, self.current_epoch, index]).generate_state(1)
+        torch.manual_seed(int(state[0]))
+        loss = self._step("train", *self._augmented(batch))
+        self._check_loss(loss, f"batch {index + 1}")
+        return loss
 
-    def validation_step(self, batch: tuple, _: int) -> None:
+    def validation_step(self, batch: tuple, index: int) -> None:
         """Loss and counts of a batch: as it is, but for a recipe that augments everywhere."""
         images, masks, _ = batch
-        plain = not self.training_spec.augmentation.everywhere
-        self._step("val", *((to_unit(images), masks) if plain else self._augmented(batch)))
+        if len(images):
+            plain = not self.training_spec.augmentation.everywhere
+            loss = self._step("val", *((to_unit(images), masks) if plain else self._augmented(batch)))
+            self._check_loss(loss, f"batch {index + 1} of the validation")
+
+    def _check_loss(self, loss: torch.Tensor, where: str) -> None:
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"in epoch {self.current_epoch + 1}, {where}, the loss is {loss.item()}")
 
     def _augmented(self, batch: tuple) -> tuple[torch.Tensor, torch.Tensor]:
         images, masks, tiles = batch
         settings, seed = self.training_spec.augmentation, self.spec.cell.seed
-        return augment(to_unit(images), masks, tiles, settings, seed, self.current_epoch)
+        return augment(images, masks, tiles, settings, seed, self.current_epoch)
 
     def _step(self, subset: str, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         logits = self.model(normalise(images, self.training_spec.scaling))
@@ -83,13 +100,15 @@ class Task(L.LightningModule):
 
     @staticmethod
     def _add(totals: dict[str, torch.Tensor], subset: str, value: torch.Tensor) -> None:
-        totals[subset] = totals[subset] + value if subset in totals else value
+        totals[subset] = totals[subset].to(value.device) + value if subset in totals else value
 
-    def on_train_epoch_start(self) -> None:
-        """Start counting anew, from a random state that depends on seed and epoch alone, resumed or not."""
-        self.counts, self.losses = {}, {}
-        state = np.random.SeedSequence([self.spec.cell.seed, self.current_epoch]).generate_state(1)
-        torch.manual_seed(int(state[0]))
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Keep what the running epoch has counted."""
+        checkpoint["counted"] = {"counts": self.counts, "losses": self.losses}
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """Go on counting."""
+        self.counts, self.losses = checkpoint["counted"]["counts"], checkpoint["counted"]["losses"]
 
     def epoch_result(self, subset: str) -> dict[str, float]:
         """Mean loss (over tiles) and metrics of the running epoch."""
@@ -100,6 +119,18 @@ class Task(L.LightningModule):
         """Publish what may pick the best epoch."""
         result = self.epoch_result("val")
         self.log_dict({"val_loss": result["loss"], "val_jaccard": result["jaccard"]})
+
+    def on_train_epoch_end(self) -> None:
+        """Step the schedule and start counting anew; the epoch's row is written, its checkpoint is not."""
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            schedule.step(self.trainer.callback_metrics[self.training_spec.monitor])
+        elif schedule:
+            schedule.step()
+        self.counts, self.losses = {}, {}
+
+    def lr_scheduler_step(self, scheduler, metric) -> None:
+        """Nothing: Lightning would step a plateau only after the epoch's checkpoint, which would lack that step."""
 
     def configure_optimizers(self) -> dict:
         """The recipe's optimizer and schedule."""
@@ -140,19 +171,21 @@ class History(Callback):
 
     def __init__(self, epochs: int):
         self.rows: list[dict] = []
-        self.resumed_at: list[int] = []
         self.epochs = epochs
-        self.started = 0.0
+        self.seconds = 0.0
+        """What the running epoch took before the training was cut off."""
+        self.started: float | None = None
 
     def state_dict(self) -> dict:
         """What the checkpoint keeps."""
-        return {"rows": self.rows, "resumed_at": self.resumed_at}
+        return {"rows": self.rows, "seconds": self._elapsed()}
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from a checkpoint."""
-        self.rows = list(state["rows"])
-        self.resumed_at = [*state["resumed_at"], len(self.rows) + 1]
-        log.info("going on with epoch %d", len(self.rows) + 1)
+        self.rows, self.seconds = list(state["rows"]), state["seconds"]
+
+    def _elapsed(self) -> float:
+        return self.seconds + (0 if self.started is None else time.perf_counter() - self.started)
 
     def on_train_epoch_start(self, trainer: L.Trainer, task: Task) -> None:
         """Start the clock."""
@@ -165,10 +198,11 @@ class History(Callback):
         row = {
             "epoch": trainer.current_epoch + 1,
             "lr": self.lr,
-            "epoch_seconds": time.perf_counter() - self.started,
+            "epoch_seconds": self._elapsed(),
         }
         row |= {f"{s}_{name}": value for s, result in results.items() for name, value in result.items()}
         self.rows.append({column: row[column] for column in COLUMNS})
+        self.seconds, self.started = 0.0, None
         left = row["epoch_seconds"] * (self.epochs - row["epoch"]) / 60
         log.info(
             "epoch %d/%d: loss %.4f, val loss %.4f, mIoU %.3f, pixel accuracy %.3f; %.0f s, at most %.0f min left",
@@ -183,55 +217,68 @@ def mode(training: Training) -> str:
 
 
 def train(
-    spec: TrainSlice, tiles: Tiles, split: pd.DataFrame, out: str | Path, identity: str, workers: int = 0
+    spec: TrainSlice,
+    tiles: Tiles,
+    split: pd.DataFrame,
+    out: str | Path,
+    identity: str,
+    workers: int = 0,
+    checkpoint_minutes: float = 10,
+    deadline: float | None = None,
+    parent: int | None = None,
 ) -> dict:
     """Train one cell; write `history.csv`, `best.pt` and `final.pt` into `out`.
 
-    A training that was cut off goes on from its last epoch, if `identity` is still the same.
+    A training that was cut off goes on from its last checkpoint, if `identity` is still the same.
 
     Args:
         spec: the cell.
         tiles: the tile store.
         split: tile, scene, subset.
-        out: the cell's folder; checkpoints lie in `out/checkpoints` while it trains.
+        out: the cell's folder; the checkpoint lies in `out/checkpoints` while it trains.
         identity: digest of everything the result depends on.
         workers: loader processes.
+        checkpoint_minutes: least time between two checkpoints within an epoch.
+        deadline: when to save and stop, by `time.monotonic`; None for never.
+        parent: process that started this one, if its end is a reason to stop too.
 
     Returns:
         What `run.json` says of the training itself.
+
+    Raises:
+        Stopped: SIGTERM, SIGINT, the deadline or the parent's end came first.
+        UserError: the data or the recipe cannot be trained with.
     """
     began, started = time.perf_counter(), datetime.now(UTC)
-    out, settings = Path(out), spec.training
-    checkpoints, bands = out / "checkpoints", tiles.images.shape[-1]
-    numbers = {s: subset_tiles(tiles, split, s, settings.padded_tiles) for s in ("train", "val")}
+    out, settings, bands = Path(out), spec.training, tiles.images.shape[-1]
+    numbers = {s: labelled_tiles(spec, tiles, split, s) for s in ("train", "val")}
     sets = {s: TileDataset(tiles, chosen) for s, chosen in numbers.items()}
+    loaders = {
+        "train": loader(sets["train"], settings.batch_size, workers, spec.cell.seed, settings.epoch_tiles),
+        "val": loader(sets["val"], settings.batch_size, workers),
+    }
     L.seed_everything(spec.cell.seed, workers=True, verbose=False)
     model = build_model(spec.model, len(spec.classes), bands, pretrained=True)
     task = Task(spec, model, build_loss(settings.loss, _weights(spec, tiles, numbers["train"])))
-    precision = resolve_precision(settings.precision)
-    history = History(settings.epochs)
-    options = {"dirpath": checkpoints, "enable_version_counter": False, "save_on_train_epoch_end": True}
-    best = ModelCheckpoint(filename="best", monitor=settings.monitor, mode=mode(settings), **options)
-    callbacks = [history, best, ModelCheckpoint(filename="last", **options)]
+    precision, history = resolve_precision(settings.precision), History(settings.epochs)
+    watched = (settings.monitor, mode(settings))
+    checkpoints = Checkpoints(out / "checkpoints", identity, *watched, loaders, checkpoint_minutes, deadline, parent)
+    callbacks = [history, checkpoints]
     if settings.early_stopping:
         callbacks.append(EarlyStopping(settings.monitor, patience=settings.early_stopping, mode=mode(settings)))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _explained(spec, checkpoints.path), checkpoints.heeding():
         for message in NOISE:
             warnings.filterwarnings("ignore", message=message)
-        _trainer(settings, precision, callbacks, checkpoints).fit(
-            task,
-            loader(sets["train"], settings.batch_size, workers, spec.cell.seed, settings.epoch_tiles),
-            loader(sets["val"], settings.batch_size, workers),
-            ckpt_path=_resumable(checkpoints, identity),
-            weights_only=True,
+        _trainer(settings, precision, callbacks, out).fit(
+            task, *loaders.values(), ckpt_path=checkpoints.resumable(), weights_only=True
         )
-    best_state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-    for name, state in (("final.pt", task.state_dict()), ("best.pt", best_state["state_dict"])):
+    for name, state in (("final.pt", task.state_dict()), ("best.pt", checkpoints.best["state_dict"])):
         task.load_state_dict(state)
         save_weights(
             out / name, task.model, spec.model, bands,
             classes=spec.classes, counted=spec.counted, padded_tiles=settings.padded_tiles,
             batch_size=settings.batch_size, scaling=settings.scaling, precision=precision,
+            dataset=spec.cell.dataset, tile_size=tiles.images.shape[1], origin=tiles.origin.model_dump(),
         )  # fmt: skip
     with atomic(out / "history.csv") as temporary:
         pd.DataFrame(history.rows, columns=COLUMNS).to_csv(temporary, index=False)
@@ -241,8 +288,8 @@ def train(
         "wall_seconds": round(time.perf_counter() - began, 1),
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "epochs": len(history.rows),
-        "best_epoch": best_state["epoch"] + 1,
-        "resumed_at": history.resumed_at,
+        "best_epoch": checkpoints.best["epoch"],
+        "resumed_at": checkpoints.resumed_at,
         "parameters": sum(p.numel() for p in model.parameters()),
         "tiles": {subset: len(chosen) for subset, chosen in numbers.items()},
     }
@@ -259,6 +306,8 @@ def _trainer(settings: Training, precision: str, callbacks: list[Callback], fold
         accumulate_grad_batches=settings.accumulate,
         deterministic="warn",
         callbacks=callbacks,
+        # The latter, or within a SLURM job Lightning would requeue it by itself, with checkpoints of its own.
+        plugins=[WholeFiles(), LightningEnvironment()],
         default_root_dir=folder,
         logger=False,
         enable_progress_bar=sys.stderr.isatty(),
@@ -268,25 +317,58 @@ def _trainer(settings: Training, precision: str, callbacks: list[Callback], fold
     )
 
 
+@contextmanager
+def _explained(spec: TrainSlice, checkpoint: Path) -> Iterator[None]:
+    """A block whose numeric failures and lack of memory end in one line that says what to change in the recipe."""
+    recipe = f"recipes.{spec.cell.recipe}"
+    try:
+        yield
+    except FloatingPointError as error:
+        kept = f" ({checkpoint} keeps the state before)" if checkpoint.exists() else ""
+        advice = "lower optimizer.lr, or choose another loss or precision: 32"
+        raise UserError(f"{recipe}: {error}{kept}; {advice}") from None
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise UserError(f"{recipe}.batch_size: {_smaller(spec.training)}") from None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # On a CPU torch has no class for it.
+    told = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")
+    return isinstance(error, MemoryError) or any(text in str(error) for text in told)
+
+
+def _smaller(settings: Training) -> str:
+    """What to set where a batch does not fit into memory."""
+    size = settings.batch_size
+    if size == 1:
+        return "one tile is too much for the memory; choose a smaller tile_size of the dataset, or a smaller model"
+    part = next(n for n in range(2, size + 1) if size % n == 0)
+    return (
+        f"{size} tiles are too much for the memory; batch_size: {size // part} with accumulate: "
+        f"{settings.accumulate * part} makes the same steps of {size * settings.accumulate} tiles"
+    )
+
+
+def labelled_tiles(spec: TrainSlice, tiles: Tiles, split: pd.DataFrame, subset: str) -> np.ndarray:
+    """Tile numbers of a subset, ascending.
+
+    Raises:
+        UserError: there are none, or they hold no pixel to learn from or to be judged by.
+    """
+    chosen = subset_tiles(tiles, split, subset, spec.training.padded_tiles)
+    if not _pixels(spec, tiles, chosen).sum():
+        names = ", ".join(spec.classes[i] for i in spec.counted)
+        raise UserError(f"no pixel of subset {subset!r} is labelled {names}; use another split, or label more")
+    return chosen
+
+
+def _pixels(spec: TrainSlice, tiles: Tiles, chosen: np.ndarray) -> np.ndarray:
+    """Pixels of each counted class in these tiles."""
+    return tiles.table.loc[chosen, [f"pixels_{spec.classes[i]}" for i in spec.counted]].sum().to_numpy()
+
+
 def _weights(spec: TrainSlice, tiles: Tiles, train_tiles: np.ndarray) -> torch.Tensor | None:
-    columns = [f"pixels_{spec.classes[i]}" for i in spec.counted]
-    pixels = tiles.table.loc[train_tiles, columns].sum().to_numpy()
-    return class_weights(torch.tensor(pixels), spec.training.loss.class_weights)
-
-
-def _resumable(checkpoints: Path, identity: str) -> Path | None:
-    """The last checkpoint, if it is of this very training; what is left of another one is removed."""
-    mark, last = checkpoints / "identity", checkpoints / "last.ckpt"
-    if mark.exists() and mark.read_text() == identity:
-        return last if last.exists() else None
-    for stale in checkpoints.glob("*"):
-        log.info("%s belongs to an older state of this cell; starting anew", stale)
-        stale.unlink()
-    with atomic(mark) as temporary:
-        temporary.write_text(identity)
-    return None
-
-
-def digest(*parts: str) -> str:
-    """One digest of several texts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    pixels = torch.tensor(_pixels(spec, tiles, train_tiles))
+    return class_weights(pixels, spec.training.loss.class_weights)
