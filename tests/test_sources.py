@@ -1,16 +1,30 @@
 """The files `code()` finds are those Python loads when a stage runs."""
 
+import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_origin
 
 import pytest
+from pydantic import BaseModel
 
-from satseg import sources
-from satseg.sources import PACKAGE, code
+from satseg import config, slices, sources
+from satseg.sources import CARRIERS, PACKAGE, code, digest, download_code, model_code, tile_code, weights_files
 
 STAGES = sorted(path.stem for path in (PACKAGE / "stages").glob("[!_]*.py"))
+# Started by hand, not by a rule, with what only they use: nothing the workflow keeps comes from them.
+PROGRAMS = {"check.py", "config_docs.py", "data/survey.py", "estimate.py"}
+# These look up what the configuration's classes work out; their rules list the classes' code as input.
+STUDY_STAGES = {"tables", "figures", "report"}
+FAMILIES = {
+    "models": "smp unet python",
+    "data.sources": "demo http kaggle local",
+    "data.official": "scenes tiles lists",
+}
+LOOKED_UP = {folder: [f"satseg.{folder}.{name}" for name in names.split()] for folder, names in FAMILIES.items()}
 LOADED = """
 import importlib, json, sys
 for name in sys.argv[1:]:
@@ -31,19 +45,153 @@ def loaded(*modules):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_covers_what_python_loads(stage):
-    assert loaded(f"satseg.stages.{stage}") <= found(stage)
+    assert loaded(f"satseg.stages.{stage}") - {PACKAGE / name for name in CARRIERS} <= found(stage)
 
 
 def test_names_no_file_that_only_looks_like_a_module():
     files = {path for path in found("train", "satseg.models.smp") if path.suffix == ".py"}
     names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in files]
-    assert loaded(*(name.removesuffix(".__init__") for name in names)) == files
+    assert loaded(*(name.removesuffix(".__init__") for name in names)) - {PACKAGE / n for n in CARRIERS} == files
 
 
 def test_further_modules_come_on_top():
     plain, more = found("profile"), found("profile", "satseg.models.smp")
     assert PACKAGE / "models" / "smp.py" in more - plain
     assert more >= plain
+
+
+@pytest.mark.parametrize("folder", LOOKED_UP)
+def test_every_module_that_is_looked_up_is_known_here(folder):
+    files = (PACKAGE / folder.replace(".", "/")).glob("[!_]*.py")
+    names = {f"satseg.{folder}.{path.stem}" for path in files} - {"satseg.data.official.reading"}
+    assert names == set(LOOKED_UP[folder])
+
+
+def test_a_module_that_is_looked_up_counts_only_where_it_is():
+    """One dataset's reader, one model's family: the others' files are not among the inputs."""
+    for stage, folder in (("download", "data.sources"), ("tile", "data.official"), ("train", "models")):
+        for module in LOOKED_UP[folder]:
+            others = {PACKAGE.parent / f"{name.replace('.', '/')}.py" for name in {*LOOKED_UP[folder]} - {module}}
+            assert not found(stage, module) & others
+            assert found(stage, module) - found(stage)
+
+
+def test_code_of_datasets_and_models(tmp_path):
+    everything = config.load(config.ROOT / "config")
+    names = lambda files: {Path(file).name for file in files}  # noqa: E731
+    for name, dataset in everything.datasets.items():
+        kind = {f"{dataset.source.kind}.py"} if dataset.source and not dataset.path else {"local.py"}
+        fallback = getattr(dataset.source, "fallback", None)
+        kind |= {f"{fallback.kind}.py"} if fallback else set()
+        brought = names(download_code(slices.download_slice(everything, name)))
+        assert brought & {"demo.py", "http.py", "kaggle.py", "local.py"} == kind
+        spec = slices.tile_slice(everything, name)
+        official = {Path(file) for file in tile_code(spec) if Path(file).parent.name == "official"}
+        assert ({f.stem for f in official} & {"scenes", "lists", "tiles"}) == (
+            {spec.official.by} if spec.official else set()
+        )
+    own = config.PythonSpec(family="python", file="mine/net.py", name="Net")
+    assert model_code("train", own)[-1] == "mine/net.py"
+    pretrained = {"family": "smp", "architecture": "Unet", "encoder": "resnet18"}
+    assert weights_files(config.SmpSpec(**pretrained, encoder_weights="imagenet")) == []
+    assert weights_files(config.SmpSpec(**pretrained, encoder_weights="mine/a.pt")) == ["mine/a.pt"]
+
+
+def test_every_file_decides_something_or_is_an_exception():
+    """A new file that no rule has as input, and that is no program of its own, fails here."""
+    every = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".pyc",)}
+    covered = set().union(*(found(stage, *sum(LOOKED_UP.values(), [])) for stage in STAGES))  # noqa: RUF017
+    exceptions = {PACKAGE / name for name in CARRIERS | PROGRAMS}
+    assert sorted(every - covered) == sorted(exceptions)
+
+
+# --- what is left out of it ------------------------------------------------------------------------------
+
+
+def trees(stages):
+    """Syntax trees of the files that decide these stages."""
+    files = set().union(*(found(stage, *sum(LOOKED_UP.values(), [])) for stage in stages))  # noqa: RUF017
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in files if path.suffix == ".py"}
+
+
+def reachable(kind, seen):
+    """Section classes among a slice's keys."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if kind not in seen:
+            seen.add(kind)
+            for field in kind.model_fields.values():
+                reachable(field.annotation, seen)
+    elif get_origin(kind) is not None:
+        for argument in get_args(kind):
+            reachable(argument, seen)
+    return seen
+
+
+def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
+    """From the files left out, the stages that make cells take classes, and functions that change no result."""
+    harmless = {
+        "cli": {"log", "stage", "columns", "guarded"},
+        "config": {"ROOT", "load", "check_bands"},  # where provenance looks; a model by name; refuses, or does nothing
+        "errors": {"UserError"},
+        "slices": {"parse"},
+        "slots": {"take_gpu"},
+        "sources": {"model_code", "weights_files", "digest"},
+    }
+    types = {name for module in (config, slices) for name, value in vars(module).items() if isinstance(value, type)}
+    aliases = {"ModelSpec", "Source", "Official"}  # unions of classes
+    taken = {
+        (node.module.removeprefix("satseg."), alias.name, path.name)
+        for path, tree in trees(set(STAGES) - STUDY_STAGES).items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and f"{node.module.removeprefix('satseg.')}.py" in CARRIERS
+        for alias in node.names
+    }
+    assert len(taken) > 20
+    wrong = {(m, name, file) for m, name, file in taken if name not in harmless[m] | types | aliases}
+    assert not wrong
+
+
+def test_the_classes_of_a_slice_work_nothing_out_that_a_result_hangs_on():
+    """Properties and methods of the classes that make up a cell's slices are used nowhere in what decides it."""
+    kinds = ("Download", "Tile", "Split", "Train", "Evaluate", "Profile")
+    classes = set().union(*(reachable(getattr(slices, f"{kind}Slice"), set()) for kind in kinds))
+    assert {config.Split, config.Pixels, config.UNetSpec, config.Augmentation, config.OfficialTiles} <= classes
+    worked_out = {
+        name
+        for kind in classes
+        for name, value in vars(kind).items()
+        if not name.startswith(("_", "model_")) and (isinstance(value, property) or callable(value))
+    }
+    keys = {name for kind in classes for name in kind.model_fields}
+    # Weights that were named a file load as one or not at all, whatever else a file may be called.
+    worked_out -= keys | {"weights_file"}
+    assert {"subsets", "logical_batch_size"} <= worked_out
+    used = {
+        (path.name, node.attr)
+        for path, tree in trees(set(STAGES) - STUDY_STAGES).items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+    }
+    assert not {(file, name) for file, name in used if name in worked_out}
+
+
+# --- digests ---------------------------------------------------------------------------------------------
+
+
+def test_a_digest_is_of_content_order_and_texts(tmp_path):
+    a, b = tmp_path / "a.py", tmp_path / "b.py"
+    a.write_text("1")
+    b.write_text("2")
+    first = digest([a, b])
+    os.utime(a, (1e9, 1e9))
+    assert digest([a, b]) == first
+    assert len({first, digest([b, a]), digest([a]), digest([a, b], "x"), digest([a, tmp_path / "c.py"])}) == 5
+    b.write_text("3")
+    os.utime(b, (1e9, 1e9))
+    assert digest([a, b]) != first
+
+
+# --- imports -----------------------------------------------------------------------------------------------
 
 
 def test_template_of_the_report_counts():
