@@ -1,0 +1,153 @@
+"""Prediction as a command, as in docs/predict.md, with weights that a training wrote."""
+
+import json
+import logging
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from conftest import ROOT
+from satseg.config import Split
+from satseg.data.splits import draw_split
+from satseg.data.store import open_tiles
+from satseg.data.tiles import build_tiles
+from satseg.errors import UserError
+from satseg.inference import load_weights
+from satseg.scenes import predict_scene
+from satseg.slices import TileSlice, TrainSlice
+from satseg.stages import export, predict
+from satseg.training import train
+from scenery import CLASSES, COLORS, SPEC, metres, noise, save_cell, write_scene
+
+CELL = "results/runs/demo/unet_tiny/demo/seed0"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a trained cell and a scene."""
+    monkeypatch.chdir(tmp_path)
+    save_cell(tmp_path / CELL, dataset="demo", metres=(0.5, 0.5))
+    write_scene(tmp_path / "scene.tif", noise(100, 90))
+    return tmp_path
+
+
+def call(monkeypatch, stage, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["stage", *arguments])
+    before = logging.root.handlers[:]
+    try:
+        stage.main()
+    finally:
+        logging.root.handlers[:] = before
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of the page about prediction."""
+    text = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_every_command_of_the_page(folder, monkeypatch):
+    stages, written = {"satseg.stages.predict": predict, "satseg.stages.export": export}, []
+    for line in "".join(blocks("sh")).splitlines():
+        python, module, name, *arguments = shlex.split(line)
+        assert (python, module) == ("python", "-m")
+        call(monkeypatch, stages[name], *arguments)
+        written.append(sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != "scene.tif"))
+    maps = ["map.geojson", "map.tif", "shares.tif"]
+    assert written == [["map.tif"], maps, sorted([*maps, "model.onnx"])]
+    first = (folder / "map.tif").read_bytes()
+    (folder / "map.tif").unlink()
+    lines = "".join(blocks("python")).splitlines()
+    assert len(lines) == 3
+    exec("\n".join(lines), {})
+    assert (folder / "map.tif").read_bytes() == first
+    with rasterio.open(folder / "map.tif") as file, rasterio.open(folder / "scene.tif") as scene:
+        assert (file.crs, file.bounds) == (scene.crs, scene.bounds)
+        assert file.colormap(1)[1][:3] == tuple(bytes.fromhex(COLORS["Field"][1:]))  # the demo's
+        found = set(np.unique(file.read(1)))
+    features = json.loads((folder / "map.geojson").read_text())["features"]
+    assert {f["properties"]["class"] for f in features} == {CLASSES[i] for i in found}
+
+
+def test_colours_of_a_slice_and_options(folder, monkeypatch):
+    colors = {name: f"#0000{i:02}" for i, name in enumerate(CLASSES)}
+    options = ["--slice", json.dumps({"colors": colors}), "--overlap", "48", "--batch-size", "1"]
+    call(monkeypatch, predict, "scene.tif", "--run", CELL, "-o", "maps/map.tif", *options)
+    predict_scene(load_weights(Path(CELL, "best.pt")), "scene.tif", "expected.tif", overlap=48)
+    with rasterio.open("maps/map.tif") as file, rasterio.open("expected.tif") as expected:
+        assert [file.colormap(1)[i] for i in range(4)] == [(0, 0, i, 255) for i in range(4)]
+        np.testing.assert_array_equal(file.read(1), expected.read(1))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"--run": "results/none"}, "error: results/none/best.pt: no such weights; "),
+        ({"--weights": "final"}, f"error: {CELL}/final.pt: no such weights; "),
+        ({"scene.tif": "none.tif"}, "error: none.tif: not a readable image; "),
+        ({"--overlap": "64"}, "error: overlap: 64 pixels do not fit windows of 64; "),
+        ({"--slice": "{}"}, "error: --slice: colors: "),
+        ({"--out": "scene.tif/map.tif"}, "error: scene.tif"),
+    ],
+)
+def test_a_mistake_ends_in_one_line(folder, monkeypatch, change, said):
+    options = {"--run": CELL, "--out": "map.tif"} | {k: v for k, v in change.items() if k.startswith("-")}
+    arguments = [change.get("scene.tif", "scene.tif"), *(part for pair in options.items() for part in pair)]
+    with pytest.raises(SystemExit) as caught:
+        call(monkeypatch, predict, *arguments)
+    assert caught.value.code.startswith(said) and "\n" not in caught.value.code
+    assert sorted(p.name for p in folder.iterdir()) == ["results", "scene.tif"]
+
+
+@pytest.mark.parametrize(("option", "value"), [("--overlap", "-1"), ("--batch-size", "0"), ("--batch-size", "two")])
+def test_a_wrong_number_is_status_2(folder, monkeypatch, capsys, option, value):
+    with pytest.raises(SystemExit) as caught:
+        call(monkeypatch, predict, "scene.tif", "--run", CELL, "-o", "map.tif", f"{option}={value}")
+    assert caught.value.code == 2
+    assert f"{option}: '{value}' is not a whole number from " in capsys.readouterr().err
+
+
+def test_progress_is_told(folder, monkeypatch, caplog):
+    monkeypatch.setattr("satseg.scenes.LOG_EVERY", 0.0)
+    caplog.set_level(logging.INFO, "satseg")
+    predict_scene(load_weights(Path(CELL, "best.pt")), "scene.tif", "map.tif", overlap=0, batch_size=1)
+    said = [r.getMessage() for r in caplog.records]
+    assert [s.split(";")[0] for s in said] == [f"map.tif: {i} of 4 windows" for i in (1, 2, 3, 4)]
+    assert said[-1].endswith("; about 0 s left")
+
+
+def test_weights_of_a_training_know_what_its_images_were(tmp_path):
+    for i in range(4):
+        write_scene(tmp_path / f"images/{i}.tif", noise(64, 64, seed=i))
+        mask = np.random.default_rng(i).integers(0, 4, (1, 64, 64)).astype(np.uint8)
+        write_scene(tmp_path / f"masks/{i}.tif", mask)
+    layout = {"images": "images/{i}.tif", "masks": "masks/{i}.tif", "scene": "{i}", "mask_values": "index"}
+    shared = {"classes": CLASSES}
+    spec = TileSlice(
+        dataset="own", layout=layout, colors=None, gaps=[], tile_size=32, groups=[],
+        pixels={"bands": [2, 1, 3], "scale": [0, 200]}, **shared,
+    )  # fmt: skip
+    build_tiles(spec, tmp_path, tmp_path / "tiles")
+    store = open_tiles(tmp_path / "tiles")
+    cell = TrainSlice(
+        cell={"dataset": "own", "model": "m", "recipe": "r", "seed": 0},
+        model=SPEC,
+        training={"loss": {"name": "cross_entropy"}, "epochs": 1, "batch_size": 4, "precision": "32"},
+        counted=[1, 2, 3],
+        **shared,
+    )
+    train(cell, store, draw_split(store.table, Split(unit="tile", train=0.6, val=0.4)), tmp_path / "run", "x")
+    known = load_weights(tmp_path / "run/best.pt")
+    assert (known.dataset, known.tile_size, known.bands, known.stride) == ("own", 32, 3, 4)
+    assert known.origin == store.origin
+    assert known.origin.pixels == spec.pixels and known.origin.dtypes == ("uint8",)
+    assert known.origin.metres == pytest.approx((0.5, 0.5), rel=1e-3)
+    assert predict_scene(known, tmp_path / "images/0.tif", tmp_path / "map.tif") == 9
+    other = write_scene(tmp_path / "other.tif", noise(64, 64), transform=metres(2))
+    with pytest.raises(UserError, match=r"pixels of 2 m, but the model was trained on 0\.5 m; "):
+        predict_scene(known, other, tmp_path / "other_map.tif")

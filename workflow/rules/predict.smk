@@ -1,0 +1,40 @@
+# Per scene that the configuration's `predictions` name: a class map, made with a trained cell.
+
+
+rule predict:
+    input:
+        map_files,
+
+
+rule predict_scene:
+    input:
+        scene=lambda w: slices.prediction_scenes(cfg, w.prediction)[w.scene],
+        trained=lambda w: ancient(slices.prediction_weights(cfg, w.prediction)),
+        run=lambda w: slices.prediction_weights(cfg, w.prediction).with_name("run.json"),
+        code=lambda w: stage_code("predict", cfg.predictions[w.prediction].model),
+    output:
+        map="results/predictions/{prediction}/{scene}.tif",
+    log:
+        "logs/predict/{prediction}/{scene}.log",
+    benchmark:
+        "logs/predict/{prediction}/{scene}.tsv"
+    wildcard_constraints:
+        prediction="|".join(cfg.predictions),
+        scene="[^/]+",
+    conda:
+        "../../environment.yml"
+    threads: share_of_cores()
+    resources:
+        gpu=1,
+    params:
+        slice=lambda w: slices.predict_slice(cfg, w.prediction).model_dump_json(),
+        weights=lambda w: cfg.predictions[w.prediction].weights,
+        folder=lambda w, input: os.path.dirname(input.trained),
+        code=lambda w: digest(
+            stage_code("predict", cfg.predictions[w.prediction].model)
+        ),
+    shell:
+        r"""
+        python -m satseg.stages.predict {input.scene:q} --slice {params.slice:q} \
+            --run {params.folder:q} --weights {params.weights} -o {output.map:q} &>{log:q}
+        """
