@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from satseg.config import SmpSpec, UNetSpec, load
 from satseg.errors import UserError
 from satseg.models import build_model
+from satseg.models.unet import Dropout
 
 PARAMETERS = {
     "unet_base": {5: 31_043_781, 8: 31_043_976},
@@ -75,6 +76,26 @@ def test_dropout_follows_every_relu():
     assert all(isinstance(layers[i + 1], torch.nn.Dropout) and layers[i + 1].p == 0.1 for i in relus)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in layers)
     assert isinstance(build_model(spec(head_dropout=0.3), 2).dropout, torch.nn.Dropout)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_dropout_drops_its_share_and_scales_the_rest(kind):
+    torch.manual_seed(0)
+    images = torch.ones(8, 16, 65, 63, dtype=kind).contiguous(memory_format=torch.channels_last).requires_grad_()
+    dropped = Dropout(0.1)(images)
+    assert dropped.is_contiguous(memory_format=torch.channels_last)
+    kept = dropped != 0
+    # Four standard deviations of a share of half a million draws.
+    assert (~kept).float().mean().item() == pytest.approx(0.1, abs=4 * (0.09 / kept.numel()) ** 0.5)
+    torch.testing.assert_close(dropped[kept].float(), torch.full((int(kept.sum()),), 1 / 0.9), rtol=4e-3, atol=0)
+    # Neighbours in memory are independent: both are dropped as often as chance has it.
+    flat = (~kept).permute(0, 2, 3, 1).flatten().float()
+    for lag in (1, 2, 3, 4):
+        assert (flat[:-lag] * flat[lag:]).mean().item() == pytest.approx(0.01, abs=8e-4)
+    dropped.sum().backward()
+    assert torch.equal(images.grad != 0, kept)
+    assert torch.equal(Dropout(1.0)(images), torch.zeros_like(images)) and torch.equal(Dropout(0.0)(images), images)
+    assert torch.equal(Dropout(0.5).eval()(images), images)
 
 
 def test_mistakes_are_one_line():

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+import torch
 from torch import nn
 
 from satseg.config import ModelSpec, load
@@ -30,3 +31,28 @@ def build_model(model: str | ModelSpec, num_classes: int, in_channels: int = 3, 
             raise UserError(f"config/models.yaml: no model {model!r}; there are {', '.join(known)}")
         model = known[model]
     return import_module(f"satseg.models.{model.family}").build(model, num_classes, in_channels, pretrained)
+
+
+def check_tiles(name: str, model: ModelSpec, num_classes: int, bands: int, size: int, batch: int) -> None:
+    """Refuse a model that does not map `batch` training tiles [bands, size, size] to logits of their size.
+
+    No arithmetic is done. A batch of one is no small one: some models normalise over a pixel an image.
+
+    Raises:
+        UserError: it fails, or gives something else.
+    """
+    built = build_model(model, num_classes, bands).to("meta").train()
+    tiles = f"{batch} tile{'s' * (batch > 1)} of {bands} bands and {size}² pixels"
+    try:
+        with torch.no_grad():
+            logits = built(torch.empty(batch, bands, size, size, device="meta"))
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise UserError(
+            f"models.{name}: does not take {tiles} ({reason}); choose a larger tile_size of the dataset, or a multiple "
+            f"of 64, {'a batch_size above 1, ' * (batch == 1)}or another model"
+        ) from None
+    wanted = (batch, num_classes, size, size)
+    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if found != wanted:
+        raise UserError(f"models.{name}: makes {found} of {tiles}, not logits {wanted}; correct its code or settings")

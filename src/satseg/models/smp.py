@@ -36,6 +36,12 @@ def build(spec: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -
         )
     except KeyError as error:
         raise UserError(f"config/models.yaml: {error.args[0]}") from None
+    except ValueError as error:  # the library's own words on what does not go together
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise UserError(
+            f"config/models.yaml: {spec.architecture} with encoder {spec.encoder} cannot be built for {in_channels} "
+            f"bands ({reason}); choose another encoder"
+        ) from None
     except (OSError, RuntimeError) as error:
         if weights is None:
             raise
@@ -59,5 +65,5 @@ def _load_encoder(encoder: nn.Module, spec: SmpSpec, path: Path) -> None:
         encoder.load_state_dict(state)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of encoder weights; {WAYS_OUT}") from None
-    except (UnpicklingError, SafetensorError, RuntimeError, EOFError, AttributeError, TypeError, KeyError):
+    except (UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, AttributeError, TypeError, KeyError):
         raise UserError(f"{path}: holds no weights of the encoder {spec.encoder}; {WAYS_OUT}") from None

@@ -11,6 +11,24 @@ def build(spec: UNetSpec, num_classes: int, in_channels: int, pretrained: bool) 
     return UNet(spec, num_classes, in_channels)
 
 
+class Dropout(nn.Dropout):
+    """`nn.Dropout`, several times as fast on a CPU, where drawing its numbers takes a third of a training step.
+
+    A 64-bit draw decides on four values, so their probability is rounded to 1/65536.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Any shape → the same."""
+        limit = round(self.p * 2**16) - 2**15
+        if not self.training or limit == 2**15 or x.device.type != "cpu":
+            return super().forward(x)
+        size, strides = x.numel(), torch.empty_like(x).stride()
+        draws = torch.empty(-(-size // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:size]
+        noise = x.new_empty(size)
+        torch.ge(draws, limit, out=noise)
+        return x * noise.div_(1 - self.p).as_strided(x.shape, strides)
+
+
 class Block(nn.Module):
     """`convs` × (3×3 convolution → batch normalisation → ReLU → dropout); the last two optional parts by spec."""
 
@@ -23,7 +41,7 @@ class Block(nn.Module):
                 layers.append(nn.BatchNorm2d(width))
             layers.append(nn.ReLU(inplace=True))
             if spec.dropout:
-                layers.append(nn.Dropout(spec.dropout))
+                layers.append(Dropout(spec.dropout))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -75,7 +93,7 @@ class UNet(nn.Module):
             DecoderLevel(inputs[i], width, convs, spec)
             for i, (width, convs) in enumerate(zip(widths, spec.decoder_convs, strict=True))
         )
-        self.dropout = nn.Dropout(spec.head_dropout) if spec.head_dropout else None
+        self.dropout = Dropout(spec.head_dropout) if spec.head_dropout else None
         self.head = nn.Conv2d(spec.widths[0], num_classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,327 @@
+"""What to expect of studies before they start: jobs, downloads, disk and hours on this device.
+
+Nothing is guessed: what cannot be known yet is called unknown, with the way to get it.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from satseg import slices
+from satseg.cli import columns
+from satseg.config import Config, DemoSource, Expected, HttpSource, OfficialTiles, SmpSpec, load_with
+from satseg.data.splits import draw_split
+from satseg.data.store import read_table
+from satseg.errors import UserError
+from satseg.slices import Cell
+
+FORWARD = 1 / 3  # of a training step's time goes into the forward pass, which is all that validation does
+MEASURED = 512**2  # pixels of the image that profiles are measured on
+WEIGHTS = 2 * 4  # bytes a parameter: the best and the last epoch's, 32-bit
+
+
+class Tiles(NamedTuple):
+    """The tiles of a dataset."""
+
+    count: int
+    bands: int
+    here: bool
+    """Whether they are on disk; otherwise `count` is what the publishers' figures come to."""
+
+
+class Times(NamedTuple):
+    """How long a training takes."""
+
+    cell: Cell
+    tiles: int | None
+    """Training tiles of an epoch; None where the dataset's size is not known."""
+    epochs: int
+    """At most."""
+    epoch_seconds: float | None
+    """None where nothing has been measured."""
+    source: str
+    """Where that comes from; where nothing has been measured, why not."""
+    target: Path | None = None
+    """The file whose making tells; None where nothing is missing."""
+
+
+class Estimate:
+    """What some studies will take, given what is on disk already."""
+
+    def __init__(self, config: Config, studies: list[str], data: str | Path = "data", results: str | Path = "results"):
+        self.config, self.studies, self.data, self.results = config, studies, Path(data), Path(results)
+        chosen = [config.study[name] for name in studies]
+        self.cells = list({cell.path: cell for study in chosen for cell in slices.cells(study)}.values())
+        self.datasets = list(dict.fromkeys(cell.dataset for cell in self.cells))
+
+    def jobs(self) -> dict[str, list[Path]]:
+        """Rule → the file each of its jobs makes."""
+        pairs = list(dict.fromkeys((cell.dataset, cell.model) for cell in self.cells))
+        divided = list(dict.fromkeys((cell.dataset, self.config.recipes[cell.recipe].split) for cell in self.cells))
+        runs = [self.results / "runs" / cell.path for cell in self.cells]
+        shown = [self.results / study for study in self.studies]
+        return {
+            "download": [self.data / "raw" / name / "manifest.json" for name in self.datasets],
+            "tile": [self._tiles_csv(name) for name in self.datasets],
+            "split": [self.data / "splits" / dataset / f"{split}.csv" for dataset, split in divided],
+            "train": [run / "history.csv" for run in runs],
+            "evaluate": [run / "counts.csv" for run in runs],
+            "profile": [self._profile_file(*pair) for pair in pairs],
+            "tables": [folder / "tables" / "scores.csv" for folder in shown],
+            "figures": [folder / "figures" for folder in shown],
+            "report": [folder / "report.html" for folder in shown],
+        }
+
+    def _tiles_csv(self, dataset: str) -> Path:
+        return self.data / "tiles" / dataset / "tiles.csv"
+
+    def _profile_file(self, dataset: str, model: str) -> Path:
+        return self.results / "profiles" / dataset / f"{model}.json"
+
+    # --- downloads and disk ------------------------------------------------------------------------------
+
+    def download_bytes(self, dataset: str) -> int | None:
+        """Bytes that come over the network; 0 where there is nothing to fetch, None where it is not known."""
+        entry = self.config.datasets[dataset]
+        here = (self.data / "raw" / dataset / "manifest.json").exists()
+        if here or entry.path or isinstance(entry.source, DemoSource):
+            return 0
+        parts = entry.source.files if isinstance(entry.source, HttpSource) else [entry.source]
+        return None if any(part.bytes is None for part in parts) else sum(part.bytes for part in parts)
+
+    def tile_bytes(self, dataset: str) -> int | None:
+        """Size of the tile store: every band and the mask, a byte a pixel."""
+        tiles = self.tiles(dataset)
+        return tiles and tiles.count * self.config.datasets[dataset].tile_size ** 2 * (tiles.bands + 1)
+
+    def weight_bytes(self, cell: Cell) -> int | None:
+        """Size of a training's weights, as far as the model's profile says."""
+        profile = self.profile(cell.dataset, cell.model)
+        return profile and WEIGHTS * profile["parameters"]
+
+    # --- time --------------------------------------------------------------------------------------------
+
+    @cache  # noqa: B019 one object a call of the program
+    def tiles(self, dataset: str) -> Tiles | None:
+        """The dataset's tiles: those on disk, or as many as its stated size comes to."""
+        entry, table = self.config.datasets[dataset], self._tiles_csv(dataset)
+        if table.exists():
+            images = np.load(table.with_name("images.npy"), mmap_mode="r")
+            return Tiles(len(images), images.shape[-1], True)
+        said = self._expected(dataset)
+        bands = entry.pixels.bands
+        return said and Tiles(round(said.pixels / entry.tile_size**2), len(bands) if bands else said.bands, False)
+
+    def _expected(self, dataset: str) -> Expected | None:
+        entry = self.config.datasets[dataset]
+        if isinstance(entry.source, DemoSource) and not entry.path:
+            return Expected(scenes=entry.source.scenes, pixels=entry.source.scenes * entry.source.size**2)
+        return entry.expected
+
+    def subset_tiles(self, dataset: str, recipe: str) -> dict[str, int] | None:
+        """About how many tiles a recipe trains and validates on."""
+        chosen, tiles = self.config.recipes[recipe], self.tiles(dataset)
+        split = self.config.splits[chosen.split]
+        if tiles is None:
+            return None
+        if tiles.here:
+            table = read_table(self._tiles_csv(dataset).parent)
+            drawn = draw_split(table, split)
+            used = drawn if chosen.padded_tiles else drawn[drawn["tile"].map(table["whole"]) == 1]
+            return used["subset"].value_counts().to_dict()
+        said, official = self._expected(dataset), self.config.datasets[dataset].official_here
+        shares = {"train": split.train, "val": split.val}
+        # Only publishers who divided whole scenes have their way in a split by group.
+        if split.unit == "official" or (split.keep_official and official and not isinstance(official, OfficialTiles)):
+            if not {"train", "val"} <= set(said.official):
+                return None
+            shares = dict(said.official)
+            if "test" not in shares:
+                shares["val"] *= 1 - split.test_from_val
+        if split.train_scenes:
+            shares["train"] = min(shares["train"], split.train_scenes / said.scenes)
+        return {name: round(share * tiles.count) for name, share in shares.items()}
+
+    @cache  # noqa: B019
+    def profile(self, dataset: str, model: str) -> dict | None:
+        """What the model costs on a device like this one: its profile, or that on another dataset, which is near it."""
+        own = self._profile_file(dataset, model)
+        for path in [own, *sorted(self.results.glob(f"profiles/*/{model}.json"))]:
+            if path.exists():
+                found = json.loads(path.read_text(encoding="utf-8"))
+                if _same_device(found["device"]) and found["spec"] == self.config.models[model].model_dump():
+                    return found
+        return None
+
+    def times(self, cell: Cell) -> Times:
+        """How long a training takes: by its model's trainings on the same tiles and device, or by the profile."""
+        recipe = self.config.recipes[cell.recipe]
+        subsets = self.subset_tiles(cell.dataset, cell.recipe)
+        if not subsets:
+            return Times(cell, None, recipe.epochs, None, "Not yet tiled", self._tiles_csv(cell.dataset))
+        train = min(subsets.get("train", 0), recipe.epoch_tiles or sys.maxsize)
+        steps = train + FORWARD * subsets.get("val", 0)
+        before = self._measured_step(cell.dataset, cell.model)
+        if before is not None:
+            return Times(cell, train, recipe.epochs, steps * before, "an earlier training")
+        profile = self.profile(cell.dataset, cell.model)
+        if profile is None:
+            path = self._profile_file(cell.dataset, cell.model)
+            return Times(cell, train, recipe.epochs, None, "Not yet profiled on this device", path)
+        step = profile["train_step_ms"] / 1e3 * self.config.datasets[cell.dataset].tile_size ** 2 / MEASURED
+        return Times(cell, train, recipe.epochs, steps * step, f"profile on {profile['dataset']}")
+
+    @cache  # noqa: B019
+    def _measured_step(self, dataset: str, model: str) -> float | None:
+        """Median seconds of a training step a tile, over finished trainings of this model on devices like this one."""
+        found = []
+        for path in sorted((self.results / "runs" / dataset / model).glob("*/seed*/run.json")):
+            run = json.loads(path.read_text(encoding="utf-8"))
+            history = path.with_name("history.csv")
+            if history.exists() and _same_device(run["device"]):
+                train, val = run["tiles"]["train"], run["tiles"]["val"]
+                train = min(train, run["slice"]["training"].get("epoch_tiles") or sys.maxsize)
+                seconds = pd.read_csv(history, usecols=["epoch_seconds"])["epoch_seconds"].median()
+                found.append(seconds / (train + FORWARD * val))
+        return float(np.median(found)) if found else None
+
+
+@cache
+def _this_device() -> dict:
+    from satseg.devices import describe_device
+
+    return describe_device()
+
+
+def _same_device(found: dict) -> bool:
+    here = _this_device()
+    return (found["kind"], found["name"]) == (here["kind"], here["name"])
+
+
+# --- in words --------------------------------------------------------------------------------------------
+
+
+def report(estimate: Estimate) -> str:
+    """Everything there is to expect, to be read in a terminal."""
+    sections = {
+        f"What to expect of {', '.join(estimate.studies)}": "",
+        "Jobs": _jobs_text(estimate),
+        "Data": _data_text(estimate),
+        f"Training on this device ({_this_device()['name']})": _times_text(estimate),
+    }
+    return "\n\n".join(f"{title}\n{body}".strip() for title, body in sections.items())
+
+
+def _jobs_text(estimate: Estimate) -> str:
+    jobs = estimate.jobs()
+    rows = [[rule, str(len(files)), str(sum(f.exists() for f in files))] for rule, files in jobs.items()]
+    total = [str(sum(int(row[i]) for row in rows)) for i in (1, 2)]
+    text = columns([["rule", "jobs", "there already"], *rows, ["all", *total]])
+    return text + "\n  What is there may be out of date: `snakemake --dry-run` says what will run."
+
+
+def _data_text(estimate: Estimate) -> str:
+    rows, config = [["dataset", "download", "tiles", "size of the tiles"]], estimate.config
+    for name in estimate.datasets:
+        tiles = estimate.tiles(name)
+        count = "unknown" if tiles is None else f"{'' if tiles.here else 'about '}{tiles.count:,}"
+        rows.append([name, _size(estimate.download_bytes(name)), count, _size(estimate.tile_bytes(name))])
+    notes, fetched = [], {name: estimate.download_bytes(name) for name in estimate.datasets}
+    if any(size != 0 for size in fetched.values()):
+        unknown = [name for name, size in fetched.items() if size is None]
+        rest = f", and {', '.join(unknown)}, whose size is unknown" if unknown else ""
+        notes.append(f"To download: {_size(sum(filter(None, fetched.values())))}{rest}.")
+        notes.append("An archive needs its size on disk twice while it is unpacked.")
+    encoders = sorted({
+        spec.encoder
+        for spec in (config.models[cell.model] for cell in estimate.cells)
+        if isinstance(spec, SmpSpec) and spec.encoder_weights and not spec.weights_file
+    })  # fmt: skip
+    if encoders:
+        notes.append(f"Besides, pretrained weights of {', '.join(encoders)} are fetched once.")
+    weights = [estimate.weight_bytes(cell) for cell in estimate.cells]
+    known = [size for size in weights if size]
+    if known:
+        notes.append(f"Weights of {len(known)} trainings: {_size(sum(known))} in results/.")
+    sizes = [*fetched.values(), *(estimate.tile_bytes(name) for name in estimate.datasets), *known]
+    notes.append(f"Disk, as far as it is known: {_size(sum(filter(None, sizes)))}.")
+    return "\n".join([columns(rows), *(f"  {note}" for note in notes)])
+
+
+def _times_text(estimate: Estimate) -> str:
+    history = estimate.jobs()["train"]
+    cells = [cell for cell, file in zip(estimate.cells, history, strict=True) if not file.exists()]
+    if not cells:
+        return "  All trainings are there."
+    times = [estimate.times(cell) for cell in cells]
+    rows, seen = [["dataset", "model", "recipe", "trainings", "epochs", "tiles", "hours", "by"]], Counter()
+    for time in times:
+        seen[time.cell.dataset, time.cell.model, time.cell.recipe] += 1
+    for key, number in seen.items():
+        time = next(t for t in times if (t.cell.dataset, t.cell.model, t.cell.recipe) == key)
+        hours = "unknown" if time.epoch_seconds is None else _hours(number * time.epochs * time.epoch_seconds)
+        tiles = "unknown" if time.tiles is None else f"{time.tiles:,}"
+        rows.append([*key, str(number), str(time.epochs), tiles, hours, "" if time.target else time.source])
+    known = [t.epochs * t.epoch_seconds for t in times if t.epoch_seconds is not None]
+    lines = [columns(rows, texts=3)]
+    if known:
+        rest = f", and {len(times) - len(known)} of unknown length" if len(known) < len(times) else ""
+        lines.append(f"  Together {_hours(sum(known))} hours for {len(known)} trainings, one after the other{rest}.")
+        lines.append(
+            "  A profile is one 512² image in 32-bit, and time is taken to grow with the pixels: expect up to twice as "
+            "much on a CPU,\n  less on a GPU, where larger batches and bf16 help. Epochs are at most; early stopping "
+            "ends sooner."
+        )
+    missing: dict[str, dict[str, Path]] = {}
+    for time in times:
+        if time.target:
+            # One profile a model is enough: those on other datasets are near it.
+            what = time.cell.dataset if time.tiles is None else time.cell.model
+            missing.setdefault(time.source, {}).setdefault(what, time.target)
+    for why, targets in missing.items():
+        force = "--force " * any(target.exists() for target in targets.values())
+        lines.append(f"  {why}: {', '.join(targets)}. This tells:")
+        lines.append(f"    snakemake {force}{' '.join(map(str, targets.values()))}")
+    return "\n".join(lines)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.3g}" if seconds >= 36 else f"{seconds / 3600:.1g}"
+
+
+def _size(size: int | None) -> str:
+    if size is None:
+        return "unknown"
+    return "none" if size == 0 else f"{size / 1e9:.2g} GB" if size >= 1e8 else f"{size / 1e6:.2g} MB"
+
+
+def main() -> None:
+    """Say what to expect of studies before they start."""
+    parser = argparse.ArgumentParser(prog="python -m satseg.estimate", description=main.__doc__)
+    parser.add_argument("study", nargs="*", help="studies; by default those that plain `snakemake` builds")
+    parser.add_argument("--configfile", nargs="+", default=[], help="YAML files that go over config/")
+    parser.add_argument("--data", default="data", help="folder of the data")
+    parser.add_argument("--results", default="results", help="folder of the results")
+    arguments = parser.parse_args()
+    try:
+        config = load_with(arguments.configfile)
+        studies = arguments.study or config.studies
+        for name in studies:
+            if name not in config.study:
+                raise UserError(f"no study {name!r}; there are {', '.join(config.study)}")
+        if not studies:
+            raise UserError(f"no study is named; there are {', '.join(config.study)}")
+        print(report(Estimate(config, studies, arguments.data, arguments.results)))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

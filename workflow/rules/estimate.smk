@@ -1,0 +1,16 @@
+# What the studies will take: told, not done.
+
+
+rule estimate:
+    log:
+        "logs/estimate.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        config=lambda w: json.dumps(config),
+        studies=cfg.studies,
+    shell:
+        r"""
+        python -m satseg.estimate {params.studies:q} --configfile <(printf %s {params.config:q}) 2>{log:q}
+        """
