@@ -6,7 +6,8 @@ import torch
 from torchvision.transforms.v2 import functional as F
 
 from satseg.config import Augmentation
-from satseg.data.augmentation import augment
+from satseg.data.augmentation import _draw, augment
+from satseg.data.loader import to_unit
 
 TILES = torch.arange(40)
 
@@ -67,6 +68,32 @@ def test_hue_shift_leaves_value_and_moves_hue(batch):
     images, _ = augment(*batch, TILES, Augmentation(probability=1, hue=0.1), seed=5, epoch=1)
     torch.testing.assert_close(images.amax(1), batch[0].amax(1), atol=1e-5, rtol=0)
     assert ((images - batch[0]).abs().amax((1, 2, 3)) > 1e-3).all()
+
+
+@pytest.mark.parametrize("hue", [0.1, 0.5])
+def test_hue_agrees_with_torchvision(batch, hue):
+    settings = Augmentation(probability=1, hue=hue)
+    # Plain colours and greys too, where hue is on the edge of a sixth or not defined.
+    edges = torch.cartesian_prod(*[torch.tensor([0.0, 0.5, 1.0])] * 3)[:24].T.reshape(1, 3, 4, 6).repeat(40, 1, 2, 1)
+    for images in (batch[0], edges):
+        changed, _ = augment(images, batch[1], TILES, settings, seed=5, epoch=1)
+        shifts = [_draw(settings, 5, 1, tile)[0] for tile in range(40)]
+        assert min(shifts) < -0.7 * hue and max(shifts) > 0.7 * hue
+        expected = torch.stack([F.adjust_hue(image, shift) for image, shift in zip(images, shifts, strict=True)])
+        torch.testing.assert_close(changed, expected, atol=2e-6, rtol=0)
+
+
+def test_bytes_and_floats_are_changed_alike(batch):
+    settings = Augmentation(hflip=True, vflip=True, hue=0.1, brightness=0.2, contrast=0.2)
+    stored = (batch[0] * 255).round().to(torch.uint8)
+    before = stored.clone()
+    changed, masks = augment(stored, batch[1], TILES, settings, seed=1, epoch=2)
+    floats, same = augment(to_unit(stored), batch[1], TILES, settings, seed=1, epoch=2)
+    assert changed.dtype == floats.dtype == torch.float32 and torch.equal(stored, before)
+    torch.testing.assert_close(changed, floats, atol=2e-6, rtol=0)
+    assert torch.equal(masks, same)
+    for nothing in (Augmentation(), Augmentation(probability=0, hue=0.5)):
+        assert torch.equal(augment(stored, batch[1], TILES, nothing, seed=1, epoch=2)[0], to_unit(stored))
 
 
 def test_probability_zero_changes_nothing(batch):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from satseg.data.loader import EpochSampler, TileDataset, loader, normalise, subset_tiles, to_unit
-from satseg.data.tiles import build_tiles, open_tiles
+from satseg.data.store import open_tiles
+from satseg.data.tiles import build_tiles
 from satseg.errors import UserError
 
 
@@ -34,6 +35,7 @@ def test_batches_hold_the_tiles_in_order(store):
     assert [b[2].tolist() for b in batches] == [[3, 1], [7]]
     images, masks, _ = batches[0]
     assert images.dtype == masks.dtype == torch.uint8 and images.shape == (2, 3, 32, 32)
+    assert images.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_array_equal(images[1].permute(1, 2, 0), store.images[1])
     np.testing.assert_array_equal(masks[1], store.masks[1])
 
@@ -41,14 +43,27 @@ def test_batches_hold_the_tiles_in_order(store):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_every_epoch_has_its_own_order_whatever_the_workers(store, workers):
     dataset = TileDataset(store, store.table["tile"].to_numpy())
-    batches = loader(dataset, 4, workers, seed=9)
+    batches = loader(dataset, 5, workers, seed=9)
     orders = []
     for epoch in (0, 1, 0):
-        batches.sampler.set_epoch(epoch)
+        batches.batch_sampler.sampler.set_epoch(epoch)
         orders.append(torch.cat([b[2] for b in batches]).tolist())
     assert orders[0] == orders[2] != orders[1]
     assert sorted(orders[1]) == dataset.chosen.tolist()
     assert orders[0] == list(EpochSampler(len(dataset), 9))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_that_were_trained_on_are_empty_once(store, workers):
+    batches = loader(TileDataset(store, np.arange(11)), 3, workers, seed=9)
+    whole = [b[2].tolist() for b in batches]
+    batches.batch_sampler.skip = 2
+    assert len(batches) == 4
+    images, masks, _ = next(iter(batches))
+    assert images.shape == (0, 3, 32, 32) and masks.shape == (0, 32, 32)
+    batches.batch_sampler.skip = 2
+    assert [b[2].tolist() for b in batches] == [[], [], *whole[2:]]
+    assert [b[2].tolist() for b in batches] == whole
 
 
 def test_an_epoch_of_fewer_tiles_draws_them_anew(store):
@@ -56,10 +71,10 @@ def test_an_epoch_of_fewer_tiles_draws_them_anew(store):
     batches, seen = loader(dataset, 4, seed=9, count=6), []
     assert len(batches) == 2
     for epoch in range(8):
-        batches.sampler.set_epoch(epoch)
+        batches.batch_sampler.sampler.set_epoch(epoch)
         seen.append(torch.cat([b[2] for b in batches]).tolist())
         assert len(set(seen[-1])) == 6
-    assert seen[0] != seen[1] and len(set(sum(seen, []))) > 6
+    assert seen[0] != seen[1] and len(set().union(*seen)) > 6
     assert sorted(EpochSampler(5, 0, 9)) == [0, 1, 2, 3, 4]
 
 
@@ -82,3 +97,13 @@ def test_scaling():
     torch.testing.assert_close(normalise(unit, "imagenet"), expected)
     with pytest.raises(UserError, match="needs 3 bands"):
         normalise(torch.zeros(1, 4, 2, 2), "imagenet")
+
+
+@pytest.mark.parametrize(("tiles", "batch", "count", "sizes"), [
+    (9, 4, None, [4, 4]), (9, 4, 5, [4]), (10, 4, None, [4, 4, 2]), (9, 1, None, [1] * 9), (1, 4, None, [1]),
+])  # fmt: skip
+def test_no_tile_is_trained_on_alone(store, tiles, batch, count, sizes):
+    dataset = TileDataset(store, np.arange(tiles))
+    assert [len(b[2]) for b in loader(dataset, batch, seed=0, count=count)] == sizes
+    # What is judged is judged whole.
+    assert sum(len(b[2]) for b in loader(dataset, batch)) == tiles

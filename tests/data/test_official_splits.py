@@ -11,10 +11,11 @@ import pytest
 
 from conftest import ROOT, write_raster
 from satseg import slices
-from satseg.config import OfficialTiles, load
+from satseg.config import Config, OfficialTiles, load
 from satseg.data.layout import Scene
-from satseg.data.official import published_subsets, tile_names
-from satseg.data.tiles import open_tiles
+from satseg.data.official import published_subsets
+from satseg.data.official.tiles import tile_names
+from satseg.data.store import open_tiles
 from satseg.errors import UserError
 from satseg.stages import download, split, tile
 from web import serve
@@ -36,7 +37,9 @@ def configured(dataset: str, **changes):
     official = load().datasets[dataset].official.model_dump()
     if "tile_size" in official:
         changes["official"] = official | {"tile_size": SIZE}
-    return load(overrides={"datasets": {dataset: {"tile_size": SIZE} | changes}})
+    tree = load().model_dump() | {"studies": [], "study": {}}  # whose models want larger tiles
+    tree["datasets"][dataset] |= {"tile_size": SIZE} | changes
+    return Config.model_validate(tree)
 
 
 def staged(config, dataset: str, out: Path) -> pd.DataFrame:
@@ -93,7 +96,7 @@ def test_loveda_from_its_archives(loveda, tmp_path, monkeypatch):
             body = server.files[f"/{name}.zip"] = zipped(archive)
             checksum = f"md5:{hashlib.md5(body).hexdigest()}"
             files.append({"url": f"{server.address}/{name}.zip", "checksum": checksum})
-        config = configured("loveda", source={"files": files})
+        config = configured("loveda", source={"kind": "http", "files": files})
         table = staged(config, "loveda", tmp_path / "out")
     assert [path for path, _ in server.asked] == ["/Train.zip", "/Val.zip"]
     check_loveda(table, masks, open_tiles(tmp_path / "out/tiles"))
@@ -158,7 +161,9 @@ def test_landcoverai_from_its_archive(landcover, tmp_path, monkeypatch):
         body = server.files["/download/landcover.ai.v1.zip"] = zipped(folder)
         checksum = f"sha256:{hashlib.sha256(body).hexdigest()}"
         files = [{"url": f"{server.address}/download/landcover.ai.v1.zip", "checksum": checksum}]
-        table = staged(configured("landcoverai", source={"files": files}), "landcoverai", tmp_path / "out")
+        table = staged(
+            configured("landcoverai", source={"kind": "http", "files": files}), "landcoverai", tmp_path / "out"
+        )
     store = open_tiles(tmp_path / "out/tiles")
     assert len(table) == 3 * 4 + 2 * 3 + 2 * 3 + 5 * 2 + 2 * 1
     assert table["whole"].sum() == len(tiles) == 2 * 3 + 2 * 3 + 1 * 2 + 5 * 1

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from satseg.config import Split
-from satseg.data.splits import draw_split, leakage
+from satseg.data.splits import draw_split, leakage, untrained
 from satseg.errors import UserError
 
 
@@ -129,3 +129,10 @@ def test_shares_must_add_up():
     with pytest.raises(ValueError, match=r"train \+ val \+ test is 0\.9"):
         Split(unit="tile", train=0.8, val=0.1)
     assert np.isclose(Split(unit="tile", train=0.7, val=0.2, test=0.1).test, 0.1)
+
+
+def test_classes_that_no_training_tile_shows():
+    tiles = pd.DataFrame({"tile": [0, 1, 2], "pixels_a": [9, 9, 9], "pixels_b": [0, 3, 4], "pixels_none": 0})
+    split = pd.DataFrame({"tile": [0, 1, 2], "subset": ["train", "val", "val"]})
+    assert untrained(tiles, split) == ["b"]
+    assert untrained(tiles, split.assign(subset="train")) == []

@@ -11,7 +11,8 @@ from rasterio.windows import Window
 
 from conftest import SIZES, write_raster
 from satseg.config import load
-from satseg.data.tiles import build_tiles, open_tiles
+from satseg.data.store import open_tiles
+from satseg.data.tiles import build_tiles
 from satseg.errors import UserError
 from satseg.files import write_json
 from satseg.slices import tile_slice as slice_of
@@ -93,7 +94,7 @@ def test_unknown_colour_is_named_and_nothing_is_left(coloured, tile_slice, tmp_p
     [
         (np.zeros((1, 40, 50), np.uint8), "they must be equal"),
         (np.full((1, 40, 40), 7, np.uint8), "value 7 in 1280 pixels is no class"),
-        (np.zeros((1, 40, 40), np.uint16), "8-bit"),
+        (np.zeros((1, 40, 40), np.float32), "masks hold whole numbers"),
         (np.arange(3 * 1600, dtype=np.uint8).reshape(3, 40, 40), "its bands differ"),
     ],
 )
@@ -107,7 +108,7 @@ def test_bad_masks(tile_slice, tmp_path, mask, message):
 
 def test_three_equal_bands_are_indices(tile_slice, tmp_path):
     mask = np.random.default_rng(0).integers(0, 3, (32, 32), dtype=np.uint8)
-    write_raster(tmp_path / "raw/images/s.tif", np.zeros((4, 32, 32), np.uint8))
+    write_raster(tmp_path / "raw/images/s.tif", np.zeros((4, 32, 32), np.uint8), photometric="minisblack", alpha="no")
     write_raster(tmp_path / "raw/masks/s.tif", np.stack([mask] * 3))
     build_tiles(tile_slice, tmp_path / "raw", tmp_path / "out")
     store = open_tiles(tmp_path / "out")

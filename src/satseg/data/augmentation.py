@@ -1,10 +1,15 @@
 """Random changes of training tiles, drawn from (seed, epoch, tile) so that a rerun repeats them in any order."""
 
+import math
+
 import numpy as np
 import torch
-from torchvision.transforms.v2.functional import adjust_hue, rgb_to_grayscale
 
 from satseg.config import Augmentation
+from satseg.data.loader import to_unit
+
+GREY = (0.2989, 0.587, 0.114)  # of red, green and blue in the brightness that contrast changes keep
+STEEP = 1e30  # turns the smallest difference of two pixels into one beyond every pixel value
 
 
 def augment(
@@ -18,44 +23,67 @@ def augment(
     """Change a batch.
 
     Args:
-        images: float [B, C, H, W] in [0, 1].
+        images: uint8 [B, C, H, W], or float in [0, 1].
         masks: integer [B, H, W].
         tiles: integer [B]; with `seed` and `epoch` they decide what is done.
         settings: what may be done.
 
     Returns:
-        Images and masks of the same shapes and types.
+        Images, float [B, C, H, W] in [0, 1], and masks; the arguments stay as they are.
     """
-    if settings == Augmentation(probability=settings.probability):
-        return images, masks
-    draws = np.stack([_draw(settings, seed, epoch, int(tile)) for tile in tiles])
-    hue, brightness, contrast, hflip, vflip = torch.from_numpy(draws).to(images.device).T
-    factor = [f.to(images.dtype)[:, None, None, None] for f in (brightness, contrast)]
-    for i in torch.nonzero(hue).flatten().tolist():
-        images = images.index_copy(
-            0, torch.tensor([i], device=images.device), adjust_hue(images[i : i + 1], float(hue[i]))
+    if settings == Augmentation(probability=settings.probability, everywhere=settings.everywhere):
+        return (images if images.is_floating_point() else to_unit(images)), masks
+    kind, scale = (images.dtype, 1) if images.is_floating_point() else (torch.float32, 255)
+    # Plane by plane, and tile by tile: what a tile goes through stays in the processor's cache.
+    changed = torch.empty(images.shape, dtype=kind, device=images.device)
+    masks = masks.clone()
+    for image, source, mask, tile in zip(changed, images, masks, tiles.tolist(), strict=True):
+        hue, brightness, contrast, *mirrored = _draw(settings, seed, epoch, tile)
+        axes = [axis for axis, chosen in zip((-1, -2), mirrored, strict=True) if chosen]
+        image.copy_(source.flip(axes) if axes else source)
+        if axes:
+            mask.copy_(mask.flip(axes))
+        if hue:
+            _shift_hue(image, hue)
+        image.div_(scale / brightness).clamp_(0, 1)
+        if contrast != 1:
+            means = image.mean((1, 2))
+            mean = means @ means.new_tensor(GREY) if len(image) == 3 else means.mean()
+            image.mul_(contrast).add_(mean * (1 - contrast)).clamp_(0, 1)
+    return changed, masks
+
+
+def _shift_hue(image: torch.Tensor, turn: float) -> None:
+    """Turn the hue of an image float [3, H, W], in place, by a share of the colour circle; other images stay.
+
+    Over a sixth of the circle a channel first leaves, or reaches, the pixel's highest or lowest value with a slope
+    of its chroma. From where the pixel was, that slope starts at the channel that comes after: so no hue has to be
+    computed, no pixel be sorted into a sixth.
+    """
+    if len(image) != 3:
+        return
+    red, green, blue = image if turn > 0 else image[[0, 2, 1]]
+    sixths = abs(6 * turn)
+    steps = math.ceil(sixths)
+    share = sixths / steps
+    top, low = torch.maximum(red, green).maximum(blue), torch.minimum(red, green).minimum(blue)
+    falling, rising = torch.lerp(top, low, share), torch.lerp(low, top, share)
+    lower, upper, sign = (rising, falling, 1) if share <= 0.5 else (falling, rising, -1)
+    for _ in range(steps):
+        # Falling where `after` is above `before`, else rising; `torch.where` would cost more than all the rest.
+        red, green, blue = (
+            (after - before).mul_(sign * STEEP).clamp_(lower, upper).add_(channel).sub_(after).clamp_(low, top)
+            for channel, after, before in ((red, green, blue), (green, blue, red), (blue, red, green))
         )
-    images = (images * factor[0]).clamp(0, 1)
-    if settings.contrast:
-        grey = rgb_to_grayscale(images) if images.shape[1] == 3 else images.mean(1, keepdim=True)
-        mean = grey.mean((1, 2, 3), keepdim=True)
-        images = (mean + (images - mean) * factor[1]).clamp(0, 1)
-    for chosen, dim in ((hflip > 0, -1), (vflip > 0, -2)):
-        images = torch.where(chosen[:, None, None, None], images.flip(dim), images)
-        masks = torch.where(chosen[:, None, None], masks.flip(dim), masks)
-    return images, masks
+    for plane, channel in zip(image, (red, green, blue) if turn > 0 else (red, blue, green), strict=True):
+        plane.copy_(channel)
 
 
-def _draw(settings: Augmentation, seed: int, epoch: int, tile: int) -> np.ndarray:
+def _draw(settings: Augmentation, seed: int, epoch: int, tile: int) -> tuple[float, float, float, bool, bool]:
     """Hue shift, brightness and contrast factors, and whether to mirror, for one tile in one epoch."""
     rng = np.random.default_rng([seed, epoch, tile])
     # Always the same draws, so that switching one change on leaves the others as they were.
     chosen = rng.random(5) < settings.probability
-    shift = rng.uniform(-1, 1, 3) * (settings.hue, settings.brightness, settings.contrast)
-    return np.array([
-        shift[0] * chosen[0],
-        1 + shift[1] * chosen[1],
-        1 + shift[2] * chosen[2],
-        chosen[3] and settings.hflip,
-        chosen[4] and settings.vflip,
-    ])  # fmt: skip
+    shift = rng.uniform(-1, 1, 3) * (settings.hue, settings.brightness, settings.contrast) * chosen[:3]
+    hue, brightness, contrast = shift.tolist()
+    return hue, 1 + brightness, 1 + contrast, bool(chosen[3] and settings.hflip), bool(chosen[4] and settings.vflip)

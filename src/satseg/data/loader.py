@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler
 
-from satseg.data.tiles import Tiles
+from satseg.data.store import Tiles
 from satseg.errors import UserError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -28,7 +28,7 @@ def subset_tiles(tiles: Tiles, split: pd.DataFrame, subset: str, padded: bool) -
 
 
 class TileDataset(Dataset):
-    """Images uint8 [C, H, W], masks uint8 [H, W] and numbers of some tiles of a store."""
+    """Some tiles of a store, a batch at a time."""
 
     def __init__(self, tiles: Tiles, chosen: np.ndarray):
         self.images, self.masks, self.chosen = tiles.images, tiles.masks, chosen
@@ -36,10 +36,11 @@ class TileDataset(Dataset):
     def __len__(self) -> int:
         return len(self.chosen)
 
-    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor, int]:
-        tile = int(self.chosen[i])
-        image = torch.from_numpy(np.array(self.images[tile])).permute(2, 0, 1)
-        return image, torch.from_numpy(np.array(self.masks[tile])), tile
+    def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Images uint8 [B, C, H, W] (channels last in memory), masks uint8 [B, H, W] and tile numbers int64 [B]."""
+        tiles = self.chosen[rows]
+        images, masks = (torch.from_numpy(np.asarray(array[tiles])) for array in (self.images, self.masks))
+        return images.permute(0, 3, 1, 2), masks, torch.from_numpy(tiles)
 
 
 class EpochSampler(Sampler):
@@ -64,18 +65,33 @@ class EpochSampler(Sampler):
         return iter(order[: self.count].tolist())
 
 
+class Batches(BatchSampler):
+    """Batches of a sampler's tiles; the next time, the first `skip` of them are empty: they have been trained on."""
+
+    skip = 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        skip, self.skip = self.skip, 0
+        for number, batch in enumerate(super().__iter__()):
+            yield [] if number < skip else batch
+
+
 def loader(
     dataset: TileDataset, batch_size: int, workers: int = 0, seed: int | None = None, count: int | None = None
 ) -> DataLoader:
     """Batches of (images, masks, tiles): shuffled anew each epoch where a seed is given, in order otherwise.
 
-    Where `count` is given besides, so many tiles an epoch.
+    Where `count` is given besides, so many tiles an epoch. A tile that would be shuffled into a last batch of its own
+    is left out of that epoch: models that normalise over a pixel an image cannot train on one.
     """
+    order = None if seed is None else EpochSampler(len(dataset), seed, count)
+    if order and order.count > 1 and order.count % batch_size == 1:
+        order.count -= 1
     return DataLoader(
         dataset,
-        batch_size=batch_size,
-        sampler=None if seed is None else EpochSampler(len(dataset), seed, count),
+        batch_sampler=Batches(order or SequentialSampler(dataset), batch_size, drop_last=False),
         num_workers=workers,
+        collate_fn=_as_it_is,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
         # Of its own: an iterator draws from it when it starts, and must not shift the training's random state.
@@ -83,9 +99,14 @@ def loader(
     )
 
 
+def _as_it_is(batch: tuple) -> tuple:
+    """The dataset gives whole batches."""
+    return batch
+
+
 def to_unit(images: torch.Tensor) -> torch.Tensor:
     """uint8 [B, C, H, W] → float32 in [0, 1], channels last."""
-    return images.to(torch.float32, memory_format=torch.channels_last) / 255
+    return images.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 
 def normalise(images: torch.Tensor, scaling: str) -> torch.Tensor:

@@ -1,0 +1,77 @@
+"""Cutting a scene into tiles."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.imagery import tile_spec, write_scenes
+from benchmarks.pairs import Row, Run
+from satseg.data.tiles import build_tiles
+
+
+def make(folder: Path, scenes: int, height: int, width: int, size: int, drawn: int) -> None:
+    """The scenes."""
+    write_scenes(folder, scenes, height, width, drawn)
+
+
+def satseg(folder: Path, size: int, **_: object) -> Run:
+    """`build_tiles`, as the stage calls it; edges are kept, padded."""
+
+    def run(_: int) -> dict:
+        shutil.rmtree(folder / "tiles", ignore_errors=True)
+        table = build_tiles(tile_spec(size, 6), folder / "scenes", folder / "tiles")
+        whole = table[table["whole"] == 1]
+        masks = np.load(folder / "tiles" / "masks.npy", mmap_mode="r")
+        sums = {(r.scene, r.row, r.col): int(masks[r.tile].sum(dtype=np.int64)) for r in whole.itertuples()}
+        return {"tiles": len(table), "sums": sums}
+
+    return run
+
+
+def opencv(folder: Path, size: int, **_: object) -> Run:
+    """The loop that LandCover.ai comes with: read, slice, write JPEG and PNG; only whole tiles."""
+    import cv2
+
+    cv2.setNumThreads(1)
+
+    def run(_: int) -> dict:
+        out, sums = folder / "output", {}
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        for path in sorted((folder / "scenes" / "images").iterdir()):
+            image = cv2.imread(str(path))
+            mask = cv2.imread(str(folder / "scenes" / "masks" / path.name), cv2.IMREAD_GRAYSCALE)
+            for y in range(0, image.shape[0] - size + 1, size):
+                for x in range(0, image.shape[1] - size + 1, size):
+                    name = f"{path.stem}_{y // size}_{x // size}"
+                    part = mask[y : y + size, x : x + size]
+                    cv2.imwrite(str(out / f"{name}.jpg"), image[y : y + size, x : x + size])
+                    cv2.imwrite(str(out / f"{name}_m.png"), part)
+                    sums[path.stem, y // size, x // size] = int(part.sum(dtype=np.int64))
+        return {"tiles": len(sums), "sums": sums}
+
+    return run
+
+
+def same_tiles(results: dict[str, list[dict]]) -> dict:
+    """Of the whole tiles, both have the same masks."""
+    ours, theirs = results["satseg"][0], results["opencv"][0]
+    assert ours["sums"] == theirs["sums"]
+    return {"tiles": ours["tiles"], "whole_tiles": theirs["tiles"], "equal_masks": True}
+
+
+ROWS = [
+    Row(
+        name="tiling",
+        what="tiling a 9000×9500 scene with its mask",
+        against="an OpenCV loop that reads, slices and writes JPEG and PNG",
+        sides={"satseg": satseg, "opencv": opencv},
+        make=make,
+        sizes={"scenes": 1, "height": 9000, "width": 9500, "size": 512, "drawn": 1024},
+        quick={"height": 300, "width": 200, "size": 64, "drawn": 128},
+        check=same_tiles, at_least=3, memory_below_mb=600, peers=("cv2",), modules=("opencv-python-headless",),
+        notes="One thread; satseg also counts pixels per class and keeps the tiles at the edges. Time with reading "
+        "back the masks for the check on satseg's side.",
+    ),
+]  # fmt: skip

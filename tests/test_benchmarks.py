@@ -1,0 +1,127 @@
+"""The benchmarks: that every comparison runs, that both sides do the same work, and what is made of the numbers."""
+
+import json
+import re
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from benchmarks import growth, page, pairs, precision, projects
+from benchmarks.__main__ import ROWS
+
+from benchmark_sides import broken, nothing, side
+
+# Whole runs of Snakemake, which the tests of the workflow have too, and one that takes a C++ compiler.
+LONG = {"orchestration_demo", "orchestration_short", "orchestration_nothing", "compiled"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """One folder for all rows: they share what is drawn."""
+    return tmp_path_factory.mktemp("benchmarks")
+
+
+@pytest.mark.parametrize("name", sorted(set(ROWS) - LONG))
+def test_both_sides_do_the_same_work(place, name):
+    row = ROWS[name]
+    (place / name).mkdir()
+    # Each row's own check compares the sides and raises where they disagree.
+    record = pairs.measure(row, place / name, quick=True)
+    if "not_run" in record:
+        pytest.skip(record["not_run"])
+    assert list(record["sides"]) == list(row.sides)
+    assert all(side["seconds"] and side["median"] > 0 for side in record["sides"].values())
+    facts = record["facts"]
+    if name in ("reading_augmented", "evaluation_counting", "reading_raw"):
+        assert facts.get("equal_masks") or facts.get("equal_counts") or facts.get("equal_pixels")
+    if name.startswith("epoch_"):
+        assert np.abs(facts["train_loss"]["mean_difference"]).max() < 0.1
+    pairs.write(record, place / "out")
+    assert json.loads((place / "out" / f"{name}.json").read_text())["row"] == name
+
+
+def test_a_missing_peer_leaves_its_row_out(tmp_path):
+    row = pairs.Row("r", "w", "a", {}, print, {}, {}, peers=("no_such_peer",))
+    assert pairs.measure(row, tmp_path, quick=True)["not_run"] == "no_such_peer not installed"
+
+
+def test_sides_take_turns_in_processes_of_their_own(tmp_path):
+    sides = {name: partial(side, name=name) for name in "ab"}
+    row = pairs.Row("r", "w", "a", sides, nothing, {"log": "log"}, {}, repeats=3, warmups=1)
+    record = pairs.measure(row, tmp_path, quick=False)
+    assert (tmp_path / "log").read_text().split() == ["a-1", "b-1", "a0", "b0", "a1", "b1", "a2", "b2"]
+    assert record["sides"]["a"]["seconds"] == [2, 3, 4] and record["sides"]["b"]["median"] == 4
+    # Ratios are taken turn by turn: 3/2, 4/3, 5/4.
+    ratio = record["ratios"]["b"]
+    assert len(ratio.pop("cpu")["each"]) == 3
+    assert ratio == {"median": 1.333, "low": 1.25, "high": 1.5, "each": [1.5, 1.333, 1.25]}
+    assert 5 < record["sides"]["a"]["peak_memory_mb"] < 2000
+
+
+def test_a_side_that_fails_is_named(tmp_path):
+    row = pairs.Row("r", "w", "a", {"ours": broken}, nothing, {}, {})
+    with pytest.raises(RuntimeError, match=r"side 'ours' failed(.|\n)*nothing there"):
+        pairs.measure(row, tmp_path, quick=False)
+
+
+def test_growth_is_fitted(tmp_path):
+    counts = [1, 2, 4, 8]
+    assert growth.fit(counts, [3 * n**1.5 for n in counts])["exponent"] == 1.5
+    line = growth.fit(counts, [0.5 + 0.25 * n for n in counts])
+    assert line["fixed_seconds"] == 0.5 and line["each_seconds"] == 0.25
+    chosen = [one for one in growth.SERIES if one["of"] in ("scenes", "tiles")]
+    record = growth.measure(tmp_path, True, chosen)
+    assert list(record["series"]) == [one["name"] for one in chosen]
+    assert all(len(one["seconds"]) == 2 and min(one["seconds"]) > 0 for one in record["series"].values())
+
+
+def test_difference_of_precisions():
+    def frame(right: list[int]) -> pd.DataFrame:
+        rows = []
+        for tile, tp in enumerate(right):
+            wrong = 100 - tp
+            for name, counts in (("a", (tp, wrong, wrong, tp)), ("b", (tp, wrong, wrong, tp))):
+                rows.append([tile, f"s{tile}", name, *counts])
+        return pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
+
+    same = frame([50 + i for i in range(12)])
+    facts = precision.compare([same, same], [same, same])
+    assert facts["difference"] == facts["low"] == facts["high"] == 0
+    facts = precision.compare([frame([80] * 12)], [frame([50] * 12)])
+    # IoU 80/120 and 50/150 in every resample.
+    assert facts["difference"] == facts["low"] == facts["high"] == round(80 / 120 - 50 / 150, 4)
+
+
+def test_script_runs_the_stages_in_order(tmp_path):
+    projects.copy(tmp_path / "project", small=True)
+    text = projects.script(tmp_path / "project", "demo").read_text()
+    stages = re.findall(r"satseg\.stages\.(\w+)", text)
+    order = ["download", "tile", "split", "train", "evaluate", "tables", "figures", "report"]
+    assert [stage for stage in stages if stage != "profile"] == order
+    assert stages.index("profile") < stages.index("tables")
+
+
+def test_the_page_shows_the_published_numbers():
+    text, records = page.PAGE.read_text(encoding="utf-8"), page.read(page.PUBLISHED)
+    assert records and page.filled(text, records) == text, "run python -m benchmarks.page"
+
+
+def test_tables_of_the_page():
+    def record(name: str, **more: object) -> dict:
+        timed = {"median": 0.5, "low": 0.4, "high": 0.6, "seconds": [0.5], "peak_memory_mb": 1200}
+        bounds = {"at_least": 2.0, "below_seconds": None, "memory_below_mb": None}
+        return {"row": name, "what": f"the {name}", "against": "a loop", "sides": {"us": timed}} | bounds | more
+
+    both = record("pair")["sides"] | {"them": {"median": 0.05}}
+    ratios = {"them": {"median": 0.1, "low": 0.09, "high": 0.11, "cpu": {"median": 0.2}}}
+    records = {
+        "pair": record("pair", sides=both, ratios=ratios, memory_below_mb=600),
+        "start": record("start", at_least=None, below_seconds=1),
+        "peer": {"row": "peer", "what": "the peer", "against": "it", "not_run": "it is not installed"},
+    }
+    lines = page.comparisons(records).splitlines()[2:]
+    memory = "1,200 MB (wanted: under 600 MB)"
+    assert lines[0] == f"| the pair | a loop | 0.5 s | 50 ms | **0.10×** (0.09–0.11) | 0.20× | ≥ 2× | {memory} |"
+    assert lines[1] == "| the start | us | 0.5 s |  |  |  | under 1 s |  |"
+    assert "not run: it is not installed" in lines[2]
