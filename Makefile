@@ -11,10 +11,10 @@ INSTALLED := .venv/.torch-$(TORCH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs lock clean
+.PHONY: help setup demo test test-faults test-slurm bench lint docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(INSTALLED) ## install into .venv; TORCH=cpu for CPU builds of torch, PYTHON=... for another Python
 
@@ -23,7 +23,17 @@ demo: $(INSTALLED) ## three small models on generated scenes, from nothing to re
 	@echo "The report: results/demo/report.html"
 
 test: $(INSTALLED) ## run the tests
-	pytest
+	pytest --ignore=tests/slurm
+
+test-faults: $(INSTALLED) ## try every fault and bad input; write what happens into docs/reliability.md
+	pytest tests/faults --record
+
+test-slurm: $(INSTALLED) ## run the workflow on a one-node SLURM cluster; needs root and: apt-get install slurm-wlm munge
+	pytest tests/slurm
+
+bench: .venv/.bench ## measure every stage beside what a user would do instead; an hour; ROWS="tiling start" for a few
+	python -m benchmarks $(ROWS)
+	python -m benchmarks.page
 
 lint: $(INSTALLED) ## check style and workflow
 	ruff check .
@@ -50,6 +60,11 @@ $(UV):
 	rm -f .venv/.torch-*
 	$(UV) pip sync $(PIP_OPTIONS) --compile-bytecode --require-hashes requirements.lock
 	$(UV) pip install $(PIP_OPTIONS) --no-deps --editable .
+	touch $@
+
+# The peers beside the locked packages, none of which changes.
+.venv/.bench: $(INSTALLED)
+	$(UV) pip install $(PIP_OPTIONS) --constraint requirements.lock --editable .[bench]
 	touch $@
 
 # The lock's hashes do not cover the CPU builds: the same versions, unverified, without the CUDA packages.

@@ -2,7 +2,9 @@
 
 import os
 import warnings
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 # Tiny models gain nothing from threads, and lose much where these wait for a busy core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,6 +15,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
 from satseg.slices import TileSlice
+from web import serve
 
 ROOT = Path(__file__).resolve().parents[1]
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"
@@ -72,3 +75,43 @@ def tile_slice() -> TileSlice:
         tile_size=32,
         groups=[["a", "b"]],
     )
+
+
+# --- what lies on the web --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server, and short waiting times."""
+    from satseg.data.sources import http
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setattr(http, "TIMEOUT", 0.5)
+    monkeypatch.setattr(http, "BACKOFF", 0.01)
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def archive(server, tmp_path):
+    """A zip of 400 kB on the server: its content, and the file in it."""
+    picture = np.random.default_rng(0).bytes(400_000)
+    with zipfile.ZipFile(tmp_path / "made.zip", "w") as file:
+        file.writestr("set/images/1.png", picture)
+    content = (tmp_path / "made.zip").read_bytes()
+    server.files["/data/a.zip"] = content
+    return SimpleNamespace(content=content, picture=picture)
+
+
+@pytest.fixture
+def kaggle(server, monkeypatch, tmp_path):
+    """Kaggle's own client, by way of a proxy setting, asks the server, which gives it `server.kaggle`."""
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("KAGGLE_USERNAME", "someone")
+    monkeypatch.setenv("KAGGLE_KEY", "0123456789abcdef")
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, server.address)
+    from kaggle.api.kaggle_api_extended import KaggleApi
+
+    monkeypatch.setattr(KaggleApi, "args", ["--local"], raising=False)

@@ -48,8 +48,11 @@ def raises(error):
     ("error", "said"),
     [
         (UserError("tiles.csv: no such file; tile first"), "error: tiles.csv: no such file; tile first"),
-        (FileNotFoundError(2, "No such file or directory", "a/b"), "error: a/b: No such file or directory"),
-        (OSError("disk on fire"), "error: split: disk on fire"),
+        (
+            FileNotFoundError(2, "No such file or directory", "a/b"),
+            "error: a/b: no such file or directory; check the path, or run the stage that writes it",
+        ),
+        (OSError("disk on fire"), "error: split: disk on fire; see to that and run the same command again"),
     ],
 )
 def test_a_mistake_ends_in_one_line(monkeypatch, error, said):

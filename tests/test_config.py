@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from satseg.config import FIGURES, ROOT, Training, counted_classes, load
+from satseg.config import FIGURES, ROOT, Training, counted_classes, load, recipe_key
 from satseg.errors import UserError
 
 DATASETS, SPLITS, MODELS = "datasets.yaml", "splits.yaml", "models.yaml"
@@ -88,7 +88,7 @@ def test_unknown_key(folder, file, key, near):
         (RECIPES, "recipes.demo.scheduler.name", "cosin", ["cosine", "plateau"], "cosine"),
         (RECIPES, "recipes.demo.split", "group_test", sorted(load().splits), "groups_test"),
         (DATASETS, "datasets.demo.source.kind", "kagle", ["demo", "http", "kaggle"], "kaggle"),
-        (MODELS, "models.unet_tiny.family", "unett", ["smp", "unet"], "unet"),
+        (MODELS, "models.unet_tiny.family", "unett", ["python", "smp", "unet"], "unet"),
         (STUDY, "figures", ["sample"], sorted(FIGURES), "samples"),
         (LAB, "published.0.recipe", "lab_repot", ["lab_report", "lab_report_groups"], "lab_report"),
     ],
@@ -137,7 +137,7 @@ def test_unknown_study(folder):
             "expected a colour such as '#3C1098', got 'black'",
         ),
         (DATASETS, "datasets.demo.gaps", ["black"], "expected a colour such as '#3C1098', got 'black'"),
-        (DATASETS, "datasets.demo.gaps", [300], "must be less than or equal to 255, got 300"),
+        (DATASETS, "datasets.demo.gaps", [70000], "must be less than or equal to 65535, got 70000"),
         (DATASETS, "datasets.demo.gaps", "black", "must be a valid list, got 'black'"),
         (MODELS, "models.unet_tiny.widths", ["a", 1, 1, 1], "must be a valid integer, got 'a'"),
         (STUDY, "seeds", [-1], "must be greater than or equal to 0, got -1"),
@@ -163,7 +163,7 @@ def test_value_that_does_not_fit(folder, file, key, value, problem):
             "recipes.demo.scheduler.name: missing; allowed: cosine, plateau",
         ),
         (RECIPES, "recipes", "recipes: missing; it has no default"),
-        (MODELS, "models.unet_tiny.family", "models.unet_tiny.family: missing; allowed: smp, unet"),
+        (MODELS, "models.unet_tiny.family", "models.unet_tiny.family: missing; allowed: python, smp, unet"),
         (STUDY, "models", "models: missing; it has no default"),
     ],
 )
@@ -274,7 +274,7 @@ def test_overrides_go_over_the_files_key_by_key(folder):
         ({"studies": ["dem"]}, "mine.yaml: studies.0: unknown study, got 'dem'; "),
         (
             {"recipe": {}},
-            "mine.yaml: recipe: unknown key; allowed: datasets, models, recipes, splits, studies; ",
+            "mine.yaml: recipe: unknown key; allowed: datasets, models, papers, predictions, recipes, splits, studies",
         ),
         ({"splits": {"half": {"unit": "tile", "train": 1}}}, "mine.yaml: splits.half.val: missing; "),
     ],
@@ -376,3 +376,131 @@ def test_official_splits_and_web_sources_are_checked(folder, file, key, value, s
     text = complaint(folder)
     assert text.startswith(f"config/{file}: {said}")
     assert "\n" not in text
+
+
+# --- papers ------------------------------------------------------------------------------------------------
+
+PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.faster_unet.claims"
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "said"),
+    [
+        (STUDY, "paper", "fast_unet", "paper: unknown paper, got 'fast_unet'; allowed: faster_unet; did you mean "),
+        (STUDY, "claims", ["short"], "claims.0: unknown claim of this study's paper, got 'short'"),
+        (
+            PAPERS,
+            "papers.faster_unet.models",
+            ["x*"],
+            "papers.faster_unet: tables.0.rows: 'deeplabv3plus*' is not among ",
+        ),
+        (PAPERS, "papers.faster_unet.models.1", "unet_shrt", "papers.faster_unet: tables.0.rows: 'unet_short' is not "),
+        (PAPERS, f"{TABLE}.dataset", "lovda", f"{TABLE}.dataset: unknown dataset, got 'lovda'; allowed: "),
+        (PAPERS, f"{TABLE}.recipe", "faster_net", f"{TABLE}.recipe: unknown recipe, got 'faster_net'; allowed: "),
+        (
+            PAPERS,
+            f"{TABLE}.columns.8.class_name",
+            "Watr",
+            f"{TABLE}.columns.8.class_name: unknown class that counts in 'loveda', got 'Watr'; allowed: Agriculture, ",
+        ),
+        (PAPERS, f"{TABLE}.rows.unet_short", [1, 2], f"{TABLE}: rows: unet_short has 2 figures; there are 12 columns"),
+        (PAPERS, f"{TABLE}.columns.0", {"metric": "parameters"}, f"{TABLE}.columns.0: parameters: `classes` is for "),
+        (
+            PAPERS,
+            f"{TABLE}.columns.3",
+            {"metric": "miou_d", "classes": 5},
+            f"{TABLE}.columns.3: miou_d: `classes` is for parameters and memory_mb, and needed there",
+        ),
+        (
+            PAPERS,
+            f"{TABLE}.columns.3",
+            {"metric": "miou_d", "class_name": "Water"},
+            f"{TABLE}.columns.3: miou_d: there is none of class 'Water'",
+        ),
+        (PAPERS, f"{TABLE}.columns.3", {"metric": "iou"}, f"{TABLE}.columns.3: iou: there is none of class 'all'"),
+        (
+            PAPERS,
+            f"{TABLE}.columns.3.metric",
+            "miou",
+            f"{TABLE}.columns.3.metric: unknown value, got 'miou'; allowed: ",
+        ),
+        (
+            PAPERS,
+            f"{TABLE}.rows.unet_base",
+            [1, 2, {"value": 3, "classes": 8}, *range(9)],
+            f"{TABLE}: rows: unet_base: epoch_seconds does not depend on the number of classes",
+        ),
+        (
+            PAPERS,
+            "papers.faster_unet.protocol.0.keys",
+            {"epoch": 50},
+            "papers.faster_unet.protocol.0.keys.epoch: unknown key of a recipe, got 'epoch'; allowed: ",
+        ),
+        (
+            PAPERS,
+            "papers.faster_unet.protocol.4.keys",
+            {"scheduler.patients": 2},
+            "papers.faster_unet.protocol.4.keys.scheduler.patients: unknown key of a recipe, got 'scheduler.patients'",
+        ),
+        (
+            PAPERS,
+            f"{CLAIMS}.short_is_slowest.test",
+            "rang",
+            f"{CLAIMS}.short_is_slowest.test: unknown value, got 'rang'; allowed: follows, no_gain, rank, rare_",
+        ),
+        (
+            PAPERS,
+            f"{CLAIMS}.short_is_slowest.model",
+            "unet",
+            "papers.faster_unet: claims.short_is_slowest.model: 'unet'",
+        ),
+        (PAPERS, f"{CLAIMS}.short_is_slowest.place", 0, f"{CLAIMS}.short_is_slowest.place: must be greater than or "),
+        (
+            PAPERS,
+            f"{CLAIMS}.short_is_slowest.by",
+            ["epochs"],
+            f"{CLAIMS}.short_is_slowest.by.0: unknown value, got 'epochs'; allowed: ",
+        ),
+        (
+            PAPERS,
+            f"{CLAIMS}.no_tuning_helps.baseline",
+            "x",
+            f"{CLAIMS}.no_tuning_helps.baseline: unknown recipe, got 'x'",
+        ),
+        (
+            PAPERS,
+            f"{CLAIMS}.no_tuning_helps.recipes",
+            "tunning_*",
+            f"{CLAIMS}.no_tuning_helps.recipes: unknown recipe, got 'tunning_*'; allowed: ",
+        ),
+    ],
+)
+def test_papers_are_checked(folder, file, key, value, said):
+    edit(folder, file, key, value)
+    text = complaint(folder)
+    assert text.startswith(f"config/{file}: {said}")
+    assert "\n" not in text
+
+
+def test_a_model_of_a_paper_that_nothing_matches(folder):
+    edit(folder, PAPERS, "papers.other", {"title": "?", "models": ["unet_*", "segformer*"]})
+    text = complaint(folder)
+    assert text.startswith("config/papers.yaml: papers.other.models.1: unknown model, got 'segformer*'; allowed: ")
+
+
+def test_a_row_is_found_for_variants_of_a_model():
+    table = load().papers["faster_unet"].tables[0]
+    assert table.row("deeplabv3plus_scratch") == table.row("deeplabv3plus")
+    assert [figure.value for figure in table.row("deeplabv3plus")[:3]] == [22438485, 872.63, 22.512]
+    assert [figure.classes for figure in table.row("unet_base")[:3]] == [8, 5, None]
+    assert table.row("unet_tiny") == []
+    assert table.column("miou_published")["unet_skinny"] == 0.2639
+    assert table.column("miou_d") == {}
+
+
+def test_keys_of_recipes():
+    known = ["epochs", "loss.gamma", "scheduler.warmup", "scheduler.factor", "logical_batch_size"]
+    assert all(recipe_key(key) for key in known)
+    assert not any(recipe_key(key) for key in ("loss.epochs", "gamma", "scheduler.x", "logical_batch"))
+    recipe = load().recipes["demo"].model_copy(update={"batch_size": 4, "accumulate": 3})
+    assert recipe.logical_batch_size == 12

@@ -1,6 +1,9 @@
 """The device at hand."""
 
 import os
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -20,6 +23,34 @@ def test_peak_memory_grows_with_what_is_held():
     before = devices.peak_memory_mb()
     held = np.ones(int((before + 64) * 2**20), np.uint8)
     assert devices.peak_memory_mb() >= held.nbytes / 2**20 > before
+
+
+KEPT = """
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from satseg.devices import keep_memory
+
+def held():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+if sys.argv[1] == "keep":
+    keep_memory()
+before = held()
+block = np.ones(200 * 2**20, np.uint8)
+del block
+print(held() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
+@pytest.mark.parametrize(("how", "least", "most"), [("keep", 190, 260), ("default", -20, 20)])
+def test_freed_memory_stays_where_it_is_kept(how, least, most):
+    done = subprocess.run([sys.executable, "-c", KEPT, how], capture_output=True, text=True, check=True)
+    assert least < float(done.stdout) < most
 
 
 @pytest.mark.parametrize("wanted", ["32", "bf16", "fp16"])

@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,21 @@ def test_positions_and_choice():
     logits = torch.tensor([1.0, 9.0, 2.0]).reshape(1, 3, 1, 1)
     assert choose(logits, [0, 2]).item() == 1
     assert choose(logits, [0, 1, 2]).item() == 1
+
+
+@pytest.mark.parametrize("counted", [[0, 1, 2, 3, 4], [4, 1, 3], [2]])
+def test_choice_and_positions_agree_with_numpy(counted):
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randint(-3, 3, (2, 5, 16, 12), generator=generator).to(torch.bfloat16)  # many equal ones
+    for layout in (torch.contiguous_format, torch.channels_last):
+        chosen = choose(logits.contiguous(memory_format=layout), counted)
+        assert chosen.dtype == torch.int64
+        # Of equal ones both take the first.
+        np.testing.assert_array_equal(chosen, logits[:, counted].float().numpy().argmax(1))
+    masks = torch.randint(0, 256, (2, 16, 12), generator=generator, dtype=torch.uint8)
+    found = positions(masks, counted)
+    for value in range(256):
+        assert (found[masks == value] == (counted.index(value) if value in counted else 255)).all()
 
 
 class Bomb:

@@ -1,4 +1,4 @@
-"""Metrics against per-pixel loops, torchmetrics and closed forms."""
+"""Counts and metrics against per-pixel loops, torchmetrics and closed forms."""
 
 import numpy as np
 import pandas as pd
@@ -12,20 +12,17 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
+from satseg.config import CLASS_METRICS, METRICS
+from satseg.counts import class_metrics, counts_array, epoch_metrics, pixel_accuracy, ratio, tile_counts
+from satseg.data.store import NO_LABEL
 from satseg.metrics import (
     DEFINITIONS,
-    NO_LABEL,
     bootstrap_weights,
-    class_metrics,
-    counts_array,
-    epoch_metrics,
     majority_counts,
-    pixel_accuracy,
-    ratio,
+    resampled,
     resampling_unit,
     scores,
     summed_metrics,
-    tile_counts,
     unit_sums,
 )
 
@@ -211,6 +208,10 @@ def test_only_ignored_pixels_give_nan():
     assert all(np.isnan(found[k]) for k in ("miou_d", "miou_i", "miou_c", "pixel_accuracy"))
 
 
+def test_every_metric_that_may_be_named_is_defined():
+    assert {*METRICS, *CLASS_METRICS} == set(DEFINITIONS)
+
+
 def test_every_metric_is_defined_in_words():
     assert set(scores([to_frame(loop_counts(*random_masks(0)))])["metric"]) == set(DEFINITIONS)
 
@@ -299,6 +300,18 @@ def test_several_trainings_give_mean_deviation_and_a_wider_interval():
     assert both["deviation"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5, abs=1e-12)
     assert both["low"] < min(values) + 0.05 < max(values) - 0.05 < both["high"]
     assert alone[0]["deviation"].isna().all()
+
+
+def test_draws_of_models_judged_on_the_same_tiles_are_pairs():
+    prediction, target = random_masks(3, tiles=12)
+    shifted = np.roll(prediction, 1, axis=1)
+    counts = [loop_counts(p, target) for p in (prediction, shifted)]
+    first, second = (resampled([to_frame(c)], 20, 4)["miou_d", "all"].draws for c in counts)
+    for k, weight in enumerate(bootstrap_weights(12, 20, 4)):
+        tiles = np.repeat(np.arange(12), weight)
+        alone = [scores([to_frame(c[tiles])], 1).set_index(["metric", "class"]) for c in counts]
+        one, two = (a.loc[("miou_d", "all"), "value"] for a in alone)
+        assert second[k] - first[k] == pytest.approx(two - one, abs=1e-12)
 
 
 def test_trainings_judged_on_different_tiles_are_rejected():

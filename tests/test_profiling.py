@@ -1,16 +1,17 @@
 """Sizes and operations against published figures and closed forms."""
 
 import json
+from itertools import product
 
 import pytest
 import torch
 from torch import nn
 
-from satseg.config import load
+from satseg.config import SIZES, load
 from satseg.models import build_model
 from satseg.profiling import activation_elements, gflops, layer_summary
 from satseg.slices import profile_slice
-from satseg.stages.profile import run
+from satseg.stages.profile import run, sizes
 
 MEMORY_MB = {
     "unet_base": {5: 3966, 8: 3972},
@@ -27,6 +28,18 @@ def test_published_memory_to_the_digit(name, classes):
     with torch.device("meta"):
         published, _ = activation_elements(build_model(name, classes))
     assert round(2 * 4 * published / 2**20, 2) == MEMORY_MB[name][classes]
+
+
+def test_published_sizes_to_the_digit():
+    config, found = load(), {}
+    for paper in config.papers.values():
+        for table, model in product(paper.tables, paper.own(config.models)):
+            for column, value, classes in table.row(model):
+                if column.metric in SIZES:
+                    if (model, classes) not in found:
+                        found[model, classes] = sizes(config.models[model], classes)
+                    assert found[model, classes][column.metric] == value, (table.title, model)
+    assert {classes for _, classes in found} == {5, 8}
 
 
 class Pair(nn.Module):
@@ -56,13 +69,18 @@ def test_summary_counts_the_same_parameters():
 
 
 def test_a_profile(tmp_path):
-    spec = profile_slice(load(), "demo", "unet_tiny")
+    spec = profile_slice(load(), "demo", "unet_tiny").model_copy(update={"printed_classes": [9]})
     run(spec, str(tmp_path / "p.json"))
     profile = json.loads((tmp_path / "p.json").read_text())
     model = build_model("unet_tiny", 6)
     assert profile["parameters"] == sum(p.numel() for p in model.parameters())
     assert profile["classes"] == 6 and profile["input"] == [3, 512, 512]
+    assert profile["sizes"]["6"] == {name: profile[name] for name in SIZES}
+    # Each class more costs a filter and a bias of the head, and its output, there and back.
+    assert profile["sizes"]["9"]["parameters"] == profile["parameters"] + 3 * (16 + 1)
+    assert profile["sizes"]["9"]["memory_mb"] == profile["memory_mb"] + 3 * 2 * 4 * 512**2 / 2**20
     assert 0 < profile["latency_ms"] <= profile["latency_p95_ms"]
+    assert 0 < profile["train_step_ms"] <= profile["train_step_p95_ms"]
     # At least the input, the output and the two largest feature maps, 16 channels each, are alive at once.
     assert profile["peak_memory_mb"] > 4 * 512**2 * (3 + 6 + 2 * 16) / 2**20
     assert profile["device"]["kind"] == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -12,6 +12,22 @@ from satseg.errors import UserError
 CONFIG = load(ROOT / "config")
 
 
+PAPER = {
+    "title": "?",
+    "models": ["unet_*"],
+    "tables": [
+        {
+            "title": "?",
+            "device": "?",
+            "dataset": "demo",
+            "recipe": "demo",
+            "columns": [{"metric": "parameters", "classes": 9}],
+            "rows": {"unet_*": [1]},
+        }
+    ],
+}
+
+
 def changed(*path, value) -> Config:
     """The configuration with one value changed or added."""
     tree = CONFIG.model_dump(mode="json")
@@ -72,6 +88,8 @@ def test_every_slice_reads_back_as_it_was_written():
         (("study", "another"), CONFIG.study["demo"].model_dump(), set()),
         (("studies",), [], set()),
         (("models", "unet_shallow", "dropout"), 0.9, {"study"}),
+        (("papers", "another"), PAPER, {"profile"}),
+        (("papers", "faster_unet", "claims"), {}, set()),
     ],
 )
 def test_a_change_reaches_only_the_slices_it_can_matter_to(path, value, affected):
@@ -104,6 +122,22 @@ def test_evaluation_knows_of_augmentation_only_where_it_reaches_the_judged_tiles
     assert slices.evaluate_slice(CONFIG, "demo").augmentation is None
     config = changed("recipes", "demo", "augmentation", "everywhere", value=True)
     assert slices.evaluate_slice(config, "demo").augmentation == config.recipes["demo"].augmentation
+
+
+def test_a_study_sees_the_claims_it_tests_and_no_others():
+    spec = slices.study_slice(changed("study", "demo", "paper", value="faster_unet"), "demo")
+    assert spec.paper == CONFIG.papers["faster_unet"]
+    config = changed("study", "demo", "paper", value="faster_unet")
+    some = config.study["demo"].model_copy(update={"claims": ["short_is_slowest"]})
+    config = config.model_copy(update={"study": {"demo": some}})
+    assert list(slices.study_slice(config, "demo").paper.claims) == ["short_is_slowest"]
+
+
+def test_a_profile_measures_the_sizes_that_papers_printed():
+    assert slices.profile_slice(CONFIG, "demo", "unet_base").printed_classes == [5, 8]
+    assert slices.profile_slice(CONFIG, "loveda", "unet_base").printed_classes == [5]
+    assert slices.profile_slice(CONFIG, "demo", "unet_skinny").printed_classes == [5]
+    assert slices.profile_slice(CONFIG, "demo", "unet_tiny").printed_classes == []
 
 
 def test_path_goes_before_source():

@@ -1,15 +1,30 @@
 """The frame of every stage: arguments, logging, and errors as one line."""
 
 import argparse
+import errno
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from satseg.config import Strict
 from satseg.errors import UserError
 from satseg.slices import parse
 
 log = logging.getLogger("satseg")
+
+# What to do about what the system refuses.
+WAY = "see to that and run the same command again"
+WAYS = {
+    errno.ENOENT: "check the path, or run the stage that writes it",
+    errno.EACCES: "change the permissions, or use another folder",
+    errno.EPERM: "change the permissions, or use another folder",
+    errno.EROFS: "use a folder that can be written to",
+    errno.EEXIST: "it is in the way; remove it, or use another path",
+    errno.ENOTDIR: "a part of the path is a file; remove it, or use another path",
+    errno.EISDIR: "a file is expected there; remove the folder, or use another path",
+    errno.ENOSPC: "free some space and run the same command again",
+    errno.EDQUOT: "free some space and run the same command again",
+}
 
 
 def stage(
@@ -36,11 +51,31 @@ def stage(
     for flag, keywords in options.items():
         parser.add_argument(f"--{flag.replace('_', '-')}", **keywords)
     arguments = vars(parser.parse_args())
+    guarded(name, lambda: run(parse(slice_kind, arguments.pop("slice")), **arguments))
+
+
+def guarded(name: str, work: Callable[[], None]) -> None:
+    """Do the work of a program: its log goes to stderr, `UserError` and `OSError` end in one line and status 1."""
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)
     try:
-        run(parse(slice_kind, arguments.pop("slice")), **arguments)
+        work()
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: {error.filename or name}: {error.strerror or error}")
+        sys.exit(f"error: {trouble(error, name)}")
+
+
+def trouble(error: OSError, name: str) -> str:
+    """One line for what the system refused: the file (or `name`, where it says none), what, and what to do."""
+    what = " ".join((error.strerror or str(error) or type(error).__name__).split())
+    return f"{error.filename or name}: {what[0].lower()}{what[1:]}; {WAYS.get(error.errno, WAY)}"
+
+
+def columns(rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """A table for the terminal, heading first; the first `texts` columns are text, the others numbers."""
+    rows = [list(row) for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    places = [str.ljust if i < texts else str.rjust for i in range(len(widths))]
+    lines = ("  ".join(put(cell, n) for put, cell, n in zip(places, row, widths, strict=True)) for row in rows)
+    return "\n".join(f"  {line}".rstrip() for line in lines)

@@ -5,10 +5,13 @@
 
 import argparse
 import difflib
+import fnmatch
 import re
 import sys
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -31,6 +34,8 @@ PATTERNS = {
     "color": (r"^#[0-9A-Fa-f]{6}$", "a colour such as '#3C1098'"),
     "url": (r"^https?://\S+/[^/\s]+$", "the http or https address of a file"),
     "tile": (r"^[^{}]*\{scene\}[^{}]*\{k\}[^{}]*$", "a name with {scene} and after it {k}"),
+    "python": (r"^(\w[\w. -]*/)*\w[\w. -]*\.py$", "the path of a .py file below the working folder"),
+    "identifier": (r"^[A-Za-z_]\w*$", "the name of a class or function"),
     "checksum": (r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$", "md5: or sha256: and the digest in hex"),
 }
 Name = Annotated[str, StringConstraints(pattern=PATTERNS["name"][0])]
@@ -53,7 +58,12 @@ FIGURES = {
     "leakage": "svg",
     "cost": "svg",
 }
-TABLES = ("scores", "per_class", "models", "splits", "published")
+TABLES = ("scores", "per_class", "models", "splits", "published", "claims")
+# What models are compared by: sizes, measured times, and the metrics of scores.csv, over all classes and of one.
+SIZES = ("parameters", "memory_mb")
+TIMES = ("epoch_seconds", "train_step_ms", "latency_ms")
+METRICS = ("miou_d", "miou_i", "miou_c", "miou_published", "pixel_accuracy", "dice", "precision", "recall")
+CLASS_METRICS = ("iou", "iou_published", "dice", "precision", "recall")
 
 
 class Strict(BaseModel):
@@ -72,6 +82,8 @@ class LandClass(Strict):
     """What the class is called in tables and legends."""
     color: Color
     """Colour in figures and, where `masks` are colours, in the mask files."""
+    value: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Value in the mask files, where `masks` are indices; null for its position in the list, from 0."""
     unlabelled: bool = False
     """The annotators' "nothing said here": a recipe decides whether it counts as a class."""
 
@@ -83,6 +95,8 @@ class KaggleSource(Strict):
     """Which kind of source this is."""
     slug: str
     """`owner/name` of the dataset on Kaggle."""
+    bytes: Annotated[int, Field(ge=1)] | None = Field(None, exclude=True)  # decides nothing: in no slice
+    """Size of the download, for `snakemake estimate`; null where it is not known."""
 
 
 class HttpFile(Strict):
@@ -92,6 +106,8 @@ class HttpFile(Strict):
     """Where it lies."""
     checksum: Checksum
     """`md5:…` or `sha256:…`; what came over counts only if it agrees."""
+    bytes: Annotated[int, Field(ge=1)] | None = Field(None, exclude=True)
+    """Size of the archive, for `snakemake estimate`; null where it is not known."""
 
 
 class HttpSource(Strict):
@@ -134,6 +150,31 @@ class Layout(Strict):
     """Mask pixels are class colours, or class indices."""
 
 
+class Pixels(Strict):
+    """How the pixels of an image become the bands that models see: uint8, as they are or scaled."""
+
+    bands: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
+    """Bands to take, in this order, counted from 1; null for all."""
+    scale: Annotated[list[float], Field(min_length=2, max_length=2)] | list[list[float]] | None = None
+    """The values that become 0 and 255, as `[0, 10000]`, or such a pair for each band; what lies beyond is cut off.
+    null leaves 8-bit images as they are; others need it."""
+
+    @field_validator("scale")
+    @classmethod
+    def _pairs(cls, scale: list | None) -> list[list[float]] | None:
+        return [scale] if scale and not isinstance(scale[0], list) else scale
+
+    @model_validator(mode="after")
+    def _rising(self):
+        pairs = self.scale or []
+        for pair in pairs:
+            if len(pair) != 2 or not pair[0] < pair[1]:
+                raise ValueError(f"scale: {pair} is not a low value and a higher one, such as [0, 10000]")
+        if self.bands and len(pairs) not in (0, 1, len(self.bands)):
+            raise ValueError(f"scale: {len(pairs)} pairs for {len(self.bands)} bands; give one pair, or one each")
+        return self
+
+
 class OfficialScenes(Strict):
     """The publishers divided the scenes, and where a scene lies says how."""
 
@@ -168,7 +209,23 @@ class OfficialTiles(Strict):
         return set(self.lists)
 
 
-Official = Annotated[OfficialScenes | OfficialTiles, Field(discriminator="by")]
+class OfficialLists(Strict):
+    """The publishers divided the scenes, and list them by name, one a line."""
+
+    by: Literal["lists"]
+    """Which kind of official split this is."""
+    lists: dict[Subset, str]
+    """Path pattern of each subset's list of scenes."""
+    name: str = "{scene}"
+    """A scene's name in the lists, made of `{scene}` and the layout's fields, such as `{scene}.tif`."""
+
+    @property
+    def subsets(self) -> set[str]:
+        """Subsets there are."""
+        return set(self.lists)
+
+
+Official = Annotated[OfficialScenes | OfficialTiles | OfficialLists, Field(discriminator="by")]
 
 
 class Tiling(Strict):
@@ -178,7 +235,9 @@ class Tiling(Strict):
     """Where images and masks lie."""
     classes: Annotated[list[LandClass], Field(min_length=2, max_length=254)]
     """The classes, in the order of their index."""
-    gaps: list[Color] | list[Annotated[int, Field(ge=0, le=255)]] = []
+    pixels: Pixels = Pixels()
+    """Which bands of the images, and how they are scaled."""
+    gaps: list[Color] | list[Annotated[int, Field(ge=0, le=65535)]] = []
     """Mask colours (or indices) that mean no label at all; stored as 255."""
     tile_size: Annotated[int, Field(ge=32)]
     """Height and width of a tile in pixels."""
@@ -201,19 +260,51 @@ class Tiling(Strict):
         if self.official and not {"train", "val"} <= self.official.subsets:
             raise ValueError("official: has no train or no val; a training needs both")
         if isinstance(self.official, OfficialScenes):
-            fields = re.findall(r"\{(\w+)", self.layout.images)
-            if self.official.field not in fields:
-                raise ValueError(
-                    f"official.field: {self.official.field!r} is no field of layout.images; "
-                    f"allowed: {', '.join(sorted(set(fields)))}"
-                )
+            self._field_of_images("official.field", self.official.field)
+        if isinstance(self.official, OfficialLists):
+            for field in set(re.findall(r"\{(\w*)", self.official.name)) - {"scene"}:
+                self._field_of_images("official.name", field)
+        for field in re.findall(r"\{(\w*)", self.layout.scene):
+            self._field_of_images("layout.scene", field)
+        return self
+
+    def _field_of_images(self, key: str, field: str) -> None:
+        fields = sorted(set(re.findall(r"\{(\w+)", self.layout.images)))
+        if field not in fields:
+            raise ValueError(f"{key}: {field!r} is no field of layout.images; allowed: {', '.join(fields)}")
+
+    @model_validator(mode="after")
+    def _valued(self):
+        if self.layout.mask_values == "color" and any(c.value is not None for c in self.classes):
+            raise ValueError("classes: value is for masks of indices; these masks are colours")
+        twice = {v for v in self.mask_values if self.mask_values.count(v) > 1}
+        if twice:
+            raise ValueError(f"classes: value {min(twice)} occurs twice; a class without one has its position")
         return self
 
     @property
-    def official_here(self) -> OfficialScenes | OfficialTiles | None:
+    def mask_values(self) -> list[int]:
+        """Value of each class in masks of indices."""
+        return [i if c.value is None else c.value for i, c in enumerate(self.classes)]
+
+    @property
+    def official_here(self) -> OfficialScenes | OfficialTiles | OfficialLists | None:
         """The publishers' own split, where it holds for tiles of this size."""
         listed = isinstance(self.official, OfficialTiles)
         return None if listed and self.official.tile_size != self.tile_size else self.official
+
+
+class Expected(Strict):
+    """How large a dataset is, for telling beforehand what a study takes."""
+
+    scenes: Annotated[int, Field(ge=1)]
+    """Number of scenes."""
+    pixels: Annotated[int, Field(ge=1)]
+    """Pixels of all images together, per band."""
+    bands: Annotated[int, Field(ge=1)] = 3
+    """Bands."""
+    official: dict[Subset, Probability] = {}
+    """Shares of the publishers' own split."""
 
 
 class Dataset(Tiling):
@@ -229,6 +320,8 @@ class Dataset(Tiling):
     """A folder or zip the user already has; used instead of `source`."""
     source: Source | None = None
     """Where to get the scenes."""
+    expected: Expected | None = None
+    """What the publishers say of its size; for `snakemake estimate`, until the scenes are here."""
 
 
 class Split(Strict):
@@ -274,7 +367,7 @@ class Split(Strict):
         """Names of the subsets this split has; those an official one may have, for each dataset has its own."""
         return ["train", "val"] + (["test"] if self.test or self.unit == "official" else [])
 
-    def official_subsets(self, official: OfficialScenes | OfficialTiles) -> set[str]:
+    def official_subsets(self, official: OfficialScenes | OfficialTiles | OfficialLists) -> set[str]:
         """Subsets this split makes of the publishers' own."""
         return official.subsets | ({"test"} if self.test_from_val else set())
 
@@ -351,7 +444,22 @@ class SmpSpec(Strict):
         return 32
 
 
-ModelSpec = Annotated[UNetSpec | SmpSpec, Field(discriminator="family")]
+class PythonSpec(Strict):
+    """A model of your own: a class, or a function that makes it, in a Python file."""
+
+    family: Literal["python"]
+    """Which kind of model this is."""
+    file: Annotated[str, StringConstraints(pattern=PATTERNS["python"][0])]
+    """The file, relative to the folder Snakemake runs in; an edit of it trains anew."""
+    name: Annotated[str, StringConstraints(pattern=PATTERNS["identifier"][0])]
+    """Class or function in it, called as `name(num_classes=…, in_channels=…, **arguments)`."""
+    arguments: dict[str, Any] = {}
+    """Further arguments."""
+    stride: Annotated[int, Field(ge=1)] = 1
+    """Tile sizes must be a multiple of this."""
+
+
+ModelSpec = Annotated[UNetSpec | SmpSpec | PythonSpec, Field(discriminator="family")]
 
 
 # --- recipes ---------------------------------------------------------------------------------------------
@@ -462,6 +570,17 @@ class Training(Strict):
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 where the hardware has it, else 32-bit."""
 
+    @property
+    def rgb_only(self) -> dict[str, str]:
+        """Keys whose values need images of three bands, and what to set in their place."""
+        needs = {"augmentation.hue": "0"} if self.augmentation.hue else {}
+        return needs | ({"scaling": "unit"} if self.scaling == "imagenet" else {})
+
+    @property
+    def logical_batch_size(self) -> int:
+        """Tiles per optimizer step."""
+        return self.batch_size * self.accumulate
+
 
 class Evaluation(Strict):
     """What is judged."""
@@ -483,6 +602,203 @@ class Recipe(Training):
     """Dropout before the head of every model; null leaves each model its own."""
     evaluate: Evaluation = Evaluation()
     """What is judged."""
+
+
+# --- papers ----------------------------------------------------------------------------------------------
+
+
+class ProtocolLine(Strict):
+    """A line of the training configuration a paper printed."""
+
+    what: str
+    """What the paper calls it."""
+    printed: str
+    """What it says."""
+    keys: Annotated[dict[str, bool | int | float | str | None], Field(min_length=1)]
+    """The same as keys of a recipe (dotted) and their values."""
+
+
+class PaperMetric(Strict):
+    """A figure as a paper explains it."""
+
+    what: str
+    """What the paper calls it."""
+    printed: str
+    """How it explains it."""
+    ours: Literal[*SIZES, *TIMES, *METRICS, *CLASS_METRICS]
+    """What it is called here."""
+    note: str = ""
+    """Where the two differ."""
+
+
+class PaperColumn(Strict):
+    """A column of a published table of results."""
+
+    metric: Literal[*SIZES, "epoch_seconds", *METRICS, *CLASS_METRICS]
+    """What it holds."""
+    class_name: str = "all"
+    """Class, for a metric of one class."""
+    classes: Annotated[int, Field(ge=2)] | None = None
+    """Number of classes that printed sizes were counted with; for sizes only, and needed there."""
+
+    @model_validator(mode="after")
+    def _complete(self):
+        if (self.classes is None) == (self.metric in SIZES):
+            raise ValueError(f"{self.metric}: `classes` is for {' and '.join(SIZES)}, and needed there")
+        if self.metric not in (CLASS_METRICS if self.class_name != "all" else (*SIZES, *TIMES, *METRICS)):
+            raise ValueError(f"{self.metric}: there is none of class {self.class_name!r}")
+        return self
+
+
+class PrintedSize(Strict):
+    """A size that was counted with another number of classes than the others of its column."""
+
+    value: float
+    """The printed figure."""
+    classes: Annotated[int, Field(ge=2)]
+    """Number of classes it was counted with."""
+
+
+class Printed(NamedTuple):
+    """One printed figure."""
+
+    column: PaperColumn
+    value: float
+    classes: int | None
+
+
+class PaperTable(Strict):
+    """A published table of results, a row per model."""
+
+    title: str
+    """Number and name of the table."""
+    device: str
+    """Where it was measured."""
+    dataset: str
+    """Dataset it is about."""
+    recipe: str
+    """Recipe whose cells it is compared with."""
+    columns: Annotated[list[PaperColumn], Field(min_length=1)]
+    """What the columns hold."""
+    rows: Annotated[dict[str, list[float | PrintedSize]], Field(min_length=1)]
+    """Figures of each model (of `models`), in the order of the columns."""
+
+    @model_validator(mode="after")
+    def _full(self):
+        for model, figures in self.rows.items():
+            if len(figures) != len(self.columns):
+                raise ValueError(f"rows: {model} has {len(figures)} figures; there are {len(self.columns)} columns")
+            for column, figure in zip(self.columns, figures, strict=True):
+                if isinstance(figure, PrintedSize) and column.metric not in SIZES:
+                    raise ValueError(f"rows: {model}: {column.metric} does not depend on the number of classes")
+        return self
+
+    def row(self, model: str) -> list[Printed]:
+        """The printed figures of a model; none where the table has no such row."""
+        found = next((figures for name, figures in self.rows.items() if fnmatchcase(model, name)), [])
+        sized = [f if isinstance(f, PrintedSize) else None for f in found]
+        return [
+            Printed(column, size.value if size else figure, size.classes if size else column.classes)
+            for column, figure, size in zip(self.columns, found, sized, strict=False)
+        ]
+
+    def column(self, metric: str) -> dict[str, float]:
+        """Row → printed figure of all classes together; empty where the table has no such column."""
+        printed = ((name, figure) for name in self.rows for figure in self.row(name))
+        return {n: f.value for n, f in printed if (f.column.metric, f.column.class_name) == (metric, "all")}
+
+
+class Claim(Strict):
+    """What every claim has."""
+
+    text: str
+    """The claim, in a sentence."""
+
+
+class RankClaim(Claim):
+    """Which place a model takes among the paper's."""
+
+    test: Literal["rank"]
+    """Which kind of claim this is."""
+    by: Annotated[list[Literal[*TIMES, *METRICS]], Field(min_length=1)]
+    """What it is about; each is tested by itself."""
+    model: str
+    """The model, as in `models`."""
+    order: Literal["lowest", "highest"]
+    """Which end the places count from."""
+    place: Annotated[int, Field(ge=1)]
+    """The place."""
+    or_better: bool = False
+    """A place nearer to that end will do too."""
+
+
+class FollowsClaim(Claim):
+    """A time follows one size of the models rather than another."""
+
+    test: Literal["follows"]
+    """Which kind of claim this is."""
+    by: Annotated[list[Literal[*TIMES]], Field(min_length=1)]
+    """The time; each is tested by itself."""
+    size: Literal[*SIZES]
+    """The size it follows."""
+    rather_than: Literal[*SIZES]
+    """The size it does not follow."""
+
+
+class RareClassesClaim(Claim):
+    """Classes with few training pixels score lowest."""
+
+    test: Literal["rare_classes"]
+    """Which kind of claim this is."""
+    by: Annotated[list[Literal[*CLASS_METRICS]], Field(min_length=1)]
+    """What it is about; each is tested by itself."""
+
+
+class NoGainClaim(Claim):
+    """None of these recipes is better than the baseline on every dataset."""
+
+    test: Literal["no_gain"]
+    """Which kind of claim this is."""
+    by: Annotated[list[Literal[*METRICS]], Field(min_length=1)]
+    """What it is about; each is tested by itself."""
+    baseline: str
+    """Recipe they are compared with."""
+    recipes: str
+    """Names of the recipes that were tried, as a pattern."""
+    gain: Annotated[float, Field(gt=0)] = 0.01
+    """Less than this is no gain."""
+
+
+class Paper(Strict):
+    """What a paper printed and claims, to be compared with our own results."""
+
+    title: str
+    """Title and authors."""
+    models: Annotated[list[str], Field(min_length=1)]
+    """Its models, by their names here; a pattern such as `unet*` takes in variants."""
+    protocol: list[ProtocolLine] = []
+    """Its training configuration."""
+    metrics: list[PaperMetric] = []
+    """Its explanations of what it measures."""
+    tables: list[PaperTable] = []
+    """Its tables of results."""
+    claims: dict[
+        Name, Annotated[RankClaim | FollowsClaim | RareClassesClaim | NoGainClaim, Field(discriminator="test")]
+    ] = {}
+    """Its claims, by name."""
+
+    @model_validator(mode="after")
+    def _own_models(self):
+        named = [(f"tables.{i}.rows", name) for i, table in enumerate(self.tables) for name in table.rows]
+        named += [(f"claims.{n}.model", c.model) for n, c in self.claims.items() if isinstance(c, RankClaim)]
+        for key, name in named:
+            if name not in self.models:
+                raise ValueError(f"{key}: {name!r} is not among models ({', '.join(self.models)})")
+        return self
+
+    def own(self, models: Iterable[str]) -> list[str]:
+        """Those of `models` that are the paper's."""
+        return [m for m in models if any(fnmatchcase(m, pattern) for pattern in self.models)]
 
 
 # --- studies ---------------------------------------------------------------------------------------------
@@ -526,6 +842,30 @@ class Study(Strict):
     """Figures of the report, in order."""
     published: list[PublishedFigure] = []
     """Numbers to compare with."""
+    paper: str | None = None
+    """Name from papers.yaml: what that paper printed and claims is shown beside our results."""
+    claims: list[str] | None = None
+    """Which of the paper's claims to test; null for all."""
+
+
+# --- predictions -----------------------------------------------------------------------------------------
+
+
+class Prediction(Strict):
+    """Scenes that `snakemake predict` turns into class maps with a trained cell."""
+
+    scenes: str
+    """Path pattern of the scenes, such as `/data/new/*.tif`; maps are named like them, but for the ending."""
+    dataset: str
+    """Dataset the model was trained on."""
+    model: str
+    """The model."""
+    recipe: str
+    """Recipe it was trained with."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the training."""
+    weights: Literal["best", "final"] = "best"
+    """Weights of the best epoch, or of the last."""
 
 
 class Config(Strict):
@@ -533,6 +873,8 @@ class Config(Strict):
 
     studies: list[str] = []
     """Studies that plain `snakemake` builds."""
+    predictions: dict[Name, Prediction] = {}
+    """What `snakemake predict` makes, by name: `results/predictions/<name>/<scene>.tif`."""
     datasets: dict[Name, Dataset]
     """Datasets by name."""
     splits: dict[Name, Split]
@@ -541,6 +883,8 @@ class Config(Strict):
     """Models by name."""
     recipes: dict[Name, Recipe]
     """Recipes by name."""
+    papers: dict[Name, Paper] = {}
+    """Papers by name."""
     study: dict[Name, Study] = {}
     """Studies by name, one file each in `studies/`."""
 
@@ -549,41 +893,45 @@ class Config(Strict):
 
 FILES = {
     "studies": "config.yaml",
+    "predictions": "config.yaml",
     "datasets": "datasets.yaml",
     "splits": "splits.yaml",
     "models": "models.yaml",
     "recipes": "recipes.yaml",
+    "papers": "papers.yaml",
 }
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load(folder: str | Path = ROOT / "config", overrides: dict | None = None, origin: str = "--configfile") -> Config:
+def load(folder: str | Path | None = None, overrides: dict | None = None, origin: str = "--configfile") -> Config:
     """Read, merge and check the configuration.
 
     Args:
-        folder: the folder of `config.yaml` and its siblings.
+        folder: the folder of `config.yaml` and its siblings; by default `config/` of the working directory,
+            or the project's own where that has none.
         overrides: values that go over those of the files (what `--configfile` brought).
         origin: how messages name the place the overrides came from.
 
     Raises:
         UserError: one line per mistake: file, key, value, what is allowed, nearest match.
     """
-    folder = Path(folder)
+    here = Path("config")
+    folder = Path(folder or (here if (here / FILES["studies"]).is_file() else ROOT / "config"))
     raw: dict[str, Any] = {}
-    for key, name in FILES.items():
-        raw |= _read(folder / name, key)
+    for name in dict.fromkeys(FILES.values()):
+        raw |= _read(folder / name, [key for key, file in FILES.items() if file == name])
     raw["study"] = {path.stem: _parse(path) for path in sorted((folder / "studies").glob("*.yaml"))}
 
     def place(key: tuple) -> str:
         if _holds(overrides or {}, key):
-            return origin
+            return f"{origin}: study.{key[1]}" if key[0] == "study" and len(key) > 1 else origin
         if key and key[0] == "study":
             return f"{_shown(folder)}/studies/{key[1]}.yaml"
         return f"{_shown(folder)}/{FILES.get(key[0], 'config.yaml') if key else 'config.yaml'}"
 
     for key in overrides or {}:
-        if key not in FILES:
-            raise UserError(_line(origin, (key,), (overrides or {})[key], "unknown key", list(FILES)))
+        if key not in Config.model_fields:
+            raise UserError(_line(origin, (key,), (overrides or {})[key], "unknown key", list(Config.model_fields)))
     raw = _merge(raw, overrides or {})
     try:
         config = Config.model_validate(raw)
@@ -594,16 +942,64 @@ def load(folder: str | Path = ROOT / "config", overrides: dict | None = None, or
     return config
 
 
+def load_with(files: list[str]) -> Config:
+    """The configuration with these YAML files over it, as `snakemake --configfile` reads them.
+
+    Raises:
+        UserError: as `load`.
+    """
+    overrides: dict = {}
+    for file in files:
+        overrides = _merge(overrides, _parse(Path(file)))
+    return load(overrides=overrides, origin=", ".join(files))
+
+
+MERGE = "tag:yaml.org,2002:merge"  # what `<<` is
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as data: no tag runs code, and no key may occur twice, for the first would be lost without a word."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """A mapping of distinct keys, as it stands in the file: merge keys are resolved later."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != MERGE):
+            if key.value in seen:
+                problem = f"key {key.value!r} occurs twice; keep one of them"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return node
+
+    def construct_undefined(self, node: yaml.Node) -> None:
+        """A tag such as `!!python/object`."""
+        raise yaml.MarkedYAMLError(
+            problem=f"tag {node.tag!r} is not read; write plain text, numbers, lists and keys",
+            problem_mark=node.start_mark,
+        )
+
+
+_Loader.add_constructor(None, _Loader.construct_undefined)
+
+
 def read_yaml(path: str | Path) -> Any:
     """Parse one YAML file, safely; a mistake in it is a `UserError` with file and line."""
+    shown = _shown(Path(path))
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
-        raise UserError(f"{_shown(Path(path))}: no such file") from None
+        raise UserError(f"{shown}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{shown}: not a readable file: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{shown}: not UTF-8 text; save it as UTF-8") from None
+    except RecursionError:
+        raise UserError(f"{shown}: not valid YAML: nested too deeply") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{_shown(Path(path))}{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UserError(f"{shown}{where}: not valid YAML: {problem}") from None
 
 
 def _parse(path: Path) -> dict:
@@ -614,11 +1010,11 @@ def _parse(path: Path) -> dict:
     return value
 
 
-def _read(path: Path, key: str) -> dict:
+def _read(path: Path, keys: list[str]) -> dict:
     values = _parse(path)
     for found in values:
-        if found != key:
-            raise UserError(_line(_shown(path), (found,), values[found], "unknown key", [key]))
+        if found not in keys:
+            raise UserError(_line(_shown(path), (found,), values[found], "unknown key", keys))
     return values
 
 
@@ -753,6 +1149,9 @@ def _check_names(config: Config, place: Any) -> None:
 
     for i, name in enumerate(config.studies):
         known(("studies", i), name, config.study, "study")
+    for name, prediction in config.predictions.items():
+        for kind in ("dataset", "model", "recipe"):
+            known(("predictions", name, kind), getattr(prediction, kind), getattr(config, f"{kind}s"), kind)
     for name, recipe in config.recipes.items():
         known(("recipes", name, "split"), recipe.split, config.splits, "split")
         key = ("recipes", name, "evaluate", "subset")
@@ -776,6 +1175,47 @@ def _check_names(config: Config, place: Any) -> None:
             for kind in ("dataset", "model", "recipe"):
                 key = ("study", name, "published", i, kind)
                 known(key, getattr(figure, kind), getattr(study, f"{kind}s"), f"{kind} in this study")
+        if study.paper is not None:
+            known(("study", name, "paper"), study.paper, config.papers, "paper")
+        claims = config.papers[study.paper].claims if study.paper else {}
+        for i, claim in enumerate(study.claims or []):
+            known(("study", name, "claims", i), claim, claims, "claim of this study's paper")
+    for name, paper in config.papers.items():
+        _check_paper(config, ("papers", name), paper, known)
+
+
+def _check_paper(config: Config, at: tuple, paper: Paper, known: Any) -> None:
+    """Every name a paper's entry mentions is there: models, recipes and their keys, datasets and their classes."""
+    for i, pattern in enumerate(paper.models):
+        found = [pattern, *config.models] if fnmatch.filter(config.models, pattern) else config.models
+        known((*at, "models", i), pattern, found, "model")
+    for i, line in enumerate(paper.protocol):
+        for key in line.keys:
+            found = [key] if recipe_key(key) else Recipe.model_fields
+            known((*at, "protocol", i, "keys", key), key, found, "key of a recipe")
+    for i, table in enumerate(paper.tables):
+        here = (*at, "tables", i)
+        known((*here, "dataset"), table.dataset, config.datasets, "dataset")
+        known((*here, "recipe"), table.recipe, config.recipes, "recipe")
+        dataset = config.datasets[table.dataset]
+        classes = [dataset.classes[k].name for k in counted_classes(dataset, config.recipes[table.recipe])]
+        for k, column in enumerate(table.columns):
+            key = (*here, "columns", k, "class_name")
+            known(key, column.class_name, ["all", *classes], f"class that counts in {table.dataset!r}")
+    for name, claim in paper.claims.items():
+        if isinstance(claim, NoGainClaim):
+            here = (*at, "claims", name)
+            known((*here, "baseline"), claim.baseline, config.recipes, "recipe")
+            matching = fnmatch.filter(config.recipes, claim.recipes)
+            known((*here, "recipes"), claim.recipes, [claim.recipes] if matching else config.recipes, "recipe")
+
+
+def recipe_key(key: str) -> bool:
+    """Whether a dotted key is one of a recipe's, or a property of it."""
+    kinds: list = [Recipe]
+    for part in key.split("."):
+        kinds = [below for kind in kinds for below in _step(kind, part)]
+    return bool(kinds) or isinstance(getattr(Recipe, key, None), property)
 
 
 def _check_cells(config: Config, place: Any) -> None:
@@ -786,24 +1226,57 @@ def _check_cells(config: Config, place: Any) -> None:
                 key = ("datasets", dataset_name, "path")
                 raise UserError(_line(place(key), key, None, "give the folder or zip of the data, or a source"))
             for model_name in study.models:
-                stride = config.models[model_name].stride
-                if dataset.tile_size % stride:
-                    key = ("datasets", dataset_name, "tile_size")
-                    raise UserError(
-                        _line(place(key), key, dataset.tile_size, f"study {name!r} trains {model_name!r} on it")
-                        + f"; allowed: multiples of {stride}"
-                        + f"; nearest: {max(stride, round(dataset.tile_size / stride) * stride)}"
-                    )
+                _check_model(config, name, dataset_name, model_name, place)
             for recipe_name in study.recipes:
-                recipe = config.recipes[recipe_name]
                 _check_official(config, name, dataset_name, recipe_name, place)
-                if len(counted_classes(dataset, recipe)) < 2:
-                    key = ("datasets", dataset_name, "classes")
-                    raise UserError(
-                        f"{place(key)}: {_dotted(key)}: fewer than two classes count under recipe "
-                        f"{recipe_name!r}; add classes that are not `unlabelled`, or set the recipe's "
-                        f"count_unlabelled: true"
-                    )
+                _check_recipe(config, name, dataset_name, recipe_name, place)
+
+
+def _check_model(config: Config, study: str, dataset: str, model: str, place: Any) -> None:
+    """A study's model needs tiles it can halve often enough; one of the user's own needs its file."""
+    spec, size = config.models[model], config.datasets[dataset].tile_size
+    if size % spec.stride:
+        key = ("datasets", dataset, "tile_size")
+        raise UserError(
+            _line(place(key), key, size, f"study {study!r} trains {model!r} on it")
+            + f"; allowed: multiples of {spec.stride}"
+            + f"; nearest: {max(spec.stride, round(size / spec.stride) * spec.stride)}"
+        )
+    if isinstance(spec, PythonSpec) and not Path(spec.file).is_file():
+        key = ("models", model, "file")
+        raise UserError(_line(place(key), key, spec.file, f"no such file in {Path.cwd()}"))
+
+
+def _check_recipe(config: Config, study: str, dataset: str, recipe: str, place: Any) -> None:
+    """A study's recipe must leave two classes, and fit the bands and the models."""
+    entry, chosen = config.datasets[dataset], config.recipes[recipe]
+    if len(counted_classes(entry, chosen)) < 2:
+        key = ("datasets", dataset, "classes")
+        raise UserError(
+            f"{place(key)}: {_dotted(key)}: fewer than two classes count under recipe {recipe!r}; add classes that "
+            f"are not `unlabelled`, or set the recipe's count_unlabelled: true"
+        )
+    if entry.pixels.bands:
+        check_bands(chosen, len(entry.pixels.bands), f"{place(('recipes', recipe))}: recipes.{recipe}", dataset)
+    for model in config.study[study].models:
+        if chosen.head_dropout is not None and isinstance(config.models[model], PythonSpec):
+            key = ("recipes", recipe, "head_dropout")
+            problem = f"study {study!r} trains {model!r} with it, whose own file decides that; use another recipe"
+            raise UserError(_line(place(key), key, chosen.head_dropout, problem))
+
+
+def check_bands(recipe: Training, bands: int, where: str, dataset: str) -> None:
+    """Refuse a recipe that needs images of three bands for a dataset of another number.
+
+    Raises:
+        UserError: it needs three; `where` says which recipe of which file it is.
+    """
+    if bands != 3:
+        for key, other in recipe.rgb_only.items():
+            raise UserError(
+                f"{where}.{key}: needs images of 3 bands; {dataset!r} has {bands}; use {other}, "
+                f"or choose three with the dataset's pixels.bands"
+            )
 
 
 def _check_official(config: Config, study: str, dataset: str, recipe: str, place: Any) -> None:

@@ -76,7 +76,9 @@ def _type(value: dict) -> str:
     if kind == "array":
         return f"list of {_type(value.get('items', {}))}"
     if kind == "object":
-        return f"keys with {_type(value.get('additionalProperties', {}))}"
+        # Keys that must look like names come as a pattern; what may be anything comes as `true`.
+        entries = [*value.get("patternProperties", {}).values(), value.get("additionalProperties")]
+        return f"keys with {_type(entries[0] if isinstance(entries[0], dict) else {})}"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = ", ".join(f"{sign} {value[b]:g}" for b, sign in bounds.items() if b in value)
     names = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}

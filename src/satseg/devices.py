@@ -1,5 +1,6 @@
 """The device that work runs on: which, how precise, how much memory."""
 
+import ctypes
 import os
 import platform
 import resource
@@ -35,6 +36,21 @@ def peak_memory_mb() -> float:
     if device().type == "cuda":
         return torch.cuda.max_memory_allocated(device()) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def keep_memory() -> None:
+    """Let this process keep the memory it frees, for the next step asks for the same again.
+
+    By default glibc hands large blocks back and gets them anew, page by page: a quarter of a training step on a CPU.
+    Elsewhere, as with another C library, nothing changes.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    trim_threshold, mmap_max = -1, -4  # numbers of malloc.h
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, -1)
 
 
 def resolve_precision(wanted: str) -> str:

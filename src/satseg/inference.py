@@ -6,14 +6,14 @@ from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from satseg.config import ModelSpec
 from satseg.data.loader import normalise, to_unit
+from satseg.data.store import NO_LABEL, Origin
 from satseg.errors import UserError
 from satseg.files import atomic
-from satseg.metrics import NO_LABEL
 
 FORMAT = 1
 
@@ -31,6 +31,14 @@ class Segmenter(NamedTuple):
     batch_size: int
     scaling: str
     precision: str
+    bands: int = 3
+    stride: int = 1
+    """Heights and widths of images must be multiples of this."""
+    tile_size: int = 512
+    """Height and width of the tiles it was trained on."""
+    dataset: str = ""
+    origin: Origin = Origin()
+    """What those tiles' images were."""
 
 
 def save_weights(path: str | Path, model: nn.Module, spec: ModelSpec, bands: int, **meta) -> None:
@@ -63,10 +71,14 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
         model = build_model(spec, len(content["classes"]), bands)
         model.load_state_dict(weights)
         model = model.to(device, memory_format=torch.channels_last).eval()
-        return Segmenter(model=model, **content)
+        # Files written before there was one hold no origin.
+        origin = Origin.model_validate(content.pop("origin", {}))
+        return Segmenter(model=model, bands=bands, stride=spec.stride, origin=origin, **content)
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights; train the cell first") from None
-    except (UnpicklingError, RuntimeError, KeyError, EOFError, AttributeError, TypeError):
+    except PermissionError:
+        raise
+    except (UnpicklingError, RuntimeError, KeyError, EOFError, OSError, AttributeError, TypeError, ValidationError):
         raise UserError(f"{path}: not weights of this program, or damaged; train the cell again") from None
 
 
@@ -78,14 +90,20 @@ def autocast(device: torch.device, precision: str):
 
 def choose(logits: torch.Tensor, counted: list[int]) -> torch.Tensor:
     """Logits [B, C, H, W] → positions in `counted` of the likeliest counted class, int64 [B, H, W]."""
-    return logits[:, counted].argmax(1)
+    # A running maximum: `argmax` over the third but last dimension is many times slower on a CPU.
+    best = logits[:, counted[0]]
+    chosen = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+    for position, index in enumerate(counted[1:], start=1):
+        chosen = torch.maximum(chosen, (logits[:, index] > best).to(torch.uint8) * position)
+        best = torch.maximum(best, logits[:, index])
+    return chosen.long()
 
 
 def positions(masks: torch.Tensor, counted: list[int]) -> torch.Tensor:
     """Class indices [B, H, W] → int64 positions in `counted`; 255 for every other value."""
     lookup = torch.full((256,), NO_LABEL, device=masks.device)
     lookup[counted] = torch.arange(len(counted), device=masks.device)
-    return lookup[masks.long()]
+    return lookup.index_select(0, masks.flatten().int()).reshape(masks.shape)
 
 
 @torch.inference_mode()
@@ -96,7 +114,16 @@ def predict(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
         segmenter: a trained model.
         images: uint8 [B, C, H, W], or float in [0, 1].
     """
+    return choose(_logits(segmenter, images), segmenter.counted)
+
+
+@torch.inference_mode()
+def probabilities(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
+    """Images as `predict` takes them → probabilities of the counted classes, float32 [B, counted, H, W]."""
+    return _logits(segmenter, images)[:, segmenter.counted].float().softmax(1)
+
+
+def _logits(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
     unit = images if images.is_floating_point() else to_unit(images)
     with autocast(images.device, segmenter.precision):
-        logits = segmenter.model(normalise(unit, segmenter.scaling))
-    return choose(logits, segmenter.counted)
+        return segmenter.model(normalise(unit, segmenter.scaling))

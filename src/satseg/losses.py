@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from satseg.config import Loss
-from satseg.metrics import NO_LABEL
+from satseg.data.store import NO_LABEL
 
 
 def build_loss(spec: Loss, class_weights: torch.Tensor | None) -> nn.Module:

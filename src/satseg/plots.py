@@ -23,8 +23,9 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox, ScaledTranslation
 
-from satseg.config import LandClass, ModelSpec, SmpSpec, UNetSpec
-from satseg.metrics import MAJORITY, NO_LABEL
+from satseg.config import LandClass, ModelSpec, PythonSpec, SmpSpec, UNetSpec
+from satseg.data.store import NO_LABEL
+from satseg.metrics import MAJORITY
 
 METRICS = {
     "jaccard": "Jaccard",
@@ -408,7 +409,7 @@ LEFT, RIGHT = 0.72, 0.12  # margins in inches
 
 @styled
 def architecture(models: Mapping[str, ModelSpec], inputs: Sequence[Input], parameters: Mapping[str, float]) -> Figure:
-    """A drawing of each U-Net and a card for each model of a library.
+    """A drawing of each U-Net and a card for each other model.
 
     Args:
         models: name → specification, in the study's order.
@@ -417,7 +418,7 @@ def architecture(models: Mapping[str, ModelSpec], inputs: Sequence[Input], param
     """
     unets = {name: spec for name, spec in models.items() if isinstance(spec, UNetSpec)}
     drawn = {name: unet_columns(spec, inputs[0]) for name, spec in unets.items()}
-    cards = {name: spec for name, spec in models.items() if isinstance(spec, SmpSpec)}
+    cards = {name: spec for name, spec in models.items() if name not in unets}
     panel, card_rows = BOX + TABLE + 0.66, ceil(len(cards) / 2)
     height = 0.62 + len(drawn) * panel + (0.35 if drawn else 0) + card_rows * 0.8
     figure = Figure((WIDTH, height))
@@ -539,13 +540,21 @@ def _arrow_key(axes: Axes, y: float) -> None:
         x += 0.7 + 0.073 * len(text)
 
 
-def _draw_card(axes: Axes, left: float, top: float, name: str, spec: SmpSpec, parameters: float | None) -> None:
+def _draw_card(
+    axes: Axes, left: float, top: float, name: str, spec: SmpSpec | PythonSpec, parameters: float | None
+) -> None:
     style = {"boxstyle": "round,pad=0,rounding_size=0.06", "fc": "#F6F8FA", "ec": FAINT, "lw": 0.8}
     axes.add_patch(FancyBboxPatch((left + 0.05, top - 0.68), WIDTH / 2 - 0.2, 0.6, **style))
-    weights = f"{spec.encoder_weights} weights" if spec.encoder_weights else "random weights"
     axes.text(left + 0.17, top - 0.17, name, va="top", fontsize=9.5, weight="bold")
-    text = f"{_millions(parameters)}{spec.architecture}, encoder {spec.encoder}, {weights}"
+    text = f"{_millions(parameters)}{_card_text(spec)}"
     axes.text(left + 0.17, top - 0.4, text, va="top", fontsize=7.5, color=MUTED)
+
+
+def _card_text(spec: SmpSpec | PythonSpec) -> str:
+    if isinstance(spec, PythonSpec):
+        return f"{spec.name} of {spec.file}"
+    weights = f"{spec.encoder_weights} weights" if spec.encoder_weights else "random weights"
+    return f"{spec.architecture}, encoder {spec.encoder}, {weights}"
 
 
 # --- histories -------------------------------------------------------------------------------------------

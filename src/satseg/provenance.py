@@ -9,6 +9,7 @@ from pathlib import Path
 
 from satseg.config import ROOT
 from satseg.files import sha256
+from satseg.outputs import read_json
 
 PACKAGES = (
     "satseg",
@@ -41,7 +42,7 @@ def _git(*arguments: str) -> str | None:
 
 def data_digest(manifest: str | Path) -> str:
     """Hash of what a manifest lists, wherever the files lie."""
-    files = json.loads(Path(manifest).read_text(encoding="utf-8"))["files"]
+    files = read_json(manifest, ["files"])["files"]
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 

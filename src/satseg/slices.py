@@ -13,6 +13,8 @@ from satseg.config import (
     Layout,
     ModelSpec,
     Official,
+    Paper,
+    Pixels,
     Recipe,
     Source,
     Split,
@@ -48,12 +50,14 @@ class DownloadSlice(Strict):
 
 
 class TileSlice(Strict):
-    """For `tile`; `colors` only where the masks are colours."""
+    """For `tile`; `colors` only where the masks are colours, `values` where they are not the class indices."""
 
     dataset: str
     layout: Layout
     classes: list[str]
     colors: list[str] | None
+    values: list[int] | None = None
+    pixels: Pixels = Pixels()
     gaps: list[str] | list[int]
     tile_size: int
     groups: list[list[str]]
@@ -83,6 +87,13 @@ class EvaluateSlice(Strict):
     augmentation: Augmentation | None = None
 
 
+class PredictSlice(Strict):
+    """For `predict`: how its maps look."""
+
+    colors: dict[str, str]
+    """Colour of each class, by name."""
+
+
 class ProfileSlice(Strict):
     """For `profile`."""
 
@@ -90,6 +101,8 @@ class ProfileSlice(Strict):
     model_name: str
     model: ModelSpec
     classes: int
+    printed_classes: list[int]
+    """Other numbers of classes that papers printed this model's size with."""
 
 
 class StudyDataset(Strict):
@@ -109,6 +122,8 @@ class StudySlice(Strict):
     datasets: dict[str, StudyDataset]
     models: dict[str, ModelSpec]
     recipes: dict[str, Recipe]
+    paper: Paper | None = None
+    """What to compare with; of its claims, those the study tests."""
 
     @property
     def cells(self) -> list[Cell]:
@@ -146,6 +161,8 @@ def tile_slice(config: Config, dataset: str) -> TileSlice:
         layout=entry.layout,
         classes=[c.name for c in entry.classes],
         colors=[c.color for c in entry.classes] if by_color else None,
+        values=None if by_color or entry.mask_values == list(range(len(entry.classes))) else entry.mask_values,
+        pixels=entry.pixels,
         gaps=entry.gaps,
         tile_size=entry.tile_size,
         groups=entry.groups,
@@ -179,22 +196,68 @@ def evaluate_slice(config: Config, recipe: str) -> EvaluateSlice:
     return EvaluateSlice(evaluate=chosen.evaluate, augmentation=judged)
 
 
+def predict_slice(config: Config, prediction: str) -> PredictSlice:
+    """How the maps of a prediction look."""
+    classes = config.datasets[config.predictions[prediction].dataset].classes
+    return PredictSlice(colors={c.name: c.color for c in classes})
+
+
+def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
+    """Scene → file, of every scene that a prediction's pattern matches.
+
+    Raises:
+        UserError: there is none, or two would have the same map.
+    """
+    pattern = config.predictions[prediction].scenes
+    found: dict[str, Path] = {}
+    wanted = Path(pattern).expanduser()
+    for path in sorted(Path(wanted.anchor).glob(str(wanted.relative_to(wanted.anchor)))):
+        other = found.setdefault(path.stem, path)
+        if other != path:
+            raise UserError(
+                f"predictions.{prediction}.scenes: {other} and {path} would have the same map; give each folder or "
+                f"ending a prediction of its own"
+            )
+    if not found:
+        raise UserError(f"predictions.{prediction}.scenes: {pattern}: no such file; correct the pattern")
+    return found
+
+
+def prediction_weights(config: Config, prediction: str) -> Path:
+    """The weights file a prediction is made with."""
+    chosen = config.predictions[prediction]
+    cell = Cell(**chosen.model_dump(include=set(Cell.model_fields)))
+    return Path("results/runs", cell.path, f"{chosen.weights}.pt")
+
+
 def profile_slice(config: Config, dataset: str, model: str) -> ProfileSlice:
     """What decides the cost of a model on a dataset."""
     classes = len(config.datasets[dataset].classes)
-    return ProfileSlice(dataset=dataset, model_name=model, model=config.models[model], classes=classes)
+    tables = [table for paper in config.papers.values() for table in paper.tables]
+    printed = {figure.classes for table in tables for figure in table.row(model)} - {None, classes}
+    return ProfileSlice(
+        dataset=dataset,
+        model_name=model,
+        model=config.models[model],
+        classes=classes,
+        printed_classes=sorted(printed),
+    )
 
 
 def study_slice(config: Config, study: str) -> StudySlice:
     """What a study shows."""
     chosen = config.study[study]
     datasets = {name: config.datasets[name] for name in chosen.datasets}
+    paper = config.papers[chosen.paper] if chosen.paper else None
+    if paper and chosen.claims is not None:
+        paper = paper.model_copy(update={"claims": {name: paper.claims[name] for name in chosen.claims}})
     return StudySlice(
         name=study,
         study=chosen,
         datasets={n: d.model_dump(include=set(StudyDataset.model_fields)) for n, d in datasets.items()},
         models={name: config.models[name] for name in chosen.models},
         recipes={name: config.recipes[name] for name in chosen.recipes},
+        paper=paper,
     )
 
 

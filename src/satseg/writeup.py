@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from satseg.claims import HOLDS, RESULTS, Finding, overall
 from satseg.comparison import Comparison, Gap, Result, Score, answer, gap_sentence, listing, signed
+from satseg.config import SIZES, Paper, PaperColumn, PaperTable, Printed, Recipe
 from satseg.markdown import bullets, escape, table
 from satseg.metrics import DEFINITIONS
 from satseg.slices import StudySlice
@@ -20,6 +22,8 @@ MEANINGS = DEFINITIONS | {
     "activations_mb": "The outputs of the layers in one forward pass, each counted once.",
     "gflops": "Billions of floating-point operations of one forward pass; a multiply-add is two.",
     "latency_ms": "Median time of one forward pass of one image in 32-bit, measured.",
+    "train_step_ms": "Median time of a forward and a backward pass of one image and a step of the optimizer, in "
+    "32-bit, measured.",
     "peak_memory_mb": "Most memory a forward pass of one image takes, weights included, measured.",
     "epoch_seconds": "Training plus validation, mean over all epochs.",
 }
@@ -40,6 +44,7 @@ LABELS = {
     "activations_mb": "Activations (MB)",
     "gflops": "GFLOP",
     "latency_ms": "Latency (ms)",
+    "train_step_ms": "Training step (ms)",
     "peak_memory_mb": "Peak memory (MB)",
     "epoch_seconds": "Epoch (s)",
 }
@@ -142,8 +147,8 @@ def marked(c: Comparison, r: Result) -> str:
 # --- models, splits, published figures -------------------------------------------------------------------
 
 
-def models(spec: StudySlice, costs: pd.DataFrame, profiles: dict[tuple[str, str], dict]) -> str:
-    """models.md: what each model costs, from the frame of models.csv."""
+def models(spec: StudySlice, costs: pd.DataFrame, profiles: dict[tuple[str, str], dict], speed: pd.DataFrame) -> str:
+    """models.md: what each model costs, and their order by speed, from the frames of models.csv and speed.csv."""
     digits = {"parameters": 0, "memory_mb": 2, "activations_mb": 1, "gflops": 1, "latency_ms": 1}
     digits |= {"peak_memory_mb": 1, "epoch_seconds": 1}
     parts = ["# Models"]
@@ -165,8 +170,33 @@ def models(spec: StudySlice, costs: pd.DataFrame, profiles: dict[tuple[str, str]
             f"## {escape(title)}",
             f"Profiled with one input of {escape(listing(list(dict.fromkeys(setups))))}.",
             table(["Model", "Classes", *(LABELS[name] for name in digits)], rows),
+            *speed_order(speed[speed["dataset"] == dataset]),
         ]
-    return "\n\n".join([*parts, definitions(list(digits))])
+    return "\n\n".join([*parts, definitions([*digits, "train_step_ms"])])
+
+
+def speed_order(speed: pd.DataFrame) -> list[str]:
+    """The models by profiled time, each with its place, beside the epoch times of each published table."""
+    if speed.empty:
+        return []
+    names, measures = list(speed["model"].unique()), list(speed["measure"].unique())
+    titles = [title for title in speed["table"].unique() if title]
+    rows = {name: [escape(name)] for name in names}
+    for measure in measures:
+        for row in speed[speed["measure"] == measure].drop_duplicates("model").itertuples():
+            rows[row.model].append(f"{number(row.value, 1)} ({row.place})")
+    for title in titles:
+        for row in speed[speed["table"] == title].drop_duplicates("model").itertuples():
+            known = f"{number(row.published, 1)} ({row.published_place})"
+            rows[row.model].append("–" if pd.isna(row.published) else known)
+    compared = [
+        f"{LABELS[r.measure]} on {escape(r.device)} against the epoch times of {escape(r.table)}: "
+        f"Spearman's rho {signed(r.rho)}."
+        for r in speed[speed["rho"].notna()].drop_duplicates(["measure", "table"]).itertuples()
+    ]
+    header = ["Model", *(LABELS[measure] for measure in measures), *(f"{escape(t)}, epoch (s)" for t in titles)]
+    parts = ["### Order of speed", "In brackets: the place, from the fastest.", table(header, rows.values())]
+    return [*parts, bullets(compared)] if compared else parts
 
 
 def splits(spec: StudySlice, audit: pd.DataFrame, tiles: dict[str, pd.DataFrame], leaks: list[Gap]) -> str:
@@ -248,6 +278,13 @@ def audited(spec: StudySlice, name: str, rows: pd.DataFrame) -> str:
 def published(spec: StudySlice, figures: pd.DataFrame) -> str:
     """published.md: the published figures beside ours, from the frame of published.csv."""
     parts = ["# Published figures and ours"]
+    if spec.paper:
+        parts += [f"Published: {escape(spec.paper.title)}.", *protocol(spec.paper, spec.recipes)]
+        parts += [*explanations(spec.paper), *(part for t in spec.paper.tables for part in paper_table(t, figures))]
+        figures = figures.tail(len(spec.study.published))  # those of the paper's tables go before them
+        if figures.empty:
+            return "\n\n".join(parts)
+        parts.append("## Single figures")
     if figures.empty:
         return "\n\n".join([*parts, "This study compares with no published figures."])
     header = ["Dataset", "Model", "Recipe", "Metric", "Class", "Epoch", "Published", "Ours", "Difference"]
@@ -274,6 +311,164 @@ def published(spec: StudySlice, figures: pd.DataFrame) -> str:
         notes.append("A dash under Ours: the training ended before this epoch.")
     used = [name for name in DEFINITIONS if name in set(figures.loc[figures["epoch"].isna(), "metric"])]
     return "\n\n".join([*parts, table(header, rows, texts=5), " ".join(notes), *([definitions(used)] if used else [])])
+
+
+def protocol(paper: Paper, recipes: dict[str, Recipe]) -> list[str]:
+    """The paper's training configuration beside that of each recipe."""
+    if not paper.protocol:
+        return []
+    rows = []
+    for line in paper.protocol:
+        for name, recipe in recipes.items():
+            ours = {key: value_at(recipe, key) for key in line.keys}
+            said = ", ".join(f"{key.split('.')[-1]} {shown(value)}" for key, value in ours.items())
+            same = "same" if ours == line.keys else "**differs**"
+            rows.append([*map(escape, (line.what, line.printed, name, said)), same])
+    header = ["Setting", "Published", "Recipe", "Here", "Compared"]
+    return ["## Training configuration", table(header, rows, texts=5)]
+
+
+def value_at(recipe: Recipe, key: str) -> object:
+    """The value of a dotted key; None where a part of the way is null, or of another kind."""
+    value: object = recipe
+    for part in key.split("."):
+        value = getattr(value, part, None)
+    return value
+
+
+def shown(value: object) -> str:
+    """A value as YAML would show it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
+def explanations(paper: Paper) -> list[str]:
+    """What the paper says its figures are, beside what they are here."""
+    rows = [
+        [escape(m.what), escape(m.printed), LABELS[m.ours], " ".join(filter(None, [MEANINGS[m.ours], escape(m.note)]))]
+        for m in paper.metrics
+    ]
+    header = ["Published name", "As published", "Name here", "Here"]
+    return ["## What the figures mean", table(header, rows, texts=4)] if rows else []
+
+
+def paper_table(printed: PaperTable, figures: pd.DataFrame) -> list[str]:
+    """A published table: each figure, ours, and the difference; nothing where the study has none of its models."""
+    mine = figures[(figures["dataset"] == printed.dataset) & (figures["recipe"] == printed.recipe)]
+    ours = mine.set_index(["model", "metric", "class"])["ours"].to_dict()
+    names = [name for name in mine["model"].unique() if printed.row(name)]
+    if not names:
+        return []
+    compared = [i for i, figure in enumerate(printed.row(names[0])) if (names[0], *figure_key(figure)) in ours]
+    rows = [[escape(name), *(paper_cell(printed, i, name, ours) for i in compared)] for name in names]
+    notes = [
+        "Printed → ours (difference). A size depends on the number of classes, which the heading names, and the "
+        "cell where it was printed for another."
+    ]
+    if len(compared) == len(printed.columns):
+        notes.append(
+            f"The printed figures were measured on {escape(printed.device)}; ours are those of recipe "
+            f"{escape(printed.recipe)}. ¹ ² ³: the best three, as printed; what of our order is a result, "
+            "the scores say."
+        )
+    else:
+        notes.append(
+            f"Nothing else of this table is compared: the study does not train recipe "
+            f"{escape(printed.recipe)} on its dataset."
+        )
+    return [
+        f"## {escape(printed.title)}",
+        " ".join(notes),
+        table(["Model", *(paper_heading(printed.columns[i]) for i in compared)], rows),
+    ]
+
+
+def figure_key(figure: Printed) -> tuple[str, str]:
+    """Metric and class of a printed figure, as published.csv has them."""
+    column, _, classes = figure
+    return column.metric, column.class_name if classes is None else f"{classes} classes"
+
+
+def paper_heading(column: PaperColumn) -> str:
+    """Heading of a column of a published table."""
+    if column.class_name != "all":
+        return escape(column.class_name)
+    return LABELS[column.metric] + (f", {column.classes} classes" if column.classes else "")
+
+
+def paper_cell(printed: PaperTable, i: int, model: str, ours: dict[tuple[str, str, str], float]) -> str:
+    """A printed figure, marked if it is one of the best three of its column, then ours and the difference."""
+    figure = printed.row(model)[i]
+    metric, label = figure_key(figure)
+    found, digits = ours[model, metric, label], {"parameters": 0, "memory_mb": 2, "epoch_seconds": 1}.get(metric, 3)
+    mark = ""
+    if metric not in SIZES:
+        values = sorted((printed.row(name)[i].value for name in printed.rows), reverse=metric != "epoch_seconds")
+        mark = dict(zip(values[:3], "¹²³", strict=False)).get(figure.value, "")
+    difference = found - figure.value
+    change = "0" if difference == 0 else f"{difference:+,.{digits}f}".replace("-", "−")
+    other = f", {label}" if figure.classes != figure.column.classes else ""
+    return f"{figure.value:,.10g}{mark} → {number(found, digits)} ({change}){other}"
+
+
+# --- claims ----------------------------------------------------------------------------------------------
+
+TESTS = {
+    "Verdict": "Of several places together, a claim holds where it holds in each of them, and does not hold where it "
+    "does not in one.",
+    "place": "The model takes a place if as many others as that surely come before it, and the rest surely after. "
+    "Surely: the 95 % interval of the ratio of two times, or of the difference of two scores, leaves out that they are "
+    "equal. Of epoch times the interval is Welch's, from the spread over epochs and trainings; of scores it is that of "
+    "the paired bootstrap. Of profiled times, medians of a few to some dozens of repetitions, the bounds are a "
+    "convention: 10 % either way, or as much as both 95th percentiles together lie above their medians, where that is "
+    "more. What is printed has none, and its order is taken as it stands.",
+    "rho": "Spearman's rank correlation; p is the one-sided share of all permutations (of 100,000 random ones "
+    "beyond eight values) that reach as much. A time follows one size rather than another where rho has p ≤ 0.05 with "
+    "the one, and not with the other, where it is lower; few models hardly ever bring the difference itself there. "
+    "Classes with few pixels do worst where rho has p ≤ 0.05. A claim does not hold where the contrary has p ≤ 0.05, "
+    "or where rho with the other size has, and is no lower.",
+    "Recipes tried": "Score of the recipe minus that of the baseline, mean over models, with the interval of the "
+    "paired bootstrap. A recipe helps where the interval is above zero on each of at least two datasets; it is ruled "
+    "out where on one dataset it stays below the gain that would count.",
+}
+
+
+def claims(spec: StudySlice, findings: Sequence[Finding]) -> str:
+    """claims.md: each claim of the paper with its verdict, then what each verdict rests on."""
+    parts = ["# Claims"]
+    if not findings:
+        return "\n\n".join([*parts, "This study tests no claims."])
+    parts += [
+        f"What is claimed in {escape(spec.paper.title)}, tested on the results of this study and, for "
+        "comparison, on the tables it printed."
+    ]
+    rows, details = [], []
+    for name, claim in spec.paper.claims.items():
+        mine = [f for f in findings if f.claim == name]
+        for by in claim.by:
+            here = [f.verdict for f in mine if f.by == by and f.source == RESULTS]
+            there = [f"{escape(f.source)}: {f.verdict}" for f in mine if f.by == by and f.source != RESULTS]
+            places = f"{here.count(HOLDS)} of {len(here)}"
+            rows.append([escape(claim.text), LABELS[by], overall(here), places, "; ".join(there) or "–"])
+        details += claim_section(spec, claim.text, mine)
+    header = ["Claim", "By", "Verdict", "Holds in", "In the published tables"]
+    parts += [table(header, rows, texts=5), *details, "## Definitions"]
+    return "\n\n".join([*parts, bullets(f"**{name}**: {text}" for name, text in TESTS.items())])
+
+
+def claim_section(spec: StudySlice, text: str, findings: Sequence[Finding]) -> list[str]:
+    """What the verdicts on one claim rest on."""
+    reasons, rows = [], []
+    for f in findings:
+        title = f.source if f.source != RESULTS else spec.datasets[f.dataset].title if f.dataset else "Every dataset"
+        where = ", ".join(escape(part) for part in (title, f.recipe) if part)
+        reasons.append(f"{where}, by {LABELS[f.by]}: **{f.verdict}**; {escape(f.why)}.")
+        for statistic in f.statistics:
+            bounds = f"{statistic.low:.3f} to {statistic.high:.3f}" if math.isfinite(statistic.low) else "–"
+            value = number(statistic.value, 0 if float(statistic.value).is_integer() else 3)
+            numbers = [value, bounds, number(statistic.p, 4)]
+            rows.append([where, LABELS[f.by], escape(statistic.name), *numbers])
+    header = ["Where", "By", "Statistic", "Value", "Bounds", "p"]
+    return [f"## {escape(text)}", bullets(reasons), *([table(header, rows, texts=3)] if rows else [])]
 
 
 # --- cells of tables -------------------------------------------------------------------------------------

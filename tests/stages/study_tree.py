@@ -28,10 +28,60 @@ UNET = {
     "bottleneck": {"width": 8, "convs": 1},
     "decoder_convs": [1],
 }
+PAPER = {
+    "title": "On toys",
+    "models": ["alpha", "b*"],
+    "protocol": [
+        {"what": "Epochs", "printed": "50 at most", "keys": {"epochs": 50}},
+        {"what": "Loss", "printed": "CE", "keys": {"loss.name": "cross_entropy", "loss.class_weights": "none"}},
+        {"what": "Schedule", "printed": "plateau", "keys": {"scheduler.name": "plateau"}},
+        {"what": "Logical batch", "printed": "2", "keys": {"logical_batch_size": 2}},
+    ],
+    "metrics": [{"what": "mIOU", "printed": "A mean.", "ours": "miou_published", "note": "Beware."}],
+    "tables": [
+        {
+            "title": "Table 3: Toys",
+            "device": "Toy GPU",
+            "dataset": "toy",
+            "recipe": "leaky",
+            "columns": [
+                {"metric": "parameters", "classes": 9},
+                {"metric": "memory_mb", "classes": 9},
+                {"metric": "epoch_seconds"},
+                {"metric": "miou_published"},
+                {"metric": "iou_published", "class_name": "Lake"},
+            ],
+            "rows": {
+                "alpha": [1000009, 1300, 30.5, 0.5, 0.25],
+                "b*": [{"value": 2000004, "classes": 4}, 1, 20, 0.4, 0.2],
+            },
+        },
+    ],
+    "claims": {
+        "beta_first": {
+            "text": "Beta is the fastest", "test": "rank", "by": ["epoch_seconds", "latency_ms"], "model": "b*",
+            "order": "lowest", "place": 1,
+        },
+        "alpha_best": {
+            "text": "Alpha scores highest", "test": "rank", "by": ["miou_d"], "model": "alpha", "order": "highest",
+            "place": 1,
+        },
+        "size": {
+            "text": "Time follows memory", "test": "follows", "by": ["latency_ms"], "size": "memory_mb",
+            "rather_than": "parameters",
+        },
+        "rare": {"text": "Rare classes do worst", "test": "rare_classes", "by": ["iou"]},
+        "gain": {
+            "text": "Nothing helps", "test": "no_gain", "by": ["miou_d"], "baseline": "leaky", "recipes": "ap*",
+        },
+    },
+}  # fmt: skip
 ERRORS = (0.2, 0.22, 0.6)  # of the first, second and third model
 
 
-def study_slice(models: Sequence[str] = ("alpha", "beta", "gamma"), classes=CLASSES, about="?", **study) -> StudySlice:
+def study_slice(
+    models: Sequence[str] = ("alpha", "beta", "gamma"), classes=CLASSES, about="?", paper=None, **study
+) -> StudySlice:
     """A slice of one dataset, and two recipes that differ in nothing but the split."""
     recipe = {
         "about": about,
@@ -50,6 +100,7 @@ def study_slice(models: Sequence[str] = ("alpha", "beta", "gamma"), classes=CLAS
         datasets={"toy": entry},
         models={name: UNetSpec.model_validate(UNET) for name in models},
         recipes={name: recipe | {"split": f"by_{name}"} for name in names},
+        paper=paper,
     )
 
 
@@ -164,8 +215,10 @@ def profile(model: str, i: int) -> dict:
     return {
         "dataset": "toy", "model": model, "classes": 4, "parameters": 1_234_567 * (i + 1),
         "memory_mb": 1292.25, "activations_mb": 640.5, "gflops": 21.25,
-        "latency_ms": 40.0 - 10 * i, "latency_p95_ms": 50.0, "train_step_ms": 100.0, "peak_memory_mb": 900.0,
+        "latency_ms": 40.0 - 10 * i, "latency_p95_ms": 41.0 - 10 * i, "train_step_ms": 100.0, "peak_memory_mb": 900.0,
         "device": {"kind": "cpu", "name": "Toy CPU"}, "input": [3, 512, 512], "summary": "",
+        "train_step_p95_ms": 101.0,
+        "sizes": {str(n): {"parameters": 1_000_000 * (i + 1) + n, "memory_mb": 1292.25 + n} for n in (4, 9)},
     }  # fmt: skip
 
 

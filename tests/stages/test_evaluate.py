@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from satseg.config import Augmentation, UNetSpec
-from satseg.data.tiles import Tiles
+from satseg.data.store import Tiles
 from satseg.inference import Segmenter
 from satseg.models import build_model
 from satseg.stages.evaluate import judge, odd_tiles, panel_tiles, predicted

@@ -357,5 +357,4 @@ def test_nothing_half_written_stays(small):
     (root / RUN / "panels.npz").unlink()
     with pytest.raises(UserError):
         draw(root, spec)
-    left = {p.name for p in (root / "results/mine/figures").iterdir()}
-    assert left == {f"{n}.{FIGURES[n]}" for n in ["samples", "classes", "architecture", "metrics", "losses"]}
+    assert not any((root / "results/mine/figures").iterdir())

@@ -7,7 +7,7 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from study_tree import CLASSES, study_slice, write_tree
+from study_tree import CLASSES, PAPER, study_slice, write_tree
 
 from satseg.config import FIGURES, TABLES
 from satseg.errors import UserError
@@ -106,7 +106,7 @@ def test_every_figure_a_study_may_show_has_a_caption():
 
 
 def test_every_table_is_there(page):
-    assert {f"table-{name}" for name in TABLES} <= set(page.sections)
+    assert {f"table-{name}" for name in TABLES} - set(page.sections) == {"table-claims"}  # it tests none
     assert "1,234,567" in page.sections["table-models"]
     assert "always Wood (majority)" in page.sections["table-scores"]
     assert "none of the 32 test tiles" in page.sections["table-splits"]
@@ -180,6 +180,15 @@ def test_only_web_addresses_become_links(tmp_path):
     spec = study_slice(figures=[])
     spec.datasets["toy"] = spec.datasets["toy"].model_copy(update={"url": "javascript:alert(1)"})
     assert "javascript:" not in build(tmp_path, spec)
+
+
+def test_claims_have_a_section_of_their_own(tmp_path):
+    page = Page(build(tmp_path, study_slice(figures=[], paper=PAPER)))
+    for part in ("Beta is the fastest", "1 of 1", "judged on different tiles", "Definitions"):
+        assert part in page.sections["table-claims"]
+    for part in ("Table 3: Toys", "50 at most", "30.5² → 2.5"):
+        assert part in page.sections["table-published"]
+    assert "#table-claims" in {a["href"] for a in page.every("a")}
 
 
 def test_a_study_without_figures_has_no_such_section(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from study_tree import study_slice, write_tree
+from study_tree import PAPER, study_slice, write_tree
 
 from satseg.config import TABLES
 from satseg.errors import UserError
@@ -40,6 +40,8 @@ COLUMNS = {
     "epoch_seconds",
     "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared",
     "published": "dataset,model,recipe,metric,epoch,class,published,ours,difference",
+    "claims": "claim,source,dataset,recipe,by,statistic,value,low,high,p,verdict,why",
+    "speed": "dataset,measure,device,model,value,place,table,published,published_place,rho",
 }
 
 
@@ -48,6 +50,15 @@ def built(tmp_path_factory):
     """A study of three models, two recipes and two seeds, with its tables."""
     root = tmp_path_factory.mktemp("tables")
     spec = study_slice(seeds=[0, 1], figures=[], published=PUBLISHED)
+    run(spec, *write_tree(root, spec))
+    return root
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory):
+    """The same with a paper to compare with."""
+    root = tmp_path_factory.mktemp("paper")
+    spec = study_slice(seeds=[0, 1], figures=[], paper=PAPER, published=PUBLISHED[2:3])
     run(spec, *write_tree(root, spec))
     return root
 
@@ -199,6 +210,127 @@ def test_a_study_without_published_figures_has_an_empty_table(tree):
     run(spec, *folders)
     assert (root / "results/mine/tables/published.csv").read_text() == COLUMNS["published"] + "\n"
     assert "compares with no published figures" in text(root, "published")
+
+
+def test_a_study_without_a_paper_tests_no_claims(built):
+    assert read(built, "claims").empty
+    assert "tests no claims" in text(built, "claims")
+
+
+def test_the_papers_tables_stand_beside_ours(beside):
+    found, scores = read(beside, "published"), read(beside, "scores")
+    assert len(found) == 2 * 5 + 1
+    assert set(found["model"]) == {"alpha", "beta"}  # gamma is not the paper's
+    ours = found.set_index(["model", "metric", "class"])["ours"]
+    assert ours["alpha", "parameters", "9 classes"] == 1_000_009
+    assert ours["alpha", "memory_mb", "9 classes"] == 1301.25
+    assert ours["beta", "parameters", "4 classes"] == 2_000_004  # as printed for this one model
+    assert ours["beta", "memory_mb", "9 classes"] == 1301.25
+    assert ours["beta", "epoch_seconds", "all"] == 2.5
+    for model in ("alpha", "beta"):
+        mine = scores[(scores["model"] == model) & (scores["recipe"] == "leaky")]
+        for metric, label in (("miou_published", "all"), ("iou_published", "Lake")):
+            values = mine.loc[(mine["metric"] == metric) & (mine["class"] == label), "value"]
+            assert ours[model, metric, label] == pytest.approx(values.mean(), abs=2e-6)
+    np.testing.assert_allclose(found["difference"], found["ours"] - found["published"], atol=2e-6)
+
+
+def test_the_papers_tables_are_laid_out_as_printed(beside):
+    body = text(beside, "published")
+    assert "| Model | Parameters, 9 classes | Memory (MB), 9 classes | Epoch (s) | Published rule | Lake |" in body
+    assert "| alpha | 1,000,009 → 1,000,009 (0) | 1,300 → 1,301.25 (+1.25) | 30.5² → 2.5 (−28.0) | 0.5¹ → " in body
+    assert "| beta | 2,000,004 → 2,000,004 (0), 4 classes | 1 → 1,301.25 (+1,300.25) | 20¹ → 2.5 (−17.5) |" in body
+    assert body.index("Table 3: Toys") < body.index("## Single figures") < body.index("| Toy land | beta | apart |")
+
+
+def test_the_papers_protocol_stands_beside_each_recipe(beside):
+    lines = text(beside, "published").splitlines()
+    for recipe in ("leaky", "apart"):
+        assert f"| Epochs | 50 at most | {recipe} | epochs 3 | **differs** |" in lines
+        assert f"| Loss | CE | {recipe} | name cross_entropy, class_weights none | same |" in lines
+        assert f"| Schedule | plateau | {recipe} | name null | **differs** |" in lines
+        assert f"| Logical batch | 2 | {recipe} | logical_batch_size 2 | same |" in lines
+    (metric,) = [line for line in lines if line.startswith("| mIOU | A mean. | Published rule | For each class,")]
+    assert metric.endswith("Beware. |")
+
+
+def test_sizes_are_compared_without_the_papers_dataset(tmp_path):
+    table = PAPER["tables"][0] | {"recipe": "another"}
+    spec = study_slice(figures=[], paper=PAPER | {"tables": [table]})
+    run(spec, *write_tree(tmp_path, spec))
+    found = read(tmp_path, "published")
+    assert found["metric"].tolist() == ["parameters", "memory_mb"] * 2
+    assert found["ours"].tolist() == [1_000_009, 1301.25, 2_000_004, 1301.25]
+    assert "| Model | Parameters, 9 classes | Memory (MB), 9 classes |" in text(tmp_path, "published")
+    assert "does not train recipe another on its dataset" in text(tmp_path, "published")
+
+
+def test_a_profile_without_the_printed_number_of_classes_is_named(tmp_path):
+    table = PAPER["tables"][0] | {"columns": [{"metric": "parameters", "classes": 77}], "rows": {"alpha": [1]}}
+    spec = study_slice(figures=[], paper=PAPER | {"tables": [table]})
+    with pytest.raises(UserError, match="profile of alpha on toy: no size for 77 classes"):
+        run(spec, *write_tree(tmp_path, spec))
+
+
+def test_claims_are_tested_on_the_results_and_on_the_printed_tables(beside):
+    found = read(beside, "claims")
+    places = found.drop_duplicates(["claim", "source", "recipe", "by"])
+    verdict = places.groupby(["claim", "source", "by"])["verdict"].agg(list)
+    # Beta's profile is faster by a quarter; the epochs of all models are the same; printed 20 s against 30.5 s.
+    assert verdict["beta_first", "results", "latency_ms"] == ["holds"]
+    assert verdict["beta_first", "results", "epoch_seconds"] == ["cannot tell"] * 2
+    assert verdict["beta_first", "Table 3: Toys", "epoch_seconds"] == ["holds"]
+    assert verdict["size", "results", "latency_ms"] == ["cannot tell"]
+    assert verdict["rare", "results", "iou"] == ["cannot tell"] * 2  # six orders of three classes: p ≥ 1/6
+    ratio = found[(found["claim"] == "beta_first") & (found["by"] == "latency_ms")].set_index("statistic")
+    assert ratio.loc["alpha / beta", ["value", "low", "high"]].tolist() == pytest.approx(
+        [40 / 30, 40 / 33, 44 / 30], abs=1e-6
+    )
+
+
+def test_claims_about_scores_rest_on_paired_differences(beside):
+    found, scores = read(beside, "claims"), read(beside, "scores")
+    main = scores[scores["metric"] == "miou_d"].groupby(["recipe", "model"])["value"].mean()
+    mine = found[(found["claim"] == "alpha_best") & (found["statistic"] == "beta − alpha")].set_index("recipe")
+    for recipe in ("leaky", "apart"):
+        row = mine.loc[recipe]
+        assert row["value"] == pytest.approx(main[recipe, "beta"] - main[recipe, "alpha"], abs=2e-6)
+        assert row["low"] < row["value"] < row["high"]
+        assert row["verdict"] == ("holds" if row["high"] < 0 else "cannot tell")
+    gain = found[found["claim"] == "gain"]
+    assert gain["verdict"].tolist() == ["cannot tell"]
+    assert "leaky and apart are judged on different tiles" in gain["why"].iloc[0]
+
+
+def test_the_claims_text_opens_with_a_verdict_for_each(beside):
+    body = text(beside, "claims")
+    summary = body.split("\n## ")[0]
+    assert "| Beta is the fastest | Epoch (s) | cannot tell | 0 of 2 | Table 3: Toys: holds |" in summary
+    assert "| Beta is the fastest | Latency (ms) | holds | 1 of 1 | – |" in summary
+    assert "| Nothing helps | mIoU^D | cannot tell | 0 of 1 | – |" in summary
+    assert "- Toy land, by Latency (ms): **holds**; beta has place 1 of 2 from the lowest, " in body
+    assert "- Every dataset, by mIoU^D: **cannot tell**; " in body
+
+
+def test_models_run_on_different_devices_cannot_be_told_apart_by_their_epochs(tmp_path):
+    spec = study_slice(figures=[], paper=PAPER)
+    folders = write_tree(tmp_path, spec)
+    path = tmp_path / "results/runs/toy/beta/leaky/seed0/run.json"
+    path.write_text(path.read_text().replace("Toy CPU", "Toy GPU"))
+    run(spec, *folders)
+    found = read(tmp_path, "claims")
+    mine = found[(found["claim"] == "beta_first") & (found["by"] == "epoch_seconds") & (found["recipe"] == "leaky")]
+    assert mine["why"].tolist() == [
+        "the trainings ran on different devices (Toy CPU, 2 threads and Toy GPU, 2 threads)"
+    ]
+
+
+def test_the_order_of_speed_stands_beside_the_papers(beside):
+    found = read(beside, "speed").set_index(["measure", "model"])
+    assert found.loc["latency_ms", "place"].to_dict() == {"alpha": 2, "beta": 1}
+    assert found.loc["latency_ms", "published_place"].to_dict() == {"alpha": 2, "beta": 1}
+    assert (found["table"] == "Table 3: Toys").all()
+    assert "| alpha | 100.0 (1) | 40.0 (2) | 30.5 (2) |" in text(beside, "models")
 
 
 @pytest.mark.parametrize(

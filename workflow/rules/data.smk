@@ -3,9 +3,7 @@
 
 rule download:
     input:
-        code=lambda w: code(
-            "download", f"satseg.data.sources.{source_kind(cfg.datasets[w.dataset])}"
-        ),
+        code=lambda w: raw_code(w.dataset),
     output:
         manifest="data/raw/{dataset}/manifest.json",
     log:
@@ -17,6 +15,7 @@ rule download:
     threads: 1
     params:
         slice=lambda w: slices.download_slice(cfg, w.dataset).model_dump_json(),
+        code=lambda w: digest(raw_code(w.dataset)),
     shell:
         r"""
         python -m satseg.stages.download --slice {params.slice:q} --out data/raw/{wildcards.dataset:q} &>{log:q}
@@ -26,11 +25,13 @@ rule download:
 rule tile:
     input:
         manifest="data/raw/{dataset}/manifest.json",
-        code=code("tile"),
+        code=lambda w: store_code(w.dataset),
     output:
         images="data/tiles/{dataset}/images.npy",
         masks="data/tiles/{dataset}/masks.npy",
         table="data/tiles/{dataset}/tiles.csv",
+        origin="data/tiles/{dataset}/origin.json",
+        digests="data/tiles/{dataset}/digests.json",
     log:
         "logs/tile/{dataset}.log",
     benchmark:
@@ -40,6 +41,7 @@ rule tile:
     threads: 1
     params:
         slice=lambda w: slices.tile_slice(cfg, w.dataset).model_dump_json(),
+        code=lambda w: digest(store_code(w.dataset)),
     shell:
         r"""
         python -m satseg.stages.tile --slice {params.slice:q} \
@@ -63,6 +65,7 @@ rule split:
     threads: 1
     params:
         slice=lambda w: slices.split_slice(cfg, w.split).model_dump_json(),
+        code=digest(code("split")),
     shell:
         r"""
         python -m satseg.stages.split --slice {params.slice:q} \

@@ -3,14 +3,15 @@
 
 rule evaluate:
     input:
-        images="data/tiles/{dataset}/images.npy",
-        masks="data/tiles/{dataset}/masks.npy",
+        images=ancient("data/tiles/{dataset}/images.npy"),
+        masks=ancient("data/tiles/{dataset}/masks.npy"),
+        digests="data/tiles/{dataset}/digests.json",
         table="data/tiles/{dataset}/tiles.csv",
         split=lambda w: f"data/splits/{w.dataset}/{cfg.recipes[w.recipe].split}.csv",
-        best="results/runs/{dataset}/{model}/{recipe}/seed{seed}/best.pt",
-        final="results/runs/{dataset}/{model}/{recipe}/seed{seed}/final.pt",
+        best=ancient("results/runs/{dataset}/{model}/{recipe}/seed{seed}/best.pt"),
+        final=ancient("results/runs/{dataset}/{model}/{recipe}/seed{seed}/final.pt"),
         run="results/runs/{dataset}/{model}/{recipe}/seed{seed}/run.json",
-        code=lambda w: code("evaluate", f"satseg.models.{cfg.models[w.model].family}"),
+        code=lambda w: stage_code("evaluate", w.model),
     output:
         counts="results/runs/{dataset}/{model}/{recipe}/seed{seed}/counts.csv",
         panels="results/runs/{dataset}/{model}/{recipe}/seed{seed}/panels.npz",
@@ -20,11 +21,12 @@ rule evaluate:
         "logs/evaluate/{dataset}/{model}/{recipe}/seed{seed}.tsv"
     conda:
         "../../environment.yml"
-    threads: 16
+    threads: share_of_cores()
     resources:
         gpu=1,
     params:
         slice=lambda w: slices.evaluate_slice(cfg, w.recipe).model_dump_json(),
+        code=lambda w: digest(stage_code("evaluate", w.model)),
     shell:
         r"""
         python -m satseg.stages.evaluate --slice {params.slice:q} \
@@ -37,7 +39,7 @@ rule evaluate:
 # It measures time: with `gpu=1` and all threads nothing else computes meanwhile.
 rule profile:
     input:
-        code=lambda w: code("profile", f"satseg.models.{cfg.models[w.model].family}"),
+        code=lambda w: stage_code("profile", w.model),
     output:
         profile="results/profiles/{dataset}/{model}.json",
     log:
@@ -51,6 +53,7 @@ rule profile:
         gpu=1,
     params:
         slice=lambda w: slices.profile_slice(cfg, w.dataset, w.model).model_dump_json(),
+        code=lambda w: digest(stage_code("profile", w.model)),
     shell:
         r"""
         python -m satseg.stages.profile --slice {params.slice:q} --out {output.profile:q} &>{log:q}

@@ -1,17 +1,15 @@
 # Per study: tables, figures and the page that shows them.
+# These stages use what the configuration's classes work out, not their keys alone: they depend on its code too.
+STUDY_MODULES = ["satseg.config", "satseg.slices"]
 
 
 rule tables:
     input:
-        runs=lambda w: run_files(w, "counts.csv", "history.csv", "run.json"),
-        profiles=lambda w: expand(
-            "results/profiles/{dataset}/{model}.json",
-            dataset=cfg.study[w.study].datasets,
-            model=cfg.study[w.study].models,
-        ),
-        tiles=lambda w: dataset_files(w, "data/tiles/{dataset}/tiles.csv"),
-        splits=lambda w: split_files(w, ".csv", ".leakage.csv"),
-        code=code("tables"),
+        runs=lambda w: run_files(w.study, "counts.csv", "history.csv", "run.json"),
+        profiles=lambda w: profile_files(w.study),
+        tiles=lambda w: dataset_files(w.study, "data/tiles/{dataset}/tiles.csv"),
+        splits=lambda w: split_files(w.study, ".csv", ".leakage.csv"),
+        code=code("tables", *STUDY_MODULES),
     output:
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
         scores=report(
@@ -42,6 +40,20 @@ rule tables:
             subcategory="Tables",
             labels={"shows": "Published figures beside ours"},
         ),
+        claims=report(
+            "results/{study}/tables/claims.csv",
+            caption="../report/claims.rst",
+            category="{study}",
+            subcategory="Tables",
+            labels={"shows": "Claims"},
+        ),
+        speed=report(
+            "results/{study}/tables/speed.csv",
+            caption="../report/speed.rst",
+            category="{study}",
+            subcategory="Tables",
+            labels={"shows": "Order of the models by speed"},
+        ),
     log:
         "logs/tables/{study}.log",
     benchmark:
@@ -51,6 +63,7 @@ rule tables:
     threads: 1
     params:
         slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
+        code=digest(code("tables", *STUDY_MODULES)),
     shell:
         r"""
         python -m satseg.stages.tables --slice {params.slice:q} --data data --results results &>{log:q}
@@ -62,15 +75,21 @@ rule figures:
         scores="results/{study}/tables/scores.csv",
         models="results/{study}/tables/models.csv",
         splits="results/{study}/tables/splits.csv",
-        runs=lambda w: run_files(w, "history.csv", "panels.npz"),
+        runs=lambda w: run_files(w.study, "history.csv", "panels.npz"),
         tiles=lambda w: dataset_files(
-            w,
+            w.study,
             "data/tiles/{dataset}/tiles.csv",
-            "data/tiles/{dataset}/images.npy",
-            "data/tiles/{dataset}/masks.npy",
+            "data/tiles/{dataset}/digests.json",
         ),
-        divided=lambda w: split_files(w, ".csv", ".leakage.csv"),
-        code=code("figures"),
+        arrays=lambda w: ancient(
+            dataset_files(
+                w.study,
+                "data/tiles/{dataset}/images.npy",
+                "data/tiles/{dataset}/masks.npy",
+            )
+        ),
+        divided=lambda w: split_files(w.study, ".csv", ".leakage.csv"),
+        code=code("figures", *STUDY_MODULES),
     output:
         figures=report(
             directory("results/{study}/figures"),
@@ -80,6 +99,7 @@ rule figures:
             subcategory="Figures",
             labels={"shows": "{figure}"},
         ),
+        drawn="results/{study}/figures.json",
     log:
         "logs/figures/{study}.log",
     benchmark:
@@ -89,6 +109,7 @@ rule figures:
     threads: 1
     params:
         slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
+        code=digest(code("figures", *STUDY_MODULES)),
     shell:
         r"""
         python -m satseg.stages.figures --slice {params.slice:q} --data data --results results &>{log:q}
@@ -98,10 +119,11 @@ rule figures:
 rule report:
     input:
         tables=rules.tables.output,
-        manifests=lambda w: dataset_files(w, "data/raw/{dataset}/manifest.json"),
-        figures="results/{study}/figures",
-        runs=lambda w: run_files(w, "history.csv", "run.json"),
-        code=code("report"),
+        manifests=lambda w: dataset_files(w.study, "data/raw/{dataset}/manifest.json"),
+        figures=ancient("results/{study}/figures"),
+        drawn="results/{study}/figures.json",
+        runs=lambda w: run_files(w.study, "history.csv", "run.json"),
+        code=code("report", *STUDY_MODULES),
     output:
         report(
             "results/{study}/report.html",
@@ -119,6 +141,7 @@ rule report:
     threads: 1
     params:
         slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
+        code=digest(code("report", *STUDY_MODULES)),
     shell:
         r"""
         python -m satseg.stages.report --slice {params.slice:q} --data data --results results &>{log:q}

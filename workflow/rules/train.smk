@@ -1,14 +1,19 @@
 # Per cell: a training. Its checkpoints lie beside the outputs and outlive a failed job, which then resumes.
+# `exec`: a scheduler's SIGTERM would end the shell at once, and the job with it, while the training still saves.
+# `--with-parent`: no training is left behind where Snakemake itself is killed.
 
 
 rule train:
     input:
-        manifest="data/raw/{dataset}/manifest.json",
-        images="data/tiles/{dataset}/images.npy",
-        masks="data/tiles/{dataset}/masks.npy",
+        manifest=ancient("data/raw/{dataset}/manifest.json"),
+        images=ancient("data/tiles/{dataset}/images.npy"),
+        masks=ancient("data/tiles/{dataset}/masks.npy"),
+        digests="data/tiles/{dataset}/digests.json",
         table="data/tiles/{dataset}/tiles.csv",
+        origin="data/tiles/{dataset}/origin.json",
         split=lambda w: f"data/splits/{w.dataset}/{cfg.recipes[w.recipe].split}.csv",
-        code=lambda w: code("train", f"satseg.models.{cfg.models[w.model].family}"),
+        weights=lambda w: ancient(weights_files(cfg.models[w.model])),
+        code=lambda w: stage_code("train", w.model),
     output:
         history="results/runs/{dataset}/{model}/{recipe}/seed{seed}/history.csv",
         best="results/runs/{dataset}/{model}/{recipe}/seed{seed}/best.pt",
@@ -20,17 +25,22 @@ rule train:
         "logs/train/{dataset}/{model}/{recipe}/seed{seed}.tsv"
     conda:
         "../../environment.yml"
-    threads: 16
+    threads: share_of_cores()
     resources:
         gpu=1,
+        local_tiles=0,
     params:
         slice=lambda w: slices.train_slice(
             cfg, w.dataset, w.model, w.recipe, w.seed
         ).model_dump_json(),
+        code=lambda w: digest(
+            stage_code("train", w.model) + weights_files(cfg.models[w.model])
+        ),
     shell:
         r"""
-        python -m satseg.stages.train --slice {params.slice:q} \
+        exec python -m satseg.stages.train --slice {params.slice:q} \
             --raw data/raw/{wildcards.dataset:q} --tiles data/tiles/{wildcards.dataset:q} --split {input.split:q} \
             --out results/runs/{wildcards.dataset:q}/{wildcards.model:q}/{wildcards.recipe:q}/seed{wildcards.seed} \
+            --local-tiles {resources.local_tiles} --with-parent 1 \
             &>{log:q}
         """

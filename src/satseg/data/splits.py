@@ -24,7 +24,7 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
     if split.unit == "official" or (split.keep_official and _groups_divided(table)):
         drawn = _with_test(_as_published(table), split.test_from_val, rng)
     else:
-        shares = {name: getattr(split, name) for name in split.subsets}
+        shares = {name: share for name in ("train", "val", "test") if (share := getattr(split, name))}
         draw = _by_tile if split.unit == "tile" else _by_group
         drawn = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
     return _fewer(drawn, split.train_scenes, rng)
@@ -114,3 +114,11 @@ def leakage(table: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
                 shared = {f"{k}_shared": int(judged[k].isin(train[k]).sum()) for k in ("scene", "group")}
                 rows.append({"pool": pool, "subset": subset, "tiles": len(judged)} | shared)
     return pd.DataFrame(rows, columns=["pool", "subset", "tiles", "scene_shared", "group_shared"])
+
+
+def untrained(table: pd.DataFrame, split: pd.DataFrame) -> list[str]:
+    """Classes that have pixels, but none in the training tiles."""
+    train = table["tile"].isin(split.loc[split["subset"] == "train", "tile"])
+    pixels = table.filter(regex="^pixels_")
+    lost = (pixels.sum() > 0) & (pixels[train].sum() == 0)
+    return [column.removeprefix("pixels_") for column in pixels.columns[lost]]

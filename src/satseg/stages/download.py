@@ -1,13 +1,12 @@
 """Get the scenes of a dataset, as published, and list every file with its hash."""
 
-import os
 import shutil
 from importlib import import_module
 from pathlib import Path
 
 from satseg.cli import log, stage
 from satseg.errors import UserError
-from satseg.files import sha256, write_json
+from satseg.files import files_below, room, sha256, write_json
 from satseg.slices import DownloadSlice
 
 
@@ -16,38 +15,50 @@ def run(spec: DownloadSlice, out: str) -> None:
     folder, scenes = Path(out), Path(out, "scenes")
     partial = folder / ".scenes.tmp"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        if spec.path is not None:
-            from satseg.data.sources import local
-
-            root, origin = local.locate(spec.path, partial), {"path": spec.path}
-        else:
-            # A source that has a second one says which of them delivered.
-            used = import_module(f"satseg.data.sources.{spec.source.kind}").fetch(spec.source, partial)
-            root, origin = partial, (used or spec.source).model_dump()
+        with room(folder):
+            partial.mkdir(parents=True)
+            root, origin = bring(spec, partial)
+            files = listed(root)
+            # From here on the old manifest would lie.
+            Path(folder, "manifest.json").unlink(missing_ok=True)
+            if not root.is_relative_to(scenes.resolve()):  # the user's own folder may be the one we would write
+                shutil.rmtree(scenes, ignore_errors=True)
+            if root == partial:
+                partial.rename(scenes)
+                root = scenes
     except UserError as error:
         raise UserError(f"datasets.{spec.dataset}: {error}") from None
-    else:
-        shutil.rmtree(scenes, ignore_errors=True)
-        if root == partial:
-            partial.rename(scenes)
-            root = scenes
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    files = sorted(Path(at, name) for at, _, names in os.walk(root, followlinks=True) for name in names)
-    listed = [
+    place = "scenes" if root == scenes else str(root)
+    write_json(folder / "manifest.json", {"dataset": spec.dataset, "origin": origin, "root": place, "files": files})
+    log.info("%s: %d files, %.1f MB in %s", spec.dataset, len(files), sum(f["bytes"] for f in files) / 1e6, root)
+
+
+def bring(spec: DownloadSlice, folder: Path) -> tuple[Path, dict]:
+    """Where the scenes lie now, in `folder` or where the user has them, and what the manifest says of their origin."""
+    # Each source is looked up by name, so that an edit of one brings no other's scenes again.
+    if spec.path is not None:
+        return import_module("satseg.data.sources.local").locate(spec.path, folder), {"path": spec.path}
+    # A source that has a second one says which of them delivered.
+    used = import_module(f"satseg.data.sources.{spec.source.kind}").fetch(spec.source, folder)
+    return folder, (used or spec.source).model_dump()
+
+
+def listed(root: Path) -> list[dict]:
+    """Path, size and digest of every file below `root`.
+
+    Raises:
+        UserError: there is none.
+    """
+    files = files_below(root)
+    if not files:
+        raise UserError(f"{root}: no file in it; check `path` or `source`")
+    return [
         {"path": file.relative_to(root).as_posix(), "bytes": file.stat().st_size, "sha256": sha256(file)}
         for file in files
     ]
-    manifest = {
-        "dataset": spec.dataset,
-        "origin": origin,
-        "root": "scenes" if root == scenes else str(root),
-        "files": listed,
-    }
-    write_json(folder / "manifest.json", manifest)
-    log.info("%s: %d files, %.1f MB in %s", spec.dataset, len(listed), sum(f["bytes"] for f in listed) / 1e6, root)
 
 
 if __name__ == "__main__":

@@ -9,23 +9,29 @@ import torch
 
 from satseg.cli import log, stage
 from satseg.config import Augmentation
+from satseg.counts import epoch_metrics, tile_counts
 from satseg.data.augmentation import augment
-from satseg.data.loader import TileDataset, loader, subset_tiles, to_unit
-from satseg.data.tiles import Tiles, open_tiles
-from satseg.devices import device
-from satseg.files import atomic
+from satseg.data.loader import TileDataset, loader, subset_tiles
+from satseg.data.store import Tiles, open_tiles
+from satseg.devices import device, keep_memory
+from satseg.errors import UserError
+from satseg.files import together
 from satseg.inference import Segmenter, load_weights, positions, predict
-from satseg.metrics import epoch_metrics, tile_counts
+from satseg.outputs import read_split
 from satseg.slices import EvaluateSlice
+from satseg.slots import take_gpu
 
 PANELS, HARD = 6, 2
 
 
 def run(spec: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     """Write `counts.csv` and `panels.npz` into the folder `run` of a trained cell."""
+    take_gpu()
+    keep_memory()
     segmenter = load_weights(Path(run, f"{spec.evaluate.weights}.pt"), device())
     store = open_tiles(tiles)
-    chosen = subset_tiles(store, pd.read_csv(split), spec.evaluate.subset, segmenter.padded_tiles)
+    check_fit(segmenter, store, Path(run, f"{spec.evaluate.weights}.pt"))
+    chosen = subset_tiles(store, read_split(split, store.table), spec.evaluate.subset, segmenter.padded_tiles)
     names = [segmenter.classes[i] for i in segmenter.counted]
     shown, hard = panel_tiles(store, chosen, segmenter.counted, names)
     counts = judge(segmenter, store, chosen, spec.augmentation)
@@ -33,16 +39,29 @@ def run(spec: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     table.insert(0, "tile", np.repeat(chosen, len(names)))
     table.insert(1, "scene", np.repeat(store.table.loc[chosen, "scene"].to_numpy(), len(names)))
     table.insert(2, "class", np.tile(names, len(chosen)))
-    with atomic(Path(run, "counts.csv")) as temporary:
-        table.to_csv(temporary, index=False)
-    with atomic(Path(run, "panels.npz")) as temporary:
-        panels = predicted(segmenter, store, shown)
-        np.savez_compressed(temporary, tiles=shown, predictions=panels, hard=np.array(hard, np.str_))
+    panels = predicted(segmenter, store, shown)
+    with together(Path(run, "counts.csv"), Path(run, "panels.npz")) as (counted, drawn):
+        table.to_csv(counted, index=False)
+        np.savez_compressed(drawn, tiles=shown, predictions=panels, hard=np.array(hard, np.str_))
     result = epoch_metrics(counts.sum(0))
     log.info(
         "%s, %d %s tiles: mIoU %.3f, pixel accuracy %.3f",
         run, len(chosen), spec.evaluate.subset, result["jaccard"], result["pixel_accuracy"],
     )  # fmt: skip
+
+
+def check_fit(segmenter: Segmenter, store: Tiles, weights: Path) -> None:
+    """Refuse weights that were trained on other tiles than these.
+
+    Raises:
+        UserError: bands or classes differ.
+    """
+    bands = store.images.shape[-1]
+    if segmenter.bands != bands:
+        raise UserError(f"{weights}: trained on {segmenter.bands} bands, the tiles have {bands}; train the cell again")
+    unknown = [name for name in segmenter.classes if f"pixels_{name}" not in store.table]
+    if unknown:
+        raise UserError(f"{weights}: knows class {unknown[0]!r}, the tiles do not; train the cell again")
 
 
 def judge(segmenter: Segmenter, store: Tiles, chosen: np.ndarray, changes: Augmentation | None) -> np.ndarray:
@@ -52,7 +71,7 @@ def judge(segmenter: Segmenter, store: Tiles, chosen: np.ndarray, changes: Augme
         images, masks = images.to(device(), non_blocking=True), masks.to(device(), non_blocking=True)
         if changes:
             # One draw for every model and seed: they are judged on the same pixels.
-            images, masks = augment(to_unit(images), masks, numbers, changes, seed=0, epoch=0)
+            images, masks = augment(images, masks, numbers, changes, seed=0, epoch=0)
         target = positions(masks, segmenter.counted)
         counts.append(tile_counts(predict(segmenter, images), target, len(segmenter.counted)).cpu())
     return torch.cat(counts).numpy()

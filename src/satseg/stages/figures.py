@@ -13,27 +13,29 @@ from matplotlib.figure import Figure
 from satseg import plots
 from satseg.cli import log, stage
 from satseg.config import FIGURES, LandClass
+from satseg.counts import ratio
 from satseg.errors import UserError
-from satseg.files import atomic
-from satseg.metrics import MAJORITY, ratio
-from satseg.outputs import present, read_csv
+from satseg.files import sha256, together, write_json
+from satseg.metrics import MAJORITY
+from satseg.outputs import present, read_array, read_csv
 from satseg.slices import Cell, StudySlice
 
 BROKEN = (ValueError, EOFError, BadZipFile)  # what numpy raises for a file it cannot read
 
 
 def run(spec: StudySlice, data: str, results: str) -> None:
-    """Write the figures that the study names.
+    """Write the figures that the study names, and `figures.json`: the digest of each.
 
     Raises:
         UserError: a file is missing, or does not hold what it should.
     """
     files = Files(spec, Path(data), Path(results))
     out = Path(results, spec.name, "figures")
-    for name in spec.study.figures:
-        figure = DRAW[name](files)
-        with atomic(out / f"{name}.{FIGURES[name]}") as temporary:
-            plots.save(figure, temporary)
+    with together(*(out / f"{name}.{FIGURES[name]}" for name in spec.study.figures)) as drawn:
+        for name, file in zip(spec.study.figures, drawn, strict=True):
+            plots.save(DRAW[name](files), file)
+    names = [f"{name}.{FIGURES[name]}" for name in spec.study.figures]
+    write_json(out.with_suffix(".json"), {name: sha256(out / name) for name in names})
     log.info("%s: %s in %s", spec.name, ", ".join(spec.study.figures), out)
 
 
@@ -55,11 +57,7 @@ class Files:
 
     def pixels(self, dataset: str, name: str) -> np.ndarray:
         """`images.npy` or `masks.npy`, memory-mapped."""
-        path = present(self.data / "tiles" / dataset / name)
-        try:
-            return np.load(path, mmap_mode="r")
-        except BROKEN:
-            raise UserError(f"{path}: not a readable array; delete it and tile again") from None
+        return read_array(self.data / "tiles" / dataset / name)
 
     def subsets(self, dataset: str, split: str) -> pd.DataFrame:
         """A split."""

@@ -115,7 +115,7 @@ def run(spec: StudySlice, data: str, results: str) -> None:
         name=spec.name,
         answer=answer,
         scores=scores,
-        sections=[section(folder, name) for name in ("per_class", "published", "splits", "models")],
+        sections=[section(folder, name) for name in sections(spec)],
         figures=[figure(folder / "figures", name) for name in spec.study.figures],
         runs=[provenance(cell, Path(results, "runs")) for cell in spec.cells],
         credits=[credit(spec, name, Path(data, "raw")) for name in spec.datasets],
@@ -124,6 +124,12 @@ def run(spec: StudySlice, data: str, results: str) -> None:
     with atomic(folder / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     log.info("%s: %.1f MB in %s", spec.name, len(page.encode()) / 1e6, folder / "report.html")
+
+
+def sections(spec: StudySlice) -> list[str]:
+    """The tables of the page after the scores, in order; the claims only where some are tested."""
+    tested = ["claims"] if spec.paper and spec.paper.claims else []
+    return ["per_class", "published", *tested, "splits", "models"]
 
 
 def section(folder: Path, name: str) -> Section:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from satseg.cli import log, stage
-from satseg.data.splits import draw_split, leakage
-from satseg.data.tiles import read_table
-from satseg.files import atomic
+from satseg.data.splits import draw_split, leakage, untrained
+from satseg.data.store import read_table
+from satseg.files import together
 from satseg.slices import SplitSlice
 
 
@@ -14,9 +14,11 @@ def run(spec: SplitSlice, tiles: str, out: str) -> None:
     table = read_table(tiles)
     split = draw_split(table, spec.split)
     audit = leakage(table, split)
-    for path, frame in ((Path(out), split), (Path(out).with_suffix(".leakage.csv"), audit)):
-        with atomic(path) as temporary:
-            frame.to_csv(temporary, index=False)
+    with together(out, Path(out).with_suffix(".leakage.csv")) as files:
+        for frame, file in zip((split, audit), files, strict=True):
+            frame.to_csv(file, index=False)
+    for name in untrained(table, split):
+        log.warning("no training tile shows class %r: no model can learn it; see `groups`, or use another split", name)
     for row in audit.itertuples():
         log.info(
             "%s, %s tiles: %d; %d share a scene and %d the ground with training tiles",

@@ -1,20 +1,32 @@
 """Lay out a study's numbers: CSV files for programs, Markdown for people."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from satseg import writeup
+from satseg.claims import Evidence, claims_frame, examined, speed_frame
 from satseg.cli import log, stage
 from satseg.comparison import Comparison, Result, gaps, scores_by_key
-from satseg.config import TABLES
+from satseg.config import SIZES, TABLES
 from satseg.errors import UserError
-from satseg.files import atomic
-from satseg.metrics import DEFINITIONS, MAJORITY, majority_counts, resampling_unit, scores
+from satseg.files import together
+from satseg.metrics import (
+    DEFINITIONS,
+    MAJORITY,
+    majority_counts,
+    resampled,
+    resampling_unit,
+    scores,
+    scores_frame,
+    training_pixels,
+)
 from satseg.outputs import read_counts, read_csv, read_json
 from satseg.slices import Cell, StudySlice
 
+PROFILE = ["train_step_ms", "train_step_p95_ms", "latency_p95_ms", "sizes", "device", "input"]
 COSTS = ["classes", "parameters", "memory_mb", "activations_mb", "gflops", "latency_ms", "peak_memory_mb"]
 SCORES = ["dataset", "model", "recipe", "seed", "subset", "metric", "class", "value", "low", "high"]
 SPLITS = ["dataset", "split", "recipe", "pool", "subset", "tiles", "scene_shared", "group_shared"]
@@ -35,7 +47,7 @@ def run(spec: StudySlice, data: str, results: str) -> None:
     runs = Path(results, "runs")
     histories = {c: read_csv(runs / c.path / "history.csv", ["epoch", "epoch_seconds"]) for c in spec.cells}
     profiles = {
-        (dataset, model): read_json(Path(results, "profiles", dataset, f"{model}.json"), [*COSTS, "device", "input"])
+        (dataset, model): read_json(Path(results, "profiles", dataset, f"{model}.json"), [*COSTS, *PROFILE])
         for dataset in spec.datasets
         for model in spec.models
     }
@@ -50,27 +62,41 @@ def run(spec: StudySlice, data: str, results: str) -> None:
         for recipe in spec.recipes
     }
     rows = scores_table(spec, {key: counts for key, (counts, _) in judged.items()})
-    published = published_table(spec, histories, rows)
+    published = published_table(spec, histories, profiles, rows)
     comparisons = [
         compare(spec, dataset, recipe, counts, said, histories, profiles, splits)
         for (dataset, recipe), (counts, said) in judged.items()
     ]
+    findings = []
+    if spec.paper:
+        evidence = [
+            gather(spec, c, histories, profiles, tiles[c.dataset], Path(data, "splits"), runs) for c in comparisons
+        ]
+        findings = examined(spec.paper, evidence)
+    speed = speed_frame(spec.paper, profiles)
     leaks = gaps(comparisons, {name: recipe.model_dump() for name, recipe in spec.recipes.items()})
     texts = {
         "scores": writeup.scores(spec, comparisons, leaks),
         "per_class": writeup.per_class(comparisons),
-        "models": writeup.models(spec, models, profiles),
+        "models": writeup.models(spec, models, profiles, speed),
         "splits": writeup.splits(spec, splits, tiles, leaks),
         "published": writeup.published(spec, published),
+        "claims": writeup.claims(spec, findings),
     }
+    frames = {"scores": rows, "models": models, "splits": splits, "published": published}
+    frames |= {"claims": claims_frame(findings), "speed": speed}
     out = Path(results, spec.name, "tables")
-    for name, frame in {"scores": rows, "models": models, "splits": splits, "published": published}.items():
-        with atomic(out / f"{name}.csv") as temporary:
-            frame.to_csv(temporary, index=False, float_format=plain)
-    for name in TABLES:
-        with atomic(out / f"{name}.md") as temporary:
-            temporary.write_text(texts[name] + "\n", encoding="utf-8")
+    write(out, frames, texts)
     log.info("%s: %d cells, %d scores in %s", spec.name, len(spec.cells), len(rows), out)
+
+
+def write(out: Path, frames: dict[str, pd.DataFrame], texts: dict[str, str]) -> None:
+    """Write every table: what programs read, what people read."""
+    with together(*(out / f"{name}.csv" for name in frames), *(out / f"{name}.md" for name in TABLES)) as files:
+        for frame, file in zip(frames.values(), files, strict=False):
+            frame.to_csv(file, index=False, float_format=plain)
+        for name, file in zip(TABLES, files[len(frames) :], strict=True):
+            file.write_text(texts[name] + "\n", encoding="utf-8")
 
 
 def plain(value: float) -> str:
@@ -140,8 +166,10 @@ def compare(
         trainings = [frame for (name, _), frame in counts.items() if name == model]
         mine = {c: h for c, h in histories.items() if (c.dataset, c.model, c.recipe) == (dataset, model, recipe)}
         costs = {name: profiles[dataset, model][name] for name in ("latency_ms", "memory_mb")}
-        keyed = scores_by_key(scores(trainings))
-        results.append(Result(model, keyed, epoch_seconds=epoch_seconds(mine), **costs))
+        metrics = resampled(trainings)
+        draws = {metric: found.draws for (metric, label), found in metrics.items() if label == "all"}
+        keyed = scores_by_key(scores_frame(metrics))
+        results.append(Result(model, keyed, epoch_seconds=epoch_seconds(mine), draws=draws, **costs))
     return Comparison(
         dataset=dataset,
         title=spec.datasets[dataset].title,
@@ -155,7 +183,38 @@ def compare(
         scenes=tiles["scene"].nunique(),
         unit=resampling_unit(tiles["scene"]),
         shared=int(audit["group_shared"].sum()),
+        judged=tuple(tiles["tile"].tolist()),
     )
+
+
+def gather(
+    spec: StudySlice,
+    comparison: Comparison,
+    histories: Histories,
+    profiles: Profiles,
+    tiles: pd.DataFrame,
+    splits: Path,
+    runs: Path,
+) -> Evidence:
+    """What claims are tested with, beside the scores of a comparison."""
+    dataset, recipe = comparison.dataset, spec.recipes[comparison.recipe]
+    split = read_csv(splits / dataset / f"{recipe.split}.csv", ["tile", "subset"])
+    cells = [c for c in histories if (c.dataset, c.recipe) == (dataset, comparison.recipe)]
+    epochs = {m: [histories[c]["epoch_seconds"] for c in cells if c.model == m] for m in spec.models}
+    devices = {c: read_json(runs / c.path / "run.json", ["device"])["device"] for c in cells}
+    return Evidence(
+        comparison=comparison,
+        profiles={model: profiles[dataset, model] for model in spec.models},
+        epochs={model: np.concatenate(each) for model, each in epochs.items()},
+        devices={m: {device_name(d) for c, d in devices.items() if c.model == m} for m in spec.models},
+        pixels=training_pixels(tiles, split, comparison.classes, recipe.padded_tiles),
+    )
+
+
+def device_name(device: dict) -> str:
+    """A device in words; on a CPU the number of threads is part of what it can do."""
+    name = device.get("name") or device["kind"]
+    return f"{name}, {device.get('threads')} threads" if device["kind"] == "cpu" else name
 
 
 # --- the other tables ------------------------------------------------------------------------------------
@@ -190,9 +249,9 @@ def splits_table(spec: StudySlice, folder: Path) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def published_table(spec: StudySlice, histories: Histories, rows: pd.DataFrame) -> pd.DataFrame:
+def published_table(spec: StudySlice, histories: Histories, profiles: Profiles, rows: pd.DataFrame) -> pd.DataFrame:
     """published.csv: each published figure beside ours (mean over seeds; empty for epochs not reached)."""
-    found = []
+    found = paper_rows(spec, histories, profiles, rows)
     for i, figure in enumerate(spec.study.published):
         key = f"study {spec.name}: published.{i}.metric"
         cell = (figure.dataset, figure.model, figure.recipe)
@@ -214,6 +273,38 @@ def published_table(spec: StudySlice, histories: Histories, rows: pd.DataFrame) 
         named = [*cell, figure.metric, figure.epoch, figure.class_name]
         found.append([*named, figure.value, ours, ours - figure.value])
     return pd.DataFrame(found, columns=PUBLISHED).astype({"epoch": "Int64"})
+
+
+def paper_rows(spec: StudySlice, histories: Histories, profiles: Profiles, rows: pd.DataFrame) -> list[list]:
+    """Rows of published.csv for the paper's tables.
+
+    Sizes depend on nothing but the number of classes, which stands in place of a class; the other figures are
+    compared where the study has the table's dataset and recipe.
+    """
+    found = []
+    ours = rows.groupby(["dataset", "model", "recipe", "metric", "class"])["value"].mean()
+    for table, model in product(spec.paper.tables if spec.paper else [], spec.models):
+        cell = (table.dataset, model, table.recipe)
+        mine = {c: h for c, h in histories.items() if (c.dataset, c.model, c.recipe) == cell}
+        for column, printed, classes in table.row(model):
+            metric, label = column.metric, column.class_name
+            if metric in SIZES:
+                label = f"{classes} classes"
+                value = size(profiles, model, str(classes), metric)
+            elif mine:
+                value = epoch_seconds(mine) if metric == "epoch_seconds" else ours[*cell, metric, label]
+            else:
+                continue
+            found.append([*cell, metric, None, label, printed, value, value - printed])
+    return found
+
+
+def size(profiles: Profiles, model: str, classes: str, metric: str) -> float:
+    """A model's size with this many classes, whichever dataset it was profiled for."""
+    (dataset, _), profile = next((key, p) for key, p in profiles.items() if key[1] == model)
+    if classes not in profile["sizes"]:
+        raise UserError(f"profile of {model} on {dataset}: no size for {classes} classes; delete it and profile again")
+    return profile["sizes"][classes][metric]
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 """Cut the scenes of a dataset into memory-mapped tiles."""
 
-import json
 from pathlib import Path
 
 from satseg.cli import log, stage
 from satseg.data.tiles import build_tiles
+from satseg.outputs import read_json
 from satseg.slices import TileSlice
 
 
 def run(spec: TileSlice, raw: str, out: str) -> None:
     """Tile the scenes that `raw/manifest.json` lists into the folder `out`."""
-    manifest = json.loads(Path(raw, "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_json(Path(raw, "manifest.json"), ["root"])
     table = build_tiles(spec, Path(raw, manifest["root"]), out)
     log.info(
         "%s: %d scenes, %d tiles of %d², %d of them whole",
