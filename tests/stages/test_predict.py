@@ -62,7 +62,7 @@ def test_every_command_of_the_page(folder, monkeypatch):
     assert written == [["map.tif"], maps, sorted([*maps, "model.onnx"])]
     first = (folder / "map.tif").read_bytes()
     (folder / "map.tif").unlink()
-    lines = "".join(blocks("python")).splitlines()
+    lines = [line for line in "".join(blocks("python")).splitlines() if line]
     assert len(lines) == 3
     exec("\n".join(lines), {})
     assert (folder / "map.tif").read_bytes() == first
