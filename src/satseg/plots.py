@@ -20,7 +20,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from satseg.config import LandClass, ModelSpec, PythonSpec, SmpSpec, UNetSpec
@@ -658,8 +658,7 @@ def _published_points(axes: Axes, run: Run) -> None:
         side = 1 if value >= ours else -1
         late = epoch > axes.get_xlim()[1] / 2
         place = {"ha": "right" if late else "left", "va": "bottom" if side > 0 else "top", "fontsize": 7.5}
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-        axes.annotate(f"report {value:g}", (epoch, value), (4 if late else -4, 6 * side), bbox=box, zorder=5,
+        axes.annotate(f"report {value:g}", (epoch, value), (4 if late else -4, 6 * side), bbox=BEHIND, zorder=5,
                       textcoords="offset points", **place)  # fmt: skip
     if run.published:
         low, high = axes.get_ylim()
@@ -762,6 +761,7 @@ def _dots(axes: Axes, rows: pd.DataFrame, label: str, models: Sequence[str], col
     axes.grid(axis="y", visible=False)
 
 
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}  # what a name stands on
 BAR = {"lw": 1.6, "alpha": 0.6, "solid_capstyle": "butt"}  # a 95 % interval
 
 
@@ -916,9 +916,9 @@ def _cost_axis(axes: Axes, costs: np.ndarray) -> None:
         return
     low, high = costs.min(), costs.max()
     if high > 8 * low:
-        axes.set_xscale("log")
+        axes.set_xscale("log", subs=[])
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(low / 2, high * 2)
     else:
         room = 0.4 * (high - low) or 0.5 * high
@@ -938,6 +938,7 @@ def _label_points(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[s
         taken += [(mark, 2), (Bbox([(a, c), (a + 1, d)]), 1)]
     for point in points.sort_values("value", ascending=False, kind="stable").itertuples():
         look = {"textcoords": "offset points", "fontsize": 7.5, "va": "center", "color": colors[point.model]}
+        look["bbox"] = BEHIND
         tried = []
         for i, (shift, distance) in enumerate(AROUND):
             side = "left" if shift[0] > 0 else "right"

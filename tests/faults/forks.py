@@ -77,8 +77,8 @@ class Child:
             os.kill(self.pid, number)
 
     def said(self) -> str:
-        """What it said."""
-        return self._said.read_text()
+        """What it said so far."""
+        return self._said.read_text() if self._said.exists() else ""
 
 
 class Forks:

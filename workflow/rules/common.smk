@@ -77,7 +77,7 @@ def map_files(wildcards):
             for scene in slices.prediction_scenes(cfg, name)
         ]
     except UserError as mistake:
-        raise WorkflowError(str(mistake))
+        sys.exit(str(mistake))
 
 
 @cache
