@@ -23,6 +23,14 @@ DUBAI = ROOT.parent / "shared" / "data" / "dubai"
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Where tests run side by side, a file's stay together, and all of the faults: their table is one."""
+    for item in items:
+        together = item.path.parent if item.path.parent.name == "faults" else item.path
+        item.add_marker(pytest.mark.xdist_group(together.relative_to(ROOT).as_posix()))
+
+
 @pytest.fixture(scope="session")
 def dubai() -> Path:
     """The real Dubai set, read where it lies."""
