@@ -168,13 +168,13 @@ def predictions(blocks: Sequence[Panels]) -> Figure:
 
 
 # Inches: between tiles, between blocks, below a tile, above the first one, left of the first one.
-GAP, BETWEEN, UNDER, HEADER, NAMES = 0.05, 0.3, 0.2, 0.3, 0.2
+GAP, BETWEEN, UNDER, HEADER, NAMES = 0.05, 0.3, 0.2, 0.3, 0.24
 
 
 def _prediction_row(figure: Figure, left: float, top: float, side: float, block: Panels, row: int) -> None:
     image, mask = block.images[row], block.masks[row]
-    place = {"rotation": 90, "ha": "center", "va": "center", "color": MUTED}
-    _fit(_write(figure, left + 0.08, top + side / 2, block.scenes[row], fontsize=6.5, **place), side)
+    place = {"rotation": 90, "ha": "center", "va": "center", "linespacing": 1, "color": MUTED}
+    _fit(_write(figure, left + NAMES / 2 - 0.02, top + side / 2, block.scenes[row], fontsize=6.5, **place), side)
     guesses = {model: np.where(padding(mask), NO_LABEL, p[row]) for model, p in block.predictions.items()}
     for column, title in enumerate(["Image", "Truth", *guesses]):
         x = left + NAMES + column * (side + GAP)
