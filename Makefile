@@ -23,7 +23,7 @@ demo: $(INSTALLED) ## three small models on generated scenes, from nothing to re
 	@echo "The report: results/demo/report.html"
 
 test: $(INSTALLED) ## run the tests
-	pytest --ignore=tests/slurm --numprocesses auto --maxprocesses 4 --dist loadgroup
+	pytest --ignore=tests/slurm --numprocesses auto --maxprocesses 4
 
 test-faults: $(INSTALLED) ## try every fault and bad input; write what happens into docs/reliability.md
 	pytest tests/faults --record

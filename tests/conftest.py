@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
+from xdist.scheduler import LoadFileScheduling
 
 from satseg.slices import TileSlice
 from web import serve
@@ -23,12 +24,15 @@ DUBAI = ROOT.parent / "shared" / "data" / "dubai"
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+class ByFile(LoadFileScheduling):
     """Where tests run side by side, a file's stay together, and all of the faults: their table is one."""
-    for item in items:
-        together = item.path.parent if item.path.parent.name == "faults" else item.path
-        item.add_marker(pytest.mark.xdist_group(together.relative_to(ROOT).as_posix()))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/faults" if nodeid.startswith("tests/faults/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
