@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from satseg.cli import stage
+from satseg import cli
+from satseg.cli import stage, watched
 from satseg.errors import UserError
 from satseg.slices import SplitSlice
 
@@ -88,3 +89,14 @@ def test_a_missing_argument_is_status_2(monkeypatch, capsys):
         call(monkeypatch, raises(AssertionError), "--slice", SLICE, "--tiles", "t")
     assert caught.value.code == 2
     assert "--out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("every", "lines"), [(0.0, 3), (1e9, 0)])
+def test_a_log_tells_the_progress_now_and_then(monkeypatch, caplog, every, lines):
+    """Where stderr is no terminal, a line when one is due, and none before the first item is done."""
+    monkeypatch.setattr(cli, "LOG_EVERY", every)
+    with caplog.at_level(logging.INFO, logger="satseg"):
+        assert list(watched(iter("abcd"), 4, "tiling", "tiles")) == list("abcd")
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition(";")[0] for line in said] == [f"tiling: {i} of 4 tiles" for i in (1, 2, 3)][:lines]
+    assert all(line.endswith(" s left") for line in said)

@@ -3,10 +3,9 @@
 import argparse
 import logging
 import sys
-import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +14,9 @@ import pandas as pd
 import rasterio
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
-from tqdm import tqdm
 
 from satseg import slices
-from satseg.cli import columns, log
+from satseg.cli import columns, log, watched
 from satseg.config import Config, Dataset, LandClass, Split, load_with
 from satseg.data.bands import read_bands
 from satseg.data.layout import Problem, Scene
@@ -34,7 +32,6 @@ from satseg.slices import TileSlice
 
 SHOWN = 5  # files named of those that share a problem, and colours of those that are no class
 SHEET, THUMBNAIL = 12, 192  # scenes on the contact sheet, and their longer side in pixels
-LOG_EVERY = 20.0  # seconds between lines about the progress, where there is no terminal for a bar
 RARE, CUT = 0.001, 0.05  # shares below and above which a class and what the scaling cuts off are worth a word
 MANY_COLORS = 40  # no annotator uses so many: the mask was compressed or resampled
 
@@ -73,7 +70,7 @@ def check(config: Config, dataset: str, root: str | Path, sheet: str | Path | No
         sheet: where to put a picture of some scenes beside their masks (PNG); None for none.
     """
     entry, spec = config.datasets[dataset], slices.tile_slice(config, dataset)
-    facts = read_dataset(spec, root, _watched)
+    facts = read_dataset(spec, root, lambda found: watched(found, len(found), "reading", "scenes"))
     table, official_error, said = _tiles(facts, spec, root)
     divisions = [_divide(config.splits[name], name, table, used) for name, used in _splits(config, dataset).items()]
     problems = facts.problems
@@ -92,19 +89,6 @@ def check(config: Config, dataset: str, root: str | Path, sheet: str | Path | No
     if sheet and facts.shapes:
         _draw(facts, entry, spec, dataset, Path(sheet))
     return Findings(text, notes, problems)
-
-
-def _watched(scenes: list[Scene]) -> Iterator[Scene]:
-    """Pass scenes on, with a bar in a terminal and a line now and then elsewhere."""
-    began = due = time.monotonic()
-    with tqdm(scenes, desc="reading", unit="scene", disable=None) as bar:
-        for i, scene in enumerate(bar):
-            now = time.monotonic()
-            if bar.disable and now >= due + LOG_EVERY:
-                due = now
-                left = (now - began) / i * (len(scenes) - i)
-                log.info("read %d of %d scenes; about %.0f s left", i, len(scenes), left)
-            yield scene
 
 
 # --- tiles and splits ------------------------------------------------------------------------------------

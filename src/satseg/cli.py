@@ -4,13 +4,19 @@ import argparse
 import errno
 import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from tqdm import tqdm
 
 from satseg.config import Strict
 from satseg.errors import UserError
 from satseg.slices import parse
 
 log = logging.getLogger("satseg")
+LOG_EVERY = 20.0  # seconds between lines about the progress, where there is no terminal for a bar
+Item = TypeVar("Item")
 
 # What to do about what the system refuses.
 WAY = "see to that and run the same command again"
@@ -70,6 +76,24 @@ def trouble(error: OSError, name: str) -> str:
     """One line for what the system refused: the file (or `name`, where it says none), what, and what to do."""
     what = " ".join((error.strerror or str(error) or type(error).__name__).split())
     return f"{error.filename or name}: {what[0].lower()}{what[1:]}; {WAYS.get(error.errno, WAY)}"
+
+
+def watched(items: Iterable[Item], total: int, what: str, unit: str) -> Iterator[Item]:
+    """Pass `total` items on, with a bar in a terminal and a line every `LOG_EVERY` seconds elsewhere.
+
+    Args:
+        what: the work, as `tiling`.
+        unit: its items, as `tiles`.
+    """
+    began = due = time.monotonic()
+    with tqdm(items, desc=what, total=total, unit=unit, disable=None) as bar:
+        for done, item in enumerate(bar):
+            now = time.monotonic()
+            if bar.disable and done and now >= due + LOG_EVERY:
+                due = now
+                left = (now - began) / done * (total - done)
+                log.info("%s: %d of %d %s; about %.0f s left", what, done, total, unit, left)
+            yield item
 
 
 def columns(rows: Iterable[Sequence[str]], texts: int = 1) -> str:

@@ -14,7 +14,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
-from satseg.cli import log
+from satseg.cli import log, watched
 from satseg.config import Pixels
 from satseg.data.bands import band_count, read_bands
 from satseg.data.ground import describe
@@ -51,7 +51,8 @@ def build_tiles(spec: TileSlice, root: str | Path, out: str | Path) -> pd.DataFr
         shapes = _shapes(found, spec.pixels)
         files = dict(zip(FILES, stack.enter_context(together(*(Path(out, name) for name in FILES))), strict=True))
         with _arrays(files, shapes, spec.tile_size) as (images, masks):
-            rows = list(_rows(found, shapes, groups, spec, images, masks))
+            rows = _rows(found, shapes, groups, spec, images, masks)
+            rows = list(watched(rows, _tile_count(shapes, spec.tile_size), "tiling", "tiles"))
         table = pd.DataFrame([{"tile": tile} | row for tile, row in enumerate(rows)])
         table["official_split"] = published_subsets(table, found, root, spec.official)
         table.to_csv(files["tiles.csv"], index=False)
@@ -95,11 +96,15 @@ def _rows(
                 yield place | {"official_split": ""} | counted
 
 
+def _tile_count(shapes: list[tuple[int, int, int]], size: int) -> int:
+    """Tiles of scenes of these shapes."""
+    return sum(-(-height // size) * -(-width // size) for height, width, _ in shapes)
+
+
 @contextmanager
 def _arrays(files: dict[str, Path], shapes: list[tuple[int, int, int]], size: int) -> Iterator[list[BinaryIO]]:
     """The files of images and masks, for the tiles of scenes of these shapes."""
-    total = sum(-(-height // size) * -(-width // size) for height, width, _ in shapes)
-    masks = (total, size, size)
+    masks = (_tile_count(shapes, size), size, size)
     with (
         _npy(files["images.npy"], (*masks, shapes[0][2])) as images,
         _npy(files["masks.npy"], masks) as labels,

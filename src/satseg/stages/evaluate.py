@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from satseg.cli import log, stage
+from satseg.cli import log, stage, watched
 from satseg.config import Augmentation
 from satseg.counts import epoch_metrics, tile_counts
 from satseg.data.augmentation import augment
@@ -67,7 +67,8 @@ def check_fit(segmenter: Segmenter, store: Tiles, weights: Path) -> None:
 def judge(segmenter: Segmenter, store: Tiles, chosen: np.ndarray, changes: Augmentation | None) -> np.ndarray:
     """Counts int64 [N, C, 4] of the chosen tiles, after random changes of them where the recipe makes any."""
     counts = []
-    for images, masks, numbers in loader(TileDataset(store, chosen), segmenter.batch_size):
+    batches = loader(TileDataset(store, chosen), segmenter.batch_size)
+    for images, masks, numbers in watched(batches, len(batches), "evaluating", "batches"):
         images, masks = images.to(device(), non_blocking=True), masks.to(device(), non_blocking=True)
         if changes:
             # One draw for every model and seed: they are judged on the same pixels.
