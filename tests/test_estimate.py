@@ -14,6 +14,7 @@ from satseg import slices
 from satseg.config import load
 from satseg.data.tiles import build_tiles
 from satseg.devices import describe_device
+from satseg.errors import UserError
 from satseg.estimate import Estimate, report
 from satseg.files import write_json
 
@@ -169,3 +170,12 @@ def test_it_agrees_with_a_training_that_was_measured(tmp_path, monkeypatch):
     (cell,) = [cell for cell in estimate.cells if cell.recipe == "lab_report"]
     history = pd.read_csv(published / "runs/dubai/lab_unet/lab_report/seed0/history.csv")
     assert 0.5 < estimate.times(cell).epoch_seconds / history["epoch_seconds"].median() < 2
+
+
+@pytest.mark.parametrize(("text", "said"), [("{", "not valid JSON"), ("{}", "'device' is missing")])
+def test_a_damaged_profile_is_one_line(folders, text, said):
+    config = load()
+    profiled(folders, config, "demo", "unet_tiny", 800)
+    (folders["results"] / "profiles/demo/unet_tiny.json").write_text(text)
+    with pytest.raises(UserError, match=rf"profiles/demo/unet_tiny\.json: {said}"):
+        report(Estimate(config, ["demo"], **folders))

@@ -4,7 +4,6 @@ Nothing is guessed: what cannot be known yet is called unknown, with the way to 
 """
 
 import argparse
-import json
 import sys
 from collections import Counter
 from functools import cache
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from satseg import slices
 from satseg.cli import columns
@@ -20,6 +18,7 @@ from satseg.config import Config, DemoSource, Expected, HttpSource, OfficialTile
 from satseg.data.splits import draw_split
 from satseg.data.store import read_table
 from satseg.errors import UserError
+from satseg.outputs import read_csv, read_json
 from satseg.slices import Cell
 
 FORWARD = 1 / 3  # of a training step's time goes into the forward pass, which is all that validation does
@@ -155,7 +154,7 @@ class Estimate:
         own = self._profile_file(dataset, model)
         for path in [own, *sorted(self.results.glob(f"profiles/*/{model}.json"))]:
             if path.exists():
-                found = json.loads(path.read_text(encoding="utf-8"))
+                found = read_json(path, ["device", "spec", "dataset", "train_step_ms"])
                 if _same_device(found["device"]) and found["spec"] == self.config.models[model].model_dump():
                     return found
         return None
@@ -183,12 +182,12 @@ class Estimate:
         """Median seconds of a training step a tile, over finished trainings of this model on devices like this one."""
         found = []
         for path in sorted((self.results / "runs" / dataset / model).glob("*/seed*/run.json")):
-            run = json.loads(path.read_text(encoding="utf-8"))
+            run = read_json(path, ["device", "tiles", "slice"])
             history = path.with_name("history.csv")
             if history.exists() and _same_device(run["device"]):
                 train, val = run["tiles"]["train"], run["tiles"]["val"]
                 train = min(train, run["slice"]["training"].get("epoch_tiles") or sys.maxsize)
-                seconds = pd.read_csv(history, usecols=["epoch_seconds"])["epoch_seconds"].median()
+                seconds = read_csv(history, ["epoch_seconds"])["epoch_seconds"].median()
                 found.append(seconds / (train + FORWARD * val))
         return float(np.median(found)) if found else None
 
