@@ -3,6 +3,20 @@
 # job ran, and one that left the file an old date. Other inputs are compared by content up to the profile's
 # `max-checksum-file-size`. Larger ones are `ancient`, so that their dates decide nothing, and beside each stands a
 # small input that changes with it.
+from functools import cache
+
+from satseg.sources import download_code, model_code, tile_code
+
+# On a cluster these run where Snakemake does: the network is there, and they are not worth a wait in the queue.
+localrules:
+    all,
+    download,
+    split,
+    tables,
+    figures,
+    report,
+
+
 CELL_FILES = [
     "history.csv",
     "best.pt",
