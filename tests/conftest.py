@@ -1,6 +1,7 @@
 """What several tests need: the real imagery, and small scenes in a layout of our own."""
 
 import os
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -33,6 +34,13 @@ class ByFile(LoadFileScheduling):
 
 def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random weights, whichever tests ran before in this process."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")
