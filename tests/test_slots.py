@@ -80,3 +80,11 @@ def test_lists_what_the_driver_lists(monkeypatch, tmp_path):
     assert list_gpus() == ["GPU-1", "GPU-2"]
     program.write_text("#!/bin/sh\necho NVIDIA-SMI has failed\nexit 9\n")
     assert list_gpus() == []
+
+
+def test_a_job_may_have_several(monkeypatch, tmp_path):
+    gpus = ["GPU-a", "GPU-b", "GPU-c"]
+    monkeypatch.setenv(VISIBLE, "")
+    for expected in ("GPU-a,GPU-b", "GPU-c,GPU-a", "GPU-b,GPU-c"):  # the least used first, never one twice
+        del os.environ[VISIBLE]
+        assert take_gpu(gpus, tmp_path, 2) == os.environ[VISIBLE] == expected

@@ -25,12 +25,14 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from satseg.cli import log
+from satseg.distributed import highest
 from satseg.errors import UserError
 from satseg.files import atomic
 
 NAME = "last.ckpt"
 PATIENCE, PAUSE = 600, 0.2  # seconds to wait for a training that is about to end, and at a time
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+REASONS = ("", "time budget used up", "what started it has ended", *(number.name for number in SIGNALS))
 AGAIN = "run the same command again to go on"
 
 
@@ -150,7 +152,7 @@ class Checkpoints(Checkpoint):
     def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, outputs, batch, index: int) -> None:
         """Keep the state, if it is time and no gradient waits for its step."""
         batches = int(trainer.num_training_batches)
-        if not len(batch[0]):
+        if batch is None:
             return
         self.done["train"] = index + 1
         if (index + 1) % trainer.accumulate_grad_batches == 0 or index + 1 == batches:
@@ -173,17 +175,18 @@ class Checkpoints(Checkpoint):
         self.epochs += 1
         self.done = {"train": 0, "val": 0}
         self.finished = trainer.should_stop or self.epochs == trainer.max_epochs
-        self._save(trainer, f"after epoch {self.epochs} of {trainer.max_epochs}", not self.finished and self._reason())
+        reason = "" if self.finished else self._reason()
+        self._save(trainer, f"after epoch {self.epochs} of {trainer.max_epochs}", reason)
 
     def _keep(self, trainer: L.Trainer, where: str) -> None:
         reason = self._reason()
-        if reason or time.monotonic() - self.saved >= self.seconds:
+        if reason or highest(time.monotonic() - self.saved >= self.seconds):
             self._save(trainer, where, reason)
 
-    def _save(self, trainer: L.Trainer, where: str, reason: str | bool) -> None:
+    def _save(self, trainer: L.Trainer, where: str, reason: str) -> None:
         """Write the checkpoint; end the training there, for a reason."""
         weights = trainer.lightning_module.state_dict().values()
-        if not all(bool(torch.isfinite(values).all()) for values in weights):
+        if highest(not all(bool(torch.isfinite(values).all()) for values in weights)):
             raise FloatingPointError(f"{where}, a weight is not finite")
         trainer.save_checkpoint(self.path)
         self.saved = time.monotonic()
@@ -191,7 +194,10 @@ class Checkpoints(Checkpoint):
             raise Stopped(f"{reason}: stopped {where}")
 
     def _reason(self) -> str:
-        """Why the training is to stop, if it is."""
+        """Why the training is to stop, if it is, in one of its processes: then it is in all."""
+        return REASONS[highest(REASONS.index(self._own_reason()))]
+
+    def _own_reason(self) -> str:
         if self.deadline is not None and time.monotonic() >= self.deadline:
             return "time budget used up"
         if self.parent is not None and self.parent != os.getppid():

@@ -560,7 +560,7 @@ class Training(Strict):
     epoch_tiles: Annotated[int, Field(ge=1)] | None = None
     """Training tiles per epoch, drawn anew for each; null for all there are."""
     batch_size: Annotated[int, Field(ge=1)]
-    """Tiles per forward pass."""
+    """Tiles per forward pass, of all `devices` together."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Forward passes per optimizer step."""
     monitor: Literal["val_loss", "val_jaccard"] = "val_loss"
@@ -569,6 +569,18 @@ class Training(Strict):
     """Stop after this many epochs without improvement; null for never."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 where the hardware has it, else 32-bit."""
+    devices: Annotated[int, Field(ge=1)] = 1
+    """GPUs that train one model together, each with its share of every batch; without a GPU, as many processes. Batch
+    normalisation takes its statistics over the whole batch on GPUs, over each process's share on a CPU."""
+
+    @model_validator(mode="after")
+    def _shared_evenly(self):
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"batch_size: {self.batch_size} tiles cannot be shared evenly by devices: {self.devices}; "
+                f"use a multiple of {self.devices}"
+            )
+        return self
 
     @property
     def rgb_only(self) -> dict[str, str]:

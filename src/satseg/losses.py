@@ -1,4 +1,7 @@
-"""Training losses: cross-entropy, and the Jaccard metric losses with Dice and Tversky as settings."""
+"""Training losses: cross-entropy, and the Jaccard metric losses with Dice and Tversky as settings.
+
+Where several processes share a batch, sums and means over it are those of the whole batch.
+"""
 
 import torch
 from torch import nn
@@ -6,6 +9,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from satseg.config import Loss
 from satseg.data.store import NO_LABEL
+from satseg.distributed import total, world
 
 
 def build_loss(spec: Loss, class_weights: torch.Tensor | None) -> nn.Module:
@@ -37,9 +41,18 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Logits float [B, C, H, W], target int64 [B, H, W] → scalar."""
-        if not bool((target != NO_LABEL).any()):
+        labelled = target != NO_LABEL
+        if world() > 1:
+            return self._shared(logits, target, labelled)
+        if not bool(labelled.any()):
             return logits.sum() * 0
         return cross_entropy(logits, target, self.class_weights, ignore_index=NO_LABEL)
+
+    def _shared(self, logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor) -> torch.Tensor:
+        summed = cross_entropy(logits, target, self.class_weights, ignore_index=NO_LABEL, reduction="sum")
+        weights = labelled if self.class_weights is None else self.class_weights[target[labelled]]
+        pixels = total(weights.sum().to(summed.dtype))
+        return total(summed) / torch.where(pixels > 0, pixels, 1)
 
 
 class JDTLoss(nn.Module):
@@ -96,13 +109,14 @@ class JDTLoss(nn.Module):
             active = y_sum > 0 if hard else torch.ones_like(y_sum, dtype=torch.bool)
             loss = logits.sum() * 0
             if self.miou_d:
-                over_batch = self._class_losses(tp.sum(0), fp.sum(0), fn.sum(0))
-                loss = loss + self.miou_d * _mean(over_batch, active.any(0), dim=0)[0]
+                over_batch = self._class_losses(*(total(v.sum(0)) for v in (tp, fp, fn)))
+                loss = loss + self.miou_d * _mean(over_batch, total(active.sum(0)) > 0)[0]
             if self.miou_i or self.miou_c:
                 losses = self._class_losses(tp, fp, fn)
-                for weight, dim in ((self.miou_i, 1), (self.miou_c, 0)):
-                    if weight:
-                        loss = loss + weight * _mean(*_mean(losses, active, dim), dim=0)[0]
+                if self.miou_i:
+                    loss = loss + self.miou_i * _batch_mean(*_mean(losses, active))[0]
+                if self.miou_c:
+                    loss = loss + self.miou_c * _mean(*_batch_mean(losses, active))[0]
             return loss
 
     def _labels(self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None):
@@ -136,7 +150,13 @@ class JDTLoss(nn.Module):
         return losses if self.class_weights is None else losses * self.class_weights
 
 
-def _mean(values: torch.Tensor, active: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean of the active values along `dim` (0 where none is), and which results had one."""
-    number = active.sum(dim)
-    return torch.where(active, values, 0).sum(dim) / number.clamp(min=1), number > 0
+def _mean(values: torch.Tensor, active: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean over the classes, the last dimension, of the active values (0 where none is), and which results had one."""
+    number = active.sum(-1)
+    return torch.where(active, values, 0).sum(-1) / number.clamp(min=1), number > 0
+
+
+def _batch_mean(values: torch.Tensor, active: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same over the images, the first dimension."""
+    number = total(active.sum(0))
+    return total(torch.where(active, values, 0).sum(0)) / number.clamp(min=1), number > 0

@@ -1,4 +1,4 @@
-"""Which GPU of this machine a job works on: the one its scheduler gave, or one that no other job holds."""
+"""Which GPUs of this machine a job works on: those its scheduler gave, or ones that no other job holds."""
 
 import fcntl
 import os
@@ -16,8 +16,8 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 _held: list[IO] = []
 
 
-def take_gpu(gpus: list[str] | None = None, folder: str | Path | None = None) -> str | None:
-    """Make one GPU the only one this process sees; to be called before CUDA starts.
+def take_gpu(gpus: list[str] | None = None, folder: str | Path | None = None, number: int = 1) -> str | None:
+    """Make one GPU, or `number` of them, the only ones this process sees; to be called before CUDA starts.
 
     A `CUDA_VISIBLE_DEVICES` that is set already, by a scheduler or by hand, stands. Else the GPU with the fewest
     jobs is taken, by a lock on a file: four jobs on four GPUs have one each, a fifth shares one.
@@ -25,6 +25,7 @@ def take_gpu(gpus: list[str] | None = None, folder: str | Path | None = None) ->
     Args:
         gpus: the machine's GPUs, as `CUDA_VISIBLE_DEVICES` names them (default: those `nvidia-smi` lists).
         folder: where the lock files lie (default: one of this user and machine, below the temporary folder).
+        number: how many to take, all different.
 
     Returns:
         What `CUDA_VISIBLE_DEVICES` says now; None where there is nothing to choose from.
@@ -34,13 +35,17 @@ def take_gpu(gpus: list[str] | None = None, folder: str | Path | None = None) ->
         log.info("%s=%s is set%s", VISIBLE, os.environ[VISIBLE], by)
         return os.environ[VISIBLE]
     gpus = list_gpus() if gpus is None else gpus
-    if len(gpus) < 2:
+    if len(gpus) < max(2, number):
         return None
     folder = Path(folder or Path(tempfile.gettempdir(), f"satseg-gpus-{os.getuid()}"))
     folder.mkdir(parents=True, exist_ok=True)
-    gpu = os.environ[VISIBLE] = next(gpu for turn in count() for gpu in gpus if _lock(folder / f"{gpu}.{turn}"))
-    log.info("%s=%s, of %d GPUs", VISIBLE, gpu, len(gpus))
-    return gpu
+    taken: list[str] = []
+    free = (g for turn in count() for g in gpus if g not in taken and _lock(folder / f"{g}.{turn}"))
+    while len(taken) < number:
+        taken.append(next(free))
+    os.environ[VISIBLE] = ",".join(taken)
+    log.info("%s=%s, of %d GPUs", VISIBLE, os.environ[VISIBLE], len(gpus))
+    return os.environ[VISIBLE]
 
 
 def list_gpus() -> list[str]:

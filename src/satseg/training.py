@@ -26,6 +26,7 @@ from satseg.data.augmentation import augment
 from satseg.data.loader import TileDataset, loader, normalise, subset_tiles, to_unit
 from satseg.data.store import Tiles
 from satseg.devices import device, peak_memory_mb, resolve_precision
+from satseg.distributed import rank, total
 from satseg.errors import UserError
 from satseg.files import atomic
 from satseg.inference import choose, positions, save_weights
@@ -43,7 +44,7 @@ COLUMNS = [
     *(f"{s}_{m}" for s in ("train", "val") for m in METRICS),
 ]
 # Tiles come from memory: on a CPU, loader processes would only take its cores from the training.
-NOISE = (".*does not have many workers.*", ".*LeafSpec.*", ".*`srun` command.*", ".*returned `None`.*")
+NOISE = (".*does not have many workers.*", ".*LeafSpec.*", ".*`srun` command.*", ".*yielded None.*", ".*sync_dist.*")
 TRAINER_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -58,35 +59,39 @@ class Task(L.LightningModule):
         self.counts: dict[str, torch.Tensor] = {}
         self.losses: dict[str, torch.Tensor] = {}
 
-    def training_step(self, batch: tuple, index: int) -> torch.Tensor | None:
-        """Loss of an augmented batch; None for an empty one, which moves nothing."""
-        if not len(batch[0]):
-            return None
-        # The same draws, wherever in its epoch a training was cut off.
-        state = np.random.SeedSequence([self.spec.cell.seed, self.current_epoch, index]).generate_state(1)
+    def on_before_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple | None:
+        """None for an empty batch of training: Lightning passes over it, and nothing moves."""
+        return batch if len(batch[0]) or not self.trainer.training else None
+
+    def training_step(self, batch: tuple, index: int) -> torch.Tensor:
+        """Loss of an augmented batch."""
+        # The same draws, wherever in its epoch a training was cut off; others in each process of several.
+        others = [self.global_rank] if self.global_rank else []
+        state = np.random.SeedSequence([self.spec.cell.seed, self.current_epoch, index, *others]).generate_state(1)
         torch.manual_seed(int(state[0]))
-        loss = self._step("train", *self._augmented(batch))
+        loss = self._step("train", batch, augmented=True)
         self._check_loss(loss, f"batch {index + 1}")
         return loss
 
     def validation_step(self, batch: tuple, index: int) -> None:
         """Loss and counts of a batch: as it is, but for a recipe that augments everywhere."""
-        images, masks, _ = batch
-        if len(images):
-            plain = not self.training_spec.augmentation.everywhere
-            loss = self._step("val", *((to_unit(images), masks) if plain else self._augmented(batch)))
+        if len(batch[0]):
+            loss = self._step("val", batch, self.training_spec.augmentation.everywhere)
             self._check_loss(loss, f"batch {index + 1} of the validation")
 
     def _check_loss(self, loss: torch.Tensor, where: str) -> None:
-        if not torch.isfinite(loss):
+        if not torch.isfinite(total(loss.detach())):
             raise FloatingPointError(f"in epoch {self.current_epoch + 1}, {where}, the loss is {loss.item()}")
 
     def _augmented(self, batch: tuple) -> tuple[torch.Tensor, torch.Tensor]:
         images, masks, tiles = batch
+        if not len(tiles):  # borrowed
+            return to_unit(images), masks
         settings, seed = self.training_spec.augmentation, self.spec.cell.seed
         return augment(images, masks, tiles, settings, seed, self.current_epoch)
 
-    def _step(self, subset: str, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    def _step(self, subset: str, batch: tuple, augmented: bool) -> torch.Tensor:
+        images, masks = self._augmented(batch) if augmented else (to_unit(batch[0]), batch[1])
         logits = self.model(normalise(images, self.training_spec.scaling))
         target = positions(masks, self.spec.counted)
         # Sums over a tile overflow or lose digits in 16 bits.
@@ -94,8 +99,9 @@ class Task(L.LightningModule):
             loss = self.loss(logits[:, self.spec.counted].float(), target)
         with torch.no_grad():
             counts = tile_counts(choose(logits, self.spec.counted), target, len(self.spec.counted))
-            self._add(self.counts, subset, counts.sum(0))
-            self._add(self.losses, subset, torch.stack([loss.detach() * len(images), loss.new_tensor(len(images))]))
+            tiles = total(loss.new_tensor(len(batch[2])))
+            self._add(self.counts, subset, total(counts.sum(0)))
+            self._add(self.losses, subset, torch.stack([loss.detach() * tiles, tiles]))
         return loss
 
     @staticmethod
@@ -229,6 +235,7 @@ def train(
 ) -> dict:
     """Train one cell; write `history.csv`, `best.pt` and `final.pt` into `out`.
 
+    On several devices the calling command is started again for each further one; those write nothing.
     A training that was cut off goes on from its last checkpoint, if `identity` is still the same.
 
     Args:
@@ -243,7 +250,7 @@ def train(
         parent: process that started this one, if its end is a reason to stop too.
 
     Returns:
-        What `run.json` says of the training itself.
+        What `run.json` says of the training itself; nothing in a process that follows another.
 
     Raises:
         Stopped: SIGTERM, SIGINT, the deadline or the parent's end came first.
@@ -253,9 +260,10 @@ def train(
     out, settings, bands = Path(out), spec.training, tiles.images.shape[-1]
     numbers = {s: labelled_tiles(spec, tiles, split, s) for s in ("train", "val")}
     sets = {s: TileDataset(tiles, chosen) for s, chosen in numbers.items()}
+    size, share = settings.batch_size, {"rank": rank(settings.devices), "world": settings.devices}
     loaders = {
-        "train": loader(sets["train"], settings.batch_size, workers, spec.cell.seed, settings.epoch_tiles),
-        "val": loader(sets["val"], settings.batch_size, workers),
+        "train": loader(sets["train"], size, workers, spec.cell.seed, settings.epoch_tiles, **share),
+        "val": loader(sets["val"], size, workers, **share),
     }
     L.seed_everything(spec.cell.seed, workers=True, verbose=False)
     model = build_model(spec.model, len(spec.classes), bands, pretrained=True)
@@ -272,6 +280,8 @@ def train(
         _trainer(settings, precision, callbacks, out).fit(
             task, *loaders.values(), ckpt_path=checkpoints.resumable(), weights_only=True
         )
+    if share["rank"]:
+        return {}
     for name, state in (("final.pt", task.state_dict()), ("best.pt", checkpoints.best["state_dict"])):
         task.load_state_dict(state)
         save_weights(
@@ -296,11 +306,13 @@ def train(
 
 
 def _trainer(settings: Training, precision: str, callbacks: list[Callback], folder: Path) -> L.Trainer:
-    """Lightning's loop on one device, as quiet as it goes: `History` says a line per epoch."""
+    """Lightning's loop on the recipe's devices, as quiet as it goes: `History` says a line per epoch."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     return L.Trainer(
         accelerator=device().type,
-        devices=1,
+        devices=settings.devices,
+        strategy="ddp" if settings.devices > 1 else "auto",
+        sync_batchnorm=settings.devices > 1 and device().type == "cuda",
         max_epochs=settings.epochs,
         precision=TRAINER_PRECISION[precision],
         accumulate_grad_batches=settings.accumulate,

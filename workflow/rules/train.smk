@@ -27,7 +27,7 @@ rule train:
         "../../environment.yml"
     threads: share_of_cores()
     resources:
-        gpu=1,
+        gpu=lambda w: cfg.recipes[w.recipe].devices,
         local_tiles=0,
     params:
         slice=lambda w: slices.train_slice(

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler
 
-from satseg.data.store import Tiles
+from satseg.data.store import NO_LABEL, Tiles
 from satseg.errors import UserError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -37,7 +37,13 @@ class TileDataset(Dataset):
         return len(self.chosen)
 
     def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Images uint8 [B, C, H, W] (channels last in memory), masks uint8 [B, H, W] and tile numbers int64 [B]."""
+        """Images uint8 [B, C, H, W] (channels last in memory), masks uint8 [B, H, W] and tile numbers int64 [B].
+
+        A negative row, ~row, is borrowed (see `Batches`): an image that has no label, and no number.
+        """
+        if rows and rows[0] < 0:
+            images, masks, tiles = self.__getitems__([~row for row in rows])
+            return images, torch.full_like(masks, NO_LABEL), tiles[:0]
         tiles = self.chosen[rows]
         images, masks = (torch.from_numpy(np.asarray(array[tiles])) for array in (self.images, self.masks))
         return images.permute(0, 3, 1, 2), masks, torch.from_numpy(tiles)
@@ -66,30 +72,43 @@ class EpochSampler(Sampler):
 
 
 class Batches(BatchSampler):
-    """Batches of a sampler's tiles; the next time, the first `skip` of them are empty: they have been trained on."""
+    """Batches of a sampler's tiles; the next time, the first `skip` of them are empty: they have been trained on.
 
-    skip = 0
+    Of each batch, process `rank` of `world` has a share. Where there are fewer tiles than processes, one that has none
+    borrows a tile, which counts for nothing: it must take part in what all processes do together.
+    """
+
+    skip, rank, world = 0, 0, 1
 
     def __iter__(self) -> Iterator[list[int]]:
         skip, self.skip = self.skip, 0
         for number, batch in enumerate(super().__iter__()):
-            yield [] if number < skip else batch
+            yield [] if number < skip else batch[self.rank :: self.world] or [~batch[0]]
 
 
 def loader(
-    dataset: TileDataset, batch_size: int, workers: int = 0, seed: int | None = None, count: int | None = None
+    dataset: TileDataset,
+    batch_size: int,
+    workers: int = 0,
+    seed: int | None = None,
+    count: int | None = None,
+    rank: int = 0,
+    world: int = 1,
 ) -> DataLoader:
     """Batches of (images, masks, tiles): shuffled anew each epoch where a seed is given, in order otherwise.
 
     Where `count` is given besides, so many tiles an epoch. A tile that would be shuffled into a last batch of its own
     is left out of that epoch: models that normalise over a pixel an image cannot train on one.
+    Of `world` processes that train together, `rank` has its share of each batch.
     """
     order = None if seed is None else EpochSampler(len(dataset), seed, count)
     if order and order.count > 1 and order.count % batch_size == 1:
         order.count -= 1
+    batches = Batches(order or SequentialSampler(dataset), batch_size, drop_last=False)
+    batches.rank, batches.world = rank, world
     return DataLoader(
         dataset,
-        batch_sampler=Batches(order or SequentialSampler(dataset), batch_size, drop_last=False),
+        batch_sampler=batches,
         num_workers=workers,
         collate_fn=_as_it_is,
         persistent_workers=workers > 0,

@@ -1,6 +1,7 @@
 """Train one cell of the grid: one dataset × model × recipe × seed."""
 
 import json
+import logging
 import os
 import shutil
 import time
@@ -9,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from satseg.checkpoints import sole_writer
-from satseg.cli import stage
+from satseg.cli import log, stage
 from satseg.config import check_bands
 from satseg.data.store import Tiles, open_tiles
 from satseg.devices import describe_device, device, keep_memory
+from satseg.distributed import check_devices, following, rank
 from satseg.files import local_copy, sha256, write_json
 from satseg.models import check_tiles
 from satseg.outputs import read_split
@@ -41,7 +43,11 @@ def run(
     """
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
     parent = os.getppid() if with_parent else None
-    take_gpu()
+    devices, follower = spec.training.devices, rank(spec.training.devices) > 0
+    if follower:
+        log.setLevel(logging.ERROR)
+    take_gpu(number=devices)
+    check_devices(devices, f"recipes.{spec.cell.recipe}.devices")
     keep_memory()
     workers = (4 if device().type == "cuda" else 0) if workers is None else workers
     store = open_tiles(local_copy(tiles) if local_tiles else tiles)
@@ -49,6 +55,10 @@ def run(
     _check(spec, store, division)
     data = {"manifest_sha256": data_digest(Path(raw, "manifest.json")), "split_sha256": sha256(split)}
     state, mark, checkpoints = code_state(), identity(spec, tiles, split), Path(out, "checkpoints")
+    if follower:
+        with following():
+            train(spec, store, division, out, mark, workers, checkpoint_minutes, deadline, parent)
+        return
     with sole_writer(checkpoints, parent):
         result = train(spec, store, division, out, mark, workers, checkpoint_minutes, deadline, parent)
         write_json(
@@ -76,7 +86,9 @@ def _check(spec: TrainSlice, store: Tiles, division: pd.DataFrame) -> None:
     check_bands(spec.training, bands, f"recipes.{spec.cell.recipe}", spec.cell.dataset)
     train_tiles = len(labelled_tiles(spec, store, division, "train"))
     labelled_tiles(spec, store, division, "val")
-    smallest = min(2, spec.training.batch_size, spec.training.epoch_tiles or 2, train_tiles)
+    # On a CPU, batches are normalised over each process's share.
+    share = spec.training.batch_size // (1 if device().type == "cuda" else spec.training.devices)
+    smallest = min(2, share, spec.training.epoch_tiles or 2, train_tiles)
     check_tiles(spec.cell.model, spec.model, len(spec.classes), bands, size, smallest)
 
 
