@@ -1,7 +1,9 @@
 """The report of a small study, read back as HTML."""
 
 import base64
+import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -14,6 +16,7 @@ from satseg.errors import UserError
 from satseg.stages import tables
 from satseg.stages.report import CAPTIONS, MIME, duration, flat, run
 
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -93,7 +96,8 @@ def test_every_figure_is_there_in_order_with_its_own_bytes(tree, page):
     root, spec, _ = tree
     images = page.every("img")
     assert len(images) == len(spec.study.figures) == len(FIGURES)
-    for name, image in zip(spec.study.figures, images, strict=True):
+    order = ["cost", *(name for name in spec.study.figures if name != "cost")]
+    for name, image in zip(order, images, strict=True):
         kind, content = image["src"].removeprefix("data:").split(";base64,")
         file = root / f"results/mine/figures/{name}.{FIGURES[name]}"
         assert kind == MIME[FIGURES[name]]
@@ -244,3 +248,102 @@ def test_nested_entries_are_listed_in_order():
         ("wall seconds", "1.5"),
         ("resumed at", "[]"),
     ]
+
+
+# Acts as a reader does, and leaves what came of it in the page.
+READER = """<script>
+addEventListener("error", event => { window.failed = event.message; });
+addEventListener("securitypolicyviolation", event => { window.failed = event.blockedURI; });
+addEventListener("load", () => {
+  const seen = {}, form = document.querySelector(".limit"), table = form.nextElementSibling.querySelector("table");
+  const rows = () => [...table.tBodies[0].rows].filter(row => getComputedStyle(row).display !== "none");
+  const name = row => row.cells[0].textContent.replace("≈", "").trim(), names = () => rows().map(name);
+  const button = table.tHead.rows[0].cells[1].firstElementChild;
+  const color = (one, key) => getComputedStyle(one)[key];
+  button.focus();
+  seen.focused = document.activeElement === button;
+  const sorted = () => { button.click(); return [names(), button.parentElement.getAttribute("aria-sort")]; };
+  seen.sorted = [sorted(), sorted()];
+  const choice = [...form.elements[0].options].find(one => one.text === "Latency (ms)");
+  form.elements[0].value = choice.value;
+  const limit = value => {
+    form.elements[1].value = value;
+    form.elements[1].dispatchEvent(new Event("input", {bubbles: true}));
+    return [names(), form.querySelector("output").textContent, [...table.querySelectorAll(".best")].map(name)];
+  };
+  seen.limits = ["35", "1", ""].map(limit);
+  seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  seen.dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  seen.paper = color(document.body, "backgroundColor");
+  seen.colors = [".answer p", ".eyebrow", ".limit output", "figcaption", "a", "tbody td", "thead th button"].map(
+    one => color(document.querySelector(one), "color"));
+  seen.failed = window.failed || null;
+  document.body.innerHTML = "<pre id=seen></pre>";
+  document.body.firstChild.textContent = JSON.stringify(seen);
+});
+</script>"""
+
+
+def browse(html: str, folder, width: int, dark: bool = False) -> dict:
+    """What READER saw in a frame `width` pixels wide; a window of Chromium is never narrower than 500."""
+    (folder / "page.html").write_text(html.replace("<head>", f"<head>{READER}"), encoding="utf-8")
+    outer = (
+        f'<iframe src="page.html" style="width:{width}px;height:800px"></iframe><script>onload = () => {{'
+        "const inner = document.querySelector('iframe').contentDocument;"
+        "document.body.textContent = inner.getElementById('seen').textContent; }</script>"
+    )
+    (folder / "frame.html").write_text(outer)
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--allow-file-access-from-files", f"--user-data-dir={folder / 'profile'}", "--window-size=1280,900",
+        "--virtual-time-budget=5000", "--dump-dom",
+        *(["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]),
+        (folder / "frame.html").as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return json.loads(re.search(r"<body>(.*?)</body>", done.stdout, re.S)[1])
+
+
+def luminance(color: str) -> float:
+    """The relative luminance of WCAG 2.1 of `rgb(r, g, b)`."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+class TestInChromium:
+    """The page as a reader meets it."""
+
+    def test_columns_sort_both_ways_and_say_so(self, tree, tmp_path):
+        seen = browse(tree[2], tmp_path, 1200)
+        assert seen["focused"]
+        (down, falling), (up, rising) = seen["sorted"]
+        assert (falling, rising) == ("descending", "ascending")
+        assert down == up[::-1]
+        assert down[:3] == ["alpha", "beta", "gamma"]  # the later, the more errors
+        assert seen["failed"] is None
+
+    def test_the_best_model_under_a_limit_is_named(self, tree, tmp_path):
+        tight, none, free = browse(tree[2], tmp_path, 1200)["limits"]
+        assert set(tight[0]) == {"beta", "gamma", "always Wood (majority)"}  # 30 and 20 ms; alpha takes 40
+        assert tight[1].startswith("beta: mIoUD ")
+        assert tight[1].endswith("Latency (ms) 30.0")
+        assert tight[2] == ["beta"]
+        assert none[1:] == ["No model of this table stays within it.", []]
+        assert {"alpha", "beta", "gamma"} < set(free[0])
+        assert free[1].startswith("alpha: ")
+
+    @pytest.mark.parametrize("width", [390, 1200])
+    def test_the_page_never_scrolls_sideways(self, tree, tmp_path, width):
+        assert browse(tree[2], tmp_path, width)["wide"] == 0
+
+    @pytest.mark.parametrize("dark", [False, True])
+    def test_text_stands_out_from_the_paper(self, tree, tmp_path, dark):
+        seen = browse(tree[2], tmp_path, 1200, dark)
+        assert seen["dark"] == dark
+        paper = luminance(seen["paper"])
+        for color in seen["colors"]:
+            low, high = sorted([paper, luminance(color)])
+            assert (high + 0.05) / (low + 0.05) >= 4.5, color  # WCAG 2.1, level AA

@@ -116,7 +116,8 @@ def run(spec: StudySlice, data: str, results: str) -> None:
         answer=answer,
         scores=scores,
         sections=[section(folder, name) for name in sections(spec)],
-        figures=[figure(folder / "figures", name) for name in spec.study.figures],
+        # What a score costs comes first, beside the answer; the others keep their order.
+        figures=[figure(folder / "figures", name) for name in sorted(spec.study.figures, key=lambda n: n != "cost")],
         runs=[provenance(cell, Path(results, "runs")) for cell in spec.cells],
         credits=[credit(spec, name, Path(data, "raw")) for name in spec.datasets],
         recipes=spec.recipes,
