@@ -36,9 +36,7 @@ COMMANDS = {
     "snakemake --cores all lab_report": "dry",
     "snakemake --cores all lab_report --configfile my.yaml": "dry",
     "snakemake --unlock && snakemake --cores all lab_report": "faults/test_training_faults.py::test_snakemake_killed",
-    "snakemake --cores 32 --resources gpu=4 faster_unet": (
-        "wrong: Snakemake takes the study for a second resource; the study must come first"
-    ),
+    "snakemake faster_unet --cores 32 --resources gpu=4": "dry",
     "git clone <this repository> satseg && cd satseg": "the address is the reader's",
     "cp -r workflow/profiles/slurm workflow/profiles/mine": "real",
     "sinfo -o '%P %l %G'": "a look at the reader's cluster",

@@ -270,6 +270,19 @@ def test_a_second_run_submits_nothing(study):
     assert len(jobs()) == len(table)
 
 
+def test_a_training_on_several_gpus_asks_for_them(study):
+    """More than this cluster has: it says so at once."""
+    project, *_ = study
+    recipes = project.folder / "config/recipes.yaml"
+    before = recipes.read_text(encoding="utf-8")
+    twin = CONFIG["recipes.yaml"]["recipes"]["quick"] | {"devices": 2}
+    recipes.write_text(yaml.safe_dump({"recipes": {"quick": CONFIG["recipes.yaml"]["recipes"]["quick"], "twin": twin}}))
+    driver = project.driver("--retries", "0", TARGET.replace("quick", "twin"))
+    assert driver.wait(timeout=100) == 1
+    recipes.write_text(before, encoding="utf-8")
+    assert "--gpus=2" in project.said() and "node configuration is not available" in project.said()
+
+
 # --- cut off -------------------------------------------------------------------------------------------
 
 

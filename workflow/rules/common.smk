@@ -7,6 +7,7 @@ from functools import cache
 
 from satseg.sources import download_code, model_code, tile_code
 
+
 # On a cluster these run where Snakemake does: the network is there, and they are not worth a wait in the queue.
 localrules:
     all,
