@@ -526,7 +526,7 @@ def test_snakemake_killed(tmp_path, fault):
     folder, target = tmp_path / "project", f"{tiny_study.CELL}/history.csv"
     tiny_study.copy_code(folder)
     demo = tiny_study.datasets()["demo"] | {"source": {"kind": "demo", "scenes": 6, "size": 128}, "tile_size": 64}
-    recipe = tiny_study.CONFIG["recipes.yaml"]["recipes"]["quick"] | {"epochs": 30}
+    recipe = tiny_study.CONFIG["recipes.yaml"]["recipes"]["quick"] | {"epochs": 60}
     changes = {"datasets.yaml": {"datasets": {"demo": demo}}, "recipes.yaml": {"recipes": {"quick": recipe}}}
     tiny_study.write(folder, tiny_study.CONFIG | changes)
     said, log = folder / "said.txt", folder / "logs/train/demo/mini/quick/seed0.log"
@@ -534,27 +534,49 @@ def test_snakemake_killed(tmp_path, fault):
     def run(command: str) -> subprocess.Popen:
         environment = tiny_study.environment(folder)
         environment["PATH"] = f"{Path(sys.prefix, 'bin')}:{environment['PATH']}"
+        log.unlink(missing_ok=True)  # what it says is of this run
         with said.open("w") as file:
             return subprocess.Popen(
                 command, shell=True, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
             )
 
-    def kill(shell: subprocess.Popen, epoch: int, training: bool) -> None:
+    def logged() -> str:
+        return log.read_text() if log.exists() else ""
+
+    def wait(shell: subprocess.Popen, happened) -> None:
         deadline = time.monotonic() + 240
-        while not log.exists() or f"epoch {epoch}/" not in log.read_text():
-            assert shell.poll() is None and time.monotonic() < deadline, said.read_text()
+        while not happened():
+            assert shell.poll() is None and time.monotonic() < deadline, said.read_text() + logged()
             time.sleep(0.02)
-        process = psutil.Process(shell.pid)
-        below = process.children(recursive=True)
-        trainings = [child for child in below if "satseg.stages.train" in child.cmdline()]
-        assert trainings
-        for child in below if training else [child for child in below if child not in trainings]:
-            child.kill()
-        shell.kill()
+
+    def held(shell: subprocess.Popen) -> psutil.Process:
+        """Its training, stopped after three of its epochs: it cannot end before it is looked at."""
+        found = []
+        below = psutil.Process(shell.pid).children
+        wait(shell, lambda: found or found.extend(c for c in below(recursive=True) if is_training(c)))
+        training = found[0]
+        wait(shell, lambda: logged().count(": loss ") >= 3)
+        training.suspend()
+        return training
+
+    def kill(shell: subprocess.Popen, keep: psutil.Process | None = None) -> None:
+        """All of it at once, from the top: none of it can tell that another has ended."""
+        for process in [psutil.Process(shell.pid), *psutil.Process(shell.pid).children(recursive=True)]:
+            if process != keep:
+                process.kill()
         shell.wait()
 
-    kill(run(f"snakemake --cores 1 {target}"), 3, training=False)
-    kill(run(documented(target)), 12, training=True)
+    first = run(f"snakemake --cores 1 {target}")
+    left_behind = held(first)
+    try:
+        kill(first, keep=left_behind)
+        second = run(documented(target))
+        wait(second, lambda: f"process {left_behind.pid} on" in logged())
+        assert "is left behind and about to stop; waiting for it" in logged()
+    finally:
+        left_behind.resume()
+    held(second)
+    kill(second)
     assert (folder / tiny_study.CELL / "checkpoints/last.ckpt").exists()
     last = run(documented(target))
     assert last.wait(timeout=240) == 0, said.read_text()
@@ -567,3 +589,10 @@ def test_snakemake_killed(tmp_path, fault):
     assert resumed_at(whole) == []
     fault("Training", "Snakemake killed, first alone, then with the training it ran",
           f"`{documented('<study>')}` goes on; the weights are those of an uninterrupted run")  # fmt: skip
+
+
+def is_training(process: psutil.Process) -> bool:
+    try:
+        return "satseg.stages.train" in process.cmdline()
+    except psutil.Error:  # it has just ended
+        return False
