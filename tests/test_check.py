@@ -125,9 +125,9 @@ def test_all_faults_are_found_at_once(broken):
     assert files("not a readable image") == ["images/text.tif"]
     assert len(faults) == 8
     assert all(problem.way for problem in found.problems)
-    assert any("images occur more than once, the same to the byte: copy = s0;" in note for note in found.notes)
+    assert any("images under more than one name, the same to the byte: copy = s0;" in note for note in found.notes)
     # s0 and its copy lie on the same ground, but are one group already.
-    assert not any("overlap on the ground" in note for note in found.notes)
+    assert not any("same ground" in note for note in found.notes)
     assert "value 9: 11 pixels in 2 masks" in found.text
 
 
@@ -170,8 +170,55 @@ def test_given_splits_that_leak_and_lists_that_do_not_fit(sound):
     assert "1 of 5 scenes in the official lists are not here; s9 is one" in found.notes
     # 70×50 pixels are 3×2 tiles of 32².
     assert "official: 12 train, 12 val tiles" in found.text
-    assert any("1 pairs of scenes overlap on the ground: copy and s0 (100 %)" in note for note in found.notes)
+    assert any("1 pair of scenes on the same ground: copy and s0 (100 %)" in note for note in found.notes)
     assert any("split 'official' puts 1 of these on both sides" in note for note in found.notes)
+
+
+def test_lists_at_odds_are_one_fault(sound):
+    (sound / "train.txt").write_text("s0\ns1\n")
+    (sound / "val.txt").write_text("s1\ns2\n")
+    official = {"by": "lists", "lists": {"train": "train.txt", "val": "val.txt"}}
+    found = check(configured(sound, "official", official=official), "mine", sound)
+    (problem,) = found.problems
+    assert problem.what == f"{sound}/val.txt: s1 is listed for train too; correct the lists"
+    assert report(found).endswith(f"To be mended: 1 fault\n  - {problem.what}")
+
+
+def test_a_class_that_a_split_keeps_from_training(sound):
+    (sound / "train.txt").write_text("s0\ns1\n")
+    (sound / "val.txt").write_text("s2\ns3\ns4\n")
+    for name in ("s0", "s1"):
+        write_raster(sound / f"masks/{name}.png", np.zeros((1, 70, 50), np.uint8))
+    official = {"by": "lists", "lists": {"train": "train.txt", "val": "val.txt"}}
+    found = check(configured(sound, "official", official=official), "mine", sound)
+    assert found.notes == ["split 'official': no train scene holds class 'Water': no model can learn it"]
+
+
+def test_a_mask_of_very_many_colours_is_one_fault(sound):
+    layout = configured(sound).datasets["mine"].layout.model_dump() | {"mask_values": "color"}
+    for name, size in {"s0": (70, 50), "s1": (70, 50), "s2": (70, 50), "s3": (70, 50), "s4": (64, 64)}.items():
+        mask = np.full((3, *size), 0x80, np.uint8)
+        if name == "s3":
+            mask[:, :10, :10] = np.arange(100, dtype=np.uint8).reshape(10, 10)
+        write_raster(sound / f"masks/{name}.png", mask)
+    found = check(configured(sound, layout=layout), "mine", sound)
+    (problem,) = found.problems
+    assert problem.what.startswith("it holds some of 100 values that are no class")
+    assert problem.files == [f"{sound}/masks/s3.png"]
+    assert "… and 95 more" in found.text
+
+
+def test_a_scale_that_the_bands_hardly_fill(tmp_path):
+    rng = np.random.default_rng(3)
+    for i in range(3):
+        image = np.stack([rng.integers(0, high, (32, 32), dtype=np.uint16) for high in (1000, 9000)])
+        pair(tmp_path, f"s{i}", image, rng.integers(0, 2, (32, 32), dtype=np.uint8))
+    config = configured(tmp_path, pixels={"bands": [2, 1], "scale": [0, 10000]})
+    (note,) = [note for note in check(config, "mine", tmp_path).notes if "pixels.scale" in note]
+    assert note.startswith("band 1: nearly all values lie within a quarter of what pixels.scale spans")
+    told = yaml.safe_load(note.rpartition("scale: ")[2])
+    fitting = check(configured(tmp_path, pixels={"bands": [2, 1], "scale": told}), "mine", tmp_path)
+    assert fitting.notes == []
 
 
 def test_common_ground_by_hand():
@@ -207,6 +254,6 @@ def test_masks_in_colours(tmp_path):
     write_raster(tmp_path / "masks/s.png", palette[labels].transpose(2, 0, 1))
     layout = configured(tmp_path).datasets["mine"].layout.model_dump() | {"mask_values": "color"}
     found = check(configured(tmp_path, layout=layout), "mine", tmp_path)
-    assert f"colour #010203: {(labels == 2).sum()} pixels in 1 masks" in found.text
+    assert f"colour #010203: {(labels == 2).sum()} pixels in 1 mask, " in found.text
     assert re.search(rf"^ +1 +#0000FF +Water +{(labels == 1).sum()} ", found.text, re.MULTILINE)
     assert len(found.problems) == 2  # the colour, and one scene does not fill three subsets

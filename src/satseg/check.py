@@ -16,7 +16,7 @@ from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 
 from satseg import slices
-from satseg.cli import columns, log, watched
+from satseg.cli import columns, counted, log, watched
 from satseg.config import Config, Dataset, LandClass, Split, load_with
 from satseg.data.bands import read_bands
 from satseg.data.layout import Problem, Scene
@@ -33,7 +33,7 @@ from satseg.slices import TileSlice
 SHOWN = 5  # files named of those that share a problem, and colours of those that are no class
 SHEET, THUMBNAIL = 12, 192  # scenes on the contact sheet, and their longer side in pixels
 RARE, CUT = 0.001, 0.05  # shares below and above which a class and what the scaling cuts off are worth a word
-MANY_COLORS = 40  # no annotator uses so many: the mask was compressed or resampled
+NARROW = 0.25  # share of what `scale` spans that a band should fill
 
 
 class Findings(NamedTuple):
@@ -58,6 +58,8 @@ class Division(NamedTuple):
     error: str
     used: bool
     """Whether a study with the dataset uses it."""
+    official: bool
+    """Whether it takes the publishers' own split."""
 
 
 def check(config: Config, dataset: str, root: str | Path, sheet: str | Path | None = None) -> Findings:
@@ -75,8 +77,10 @@ def check(config: Config, dataset: str, root: str | Path, sheet: str | Path | No
     divisions = [_divide(config.splits[name], name, table, used) for name, used in _splits(config, dataset).items()]
     problems = facts.problems
     if official_error:
-        problems.append(Problem(official_error, ["official"], "see the message"))
-    problems += [Problem(d.error, [f"splits.{d.name}"], "see the message") for d in divisions if d.error and d.used]
+        problems.append(Problem(official_error, [], ""))
+    # Where the lists are wrong, that there is no official split only follows.
+    told = [d for d in divisions if d.error and d.used and not (official_error and d.official)]
+    problems += [Problem(f"split {d.name!r}: {d.error}", [], "") for d in told]
     pairs = [(a, b, share) for a, b, share in same_ground(facts.places) if _group(table, a) != _group(table, b)]
     sections = [
         ("Scenes", _scenes_text(facts, entry)),
@@ -85,7 +89,7 @@ def check(config: Config, dataset: str, root: str | Path, sheet: str | Path | No
         ("Splits", _splits_text(divisions)),
     ]
     text = "\n\n".join(f"{title}\n{body}" for title, body in sections if body)
-    notes = said + _notes(facts, entry, table) + _leaks(facts, pairs, divisions)
+    notes = said + _notes(facts, entry, table) + _absences(facts, entry, divisions) + _leaks(facts, pairs, divisions)
     if sheet and facts.shapes:
         _draw(facts, entry, spec, dataset, Path(sheet))
     return Findings(text, notes, problems)
@@ -129,11 +133,12 @@ def _splits(config: Config, dataset: str) -> dict[str, bool]:
 
 
 def _divide(split: Split, name: str, table: pd.DataFrame, used: bool) -> Division:
+    official = split.unit == "official"
     try:
         drawn = draw_split(table, split)
-        return Division(name, drawn, leakage(table, drawn), "", used)
+        return Division(name, drawn, leakage(table, drawn), "", used, official)
     except UserError as error:
-        return Division(name, None, None, str(error), used)
+        return Division(name, None, None, str(error), used, official)
 
 
 def _group(table: pd.DataFrame, scene: str) -> str:
@@ -147,10 +152,10 @@ def _group(table: pd.DataFrame, scene: str) -> str:
 def _scenes_text(facts: Facts, entry: Dataset) -> str:
     sizes = Counter(f"{width}×{height}" for height, width, _ in facts.shapes.values())
     said = ", ".join(f"{n} of {size}" for size, n in sizes.most_common(4)) + (", …" if len(sizes) > 4 else "")
-    lines = [f"{len(facts.found)} pairs of image and mask; {len(facts.shapes)} usable: {said or 'none'}"]
-    lines += [f"{kind}: {len(images)} images" for kind, images in facts.kinds.items()]
+    lines = [f"{counted(len(facts.found), 'pair')} of image and mask; {len(facts.shapes)} usable: {said or 'none'}"]
+    lines += [f"{kind}: {counted(len(images), 'image')}" for kind, images in facts.kinds.items()]
     where = Counter(f"{p.crs}, pixels of {p.pixel:g}" for p in facts.places.values())
-    lines += [f"{place}: {n} images" for place, n in where.most_common(4)]
+    lines += [f"{place}: {counted(n, 'image')}" for place, n in where.most_common(4)]
     if facts.pixels:
         lines.append(f"{facts.pixels:,} pixels; {_percent(facts.no_data / facts.pixels)} of them without data")
     text = "\n".join(f"  {line}" for line in lines)
@@ -184,10 +189,11 @@ def _classes_text(facts: Facts, entry: Dataset) -> str:
     if facts.unknown:
         found = sorted(facts.unknown.items(), key=lambda item: -item[1].pixels)
         shown = [
-            f"  {name}: {it.pixels:,} pixels in {len(it.masks)} masks, such as {it.masks[0]}" for name, it in found
+            f"    {name}: {counted(it.pixels, 'pixel')} in {counted(len(it.masks), 'mask')}, such as {it.masks[0]}"
+            for name, it in found[:SHOWN]
         ]
-        more = [f"  … and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
-        text += "\n" + "\n".join(["  No class of the dataset:", *shown[:SHOWN], *more])
+        more = [f"    … and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
+        text += "\n" + "\n".join(["  No class of the dataset:", *shown, *more])
     return text
 
 
@@ -202,8 +208,8 @@ def _tiles_text(table: pd.DataFrame, spec: TileSlice) -> str:
     edge = int((table["whole"] == 0).sum())
     groups = table["group"].nunique()
     return (
-        f"  {len(table)} tiles of {spec.tile_size}², {len(table) - edge} of them whole, {edge} over a scene's edge; "
-        f"{groups} groups of scenes that show different ground"
+        f"  {counted(len(table), 'tile')} of {spec.tile_size}², {len(table) - edge} of them whole, {edge} over a "
+        f"scene's edge; {counted(groups, 'group')} of scenes that show different ground"
     )
 
 
@@ -234,14 +240,16 @@ def _notes(facts: Facts, entry: Dataset, table: pd.DataFrame) -> list[str]:
     missing = facts.labels[NO_LABEL] / total
     if missing > 0.5:
         notes.append(f"{_percent(missing)} of the pixels have no label")
-    if len(facts.unknown) > MANY_COLORS:
-        notes.append(f"{len(facts.unknown)} values are no class: masks saved as JPEG, or resampled, look like that")
     lost = _cut_off(facts, entry)
     if lost > CUT:
         notes.append(f"pixels.scale cuts off {_percent(lost)} of the values; see the bands' 1 % and 99 %")
-    small = sum(1 for _, rows in table.groupby("scene") if not rows["whole"].any())
+    notes += _unfilled(facts, entry)
+    small = [scene for scene, rows in table.groupby("scene") if not rows["whole"].any()]
     if small:
-        notes.append(f"{small} scenes hold no whole tile; choose a smaller tile_size, or recipes with padded_tiles")
+        notes.append(
+            f"{counted(len(small), 'scene')} smaller than a tile of {entry.tile_size}², such as {small[0]}; choose a "
+            "smaller tile_size, or recipes with padded_tiles"
+        )
     if len({(p.crs, round(p.pixel, 6)) for p in facts.places.values()}) > 1:
         notes.append("the scenes differ in their coordinate system or in the size of their pixels")
     return notes
@@ -257,17 +265,51 @@ def _cut_off(facts: Facts, entry: Dataset) -> float:
     return float(((values < low) | (values > high)).mean())
 
 
+def _unfilled(facts: Facts, entry: Dataset) -> list[str]:
+    """A note where bands fill little of what `scale` spans: they keep few of the 256 levels and look dark."""
+    if not entry.pixels.scale or not facts.samples:
+        return []
+    few, most = np.percentile(np.concatenate(facts.samples, axis=1), [1, 99], axis=1)
+    spans = np.diff(np.broadcast_to(entry.pixels.scale, (len(few), 2))).ravel()
+    narrow = np.flatnonzero(most - few < NARROW * spans)
+    if not len(narrow) or (most == few).any():
+        return []
+    numbers = entry.pixels.bands or range(1, len(few) + 1)
+    fitting = ", ".join(f"[{low:.5g}, {high:.5g}]" for low, high in zip(few, most, strict=True))
+    return [
+        f"band {', '.join(str(numbers[i]) for i in narrow)}: nearly all values lie within a quarter of what "
+        f"pixels.scale spans, which loses detail and makes dark pictures; their 1 % and 99 % are scale: [{fitting}]"
+    ]
+
+
+def _absences(facts: Facts, entry: Dataset, divisions: list[Division]) -> list[str]:
+    """Classes that a split keeps out of a subset altogether."""
+    effects = {"train": "no model can learn it", "val": "it has no part in choosing", "test": "it gets no score"}
+    notes = []
+    for division in divisions:
+        for subset, effect in effects.items() if division.drawn is not None else ():
+            scenes = division.drawn.loc[division.drawn["subset"] == subset, "scene"].unique()
+            there = set().union(*(facts.classes_in[scene] for scene in scenes))
+            for i, land in enumerate(entry.classes):
+                if len(scenes) and facts.labels[i] and i not in there and not land.unlabelled:
+                    notes.append(f"split {division.name!r}: no {subset} scene holds class {land.name!r}: {effect}")
+    return notes
+
+
 def _leaks(facts: Facts, pairs: list[tuple[str, str, float]], divisions: list[Division]) -> list[str]:
     """What shows the same twice, and which splits put it on both sides."""
     notes = []
     copies = [names for names in facts.copies.values() if len(names) > 1]
     if copies:
         shown = "; ".join(" = ".join(names) for names in copies[:SHOWN])
-        notes.append(f"{len(copies)} images occur more than once, the same to the byte: {shown}; remove the copies")
+        notes.append(
+            f"{counted(len(copies), 'image')} under more than one name, the same to the byte: {shown}; "
+            "remove the copies"
+        )
     if pairs:
         shown = ", ".join(f"{a} and {b} ({_percent(share)})" for a, b, share in pairs[:SHOWN])
         notes.append(
-            f"{len(pairs)} pairs of scenes overlap on the ground: {shown}; put such scenes together in `groups`"
+            f"{counted(len(pairs), 'pair')} of scenes on the same ground: {shown}; put such scenes together in `groups`"
         )
     both = [names for names in copies] + [[a, b] for a, b, _ in pairs]
     for division in divisions:
@@ -276,7 +318,10 @@ def _leaks(facts: Facts, pairs: list[tuple[str, str, float]], divisions: list[Di
         subsets = division.drawn.groupby("scene")["subset"].agg(set).to_dict()
         crossing = sum(1 for names in both if _crosses([subsets.get(name, set()) for name in names]))
         if crossing:
-            notes.append(f"split {division.name!r} puts {crossing} of these on both sides of training and judging")
+            notes.append(
+                f"split {division.name!r} puts {crossing} of these on both sides of training and judging: "
+                "its scores flatter"
+            )
     return notes
 
 
@@ -381,7 +426,7 @@ def report(found: Findings) -> str:
     if found.notes:
         parts.append("\n".join(["Worth a look", *(f"  - {note}" for note in found.notes)]))
     if found.problems:
-        lines = [f"To be mended: {len(found.problems)}"]
+        lines = [f"To be mended: {counted(len(found.problems), 'fault')}"]
         for problem in found.problems:
             lines.append(f"  - {problem.what}; {problem.way}" if problem.way else f"  - {problem.what}")
             lines += [f"      {file}" for file in problem.files[:SHOWN]]

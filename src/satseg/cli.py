@@ -96,6 +96,11 @@ def watched(items: Iterable[Item], total: int, what: str, unit: str) -> Iterator
             yield item
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, such as `1 pixel` and `1,024 pixels`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def columns(rows: Iterable[Sequence[str]], texts: int = 1) -> str:
     """A table for the terminal, heading first; the first `texts` columns are text, the others numbers."""
     rows = [list(row) for row in rows]

@@ -12,6 +12,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from satseg.cli import counted
 from satseg.data.bands import absent, chosen
 from satseg.data.layout import Problem, Scene, survey
 from satseg.data.store import NO_LABEL
@@ -22,6 +23,7 @@ from satseg.slices import TileSlice
 
 STRIP = 512  # rows read at a time
 SAMPLE = 1024  # pixels of a scene, or a few more, that stand for its band values
+MANY_COLORS = 40  # no annotator uses so many: the mask was compressed or resampled
 OVERLAP = 0.01  # share of the smaller scene from which two show the same ground
 
 
@@ -69,6 +71,8 @@ class Facts:
     """Pixels of each class index; `NO_LABEL` and `UNKNOWN` among them."""
     scenes_with: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
     """Scenes that have pixels of each class index."""
+    classes_in: dict[str, set[int]] = field(default_factory=dict)
+    """Class indices that occur in each scene."""
     unknown: dict[str, Unknown] = field(default_factory=dict)
     """Mask values or colours, in words, that are no class."""
     places: dict[str, Place] = field(default_factory=dict)
@@ -84,9 +88,7 @@ class Facts:
     def problems(self) -> list[Problem]:
         """Everything found that stops the pipeline."""
         found = [Problem(what, files, way) for (what, way), files in self.complaints.items()]
-        for name, value in self.unknown.items():
-            what = f"{name} is no class of the dataset, in {value.pixels:,} pixels"
-            found.append(Problem(what, value.masks, "add it to `classes`, or to `gaps` if it means no label"))
+        found += self._foreign()
         bands = Counter(shape[2] for shape in self.shapes.values())
         if len(bands) > 1:
             usual = bands.most_common(1)[0][0]
@@ -94,6 +96,18 @@ class Facts:
             what = f"has not {usual} bands, as the others have"
             found.append(Problem(what, other, "say with pixels.bands which to take, or remove these"))
         return self.unpaired + found
+
+    def _foreign(self) -> list[Problem]:
+        """What in the masks is no class: each value, but of very many only that there are."""
+        if len(self.unknown) > MANY_COLORS:
+            what = f"it holds some of {len(self.unknown):,} values that are no class of the dataset"
+            way = "masks saved as JPEG, or resampled, look like that: export them again as PNG or GeoTIFF"
+            return [Problem(what, list(dict.fromkeys(m for value in self.unknown.values() for m in value.masks)), way)]
+        way = "add it to `classes`, or to `gaps` if it means no label"
+        return [
+            Problem(f"{name} is no class of the dataset, in {counted(value.pixels, 'pixel')}", value.masks, way)
+            for name, value in self.unknown.items()
+        ]
 
     def complain(self, scene: Scene, error: UserError) -> None:
         """Take down a message of the form `file: what; way`, together with those of other files that say the same."""
@@ -158,6 +172,7 @@ def _read_scene(facts: Facts, scene: Scene, spec: TileSlice, reader: MaskReader 
                 seen += np.bincount(labels.ravel(), minlength=256)
     facts.labels += seen
     facts.scenes_with += seen > 0
+    facts.classes_in[scene.name] = set(np.flatnonzero(seen))
 
 
 def _take_values(facts: Facts, values: np.ndarray, gone: np.ndarray | None, size: int) -> None:
