@@ -18,7 +18,9 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+from PIL import Image
 
+from conftest import write_raster
 from faults.forks import Child, Forks
 from satseg.config import ROOT, Split
 from satseg.data.splits import draw_split
@@ -341,17 +343,65 @@ def test_another_slice_starts_anew(forks, data, whole, cut_off, fault):
     fault("Training", "Checkpoint of a recipe that has changed since", "not used: the training starts anew")
 
 
-def test_other_data_start_anew(forks, data, cut_off, tmp_path, fault):
+def changed_split(data, folder, *_) -> dict:
     split = pd.read_csv(data["split"])
     split.loc[split.index[split["subset"] == "val"][0], "subset"] = "train"
-    split.to_csv(tmp_path / "split.csv", index=False)
-    changed = data | {"split": tmp_path / "split.csv"}
+    split.to_csv(folder / "split.csv", index=False)
+    return data | {"split": folder / "split.csv"}
+
+
+def changed_tiles(data, folder, scene_folder, tile_slice) -> dict:
+    """Made anew of scenes of which one has another brightness; the split stays."""
+    scenes = folder / "scenes"
+    shutil.copytree(scene_folder, scenes)
+    image = min(scenes.glob("images/*"))
+    write_raster(image, 255 - np.array(Image.open(image)).transpose(2, 0, 1))
+    build_tiles(tile_slice, scenes, folder)
+    return data | {"tiles": folder}
+
+
+@pytest.mark.parametrize(
+    ("what", "change"), [("a split that has changed", changed_split), ("tiles that have changed", changed_tiles)]
+)
+def test_other_data_start_anew(forks, data, scene_folder, tile_slice, cut_off, tmp_path, fault, what, change):
+    (tmp_path / "changed").mkdir()
+    changed = change(data, tmp_path / "changed", scene_folder, tile_slice)
     child = forks.start("train", cell(), **changed, out=cut_off)
     fresh = forks.start("train", cell(), **changed, out=tmp_path / "fresh")
     assert child.wait() == fresh.wait() == 0
     assert "starting anew" in child.said()
     assert difference(cut_off, tmp_path / "fresh") == 0
-    fault("Training", "Checkpoint of a split that has changed since", "not used: the training starts anew")
+    fault("Training", f"Checkpoint of {what} since", "not used: the training starts anew")
+
+
+def test_other_code_starts_anew(data, whole, tmp_path, fault):
+    """An edit of a file that the training imports; one of a file that it does not changes nothing."""
+    package = tmp_path / "src/satseg"
+    shutil.copytree(ROOT / "src/satseg", package, ignore=shutil.ignore_patterns("__pycache__"))
+    places = [part for name, path in (data | {"out": tmp_path / "cell"}).items() for part in (f"--{name}", path)]
+
+    def train(*flags: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "satseg.stages.train", "--slice", cell().model_dump_json(), *places, *flags]
+        environment = os.environ | {"PYTHONPATH": str(package.parent)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    def edit(name: str) -> None:
+        with (package / name).open("a") as file:
+            file.write("# edited\n")
+
+    assert train("--time-budget", "0").returncode == os.EX_TEMPFAIL
+    edit("plots.py")
+    again = train("--time-budget", "0")
+    assert again.returncode == os.EX_TEMPFAIL
+    assert "going on with epoch 1, after batch 2\n" in again.stderr
+    edit("losses.py")
+    anew = train()
+    assert anew.returncode == 0, anew.stderr
+    assert "belongs to an older state of this cell; starting anew" in anew.stderr
+    assert "going on" not in anew.stderr
+    assert difference(tmp_path / "cell", whole(cell())) == 0
+    assert resumed_at(tmp_path / "cell") == []
+    fault("Training", "Checkpoint of code that has changed since", "not used: the training starts anew")
 
 
 class Harm:
@@ -409,16 +459,18 @@ def test_two_trainings_of_one_cell(forks, data, whole, tmp_path, fault):
 # --- what a recipe is to blame for -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "jdt"])
-def test_a_loss_that_is_no_number(forks, data, tmp_path, fault, loss):
+@pytest.mark.parametrize(
+    ("loss", "lr", "value"), [("cross_entropy", 1e25, "nan"), ("jdt", 1e25, "nan"), ("cross_entropy", 3.5e3, "inf")]
+)
+def test_a_loss_that_is_not_finite(forks, data, tmp_path, fault, loss, lr, value):
     """The last good checkpoint stays, and a sound recipe trains in the same place."""
     model = UNET | {"batch_norm": False}
-    spec = cell(model=model, loss={"name": loss}, optimizer={"lr": 1e25}, accumulate=1)
+    spec = cell(model=model, loss={"name": loss}, optimizer={"lr": lr}, accumulate=1)
     line = complaint(forks.start("train", spec, *EVERY_STEP, **data, out=tmp_path / "cell"))
     checkpoint = tmp_path / "cell/checkpoints/last.ckpt"
     assert line == (
-        f"recipes.r: in epoch 1, batch 2, the loss is nan ({checkpoint} keeps the state before); lower optimizer.lr, "
-        f"or choose another loss or precision: 32"
+        f"recipes.r: in epoch 1, batch 2, the loss is {value} ({checkpoint} keeps the state before); "
+        f"lower optimizer.lr, or choose another loss or precision: 32"
     )
     content = torch.load(checkpoint, weights_only=True)
     weights = content["state_dict"].values()
@@ -427,7 +479,7 @@ def test_a_loss_that_is_no_number(forks, data, tmp_path, fault, loss):
     assert not (tmp_path / "cell/lock").exists()
     sound = cell(model=model, loss={"name": loss}, accumulate=1, epochs=1)
     assert forks.start("train", sound, **data, out=tmp_path / "cell").wait() == 0
-    fault("Training", f"Learning rate far too high, loss {loss}", line)
+    fault("Training", f"Learning rate {'far ' * (value == 'nan')}too high, loss {loss}", line)
 
 
 def test_out_of_memory(forks, data, tmp_path, fault):
@@ -510,6 +562,25 @@ def test_a_subset_without_a_label(forks, data, tmp_path, fault, subset):
     assert line == f"no pixel of subset '{subset}' is labelled ground, water, road; use another split, or label more"
     assert not (tmp_path / "cell").exists()
     fault("Training", f"No label in subset {subset}", line)
+
+
+# --- secrets -----------------------------------------------------------------------------------------------
+
+
+def test_the_kaggle_key_is_in_no_file_of_a_training(forks, data, tmp_path, fault):
+    """`run.json` says much of where it was made; none of it is a secret of its surroundings."""
+    secrets = {"KAGGLE_USERNAME": "someone", "KAGGLE_KEY": "0123456789abcdef", "KAGGLE_API_TOKEN": "KGAT_fedcba98"}
+    before = f"import os; os.environ.update({secrets})"
+    child = forks.start("train", cell(epochs=1), "--time-budget", "0", before=before, **data, out=tmp_path)
+    assert child.wait() == os.EX_TEMPFAIL
+    checkpoint = (tmp_path / "checkpoints/last.ckpt").read_bytes()
+    child = forks.start("train", cell(epochs=1), before=before, **data, out=tmp_path)
+    assert child.wait() == 0
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {"run.json", "history.csv", "best.pt"} <= written.keys()
+    for content in (checkpoint, child.said().encode(), *written.values()):
+        assert not any(secret.encode() in content for secret in secrets.values())
+    fault("Kaggle", "the key, in the environment of a training", "in no log, not in run.json, no file")
 
 
 # --- Snakemake killed --------------------------------------------------------------------------------------
