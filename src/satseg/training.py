@@ -44,7 +44,14 @@ COLUMNS = [
     *(f"{s}_{m}" for s in ("train", "val") for m in METRICS),
 ]
 # Tiles come from memory: on a CPU, loader processes would only take its cores from the training.
-NOISE = (".*does not have many workers.*", ".*LeafSpec.*", ".*`srun` command.*", ".*yielded None.*", ".*sync_dist.*")
+NOISE = (
+    ".*does not have many workers.*",
+    ".*LeafSpec.*",
+    ".*`srun` command.*",
+    ".*yielded None.*",
+    ".*sync_dist.*",
+    r".*`lr_scheduler\.step\(\)` before.*",  # said where a training goes on after the last step of an epoch
+)
 TRAINER_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 

@@ -292,6 +292,19 @@ Task.{step} = told
     fault("Training", f"{number} in a {step.replace('_', ' ')}", f"exit status {os.EX_TEMPFAIL}: {line}")
 
 
+def test_going_on_while_validating_warns_of_nothing(forks, data, whole, tmp_path):
+    """No step is left to take in the epoch that it goes on with; the schedule takes its own."""
+    spec, again = cell(scheduler={"name": "cosine"}, epochs=2), []
+    for _ in range(3):
+        again.append(forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell"))
+        assert again[-1].wait() == os.EX_TEMPFAIL
+    assert "stopped in epoch 1, after batch 5 of 5" in last_line(again[-1])
+    child = forks.start("train", spec, **data, out=tmp_path / "cell")
+    assert child.wait() == 0
+    assert "Warning" not in child.said()
+    assert difference(tmp_path / "cell", whole(spec)) == 0
+
+
 def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, fault):
     """Only the results are missing then; no further epoch is trained."""
     spec = cell(model=UNET | {"batch_norm": False}, optimizer={"lr": 1e-12}, monitor="val_jaccard", early_stopping=2)
