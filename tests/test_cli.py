@@ -84,6 +84,20 @@ def test_help_names_every_argument(monkeypatch, capsys):
     assert all(flag in shown for flag in ("--slice", "--tiles", "--out", "a folder"))
 
 
+def test_the_time_left_is_that_of_what_was_done_here(monkeypatch, caplog):
+    """400 of 1000 MB were there before; 100 more in 50 s leave 500 for 250 s."""
+    monkeypatch.setattr(cli.time, "monotonic", iter([1000.0, 1050.0]).__next__)
+    with caplog.at_level(logging.INFO, logger="satseg"):
+        cli.Pace("a.zip", 1000, "MB", 400).at(500)
+    (record,) = caplog.records
+    assert record.getMessage() == "a.zip: 500 of 1000 MB; about 4 min left"
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, "0 s"), (99, "99 s"), (100, "2 min"), (7200, "2.0 h")])
+def test_a_time_to_wait(seconds, said):
+    assert cli.duration(seconds) == said
+
+
 def test_a_missing_argument_is_status_2(monkeypatch, capsys):
     with pytest.raises(SystemExit) as caught:
         call(monkeypatch, raises(AssertionError), "--slice", SLICE, "--tiles", "t")

@@ -1,6 +1,8 @@
 """Training of tiny cells on the CPU: numbers that agree with evaluation, repeat, and survive an interruption."""
 
+import io
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -69,6 +71,25 @@ def test_history(trained):
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
     assert result["best_epoch"] == history["val_loss"].argmin() + 1
     assert result["precision"] == "32" and result["resumed_at"] == []
+
+
+def test_a_log_tells_how_far_an_epoch_is(data, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("satseg.cli.LOG_EVERY", 0.0)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with caplog.at_level("INFO", logger="satseg"):
+        result = train(cell(epochs=2, batch_size=2), data[1], data[2], tmp_path / "run", "x")
+    said = [record.getMessage().partition("; about")[0] for record in caplog.records]
+    # No training batch holds a single tile.
+    batches = {"train": result["tiles"]["train"] // 2, "val": -(-result["tiles"]["val"] // 2)}
+    assert min(batches.values()) > 1
+    expected = []
+    for epoch in (1, 2):
+        # None after a first batch: there is no pace yet.
+        expected += [f"epoch {epoch}/2: {k} of {batches['train']} batches" for k in range(2, batches["train"] + 1)]
+        expected += [
+            f"epoch {epoch}/2, validation: {k} of {batches['val']} batches" for k in range(2, batches["val"] + 1)
+        ]
+    assert [line for line in said if "batches" in line] == expected
 
 
 @pytest.mark.parametrize("weights", ["best", "final"])

@@ -85,15 +85,44 @@ def watched(items: Iterable[Item], total: int, what: str, unit: str) -> Iterator
         what: the work, as `tiling`.
         unit: its items, as `tiles`.
     """
-    began = due = time.monotonic()
+    pace = Pace(what, total, unit)
     with tqdm(items, desc=what, total=total, unit=unit, disable=None) as bar:
         for done, item in enumerate(bar):
-            now = time.monotonic()
-            if bar.disable and done and now >= due + LOG_EVERY:
-                due = now
-                left = (now - began) / done * (total - done)
-                log.info("%s: %d of %d %s; about %.0f s left", what, done, total, unit, left)
+            pace.at(done)
             yield item
+
+
+class Pace:
+    """Says how far some work is and how long it still takes, every `LOG_EVERY` seconds where there is no terminal.
+
+    Args:
+        what: the work, as `tiling`.
+        total: how much there is; None where that is not known.
+        unit: of what, as `tiles`.
+        done: how much of it was there before.
+    """
+
+    def __init__(self, what: str, total: float | None, unit: str, done: float = 0):
+        self.what, self.total, self.unit, self.first = what, total, unit, done
+        self.began = self.due = time.monotonic()
+
+    def at(self, done: float) -> None:
+        """Take note of how much is done."""
+        now = time.monotonic()
+        if done > self.first and now >= self.due + LOG_EVERY and not sys.stderr.isatty():
+            self.due = now
+            if self.total is None:
+                log.info("%s: %.0f %s of an unknown number", self.what, done, self.unit)
+                return
+            left = (now - self.began) / (done - self.first) * (self.total - done)
+            log.info("%s: %.0f of %.0f %s; about %s left", self.what, done, self.total, self.unit, duration(left))
+
+
+def duration(seconds: float) -> str:
+    """A time to wait, such as `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def counted(number: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 from torchinfo import summary
 
+from satseg.cli import Pace
 from satseg.devices import device
 
 INPUT = (3, 512, 512)
@@ -82,15 +83,16 @@ def measure(model: nn.Module, num_classes: int, shape: tuple[int, ...] = INPUT) 
         optimizer.step()
 
     measured = {}
-    for name, work in (("latency", forward), ("train_step", step)):
-        times = _times(work)
+    for name, what, work in (("latency", "forward passes", forward), ("train_step", "training steps", step)):
+        times = _times(work, what)
         measured |= {f"{name}_ms": float(np.median(times)), f"{name}_p95_ms": float(np.percentile(times, 95))}
     return measured
 
 
-def _times(work: Callable[[], None]) -> list[float]:
-    """Milliseconds of repeated calls, after a warm-up."""
+def _times(work: Callable[[], None], what: str) -> list[float]:
+    """Milliseconds of repeated calls, after a warm-up; where one takes seconds, it is said how far they are."""
     work()
+    pace = Pace("profile", FEWEST, what)
     times: list[float] = []
     while len(times) < FEWEST or (len(times) < MOST and sum(times) < SECONDS * 1e3):
         _wait()
@@ -98,6 +100,8 @@ def _times(work: Callable[[], None]) -> list[float]:
         work()
         _wait()
         times.append((time.perf_counter() - start) * 1e3)
+        if len(times) <= FEWEST:
+            pace.at(len(times))
     return times
 
 

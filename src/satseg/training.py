@@ -19,7 +19,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import nn
 
 from satseg.checkpoints import Checkpoints, WholeFiles
-from satseg.cli import log
+from satseg.cli import Pace, duration, log
 from satseg.config import Training
 from satseg.counts import epoch_metrics, tile_counts
 from satseg.data.augmentation import augment
@@ -188,6 +188,7 @@ class History(Callback):
         self.seconds = 0.0
         """What the running epoch took before the training was cut off."""
         self.started: float | None = None
+        self.pace: Pace | None = None
 
     def state_dict(self) -> dict:
         """What the checkpoint keeps."""
@@ -204,6 +205,28 @@ class History(Callback):
         """Start the clock."""
         self.started = time.perf_counter()
         self.lr = trainer.optimizers[0].param_groups[0]["lr"]
+        self.pace = None
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, task: Task, outputs: dict, batch: tuple | None, index: int
+    ) -> None:
+        """Say now and then how far the epoch is."""
+        if batch is not None:  # else it was trained on before the training was cut off
+            self._tell(f"epoch {trainer.current_epoch + 1}/{self.epochs}", index + 1, trainer.num_training_batches)
+
+    def on_validation_start(self, trainer: L.Trainer, task: Task) -> None:
+        """Begin counting anew."""
+        self.pace = None
+
+    def on_validation_batch_end(self, trainer: L.Trainer, task: Task, outputs: None, batch: tuple, index: int) -> None:
+        """Say now and then how far the validation is."""
+        what = f"epoch {trainer.current_epoch + 1}/{self.epochs}, validation"
+        self._tell(what, index + 1, sum(trainer.num_val_batches))
+
+    def _tell(self, what: str, done: int, batches: int) -> None:
+        # From the first batch on, which takes longer, and need not be the epoch's first.
+        self.pace = self.pace or Pace(what, batches, "batches", done)
+        self.pace.at(done)
 
     def on_train_epoch_end(self, trainer: L.Trainer, task: Task) -> None:
         """Add the epoch's row; validation has run."""
@@ -216,11 +239,11 @@ class History(Callback):
         row |= {f"{s}_{name}": value for s, result in results.items() for name, value in result.items()}
         self.rows.append({column: row[column] for column in COLUMNS})
         self.seconds, self.started = 0.0, None
-        left = row["epoch_seconds"] * (self.epochs - row["epoch"]) / 60
+        left = row["epoch_seconds"] * (self.epochs - row["epoch"])
         log.info(
-            "epoch %d/%d: loss %.4f, val loss %.4f, mIoU %.3f, pixel accuracy %.3f; %.0f s, at most %.0f min left",
+            "epoch %d/%d: loss %.4f, val loss %.4f, mIoU %.3f, pixel accuracy %.3f; %.0f s, at most %s left",
             row["epoch"], self.epochs, row["train_loss"], row["val_loss"], row["val_jaccard"],
-            row["val_pixel_accuracy"], row["epoch_seconds"], left,
+            row["val_pixel_accuracy"], row["epoch_seconds"], duration(left),
         )  # fmt: skip
 
 

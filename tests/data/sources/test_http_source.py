@@ -75,10 +75,10 @@ def test_progress_is_a_bar_on_a_terminal_and_log_lines_elsewhere(server, archive
     caplog.set_level("INFO")
     shown = io.StringIO()
     monkeypatch.setattr("sys.stderr", shown)
-    monkeypatch.setattr(http, "LOG_EVERY", 0)
+    monkeypatch.setattr("satseg.cli.LOG_EVERY", 0)
     http.fetch(source(server, archive.content), raw)
     assert shown.getvalue() == ""
-    lines = re.findall(r"a\.zip: (\d+) MB of 0 MB", caplog.text)
+    lines = re.findall(r"a\.zip: \d+ of 0 MB; about \d+ s left", caplog.text)
     assert len(lines) == -(-len(archive.content) // http.CHUNK)
     caplog.clear()
     monkeypatch.setattr("sys.stderr", Terminal())

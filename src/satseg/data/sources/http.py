@@ -9,7 +9,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from satseg.cli import log
+from satseg.cli import Pace, log
 from satseg.config import HttpFile, HttpSource, KaggleSource
 from satseg.data.archives import unpack
 from satseg.errors import UserError
@@ -18,7 +18,6 @@ from satseg.files import room
 TIMEOUT = 60.0  # seconds without a byte before a connection is given up
 ATTEMPTS = 6  # in a row that bring nothing
 BACKOFF = 2.0  # seconds before the second attempt; doubles with each further one
-LOG_EVERY = 30.0  # seconds between lines about the progress, where there is no terminal for a bar
 CHUNK = 2**16  # bytes: what a broken connection can lose
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that another attempt may not meet
 
@@ -146,17 +145,15 @@ def _save(answer: requests.Response, part: Path, have: int) -> None:
     """Write the answer's body into `part` behind its first `have` bytes."""
     length = answer.headers.get("Content-Length")
     total = have + int(length) if length else None
-    name, size = answer.request.url.rsplit("/", 1)[1], f"{total / 1e6:.0f} MB" if total else "unknown size"
-    due = time.monotonic()
+    name = answer.request.url.rsplit("/", 1)[1]
+    pace = Pace(name, total / 1e6 if total else None, "MB", have / 1e6)
     with (
         part.open("ab" if have else "wb") as file,
         tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True, disable=None) as bar,
     ):
         for chunk in answer.iter_content(CHUNK):
-            if bar.disable and time.monotonic() >= due:
-                log.info("%s: %.0f MB of %s", name, file.tell() / 1e6, size)
-                due += LOG_EVERY
             file.write(chunk)
+            pace.at(file.tell() / 1e6)
             bar.update(len(chunk))
 
 
