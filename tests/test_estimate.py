@@ -158,6 +158,8 @@ def test_a_dataset_of_unknown_size_says_how_to_know(folders):
     estimate = Estimate(config, ["faster_unet"], **folders)
     assert estimate.tiles("loveda") is None
     assert f"snakemake {folders['data']}/tiles/loveda/tiles.csv" in report(estimate)
+    told = report(estimate, " --configfile my.yaml").splitlines()
+    assert f"    snakemake {folders['data']}/tiles/loveda/tiles.csv --configfile my.yaml" in told
 
 
 def test_it_agrees_with_a_training_that_was_measured(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ Nothing is guessed: what cannot be known yet is called unknown, with the way to 
 """
 
 import argparse
+import shlex
 import sys
 from collections import Counter
 from functools import cache
@@ -207,13 +208,13 @@ def _same_device(found: dict) -> bool:
 # --- in words --------------------------------------------------------------------------------------------
 
 
-def report(estimate: Estimate) -> str:
-    """Everything there is to expect, to be read in a terminal."""
+def report(estimate: Estimate, options: str = "") -> str:
+    """Everything there is to expect, to be read in a terminal; the commands it tells end with `options`."""
     sections = {
         f"What to expect of {', '.join(estimate.studies)}": "",
         "Jobs": _jobs_text(estimate),
         "Data": _data_text(estimate),
-        f"Training on this device ({_this_device()['name']})": _times_text(estimate),
+        f"Training on this device ({_this_device()['name']})": _times_text(estimate, options),
     }
     return "\n\n".join(f"{title}\n{body}".strip() for title, body in sections.items())
 
@@ -254,7 +255,7 @@ def _data_text(estimate: Estimate) -> str:
     return "\n".join([columns(rows), *(f"  {note}" for note in notes)])
 
 
-def _times_text(estimate: Estimate) -> str:
+def _times_text(estimate: Estimate, options: str) -> str:
     history = estimate.jobs()["train"]
     cells = [cell for cell, file in zip(estimate.cells, history, strict=True) if not file.exists()]
     if not cells:
@@ -287,7 +288,7 @@ def _times_text(estimate: Estimate) -> str:
     for why, targets in missing.items():
         force = "--force " * any(target.exists() for target in targets.values())
         lines.append(f"  {why}: {', '.join(targets)}. This tells:")
-        lines.append(f"    snakemake {force}{' '.join(map(str, targets.values()))}")
+        lines.append(f"    snakemake {force}{' '.join(map(str, targets.values()))}{options}")
     return "\n".join(lines)
 
 
@@ -306,6 +307,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m satseg.estimate", description=main.__doc__)
     parser.add_argument("study", nargs="*", help="studies; by default those that plain `snakemake` builds")
     parser.add_argument("--configfile", nargs="+", default=[], help="YAML files that go over config/")
+    parser.add_argument("--told", nargs="*", help="files to name instead of --configfile in the commands it tells")
     parser.add_argument("--data", default="data", help="folder of the data")
     parser.add_argument("--results", default="results", help="folder of the results")
     arguments = parser.parse_args()
@@ -317,7 +319,9 @@ def main() -> None:
                 raise UserError(f"no study {name!r}; there are {', '.join(config.study)}")
         if not studies:
             raise UserError(f"no study is named; there are {', '.join(config.study)}")
-        print(report(Estimate(config, studies, arguments.data, arguments.results)))
+        files = shlex.join(arguments.configfile if arguments.told is None else arguments.told)
+        options = f" --configfile {files}" if files else ""
+        print(report(Estimate(config, studies, arguments.data, arguments.results), options))
     except UserError as error:
         sys.exit(f"error: {error}")
 

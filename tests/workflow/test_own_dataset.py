@@ -128,7 +128,7 @@ def test_the_estimate_tells_jobs_and_what_is_unknown(built):
     assert built[2]["estimate"].returncode == 0, text
     assert re.search(r"^ +train +1 +0$", text, re.MULTILINE)
     assert re.search(r"^ +fields +none +unknown +unknown$", text, re.MULTILINE)
-    assert "snakemake data/tiles/fields/tiles.csv" in text
+    assert "snakemake data/tiles/fields/tiles.csv --configfile fields.yaml" in text
 
 
 def test_tiles_are_the_scaled_bands_in_the_stated_order(built):

@@ -10,7 +10,9 @@ rule estimate:
     params:
         config=lambda w: json.dumps(config),
         studies=cfg.studies,
+        told=[os.path.relpath(file) for file in workflow.overwrite_configfiles],
     shell:
         r"""
-        python -m satseg.estimate {params.studies:q} --configfile <(printf %s {params.config:q}) 2>{log:q}
+        python -m satseg.estimate {params.studies:q} --configfile <(printf %s {params.config:q}) \
+            --told {params.told:q} 2>{log:q}
         """
