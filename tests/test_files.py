@@ -39,6 +39,19 @@ def test_atomic_leaves_nothing_behind_when_it_does_not(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_atomic_leaves_no_empty_folder_behind(tmp_path):
+    """But the one that was there, and one in which something else was written."""
+    for folder, other in ("new", False), ("old", False), ("shared", True):
+        if folder == "old":
+            (tmp_path / folder).mkdir()
+        with pytest.raises(RuntimeError), atomic(tmp_path / folder / "a.csv") as temporary:
+            temporary.write_text("ne")
+            if other:
+                (temporary.parent / "b.csv").touch()
+            raise RuntimeError
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["b.csv", "old", "shared"]
+
+
 def test_atomic_complains_when_nothing_was_written(tmp_path):
     with pytest.raises(FileNotFoundError), atomic(tmp_path / "table.csv"):
         pass

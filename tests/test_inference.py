@@ -1,6 +1,7 @@
 """Weights as data, and the way from logits to class indices."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ class Bomb:
 def test_a_pickle_that_runs_code_is_refused(tmp_path):
     with (tmp_path / "w.pt").open("wb") as file:
         pickle.dump(Bomb(tmp_path / "boom"), file)
-    with pytest.raises(UserError, match=r"w\.pt: not weights of this program"):
+    with warnings.catch_warnings(action="error"), pytest.raises(UserError, match=r"w\.pt: not weights of this program"):
         load_weights(tmp_path / "w.pt")
     assert not (tmp_path / "boom").exists()
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -105,7 +106,8 @@ class Checkpoints(Checkpoint):
         if not self.path.exists():
             return None
         try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
+            with warnings.catch_warnings(action="ignore"):  # of what is no file of torch's
+                content = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
             identity = content.get("identity")
         except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, AttributeError, KeyError):
             raise UserError(

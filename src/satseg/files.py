@@ -32,6 +32,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     # The suffix stays last: several writers choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    new = not path.parent.exists()
     try:
         with room(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +48,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+        if new:
+            with suppress(OSError):
+                path.parent.rmdir()  # where nothing came of it
 
 
 def _sweep(path: Path) -> None:

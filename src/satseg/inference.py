@@ -1,5 +1,6 @@
 """From weights on disk to class indices."""
 
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
@@ -63,7 +64,8 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
     from satseg.models import build_model
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of what is no file of torch's
+            content = torch.load(path, map_location="cpu", weights_only=True)
         if content.pop("format") != FORMAT:
             raise KeyError
         spec, bands = TypeAdapter(ModelSpec).validate_python(content.pop("spec")), content.pop("bands")

@@ -134,8 +134,9 @@ def resumed_at(folder) -> list[int]:
 
 
 def last_line(child: Child) -> str:
-    """What a stage ended with, which is no traceback."""
+    """What a stage ended with, which is no traceback; no library has warned of anything."""
     assert "Traceback" not in child.said()
+    assert "Warning" not in child.said()
     return child.said().strip().splitlines()[-1]
 
 

@@ -1,6 +1,7 @@
 """Get the scenes of a dataset, as published, and list every file with its hash."""
 
 import shutil
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from satseg.slices import DownloadSlice
 def run(spec: DownloadSlice, out: str) -> None:
     """Fill the folder `out`; its `manifest.json`, written last, says where the scenes lie and what they are."""
     folder, scenes = Path(out), Path(out, "scenes")
-    partial = folder / ".scenes.tmp"
+    partial, new = folder / ".scenes.tmp", not folder.exists()
     shutil.rmtree(partial, ignore_errors=True)
     try:
         with room(folder):
@@ -31,6 +32,9 @@ def run(spec: DownloadSlice, out: str) -> None:
         raise UserError(f"datasets.{spec.dataset}: {error}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if new:
+            with suppress(OSError):
+                folder.rmdir()  # where nothing came of it
     place = "scenes" if root == scenes else str(root)
     write_json(folder / "manifest.json", {"dataset": spec.dataset, "origin": origin, "root": place, "files": files})
     log.info("%s: %d files, %.1f MB in %s", spec.dataset, len(files), sum(f["bytes"] for f in files) / 1e6, root)
