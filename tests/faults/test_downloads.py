@@ -144,7 +144,7 @@ def test_refused_in_one_line(server, archive, fetched, not_fetched, fault, tmp_p
     assert said.endswith("or set `path` to your own copy of the data")
     assert len(server.asked) == 1
     # What failed its check has no name that the next run would believe.
-    assert not list((tmp_path / "raw/.downloads").iterdir())
+    assert not (tmp_path / "raw/.downloads").exists()
     fault(AREA, tried, said)
 
 

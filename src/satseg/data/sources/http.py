@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -50,7 +51,11 @@ def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
             import_module(f"satseg.data.sources.{used.kind}").fetch(used, folder)
         except UserError as second:
             raise UserError(f"{problem}; second source: {second}") from None
-    shutil.rmtree(store)
+    finally:
+        with suppress(OSError):
+            store.rmdir()  # where nothing came over
+    if store.exists():
+        shutil.rmtree(store)
     return used
 
 
