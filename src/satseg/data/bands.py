@@ -72,6 +72,11 @@ def read_bands(
         where the file can hold neither.
     """
     bands = chosen(file, pixels)
+    if not options:
+        # A pixel's bands side by side, as in tiles and in most files: nothing is to be rearranged later.
+        height, width = (window.height, window.width) if window else file.shape
+        kind = np.result_type(*(file.dtypes[band - 1] for band in bands))
+        options["out"] = np.empty((height, width, len(bands)), kind).transpose(2, 0, 1)
     values = file.read(bands, window=window, **options)
     gone = absent(values, [file.nodatavals[band - 1] for band in bands])
     stored = scaled(values, pixels)
