@@ -41,6 +41,7 @@ class Result:
     epoch_seconds: float = float("nan")
     latency_ms: float = float("nan")
     memory_mb: float = float("nan")
+    peak_memory_mb: float = float("nan")
     draws: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
     """Metric over all classes → its bootstrap resamples; those of two results on the same tiles are pairs."""
 

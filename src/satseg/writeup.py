@@ -65,7 +65,7 @@ SHARING = (
 def scores(spec: StudySlice, comparisons: list[Comparison], leaks: list[Gap]) -> str:
     """scores.md: the answer, then the main table of each dataset × recipe."""
     first, *others = ["miou_d", "miou_i", "miou_c", "miou_published", "pixel_accuracy"]
-    costs = {"epoch_seconds": 1, "latency_ms": 1, "memory_mb": 0}
+    costs = {"epoch_seconds": 1, "latency_ms": 1, "memory_mb": 0, "peak_memory_mb": 0}
     columns = [first, "interval", *others, *costs]
     parts = ["# Scores", *map(answer, comparisons), *map(gap_sentence, leaks)]
     for c in comparisons:

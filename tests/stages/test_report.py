@@ -139,7 +139,7 @@ def test_every_column_can_be_sorted_from_the_keyboard(tree):
 def test_cells_carry_their_sort_keys(tree):
     row = re.search(r"<tr>\s*<th scope=\"row\" data-key=\"alpha\">.*?</tr>", tree[2], re.S)[0]
     shown = re.findall(r'class="number" data-key="([^"]+)">(?:<strong>)?\[?([\d.,]+)', row)
-    assert len(shown) == 9
+    assert len(shown) == 10
     assert all(float(key) == float(value.rstrip(",").replace(",", "")) for key, value in shown)
 
 
@@ -271,6 +271,8 @@ addEventListener("load", () => {
     form.elements[1].dispatchEvent(new Event("input", {bubbles: true}));
     return [names(), form.querySelector("output").textContent, [...table.querySelectorAll(".best")].map(name)];
   };
+  seen.offered = [...form.elements[0].options].map(one => one.text);
+  seen.superscript = form.querySelector("output sup")?.textContent;
   seen.limits = ["35", "1", ""].map(limit);
   seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   seen.dark = matchMedia("(prefers-color-scheme: dark)").matches;
@@ -334,6 +336,11 @@ class TestInChromium:
         assert none[1:] == ["No model of this table stays within it.", []]
         assert {"alpha", "beta", "gamma"} < set(free[0])
         assert free[1].startswith("alpha: ")
+
+    def test_measured_memory_is_the_first_limit_offered(self, tree, tmp_path):
+        seen = browse(tree[2], tmp_path, 1200)
+        assert seen["offered"] == ["Peak memory (MB)", "Memory (MB)", "Latency (ms)", "Epoch (s)"]
+        assert seen["superscript"] == "D"
 
     @pytest.mark.parametrize("width", [390, 1200])
     def test_the_page_never_scrolls_sideways(self, tree, tmp_path, width):

@@ -165,7 +165,7 @@ def compare(
     for model in spec.models:
         trainings = [frame for (name, _), frame in counts.items() if name == model]
         mine = {c: h for c, h in histories.items() if (c.dataset, c.model, c.recipe) == (dataset, model, recipe)}
-        costs = {name: profiles[dataset, model][name] for name in ("latency_ms", "memory_mb")}
+        costs = {name: profiles[dataset, model][name] for name in ("latency_ms", "memory_mb", "peak_memory_mb")}
         metrics = resampled(trainings)
         draws = {metric: found.draws for (metric, label), found in metrics.items() if label == "all"}
         keyed = scores_by_key(scores_frame(metrics))
