@@ -58,6 +58,7 @@ FIGURES = {
     "leakage": "svg",
     "cost": "svg",
 }
+PANELS = "panels.json"  # the pictures of `predictions` apart, for the page
 TABLES = ("scores", "per_class", "models", "splits", "published", "claims")
 # What models are compared by: sizes, measured times, and the metrics of scores.csv, over all classes and of one.
 SIZES = ("parameters", "memory_mb")

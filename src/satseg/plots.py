@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from io import BytesIO
 from itertools import groupby, pairwise
 from math import ceil, log2, sqrt
 from pathlib import Path
@@ -22,6 +24,7 @@ from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox, ScaledTranslation
+from PIL import Image
 
 from satseg.config import LandClass, ModelSpec, PythonSpec, SmpSpec, UNetSpec
 from satseg.data.store import NO_LABEL
@@ -218,6 +221,23 @@ def painted(mask: np.ndarray, classes: Sequence[LandClass]) -> np.ndarray:
     stripe = (rows + columns) // max(1, mask.shape[0] // 32) % 3 == 0
     stripes = np.where(stripe, 190, 245).astype(np.uint8)[..., None]
     return np.where((mask == NO_LABEL)[..., None], stripes, palette[mask])
+
+
+def photograph_uri(image: np.ndarray) -> str:
+    """An image [H, W, C] as a JPEG in a data URI."""
+    return _uri(Image.fromarray(np.ascontiguousarray(photograph(image))), "jpeg", quality=85)
+
+
+def mask_uri(labels: np.ndarray, mask: np.ndarray, classes: Sequence[LandClass]) -> str:
+    """Class indices [H, W] in their colours as a PNG in a data URI; bare where `mask` reaches over its scene's edge."""
+    shown = painted(np.where(padding(mask), NO_LABEL, labels), classes)
+    return _uri(Image.fromarray(shown).convert("P", palette=Image.Palette.ADAPTIVE), "png", optimize=True)
+
+
+def _uri(picture: Image.Image, kind: str, **options) -> str:
+    buffer = BytesIO()
+    picture.save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode()}"
 
 
 def _swatches(block: Panels) -> list[Patch]:

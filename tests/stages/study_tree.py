@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from satseg.config import FIGURES, Study, UNetSpec
+from satseg.config import FIGURES, PANELS, Study, UNetSpec
 from satseg.slices import StudySlice
 
 matplotlib.use("agg")
@@ -21,6 +21,8 @@ CLASSES = [
     ("Wood", "#267300", False),
     ("Lake", "#00A0DC", False),
 ]
+# A GIF of one grey pixel.
+DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAICAgAAAACwAAAAAAQABAAACAkQBADs="
 UNET = {
     "family": "unet",
     "widths": [8],
@@ -251,3 +253,10 @@ def write_figures(folder: Path, spec: StudySlice) -> None:
         axes.set_title(name)
         figure.savefig(folder / f"{name}.{FIGURES[name]}")
         plt.close(figure)
+    if "predictions" in spec.study.figures:
+        models = spec.study.models
+        layers = [{"picture": DOT, "accuracy": None}, *({"picture": DOT, "accuracy": 0.5 + i / 8} for i in range(3))]
+        tiles = [{"name": f"scene {n}", "image": DOT, "layers": layers[: 1 + len(models)]} for n in range(2)]
+        classes = [{"name": name, "color": color} for name, color, _ in CLASSES]
+        block = {"title": "Toy", "classes": classes, "layers": ["Truth", *models], "tiles": tiles}
+        (folder / PANELS).write_text(json.dumps({"blocks": [block]}))

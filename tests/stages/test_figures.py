@@ -1,5 +1,8 @@
 """Figures of a small study on disk: what is drawn against the files, and what is said of files that do not fit."""
 
+import base64
+import io
+import json
 import shutil
 import subprocess
 import sys
@@ -14,7 +17,7 @@ from PIL import Image
 from study_tree import CLASSES, SIZE, draw_masks, study_slice, tile_table, write_csv, write_tree
 
 from satseg import plots
-from satseg.config import FIGURES, LandClass
+from satseg.config import FIGURES, PANELS, LandClass
 from satseg.errors import UserError
 from satseg.slices import StudySlice
 from satseg.stages import figures, tables
@@ -89,7 +92,7 @@ def test_every_figure_of_the_configuration_can_be_drawn():
 def test_all_figures_are_written_whole_and_alike_twice(tree, tmp_path):
     root, spec = tree
     folder = draw(root, spec)
-    assert {p.name for p in folder.iterdir()} == {f"{name}.{ext}" for name, ext in FIGURES.items()}
+    assert {p.name for p in folder.iterdir()} == {f"{name}.{ext}" for name, ext in FIGURES.items()} | {PANELS}
     first = {p.name: p.read_bytes() for p in folder.iterdir()}
     draw(root, spec)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == first
@@ -104,6 +107,37 @@ def test_all_figures_are_written_whole_and_alike_twice(tree, tmp_path):
         shown = {t.text for t in svg.iter("{http://www.w3.org/2000/svg}text")}
         wanted = {"classes": set(NAMES), "per_class": set(NAMES[1:])}.get(path.stem, {"alpha", "beta", "gamma"})
         assert wanted <= {word for text in shown if text for word in (text, text.split("  ")[0])}, path.name
+
+
+def test_the_pictures_apart_show_what_the_figure_shows(tree):
+    """Decoded again, each is its mask or prediction in the class colours, and the accuracy is counted by hand."""
+    root, spec = tree
+    blocks = json.loads((draw(root, spec) / PANELS).read_text(encoding="utf-8"))["blocks"]
+    known = figures.judged_panels(files(root, spec))
+    assert [block["title"] for block in blocks] == [panels.title for panels in known]
+    for block, panels in zip(blocks, known, strict=True):
+        assert block["layers"] == ["Truth", "alpha", "beta", "gamma"]
+        assert len(block["tiles"]) == len(panels.images) > 1
+        for row, tile in enumerate(block["tiles"]):
+            mask = panels.masks[row]
+            alike = np.corrcoef(decoded(tile["image"]).ravel(), panels.images[row].ravel())[0, 1]
+            assert alike > 0.5  # noise as a JPEG
+            truth, *guesses = tile["layers"]
+            assert truth["accuracy"] is None
+            assert np.array_equal(decoded(truth["picture"]), plots.painted(mask, panels.classes))
+            for guess, predicted in zip(guesses, panels.predictions.values(), strict=True):
+                predicted, counted = predicted[row], [i in panels.counted for i in mask.ravel()]
+                right = sum(a == b for a, b, c in zip(predicted.ravel(), mask.ravel(), counted, strict=True) if c)
+                assert guess["accuracy"] == pytest.approx(right / sum(counted), abs=1e-4)
+                inside = ~plots.padding(mask)
+                expected = plots.painted(predicted, panels.classes)
+                assert np.array_equal(decoded(guess["picture"])[inside], expected[inside])
+
+
+def decoded(uri: str) -> np.ndarray:
+    """The pixels of a picture in a data URI, uint8 [H, W, 3]."""
+    content = base64.b64decode(uri.split(";base64,")[1])
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 def test_only_the_figures_of_the_study_are_made(small):

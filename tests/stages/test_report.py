@@ -94,9 +94,9 @@ def test_the_style_requests_nothing(tree):
 
 def test_every_figure_is_there_in_order_with_its_own_bytes(tree, page):
     root, spec, _ = tree
-    images = page.every("img")
+    images = [image for image in page.every("img") if not image["alt"].startswith("scene ")]
     assert len(images) == len(spec.study.figures) == len(FIGURES)
-    order = ["cost", *(name for name in spec.study.figures if name != "cost")]
+    order = ["cost", "losses", "metrics", "predictions", "per_class", "leakage", "samples", "classes", "architecture"]
     for name, image in zip(order, images, strict=True):
         kind, content = image["src"].removeprefix("data:").split(";base64,")
         file = root / f"results/mine/figures/{name}.{FIGURES[name]}"
@@ -274,6 +274,20 @@ addEventListener("load", () => {
   seen.offered = [...form.elements[0].options].map(one => one.text);
   seen.superscript = form.querySelector("output sup")?.textContent;
   seen.limits = ["35", "1", ""].map(limit);
+  const viewer = document.querySelector(".viewer"), radios = [...viewer.querySelectorAll("[type=radio]")];
+  const visible = one => getComputedStyle(one).display !== "none";
+  const shown = () => [...viewer.querySelectorAll(".tile")].map(tile => [
+    [...tile.querySelectorAll("img")].filter(visible).map(one => one.alt), tile.querySelector("p").innerText]);
+  const cut = () => getComputedStyle(viewer.querySelectorAll(".stack img")[1]).clipPath;
+  const all = document.querySelector("#figure-predictions > .frame");
+  seen.viewer = {figure: visible(all), first: shown(), cuts: [cut()]};
+  radios[2].click();
+  seen.viewer.third = shown();
+  const slider = viewer.querySelector("[type=range]");
+  slider.value = 20;
+  slider.dispatchEvent(new Event("input", {bubbles: true}));
+  seen.viewer.cuts.push(cut());
+  seen.viewer.reached = [...radios, slider].map(one => { one.focus(); return document.activeElement === one; });
   seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   seen.dark = matchMedia("(prefers-color-scheme: dark)").matches;
   seen.paper = color(document.body, "backgroundColor");
@@ -341,6 +355,15 @@ class TestInChromium:
         seen = browse(tree[2], tmp_path, 1200)
         assert seen["offered"] == ["Peak memory (MB)", "Memory (MB)", "Latency (ms)", "Epoch (s)"]
         assert seen["superscript"] == "D"
+
+    def test_a_prediction_is_chosen_and_swiped_off_the_image(self, tree, tmp_path):
+        seen = browse(tree[2], tmp_path, 1200)["viewer"]
+        assert not seen["figure"]  # all of them side by side is for paper
+        for n, (before, after) in enumerate(zip(seen["first"], seen["third"], strict=True)):
+            assert before == [[f"scene {n}: image", f"scene {n}: Truth"], f"scene {n}"]
+            assert after == [[f"scene {n}: image", f"scene {n}: beta"], f"scene {n}, 0.62 of the pixels right"]
+        assert seen["cuts"] == ["inset(0px 0px 0px 50%)", "inset(0px 0px 0px 20%)"]
+        assert all(seen["reached"]) and len(seen["reached"]) == 5
 
     @pytest.mark.parametrize("width", [390, 1200])
     def test_the_page_never_scrolls_sideways(self, tree, tmp_path, width):

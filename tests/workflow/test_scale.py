@@ -69,7 +69,7 @@ def profile(name: str) -> dict:
 def test_profiles_differ_only_in_where_jobs_run():
     """What runs again, and what is said, is the same on a cluster."""
     ours, cluster = profile("default"), profile("slurm")
-    assert {key: cluster.get(key) for key in ours} == ours | {"cores": None, "resources": {"gpu": 1}}
+    assert {key: cluster.get(key) for key in ours} == ours | {"cores": None, "resources": {"turn": 1}}
 
 
 def test_every_rule_on_a_gpu_has_its_own_resources_on_a_cluster():

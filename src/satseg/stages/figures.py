@@ -1,5 +1,6 @@
 """Draw a study's figures from its runs, tables, tiles and splits."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from satseg import plots
 from satseg.cli import log, stage
-from satseg.config import FIGURES, LandClass
+from satseg.config import FIGURES, PANELS, LandClass
 from satseg.counts import ratio
 from satseg.errors import UserError
 from satseg.files import sha256, together, write_json
@@ -24,17 +25,20 @@ BROKEN = (ValueError, EOFError, BadZipFile)  # what numpy raises for a file it c
 
 
 def run(spec: StudySlice, data: str, results: str) -> None:
-    """Write the figures that the study names, and `figures.json`: the digest of each.
+    """Write the figures that the study names, the pictures of the panels apart, and `figures.json`: digests of all.
 
     Raises:
         UserError: a file is missing, or does not hold what it should.
     """
     files = Files(spec, Path(data), Path(results))
     out = Path(results, spec.name, "figures")
-    with together(*(out / f"{name}.{FIGURES[name]}" for name in spec.study.figures)) as drawn:
-        for name, file in zip(spec.study.figures, drawn, strict=True):
-            plots.save(DRAW[name](files), file)
     names = [f"{name}.{FIGURES[name]}" for name in spec.study.figures]
+    names += [PANELS] if "predictions" in spec.study.figures else []
+    with together(*(out / name for name in names)) as written:
+        for name, file in zip(spec.study.figures, written, strict=False):
+            plots.save(DRAW[name](files), file)
+        if PANELS in names:
+            written[-1].write_text(json.dumps({"blocks": pictures(files)}, ensure_ascii=False), encoding="utf-8")
     write_json(out.with_suffix(".json"), {name: sha256(out / name) for name in names})
     log.info("%s: %s in %s", spec.name, ", ".join(spec.study.figures), out)
 
@@ -227,6 +231,11 @@ def losses(files: Files) -> Figure:
 
 def predictions(files: Files) -> Figure:
     """The same tiles as every model sees them, by the first seed."""
+    return plots.predictions(judged_panels(files))
+
+
+def judged_panels(files: Files) -> list[plots.Panels]:
+    """The shown tiles of each dataset and recipe, with every model's prediction."""
     seed, blocks = files.spec.study.seeds[0], []
     for dataset, recipe, title in files.grid():
         cells = {c.model: c for c in files.cells(dataset, recipe) if c.seed == seed}
@@ -243,7 +252,39 @@ def predictions(files: Files) -> Figure:
         guesses = {model: guess for model, (_, guess, _) in found.items()}
         names = [f"{scene}: odd {name}" if name else scene for scene, name in zip(block.scenes, hard, strict=True)]
         blocks.append(block._replace(scenes=names, predictions=guesses, counted=files.counted(dataset, recipe)))
-    return plots.predictions(blocks)
+    return blocks
+
+
+def pictures(files: Files) -> list[dict]:
+    """The same panels as pictures apart, data URIs, for a page that lays one over another."""
+    return [
+        {
+            "title": block.title,
+            "classes": [{"name": land.name, "color": land.color} for land in block.classes],
+            "layers": ["Truth", *block.predictions],
+            "tiles": [
+                {
+                    "name": name,
+                    "image": plots.photograph_uri(image),
+                    "layers": [
+                        {"picture": plots.mask_uri(layer, mask, block.classes), "accuracy": accuracy}
+                        for layer, accuracy in layers(block, row, mask)
+                    ],
+                }
+                for row, (name, image, mask) in enumerate(zip(block.scenes, block.images, block.masks, strict=True))
+            ],
+        }
+        for block in judged_panels(files)
+    ]
+
+
+def layers(block: plots.Panels, row: int, mask: np.ndarray) -> list[tuple[np.ndarray, float | None]]:
+    """A tile's mask, then each model's prediction with its pixel accuracy, None where no pixel is judged."""
+    found = [(mask, None)]
+    for predicted in block.predictions.values():
+        accuracy = plots.shown_accuracy(predicted[row], mask, block.counted)
+        found.append((predicted[row], None if np.isnan(accuracy) else round(accuracy, 4)))
+    return found
 
 
 def scores(files: Files, dataset: str, recipe: str, title: str) -> plots.Scores:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from satseg.cli import log, stage
-from satseg.config import FIGURES
+from satseg.config import FIGURES, PANELS
 from satseg.files import atomic
 from satseg.markdown import Block, blocks
 from satseg.outputs import present, read_json
@@ -28,31 +28,22 @@ class Caption(NamedTuple):
     text: str
 
 
+# In the order of the page: what a score costs stands beside the answer.
 CAPTIONS = {
-    "samples": Caption(
-        "What the models see.",
-        "Tiles of each dataset beside their masks, in the colours of the classes. What the annotators left "
-        "open has no colour.",
-    ),
-    "classes": Caption(
-        "How much of each class there is.",
-        "Share of the labelled pixels, subset by subset. Where the subsets differ, a score on one says less "
-        "about another; where a class is rare, its IoU rests on few pixels.",
-    ),
-    "architecture": Caption(
-        "How the models are built.",
-        "Blocks from the image on the left to the class map on the right; width stands for channels, height "
-        "for resolution.",
-    ),
-    "metrics": Caption(
-        "Training, metric by metric.",
-        "Each metric after each epoch, on the training and on the validation tiles. A widening gap between "
-        "the two is overfitting.",
+    "cost": Caption(
+        "What a better score costs.",
+        "Score against cost. Up and to the left is better; models whose intervals overlap may be taken for "
+        "equally good, and then the cheaper one is the better choice.",
     ),
     "losses": Caption(
         "Training and validation loss.",
         "Mean loss of each epoch. The validation loss picks the best epoch where the recipe says so; once it "
         "rises while the training loss still falls, more epochs do not help.",
+    ),
+    "metrics": Caption(
+        "Training, metric by metric.",
+        "Each metric after each epoch, on the training and on the validation tiles. A widening gap between "
+        "the two is overfitting.",
     ),
     "predictions": Caption(
         "What the models answer.",
@@ -68,10 +59,20 @@ CAPTIONS = {
         "How many of the judged tiles show ground that training tiles show too. A score on such tiles says "
         "how well a model remembers, not how well it will do elsewhere.",
     ),
-    "cost": Caption(
-        "What a better score costs.",
-        "Score against cost. Up and to the left is better; models whose intervals overlap may be taken for "
-        "equally good, and then the cheaper one is the better choice.",
+    "samples": Caption(
+        "What the models see.",
+        "Tiles of each dataset beside their masks, in the colours of the classes. What the annotators left "
+        "open has no colour.",
+    ),
+    "classes": Caption(
+        "How much of each class there is.",
+        "Share of the labelled pixels, subset by subset. Where the subsets differ, a score on one says less "
+        "about another; where a class is rare, its IoU rests on few pixels.",
+    ),
+    "architecture": Caption(
+        "How the models are built.",
+        "Blocks from the image on the left to the class map on the right; width stands for channels, height "
+        "for resolution.",
     ),
 }
 
@@ -116,8 +117,8 @@ def run(spec: StudySlice, data: str, results: str) -> None:
         answer=answer,
         scores=scores,
         sections=[section(folder, name) for name in sections(spec)],
-        # What a score costs comes first, beside the answer; the others keep their order.
-        figures=[figure(folder / "figures", name) for name in sorted(spec.study.figures, key=lambda n: n != "cost")],
+        figures=[figure(folder / "figures", name) for name in CAPTIONS if name in spec.study.figures],
+        panels=panels(folder / "figures") if "predictions" in spec.study.figures else [],
         runs=[provenance(cell, Path(results, "runs")) for cell in spec.cells],
         credits=[credit(spec, name, Path(data, "raw")) for name in spec.datasets],
         recipes=spec.recipes,
@@ -130,7 +131,7 @@ def run(spec: StudySlice, data: str, results: str) -> None:
 def sections(spec: StudySlice) -> list[str]:
     """The tables of the page after the scores, in order; the claims only where some are tested."""
     tested = ["claims"] if spec.paper and spec.paper.claims else []
-    return ["per_class", "published", *tested, "splits", "models"]
+    return ["per_class", *tested, "published", "splits", "models"]
 
 
 def section(folder: Path, name: str) -> Section:
@@ -155,6 +156,11 @@ def figure(folder: Path, name: str) -> Figure:
     extension = FIGURES[name]
     content = present(folder / f"{name}.{extension}").read_bytes()
     return Figure(name, CAPTIONS[name], f"data:{MIME[extension]};base64,{base64.b64encode(content).decode()}")
+
+
+def panels(folder: Path) -> list[dict[str, Any]]:
+    """The shown tiles of each dataset and recipe: title, classes, names of the layers, pictures as data URIs."""
+    return read_json(folder / PANELS, ["blocks"])["blocks"]
 
 
 def provenance(cell: Cell, runs: Path) -> dict[str, Any]:
