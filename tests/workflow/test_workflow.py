@@ -13,7 +13,7 @@ import pytest
 import tiny_study
 from tiny_study import CELL, CONFIG, SCENES, SIZE, TILE, snakemake, write
 
-from satseg.config import FIGURES, TABLES
+from satseg.config import FIGURES, PANELS, TABLES
 
 METRICS = ["jaccard", "dice", "pixel_accuracy", "precision", "recall"]
 
@@ -145,7 +145,7 @@ def test_tables_figures_and_report(built):
     models = pd.read_csv(folder / "tables/models.csv")
     assert list(models["model"]) == ["mini"]
     figures = {p.name for p in (folder / "figures").iterdir() if not p.name.startswith(".")}
-    assert figures == {f"{name}.{extension}" for name, extension in FIGURES.items()}
+    assert figures == {f"{name}.{extension}" for name, extension in FIGURES.items()} | {PANELS}
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "mini" in page
     assert page.count("data:image/") >= len(figures)
@@ -223,6 +223,27 @@ def test_snakemake_report_holds_tables_and_figures(built):
     packed = {Path(name).name for name in archive.namelist()}
     assert packed >= {f"{name}.{extension}" for name, extension in FIGURES.items()}
     assert packed >= {"scores.csv", "models.csv", "splits.csv", "published.csv"}
+    page = archive.read("report/report.html").decode("utf-8")
+
+    def listed(name: str) -> dict:
+        """What Snakemake's page holds under a name: the one of its variables that is filled with the study's files."""
+        start = re.search(rf'var {name} = (?={{"(?:results/)?tiny)', page).end()
+        return json.JSONDecoder().raw_decode(page[start:])[0]
+
+    results = listed("results")
+    for file, what in results.items():
+        assert what["caption"].strip(), file
+        assert what["labels"]["shows"], file
+    costs = results["results/tiny/tables/models.csv"]
+    assert costs["labels"] == {"shows": "Cost of the models"}
+    assert "parameters, memory and operations" in costs["caption"]
+    cost = results["results/tiny/figures/cost.svg"]
+    assert cost["labels"] == {"shows": "cost"}
+    assert "<em>cost</em>" in cost["caption"] and "<em>tiny</em>" in cost["caption"]
+    categories = listed("categories")
+    assert set(categories) == {"tiny"}
+    assert set(categories["tiny"]) == {"Report", "Tables", "Figures"}
+    assert sorted(file for files in categories["tiny"].values() for file in files) == sorted(results)
 
 
 def test_workflow_runs_from_another_folder(built, tmp_path):
