@@ -1,5 +1,7 @@
 """The tile store against the scenes it was cut from."""
 
+import hashlib
+import json
 import subprocess
 import sys
 
@@ -45,6 +47,10 @@ def test_tiles_cover_every_scene(scene_folder, tile_slice, tmp_path):
                 int((store.masks[row.tile] == k).sum()) for k in range(3)
             ]
     assert set(store.table["group"]) == {"group1", "c", "d", "e"}
+    digests = json.loads((tmp_path / "digests.json").read_text())
+    assert set(digests) == {"images.npy", "masks.npy"}
+    for name, digest in digests.items():
+        assert digest == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
 
 
 def colour_spec(tile_slice, **changes):

@@ -38,7 +38,7 @@ rule tile:
         "logs/tile/{dataset}.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: 2
     params:
         slice=lambda w: slices.tile_slice(cfg, w.dataset).model_dump_json(),
         code=lambda w: digest(store_code(w.dataset)),

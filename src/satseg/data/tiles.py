@@ -1,12 +1,15 @@
 """The tile store: scenes cut into memory-mapped arrays that cover them whole."""
 
+import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from fnmatch import fnmatchcase
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -50,16 +53,21 @@ def build_tiles(spec: TileSlice, root: str | Path, out: str | Path) -> pd.DataFr
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE))
         shapes = _shapes(found, spec.pixels)
         files = dict(zip(FILES, stack.enter_context(together(*(Path(out, name) for name in FILES))), strict=True))
-        with _arrays(files, shapes, spec.tile_size) as (images, masks):
+        size = spec.tile_size
+        tiles = (_tile_count(shapes, size), size, size)
+        with (
+            ArrayFile(files["images.npy"], (*tiles, shapes[0][2])) as images,
+            ArrayFile(files["masks.npy"], tiles) as masks,
+        ):
             rows = _rows(found, shapes, groups, spec, images, masks)
-            rows = list(watched(rows, _tile_count(shapes, spec.tile_size), "tiling", "tiles"))
+            rows = list(watched(rows, tiles[0], "tiling", "tiles"))
         table = pd.DataFrame([{"tile": tile} | row for tile, row in enumerate(rows)])
         table["official_split"] = published_subsets(table, found, root, spec.official)
         table.to_csv(files["tiles.csv"], index=False)
         origin = describe((scene.image for scene in found), spec.pixels)
         files["origin.json"].write_text(origin.model_dump_json(indent=1) + "\n", encoding="utf-8")
         # The arrays are too large to compare: this says by content whether they are still the same.
-        write_json(files["digests.json"], {name: sha256(files[name]) for name in ("images.npy", "masks.npy")})
+        write_json(files["digests.json"], {"images.npy": images.sha256, "masks.npy": masks.sha256})
     return table
 
 
@@ -77,19 +85,20 @@ def _shapes(found: list[Scene], pixels: Pixels) -> list[tuple[int, int, int]]:
 
 
 def _rows(
-    found: list[Scene], shapes: list, groups: dict[str, str], spec: TileSlice, images: BinaryIO, masks: BinaryIO
+    found: list[Scene], shapes: list, groups: dict[str, str], spec: TileSlice, images: "ArrayFile", masks: "ArrayFile"
 ) -> Iterator[dict]:
     """Write the tiles of every scene; yield what tiles.csv says of each, but for its number."""
     size, reader = spec.tile_size, MaskReader(spec)
     for scene, shape in zip(found, shapes, strict=True):
-        pieces = parts = None
+        pieces, parts = [None, None], [None, None]  # one is written while the other is filled
         for row, strip, labels in _strips(scene, shape, spec, reader):
-            pieces = _cut(strip, size, 0, pieces)
-            images.write(pieces)
-            parts = _cut(labels, size, NO_LABEL, parts)
-            masks.write(parts)
+            turn = row % 2
+            pieces[turn] = _cut(strip, size, 0, pieces[turn])
+            images.write(pieces[turn])
+            parts[turn] = _cut(labels, size, NO_LABEL, parts[turn])
+            masks.write(parts[turn])
             height, width = labels.shape
-            for col, part in enumerate(parts):
+            for col, part in enumerate(parts[turn]):
                 whole = int(height == size and (col + 1) * size <= width)
                 place = {"scene": scene.name, "group": groups[scene.name], "row": row, "col": col, "whole": whole}
                 counted = {f"pixels_{name}": np.count_nonzero(part == i) for i, name in enumerate(spec.classes)}
@@ -101,22 +110,46 @@ def _tile_count(shapes: list[tuple[int, int, int]], size: int) -> int:
     return sum(-(-height // size) * -(-width // size) for height, width, _ in shapes)
 
 
-@contextmanager
-def _arrays(files: dict[str, Path], shapes: list[tuple[int, int, int]], size: int) -> Iterator[list[BinaryIO]]:
-    """The files of images and masks, for the tiles of scenes of these shapes."""
-    masks = (_tile_count(shapes, size), size, size)
-    with (
-        _npy(files["images.npy"], (*masks, shapes[0][2])) as images,
-        _npy(files["masks.npy"], masks) as labels,
-    ):
-        yield [images, labels]
+class ArrayFile:
+    """A .npy file of uint8 values, written in order; a memory map would fill the memory.
 
+    It is written and hashed in threads, while the next values are made: what `write` gets must stand as it is until
+    the next `write` returns.
+    """
 
-def _npy(path: Path, shape: tuple[int, ...]) -> BinaryIO:
-    """A file for uint8 values of `shape` that are written to it in order; a memory map would fill the memory."""
-    file = path.open("wb")
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    return file
+    def __init__(self, path: Path, shape: tuple[int, ...]):
+        self._file = path.open("wb")
+        self._hash = hashlib.sha256()
+        self._threads = ThreadPoolExecutor(2)
+        self._pending: list[Future] = []
+        header = BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        self.write(header.getvalue())
+
+    def write(self, values: np.ndarray | bytes) -> None:
+        """Append `values`, C-contiguous.
+
+        Raises:
+            OSError: those before them could not be written.
+        """
+        self._wait()
+        self._pending = [self._threads.submit(take, values) for take in (self._file.write, self._hash.update)]
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the file, once it is closed."""
+        return self._hash.hexdigest()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._file, self._threads:
+            self._wait()
+
+    def _wait(self) -> None:
+        for pending in self._pending:
+            pending.result()
 
 
 def _cut(strip: np.ndarray, size: int, fill: int, tiles: np.ndarray | None = None) -> np.ndarray:
