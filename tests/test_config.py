@@ -255,7 +255,7 @@ def test_file_that_is_no_configuration(folder, text, said):
 
 def test_file_that_is_not_there(folder):
     (folder / MODELS).unlink()
-    assert complaint(folder).endswith("config/models.yaml: no such file")
+    assert complaint(folder).endswith("config/models.yaml: no such file; put it there, or correct the path")
 
 
 def test_overrides_go_over_the_files_key_by_key(folder):

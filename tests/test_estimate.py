@@ -76,7 +76,7 @@ def test_downloads_and_tiles_of_what_is_not_here(folders):
     estimate = Estimate(config, ["faster_unet"], **folders)
     archives = config.datasets["loveda"].source.files
     assert estimate.download_bytes("loveda") == sum(file.bytes for file in archives) == 6_447_627_517
-    assert estimate.download_bytes("landcoverai") is None
+    assert estimate.download_bytes("landcoverai") == 1_538_212_277
     # 2,522 and 1,669 scenes of 1024², four tiles each; three bands and a mask.
     assert estimate.tiles("loveda").count == (2522 + 1669) * 4
     assert estimate.tile_bytes("loveda") == (2522 + 1669) * 1024**2 * 4
@@ -85,6 +85,13 @@ def test_downloads_and_tiles_of_what_is_not_here(folders):
     assert subsets["val"] == pytest.approx(1669 * 4 / 2, rel=0.002)  # the other half becomes the test set
     # At most 378 scenes, whose tiles the paper counts as 1,512.
     assert estimate.subset_tiles("loveda", "faster_unet_published")["train"] == 1512
+    assert "To download: 8 GB." in report(estimate)
+
+
+def test_a_download_of_unknown_size_is_called_unknown(folders):
+    source = {"files": [{"url": "https://example.org/landcoverai.zip", "checksum": f"md5:{'0' * 32}"}]}
+    estimate = Estimate(load(overrides={"datasets": {"landcoverai": {"source": source}}}), ["faster_unet"], **folders)
+    assert estimate.download_bytes("landcoverai") is None
     assert "To download: 6.4 GB, and landcoverai, whose size is unknown." in report(estimate)
 
 

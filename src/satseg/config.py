@@ -1001,7 +1001,7 @@ def read_yaml(path: str | Path) -> Any:
     try:
         return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
-        raise UserError(f"{shown}: no such file") from None
+        raise UserError(f"{shown}: no such file; put it there, or correct the path") from None
     except OSError as error:
         raise UserError(f"{shown}: not a readable file: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -293,13 +293,18 @@ def _times_text(estimate: Estimate, options: str) -> str:
 
 
 def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.3g}" if seconds >= 36 else f"{seconds / 3600:.1g}"
+    return _rounded(seconds / 3600, 3 if seconds >= 36 else 1)
 
 
 def _size(size: int | None) -> str:
     if size is None:
         return "unknown"
-    return "none" if size == 0 else f"{size / 1e9:.2g} GB" if size >= 1e8 else f"{size / 1e6:.2g} MB"
+    return "none" if size == 0 else f"{_rounded(size / 1e9, 2)} GB" if size >= 1e8 else f"{_rounded(size / 1e6, 2)} MB"
+
+
+def _rounded(value: float, digits: int) -> str:
+    """A number with so many significant digits; a large one is no power of ten."""
+    return f"{float(f'{value:.{digits}g}'):,.15g}"
 
 
 def main() -> None:
