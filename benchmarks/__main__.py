@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import (
+    breakdown,
     evaluation,
     growth,
     orchestration,
@@ -23,7 +24,7 @@ from satseg.config import ROOT
 
 MODULES = (reading, tiling, training, evaluation, orchestration, prediction, parts, step)
 ROWS = {row.name: row for module in MODULES for row in module.ROWS}
-STUDIES = {"precision": precision.measure, "growth": growth.measure}
+STUDIES = {"breakdown": breakdown.measure, "precision": precision.measure, "growth": growth.measure}
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from satseg.files import atomic
 
 MEASURED, PUBLISHED = ROOT / "results" / "benchmarks", ROOT / "results" / "published" / "benchmarks"
 PAGE, FIGURE = ROOT / "docs" / "performance.md", "growth.svg"
+LONGEST = 6  # operations of each side
 BEGIN, END = "<!-- {}: written by `python -m benchmarks.page` -->", "<!-- /{} -->"
 
 
@@ -91,6 +92,31 @@ def steps(records: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
+def breakdown(records: dict[str, dict]) -> str:
+    """PyTorch's operations that take longest, plain and as satseg does it."""
+    if "breakdown" not in records:
+        return "Not measured."
+    lines = []
+    for name, sides in records["breakdown"]["cases"].items():
+        plain, ours = sides.values()
+        lines += [_row(name, *sides), "|---|--:|--:|"]
+        longest = dict.fromkeys([*list(plain["operations"])[:LONGEST], *list(ours["operations"])[:LONGEST]])
+        others = [sum(s for name, s in side["operations"].items() if name not in longest) for side in (plain, ours)]
+        for operation in longest:
+            lines.append(
+                _row(f"`{operation}`", *(_spent(side["operations"].get(operation, 0)) for side in (plain, ours)))
+            )
+        lines.append(_row("other operations", *map(_spent, others)))
+        lines.append(_row("outside PyTorch", _spent(plain["elsewhere"]), _spent(ours["elsewhere"])))
+        lines.append(_row("**together**", _spent(plain["seconds"]), _spent(ours["seconds"])))
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _spent(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds else ""
+
+
 def growth(records: dict[str, dict]) -> str:
     """Exponents and memory of each stage."""
     if "growth" not in records:
@@ -131,6 +157,7 @@ def machines(records: dict[str, dict]) -> str:
 
 TABLES = {
     "comparisons": comparisons,
+    "breakdown": breakdown,
     "steps": steps,
     "parts": parts,
     "precision": precision,

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks import growth, page, pairs, precision, projects
+from benchmarks import breakdown, growth, page, pairs, precision, projects
 from benchmarks.__main__ import ROWS
 
 from benchmark_sides import broken, nothing, side
@@ -74,6 +74,22 @@ def test_growth_is_fitted(tmp_path):
     record = growth.measure(tmp_path, True, chosen)
     assert list(record["series"]) == [one["name"] for one in chosen]
     assert all(len(one["seconds"]) == 2 and min(one["seconds"]) > 0 for one in record["series"].values())
+
+
+def test_time_is_broken_down(tmp_path):
+    record = breakdown.measure(tmp_path, True)
+    for sides in record["cases"].values():
+        assert list(sides) == ["plain", "satseg"]
+        for spent in sides.values():
+            assert sum(spent["operations"].values()) + spent["elsewhere"] == pytest.approx(spent["seconds"], rel=0.01)
+    step, reading = record["cases"].values()
+    for spent in step.values():
+        assert "convolution_backward" in spent["operations"]
+        assert spent["operations"]["convolution_backward"] > 0
+    assert not any("convolution" in name for spent in reading.values() for name in spent["operations"])
+    lines = page.breakdown({"breakdown": record}).splitlines()
+    assert lines[0].endswith("| plain | satseg |") and lines[1] == "|---|--:|--:|"
+    assert sum(line.startswith("| **together** |") for line in lines) == 2
 
 
 def test_difference_of_precisions():
