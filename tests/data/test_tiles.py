@@ -53,6 +53,43 @@ def test_tiles_cover_every_scene(scene_folder, tile_slice, tmp_path):
         assert digest == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
 
 
+MAKES = [
+    {"interleave": "pixel"},
+    {"interleave": "band"},
+    {"tiled": True, "blockxsize": 64, "blockysize": 48},
+    {"endianness": "big"},
+    {"bigtiff": "yes"},
+    {"compress": "deflate", "predictor": 2},
+    {"sparse_ok": True},
+]
+JPEG = {"compress": "jpeg", "jpeg_quality": 100}  # of 8 bits alone
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [*(("uint8", make) for make in [*MAKES, JPEG]), *(("uint16", make) for make in MAKES)],
+    ids=str,
+)
+def test_geotiffs_of_every_make_are_read_as_rasterio_reads_them(tile_slice, tmp_path, written, kind):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (3, 150, 130)).astype(kind)
+    image[:, 64:128] = 0  # blocks that a sparse file leaves out
+    mask = rng.integers(0, 3, (1, 150, 130)).astype(kind)
+    options = written | ({"blockysize": 8} if not written.get("tiled") else {})
+    write_raster(tmp_path / "raw/images/a.tif", image, **options)
+    write_raster(tmp_path / "raw/masks/a.tif", mask, **({} if written is JPEG else options))
+    changes = {} if kind == "uint8" else {"pixels": {"scale": [[0, 255]]}}
+    build_tiles(tile_slice.model_validate(tile_slice.model_dump() | changes), tmp_path / "raw", tmp_path / "tiles")
+    store = open_tiles(tmp_path / "tiles")
+    stored = read(tmp_path / "raw/images/a.tif")
+    for row in store.table.itertuples():
+        y, x = 32 * row.row, 32 * row.col
+        part = stored[:, y : y + 32, x : x + 32].transpose(1, 2, 0)
+        np.testing.assert_array_equal(store.images[row.tile][: part.shape[0], : part.shape[1]], part)
+        labels = mask[0, y : y + 32, x : x + 32]
+        np.testing.assert_array_equal(store.masks[row.tile][: labels.shape[0], : labels.shape[1]], labels)
+
+
 def colour_spec(tile_slice, **changes):
     layout = {"images": "{s}.jpg", "masks": "{s}.png", "scene": "{s}", "mask_values": "color"}
     colors = ["#3C1098", "#8429F6", "#9B9B9B"]
