@@ -1,6 +1,7 @@
 """Cutting a scene into tiles."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,14 @@ def satseg(folder: Path, size: int, **_: object) -> Run:
 
     def run(_: int) -> dict:
         shutil.rmtree(folder / "tiles", ignore_errors=True)
+        began = time.perf_counter()
         table = build_tiles(tile_spec(size, 6), folder / "scenes", folder / "tiles")
+        seconds = time.perf_counter() - began
         whole = table[table["whole"] == 1]
         pixels = whole.filter(like="pixels_").to_numpy()
         values = pixels @ np.arange(pixels.shape[1])
         sums = dict(zip(zip(whole["scene"], whole["row"], whole["col"], strict=True), values.tolist(), strict=True))
-        return {"tiles": len(table), "sums": sums}
+        return {"seconds": seconds, "tiles": len(table), "sums": sums}
 
     return run
 
@@ -37,8 +40,9 @@ def opencv(folder: Path, size: int, **_: object) -> Run:
     cv2.setNumThreads(1)
 
     def run(_: int) -> dict:
-        out, sums = folder / "output", {}
+        out, parts = folder / "output", {}
         shutil.rmtree(out, ignore_errors=True)
+        began = time.perf_counter()
         out.mkdir()
         for path in sorted((folder / "scenes" / "images").iterdir()):
             image = cv2.imread(str(path))
@@ -49,8 +53,10 @@ def opencv(folder: Path, size: int, **_: object) -> Run:
                     part = mask[y : y + size, x : x + size]
                     cv2.imwrite(str(out / f"{name}.jpg"), image[y : y + size, x : x + size])
                     cv2.imwrite(str(out / f"{name}_m.png"), part)
-                    sums[path.stem, y // size, x // size] = int(part.sum(dtype=np.int64))
-        return {"tiles": len(sums), "sums": sums}
+                    parts[path.stem, y // size, x // size] = part
+        seconds = time.perf_counter() - began
+        sums = {place: int(part.sum(dtype=np.int64)) for place, part in parts.items()}
+        return {"seconds": seconds, "tiles": len(sums), "sums": sums}
 
     return run
 
