@@ -48,6 +48,12 @@ def comparisons(records: dict[str, dict]) -> str:
     for record in records.values():
         if "not_run" in record:
             lines.append(_row(record["what"], record["against"], "", "", f"not run: {record['not_run']}", "", "", ""))
+        elif record.get("memory_times"):
+            ours, larger = (side["peak_memory_mb"] for side in record["sides"].values())
+            times, wanted = f"**{larger / ours:.2f}×** the memory", f"≤ {record['memory_times']:g}×"
+            lines.append(
+                _row(record["what"], record["against"], f"{ours:,} MB", f"{larger:,} MB", times, "", wanted, "")
+            )
         elif record.get("at_least") or record.get("below_seconds"):
             lines += [_row(*cells) for cells in _cells(record)]
     return "\n".join(lines)

@@ -49,6 +49,8 @@ class Row:
     below_seconds: float | None = None
     """What each side but the last should stay below; the only one too."""
     memory_below_mb: float | None = None
+    memory_times: float | None = None
+    """How many times the first side's peak memory the second's may be: the same work on more data."""
     memory: bool = True
     """Whether the memory of a side's process says something: it does not where the work is done by another."""
     repeats: int = 5
@@ -71,10 +73,11 @@ def measure(row: Row, folder: Path, quick: bool) -> dict:
     record = {
         "row": row.name,
         "what": row.what.format(**sizes),
-        "against": row.against,
+        "against": row.against.format(**sizes),
         "at_least": row.at_least,
         "below_seconds": row.below_seconds,
         "memory_below_mb": row.memory_below_mb,
+        "memory_times": row.memory_times,
         "notes": row.notes,
     }
     missing = [peer for peer in row.peers if importlib.util.find_spec(peer) is None]

@@ -134,10 +134,14 @@ def test_tables_of_the_page():
     records = {
         "pair": record("pair", sides=both, ratios=ratios, memory_below_mb=600),
         "start": record("start", at_least=None, below_seconds=1),
+        "large": record(
+            "large", sides={"small": {"peak_memory_mb": 1000}, "large": {"peak_memory_mb": 1100}}, memory_times=1.2
+        ),
         "peer": {"row": "peer", "what": "the peer", "against": "it", "not_run": "it is not installed"},
     }
     lines = page.comparisons(records).splitlines()[2:]
     memory = "1,200 MB (wanted: under 600 MB)"
     assert lines[0] == f"| the pair | a loop | 0.5 s | 50 ms | **0.10×** (0.09–0.11) | 0.20× | ≥ 2× | {memory} |"
     assert lines[1] == "| the start | us | 0.5 s |  |  |  | under 1 s |  |"
-    assert "not run: it is not installed" in lines[2]
+    assert lines[2] == "| the large | a loop | 1,000 MB | 1,100 MB | **1.10×** the memory |  | ≤ 1.2× |  |"
+    assert "not run: it is not installed" in lines[3]
