@@ -1,5 +1,6 @@
 """Cutting a scene into tiles."""
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ def satseg(folder: Path, size: int, **_: object) -> Run:
 
     def run(_: int) -> dict:
         shutil.rmtree(folder / "tiles", ignore_errors=True)
+        os.sync()  # what the other side has left to be written is not this one's
         began = time.perf_counter()
         table = build_tiles(tile_spec(size, 6), folder / "scenes", folder / "tiles")
         seconds = time.perf_counter() - began
@@ -42,6 +44,7 @@ def opencv(folder: Path, size: int, **_: object) -> Run:
     def run(_: int) -> dict:
         out, parts = folder / "output", {}
         shutil.rmtree(out, ignore_errors=True)
+        os.sync()  # what the other side has left to be written is not this one's
         began = time.perf_counter()
         out.mkdir()
         for path in sorted((folder / "scenes" / "images").iterdir()):
