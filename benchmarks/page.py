@@ -120,7 +120,7 @@ def breakdown(records: dict[str, dict]) -> str:
 
 
 def _spent(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms" if seconds else ""
+    return f"{seconds * 1000:,.{0 if seconds >= 0.01 else 1}f} ms" if seconds else ""
 
 
 def growth(records: dict[str, dict]) -> str:
