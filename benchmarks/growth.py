@@ -115,6 +115,7 @@ def make_study(folder: Path, counts: list[int], **_: object) -> None:
     for count in counts:
         shutil.copytree(folder / "one", folder / f"models{count}", symlinks=True)
         _add_models(folder / f"models{count}", count)
+        stage_of_models(folder, count, "tables")(0)
 
 
 def _add_models(project: Path, count: int) -> None:
@@ -218,4 +219,5 @@ def fit(counts: list[int], seconds: list[float]) -> dict:
     """Exponent of a power law (the slope in logarithms), and fixed and further seconds of a straight line."""
     exponent = np.polyfit(np.log(counts), np.log(seconds), 1)[0]
     each, fixed = np.polyfit(counts, seconds, 1)
+    fixed, each = float(fixed), float(each)
     return {"exponent": round(float(exponent), 2), "fixed_seconds": round(fixed, 3), "each_seconds": round(each, 5)}
