@@ -218,6 +218,5 @@ def measure(folder: Path, quick: bool, chosen: Sequence[dict] = SERIES) -> dict:
 def fit(counts: list[int], seconds: list[float]) -> dict:
     """Exponent of a power law (the slope in logarithms), and fixed and further seconds of a straight line."""
     exponent = np.polyfit(np.log(counts), np.log(seconds), 1)[0]
-    each, fixed = np.polyfit(counts, seconds, 1)
-    fixed, each = float(fixed), float(each)
+    each, fixed = np.polyfit(counts, seconds, 1).tolist()
     return {"exponent": round(float(exponent), 2), "fixed_seconds": round(fixed, 3), "each_seconds": round(each, 5)}

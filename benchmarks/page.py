@@ -48,13 +48,7 @@ def comparisons(records: dict[str, dict]) -> str:
     for record in records.values():
         if "not_run" in record:
             lines.append(_row(record["what"], record["against"], "", "", f"not run: {record['not_run']}", "", "", ""))
-        elif record.get("memory_times"):
-            ours, larger = (side["peak_memory_mb"] for side in record["sides"].values())
-            times, wanted = f"**{larger / ours:.2f}×** the memory", f"≤ {record['memory_times']:g}×"
-            lines.append(
-                _row(record["what"], record["against"], f"{ours:,} MB", f"{larger:,} MB", times, "", wanted, "")
-            )
-        elif record.get("at_least") or record.get("below_seconds"):
+        elif any(record.get(bound) for bound in ("at_least", "below_seconds", "memory_times")):
             lines += [_row(*cells) for cells in _cells(record)]
     return "\n".join(lines)
 
@@ -80,6 +74,10 @@ def _cells(record: dict) -> list[tuple]:
         judged = list(record["sides"].items())[: len(others) or 1]
         return [(record["what"], name, _seconds(side), "", "", "", bound, "") for name, side in judged]
     (name, other), *_ = others
+    if record.get("memory_times"):
+        ours, theirs = first["peak_memory_mb"], other["peak_memory_mb"]
+        times, wanted = f"**{theirs / ours:.2f}×** the memory", f"≤ {record['memory_times']:g}×"
+        return [(record["what"], record["against"], f"{ours:,} MB", f"{theirs:,} MB", times, "", wanted, "")]
     ratio = record["ratios"][name]
     wanted = f"≥ {record['at_least']:g}×"
     cpu = f"{ratio['cpu']['median']:.2f}×"

@@ -151,7 +151,7 @@ def own_rate(results: dict[str, list[dict]]) -> dict:
     return {"windows": windows["satseg"]}
 
 
-def sized(folder: Path, side_of: int, sides: tuple[int, ...], quick_sides: tuple[int, ...] = (), **_: object) -> Run:
+def sized(folder: Path, side_of: int, sides: tuple[int, ...], **_: object) -> Run:
     """A scene of one of the sizes; the map is not read again, which would take memory of its own."""
     segmenter, side = load_weights(folder / "weights.pt"), sides[side_of]
     return lambda _: {"windows": predict_scene(segmenter, _image(folder, side), folder / f"satseg{side}.tif")}

@@ -87,6 +87,11 @@ class Files:
             raise UserError(f"{path}: no panels in it; delete it and evaluate again") from None
 
     @cached_property
+    def judged_blocks(self) -> list[plots.Panels]:
+        """`judged_panels`, which the figure and the pictures apart both show."""
+        return judged_panels(self)
+
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """tables/scores.csv."""
         columns = ["dataset", "model", "recipe", "seed", "metric", "class", "value", "low", "high"]
@@ -231,7 +236,7 @@ def losses(files: Files) -> Figure:
 
 def predictions(files: Files) -> Figure:
     """The same tiles as every model sees them, by the first seed."""
-    return plots.predictions(judged_panels(files))
+    return plots.predictions(files.judged_blocks)
 
 
 def judged_panels(files: Files) -> list[plots.Panels]:
@@ -274,7 +279,7 @@ def pictures(files: Files) -> list[dict]:
                 for row, (name, image, mask) in enumerate(zip(block.scenes, block.images, block.masks, strict=True))
             ],
         }
-        for block in judged_panels(files)
+        for block in files.judged_blocks
     ]
 
 
