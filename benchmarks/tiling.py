@@ -36,7 +36,21 @@ def satseg(folder: Path, size: int, **_: object) -> Run:
 
 
 def opencv(folder: Path, size: int, **_: object) -> Run:
-    """The loop that LandCover.ai comes with: read, slice, write JPEG and PNG; only whole tiles."""
+    """The loop that LandCover.ai comes with: read, slice, write JPEG and PNG, masks as three equal channels."""
+    import cv2
+
+    return _loop(folder, size, cv2.IMREAD_COLOR)
+
+
+def opencv_grey(folder: Path, size: int, **_: object) -> Run:
+    """The same loop, made thriftier: masks are one channel."""
+    import cv2
+
+    return _loop(folder, size, cv2.IMREAD_GRAYSCALE)
+
+
+def _loop(folder: Path, size: int, masks_as: int) -> Run:
+    """Only whole tiles."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -49,7 +63,7 @@ def opencv(folder: Path, size: int, **_: object) -> Run:
         out.mkdir()
         for path in sorted((folder / "scenes" / "images").iterdir()):
             image = cv2.imread(str(path))
-            mask = cv2.imread(str(folder / "scenes" / "masks" / path.name), cv2.IMREAD_GRAYSCALE)
+            mask = cv2.imread(str(folder / "scenes" / "masks" / path.name), masks_as)
             for y in range(0, image.shape[0] - size + 1, size):
                 for x in range(0, image.shape[1] - size + 1, size):
                     name = f"{path.stem}_{y // size}_{x // size}"
@@ -58,7 +72,7 @@ def opencv(folder: Path, size: int, **_: object) -> Run:
                     cv2.imwrite(str(out / f"{name}_m.png"), part)
                     parts[path.stem, y // size, x // size] = part
         seconds = time.perf_counter() - began
-        sums = {place: int(part.sum(dtype=np.int64)) for place, part in parts.items()}
+        sums = {place: int(part.reshape(size, size, -1)[..., 0].sum()) for place, part in parts.items()}
         return {"seconds": seconds, "tiles": len(sums), "sums": sums}
 
     return run
@@ -66,9 +80,9 @@ def opencv(folder: Path, size: int, **_: object) -> Run:
 
 def same_tiles(results: dict[str, list[dict]]) -> dict:
     """Of the whole tiles, both have the same masks."""
-    ours, theirs = results["satseg"][0], results["opencv"][0]
-    assert ours["sums"] == theirs["sums"]
-    return {"tiles": ours["tiles"], "whole_tiles": theirs["tiles"], "equal_masks": True}
+    ours, *others = (turns[0] for turns in results.values())
+    assert all(ours["sums"] == theirs["sums"] for theirs in others)
+    return {"tiles": ours["tiles"], "whole_tiles": others[0]["tiles"], "equal_masks": True}
 
 
 ROWS = [
@@ -76,7 +90,7 @@ ROWS = [
         name="tiling",
         what="tiling a 9000×9500 scene with its mask",
         against="an OpenCV loop that reads, slices and writes JPEG and PNG",
-        sides={"satseg": satseg, "opencv": opencv},
+        sides={"satseg": satseg, "opencv": opencv, "opencv, grey masks": opencv_grey},
         make=make,
         sizes={"scenes": 1, "height": 9000, "width": 9500, "size": 512, "drawn": 1024},
         quick={"height": 300, "width": 200, "size": 64, "drawn": 128},

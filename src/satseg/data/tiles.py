@@ -1,6 +1,7 @@
 """The tile store: scenes cut into memory-mapped arrays that cover them whole."""
 
 import hashlib
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from satseg.slices import TileSlice
 FILES = ("images.npy", "masks.npy", "tiles.csv", "origin.json", "digests.json")
 UNKNOWN = 254  # never a class index: there are at most 254 classes
 BLOCK_CACHE = 64 * 2**20  # bytes of decoded blocks: strips never come back, and GDAL would keep a twentieth of the RAM
+UNSAVED = 32 * 2**20  # bytes written before they are sent to the disk: waiting for all of them at the end takes longer
 
 
 def build_tiles(spec: TileSlice, root: str | Path, out: str | Path) -> pd.DataFrame:
@@ -118,7 +120,7 @@ class ArrayFile:
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...]):
-        self._file = path.open("wb")
+        self._file, self._unsaved = path.open("wb"), 0
         self._hash = hashlib.sha256()
         self._threads = ThreadPoolExecutor(2)
         self._pending: list[Future] = []
@@ -133,7 +135,7 @@ class ArrayFile:
             OSError: those before them could not be written.
         """
         self._wait()
-        self._pending = [self._threads.submit(take, values) for take in (self._file.write, self._hash.update)]
+        self._pending = [self._threads.submit(take, values) for take in (self._save, self._hash.update)]
 
     @property
     def sha256(self) -> str:
@@ -146,6 +148,12 @@ class ArrayFile:
     def __exit__(self, *_: object) -> None:
         with self._file, self._threads:
             self._wait()
+
+    def _save(self, values: np.ndarray | bytes) -> None:
+        self._unsaved += self._file.write(values)
+        if self._unsaved > UNSAVED:
+            os.fsync(self._file.fileno())
+            self._unsaved = 0
 
     def _wait(self) -> None:
         for pending in self._pending:
@@ -290,9 +298,12 @@ class MaskReader:
     def known(self, codes: np.ndarray, file: rasterio.DatasetReader) -> np.ndarray:
         """Class indices uint8 of what `codes` gave: `NO_LABEL` for gaps, `UNKNOWN` for what is no class."""
         if codes.dtype == np.uint8:
-            # Several times as fast as indexing.
-            table = self.lookup[:256].tobytes()
-            labels = np.frombuffer(bytearray(codes.tobytes()).translate(table), np.uint8).reshape(codes.shape)
+            table, codes_below = self.lookup[:256], int(codes.max()) + 1
+            if np.array_equal(table[:codes_below], np.arange(codes_below)):
+                labels = codes  # they are the indices already
+            else:
+                # Several times as fast as indexing.
+                labels = np.frombuffer(bytearray(codes.tobytes()).translate(table), np.uint8).reshape(codes.shape)
         elif codes.dtype == np.uint16 or self.colors:
             labels = self.lookup[codes]
         else:
