@@ -94,10 +94,11 @@ ROWS = [
         make=make,
         sizes={"scenes": 1, "height": 9000, "width": 9500, "size": 512, "drawn": 1024},
         quick={"height": 300, "width": 200, "size": 64, "drawn": 128},
-        check=same_tiles, at_least=3, memory_below_mb=600, peers=("cv2",), threads=2,
+        check=same_tiles, at_least=3, memory_below_mb=600, peers=("cv2",), threads=2, repeats=9,
         modules=("opencv-python-headless",),
         notes="satseg writes and hashes in threads while it reads on; the loop has one thread. satseg also counts "
-        "pixels per class, takes digests and keeps the tiles at the edges. The check compares the sum of each tile's "
-        "class indices.",
+        "pixels per class, takes digests and keeps the tiles at the edges. The loop is that of LandCover.ai, which reads "
+        "and writes masks in colour; a third side has them grey. The check compares the sum of each tile's class "
+        "indices.",
     ),
 ]  # fmt: skip
