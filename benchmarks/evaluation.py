@@ -13,7 +13,7 @@ from satseg.config import load
 from satseg.counts import tile_counts
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory, resolve_precision
-from satseg.inference import Segmenter, choose, load_weights, positions, save_weights
+from satseg.inference import Segmenter, choose, load_weights, positions, predict, save_weights
 from satseg.models import build_model
 from satseg.stages.evaluate import judge
 
@@ -100,6 +100,20 @@ def _judging(folder: Path, segmenter: Segmenter) -> Run:
     return lambda _: {"counts": judge(segmenter, store, np.arange(len(store.images)), None)}
 
 
+def forward_alone(folder: Path, tiles: int, **_: object) -> Run:
+    """The forward pass of as many tiles, already read, and nothing else."""
+    keep_memory()
+    segmenter = load_weights(folder / "weights.pt")
+    images = torch.from_numpy(np.array(open_tiles(folder / "tiles").images)).permute(0, 3, 1, 2)
+
+    def run(_: int) -> dict:
+        for part in images.split(segmenter.batch_size):
+            predict(segmenter, part)
+        return {"tiles": tiles}
+
+    return run
+
+
 @torch.no_grad()
 def loop_evaluation(folder: Path, tiles: int, **_: object) -> Run:
     """The paper's loop: Pillow, 32 bits, one image at a time, class by class."""
@@ -150,7 +164,10 @@ ROWS = [
         name="evaluation",
         what="evaluation: reading, predicting and counting, {model}",
         against="the paper's loop: Pillow, fp32, one image at a time, class by class",
-        sides={"satseg": satseg_evaluation, "loop": loop_evaluation, "satseg, 32 bits": satseg_evaluation_32},
+        sides={
+            "satseg": satseg_evaluation, "loop": loop_evaluation, "satseg, 32 bits": satseg_evaluation_32,
+            "forward pass alone": forward_alone,
+        },
         make=make_model, sizes={"tiles": 16, "size": 512, "drawn": 1024, "model": "unet_skinny"},
         quick={"tiles": 2, "size": 64, "drawn": 128, "model": "unet_tiny"}, check=near_counts, threads=2, repeats=3,
         at_least=5,
