@@ -97,8 +97,8 @@ ROWS = [
         check=same_tiles, at_least=3, memory_below_mb=600, peers=("cv2",), threads=2, repeats=9,
         modules=("opencv-python-headless",),
         notes="satseg writes and hashes in threads while it reads on; the loop has one thread. satseg also counts "
-        "pixels per class, takes digests and keeps the tiles at the edges. The loop is that of LandCover.ai, which reads "
-        "and writes masks in colour; a third side has them grey. The check compares the sum of each tile's class "
+        "pixels per class, takes digests and keeps the tiles at the edges. The loop is that of LandCover.ai, which has "
+        "masks in colour; a third side has them grey. The check compares the sum of each tile's class "
         "indices.",
     ),
 ]  # fmt: skip
