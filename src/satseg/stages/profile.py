@@ -4,7 +4,7 @@ from functools import partial
 
 from satseg.cli import log, stage
 from satseg.config import ModelSpec
-from satseg.devices import describe_device
+from satseg.devices import describe_device, keep_memory
 from satseg.files import write_json
 from satseg.models import build_model
 from satseg.profiling import INPUT, activation_elements, gflops, layer_summary, measure, peak_memory_mb
@@ -17,6 +17,7 @@ FLOAT_BYTES = 4
 def run(spec: ProfileSlice, out: str) -> None:
     """Write the profile to the JSON file `out`; sizes and times are for one image of 3×512×512."""
     take_gpu()
+    keep_memory()
     make = partial(build_model, spec.model, spec.classes)
     model = make()
     # Measured before anything else has run here: on a CPU it is the growth of a fresh process.
