@@ -12,7 +12,7 @@ from benchmarks.evaluation import CLASSES
 from benchmarks.imagery import scene, write_scenes
 from benchmarks.pairs import Row, Run
 from satseg.config import load
-from satseg.devices import resolve_precision
+from satseg.devices import keep_memory, resolve_precision
 from satseg.inference import Segmenter, load_weights, save_weights
 from satseg.inference import predict as predict_tiles
 from satseg.models import build_model
@@ -40,6 +40,7 @@ def _image(folder: Path, side: int) -> Path:
 
 def satseg(folder: Path, side: int, **_: object) -> Run:
     """`predict_scene`, as the stage calls it."""
+    keep_memory()
     segmenter = load_weights(folder / "weights.pt")
 
     def run(_: int) -> dict:
@@ -51,6 +52,7 @@ def satseg(folder: Path, side: int, **_: object) -> Run:
 
 def model_alone(folder: Path, side: int, tile: int, drawn: int, **_: object) -> Run:
     """The model's forward pass on as many windows as satseg takes, two at a time, and nothing else."""
+    keep_memory()
     segmenter = load_weights(folder / "weights.pt")
     windows = predict_scene(segmenter, _image(folder, side), folder / "first.tif")
     image, _ = scene(folder, tile, tile, drawn)
@@ -153,6 +155,7 @@ def own_rate(results: dict[str, list[dict]]) -> dict:
 
 def sized(folder: Path, side_of: int, sides: tuple[int, ...], **_: object) -> Run:
     """A scene of one of the sizes; the map is not read again, which would take memory of its own."""
+    keep_memory()
     segmenter, side = load_weights(folder / "weights.pt"), sides[side_of]
     return lambda _: {"windows": predict_scene(segmenter, _image(folder, side), folder / f"satseg{side}.tif")}
 

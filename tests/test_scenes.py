@@ -280,9 +280,11 @@ PROGRAM = """
 import resource, sys
 sys.path.insert(0, sys.argv[1])
 from satseg.config import UNetSpec
+from satseg.devices import keep_memory
 from satseg.errors import UserError
 from satseg.scenes import predict_scene
 from scenery import SPEC, segmenter
+keep_memory()  # as the stage does
 scene, out, limit = sys.argv[2:]
 model = segmenter(tile_size=256)
 if int(limit):

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from satseg.cli import guarded, log
-from satseg.devices import device, resolve_precision
+from satseg.devices import device, keep_memory, resolve_precision
 from satseg.inference import load_weights
 from satseg.scenes import predict_scene
 from satseg.slices import PredictSlice, parse
@@ -14,6 +14,7 @@ from satseg.slots import take_gpu
 def run(arguments: argparse.Namespace) -> None:
     """Write the map, and the other files that are asked for."""
     take_gpu()
+    keep_memory()
     segmenter = load_weights(Path(arguments.run, f"{arguments.weights}.pt"), device())
     if device().type == "cpu" and segmenter.precision != "32":
         # A CPU that does not compute in 16 bits only loses time with them.
