@@ -16,6 +16,7 @@ from benchmarks import (
     precision,
     prediction,
     reading,
+    speed,
     step,
     tiling,
     training,
@@ -24,7 +25,12 @@ from satseg.config import ROOT
 
 MODULES = (reading, tiling, training, evaluation, orchestration, prediction, parts, step)
 ROWS = {row.name: row for module in MODULES for row in module.ROWS}
-STUDIES = {"breakdown": breakdown.measure, "precision": precision.measure, "growth": growth.measure}
+STUDIES = {
+    "breakdown": breakdown.measure,
+    "precision": precision.measure,
+    "growth": growth.measure,
+    "speed": speed.measure,
+}
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Publish what was measured: `python -m benchmarks.page` copies the JSON files and writes tables into the page."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from satseg.config import ROOT
 from satseg.files import atomic
 
 MEASURED, PUBLISHED = ROOT / "results" / "benchmarks", ROOT / "results" / "published" / "benchmarks"
+SPEEDS = ROOT / "results" / "published" / "speed"
 PAGE, FIGURE = ROOT / "docs" / "performance.md", "growth.svg"
 LONGEST = 6  # operations of each side
 BEGIN, END = "<!-- {}: written by `python -m benchmarks.page` -->", "<!-- /{} -->"
@@ -16,14 +18,28 @@ BEGIN, END = "<!-- {}: written by `python -m benchmarks.page` -->", "<!-- /{} --
 def main() -> None:
     """Copy newer results beside the published ones and write the page's tables anew."""
     PUBLISHED.mkdir(parents=True, exist_ok=True)
+    SPEEDS.mkdir(exist_ok=True)
     for path in sorted(MEASURED.glob("*.json")):
-        shutil.copy(path, PUBLISHED)
-    records = read(PUBLISHED)
+        shutil.copy(path, PUBLISHED if path.stem != "speed" else SPEEDS / f"{_machine(path)}.json")
+    records = published()
     if "growth" in records:
         draw(records["growth"]["series"], PUBLISHED / FIGURE)
     text = PAGE.read_text(encoding="utf-8")
     with atomic(PAGE) as temporary:
         temporary.write_text(filled(text, records), encoding="utf-8")
+
+
+def _machine(path: Path) -> str:
+    """The name of the machine that a record is of, as a file may be called."""
+    machine = json.loads(path.read_text(encoding="utf-8"))["machine"]
+    name = machine["name"] if machine["kind"] == "cuda" else f"{machine['name']} {machine['cores']} cores"
+    return "-".join(re.findall(r"\w+", name.lower()))
+
+
+def published() -> dict[str, dict]:
+    """Every published record, by row; the speeds by machine: `speed/<machine>`."""
+    speeds = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(SPEEDS.glob("*.json"))]
+    return read(PUBLISHED) | {f"speed/{path.stem}": record for path, record in speeds}
 
 
 def read(folder: Path) -> dict[str, dict]:
@@ -147,6 +163,30 @@ def precision(records: dict[str, dict]) -> str:
     return "\n".join([*lines, "", f"Difference of the means: {difference}."])
 
 
+def speed(records: dict[str, dict]) -> str:
+    """The models' speed on each machine, beside the published epoch times."""
+    found = {name: record for name, record in records.items() if name.startswith("speed")}
+    return "\n\n".join(map(_speed, found.values())) or "Not measured."
+
+
+def _speed(record: dict) -> str:
+    sizes, tables, machine = record["sizes"], record["published"], record["machine"]
+    head = [f"{machine['name']}, {record['precision']}", f"epoch of {sizes['tiles']} tiles"]
+    head += [f"step of {sizes['batch']}", "memory of it", "latency"]
+    head += [f"tiles/s, {batch} at a time" for batch in sizes["batches"]]
+    head += [f"{title}, {table['device']}" for title, table in tables.items()]
+    lines = [_row(*head), "|---|" + "--:|" * (len(head) - 1)]
+    for model, one in record["models"].items():
+        cells = [f"{one['epoch_seconds']:.3g} s", f"{one['train_step_ms']:,.0f} ms", f"{one['train_memory_mb']:,} MB"]
+        cells += [f"{one['forward_ms'][str(sizes['batches'][0])]:,.3g} ms"]
+        cells += [f"{one['tiles_per_second'][str(batch)]:.3g}" for batch in sizes["batches"]]
+        cells += [f"{table['epoch_seconds'][model]:.3g} s" for table in tables.values()]
+        lines.append(_row(model, *cells))
+    blank = [""] * (len(head) - 1 - len(tables))
+    lines.append(_row("rank correlation with our epochs", *blank, *(table["rho"] for table in tables.values())))
+    return "\n".join(lines)
+
+
 def machines(records: dict[str, dict]) -> str:
     """Where and with what the rows were measured."""
     lines = [_row("row", "measured", "machine", "threads", "load before", "notes"), "|---|---|---|--:|--:|---|"]
@@ -165,6 +205,7 @@ TABLES = {
     "steps": steps,
     "parts": parts,
     "precision": precision,
+    "speed": speed,
     "growth": growth,
     "machines": machines,
 }

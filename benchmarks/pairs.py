@@ -53,6 +53,8 @@ class Row:
     """How many times the first side's peak memory the second's may be: the same work on more data."""
     memory: bool = True
     """Whether the memory of a side's process says something: it does not where the work is done by another."""
+    gpu: bool = False
+    """Whether its times mean something on a GPU only."""
     repeats: int = 5
     warmups: int = 1
     threads: int = 1
@@ -83,6 +85,8 @@ def measure(row: Row, folder: Path, quick: bool) -> dict:
     missing = [peer for peer in row.peers if importlib.util.find_spec(peer) is None]
     if missing:
         return record | {"not_run": f"{', '.join(missing)} not installed"}
+    if row.gpu and not quick and not _has_gpu():
+        return record | {"not_run": "no GPU at hand"}
     row.make(folder, **sizes)
     turns, results, peaks = (once if quick else alternate)(row, folder, sizes)
     record |= {"sizes": sizes, "threads": row.threads, "sides": {}, "ratios": {}}
@@ -96,6 +100,12 @@ def measure(row: Row, folder: Path, quick: bool) -> dict:
             wall, cpu = zip(*_ratios(spent, ours), strict=True)
             record["ratios"][side] = summary(wall, "each") | {"cpu": summary(cpu, "each")}
     return record | {"facts": row.check(results)} | circumstances(row.modules)
+
+
+def _has_gpu() -> bool:
+    from satseg.devices import device
+
+    return device().type == "cuda"
 
 
 def _ratios(theirs: list[tuple], ours: list[tuple]) -> list[list[float]]:

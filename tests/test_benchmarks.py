@@ -7,13 +7,17 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks import breakdown, growth, page, pairs, precision, projects
+import torch
+from benchmarks import breakdown, growth, page, pairs, precision, projects, speed
 from benchmarks.__main__ import ROWS
+from benchmarks.imagery import write_store
 
 from benchmark_sides import broken, nothing, side
 
 # Whole runs of Snakemake, which the tests of the workflow have too, and one that takes a C++ compiler.
 LONG = {"orchestration_demo", "orchestration_short", "orchestration_nothing", "compiled"}
+# The rows for a GPU differ in the model only.
+LONG |= {name for name in ROWS if name.startswith("epoch_gpu_")} - {"epoch_gpu_unet_skinny"}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +96,48 @@ def test_time_is_broken_down(tmp_path):
     assert sum(line.startswith("| **together** |") for line in lines) == 2
 
 
+def test_a_row_for_a_gpu_is_left_out_without_one(tmp_path):
+    row = pairs.Row("r", "w", "a", {}, print, {}, {}, gpu=True)
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert pairs.measure(row, tmp_path, quick=False)["not_run"] == "no GPU at hand"
+
+
+def test_speeds_of_a_model(tmp_path):
+    sizes = speed.QUICK
+    write_store(tmp_path, sizes["tiles"], sizes["size"], speed.CLASSES, sizes["drawn"])
+    found = speed.speeds(tmp_path, "unet_tiny", sizes)
+    assert found["epoch_seconds"] > 0 and found["train_step_ms"] > 0 and found["train_memory_mb"] > 0
+    for batch in sizes["batches"]:
+        spent = found["forward_ms"][str(batch)]
+        assert found["tiles_per_second"][str(batch)] == pytest.approx(batch / (spent / 1000), rel=0.01)
+
+
+def test_speeds_beside_the_published_ones():
+    """The printed times of a table rank as themselves, and backwards when they are turned round."""
+    models = dict.fromkeys(speed.STUDY.models, 1.0)
+    third, fourth = speed.published(models).values()
+    assert third["epoch_seconds"]["unet_base"] == 60.7846 and fourth["epoch_seconds"]["unet_base"] == 730.9526
+    assert third["epoch_seconds"].keys() == models.keys()
+    same, _ = speed.published(third["epoch_seconds"]).values()
+    turned, _ = speed.published({model: -value for model, value in third["epoch_seconds"].items()}).values()
+    assert same["rho"] == 1 and turned["rho"] == -1
+
+
+def test_speeds_on_the_page():
+    one = {"epoch_seconds": 12.34, "train_step_ms": 1234.5, "train_memory_mb": 5678}
+    one |= {"forward_ms": {"1": 50.0, "2": 80.0}, "tiles_per_second": {"1": 20.0, "2": 25.0}}
+    tables = {"Table 9": {"device": "an abacus", "epoch_seconds": {"unet": 61.2}, "rho": 0.5}}
+    record = {"sizes": {"tiles": 24, "batch": 8, "batches": [1, 2]}, "precision": "bf16", "models": {"unet": one}}
+    record |= {"machine": {"name": "a GPU"}, "published": tables}
+    lines = page.speed({"speed/a-gpu": record, "other": {}}).splitlines()
+    assert lines[0].startswith("| a GPU, bf16 | epoch of 24 tiles | step of 8 |")
+    assert lines[0].endswith("| Table 9, an abacus |")
+    assert lines[2] == "| unet | 12.3 s | 1,234 ms | 5,678 MB | 50 ms | 20 | 25 | 61.2 s |"
+    assert lines[3] == "| rank correlation with our epochs |  |  |  |  |  |  | 0.5 |"
+    assert page.speed({}) == "Not measured."
+
+
 def test_difference_of_precisions():
     def frame(right: list[int]) -> pd.DataFrame:
         rows = []
@@ -119,7 +165,7 @@ def test_script_runs_the_stages_in_order(tmp_path):
 
 
 def test_the_page_shows_the_published_numbers():
-    text, records = page.PAGE.read_text(encoding="utf-8"), page.read(page.PUBLISHED)
+    text, records = page.PAGE.read_text(encoding="utf-8"), page.published()
     assert records and page.filled(text, records) == text, "run python -m benchmarks.page"
 
 

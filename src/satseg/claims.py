@@ -442,7 +442,7 @@ def speed_frame(paper: Paper | None, profiles: dict[tuple[str, str], dict]) -> p
         for measure in PROFILED:
             values = {model: float(profile[measure]) for model, profile in mine.items()}
             tables = [t for t in (paper.tables if paper else []) if t.column("epoch_seconds")]
-            for title, other in [(t.title, _printed_seconds(t, values)) for t in tables] or [("", {})]:
+            for title, other in [(t.title, printed_seconds(t, values)) for t in tables] or [("", {})]:
                 both = [m for m in values if m in other]
                 rho = spearman([values[m] for m in both], [other[m] for m in both]) if len(both) > 2 else math.nan
                 for model, value in values.items():
@@ -451,7 +451,7 @@ def speed_frame(paper: Paper | None, profiles: dict[tuple[str, str], dict]) -> p
     return pd.DataFrame(rows, columns=SPEED).astype({"place": "Int64", "published_place": "Int64"})
 
 
-def _printed_seconds(table: PaperTable, models: Iterable[str]) -> dict[str, float]:
+def printed_seconds(table: PaperTable, models: Iterable[str]) -> dict[str, float]:
     """The printed epoch time of each model the table has."""
     return {m: f.value for m in models for f in table.row(m) if f.column.metric == "epoch_seconds"}
 

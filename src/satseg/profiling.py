@@ -84,12 +84,12 @@ def measure(model: nn.Module, num_classes: int, shape: tuple[int, ...] = INPUT) 
 
     measured = {}
     for name, what, work in (("latency", "forward passes", forward), ("train_step", "training steps", step)):
-        times = _times(work, what)
+        times = repeated(work, what)
         measured |= {f"{name}_ms": float(np.median(times)), f"{name}_p95_ms": float(np.percentile(times, 95))}
     return measured
 
 
-def _times(work: Callable[[], None], what: str) -> list[float]:
+def repeated(work: Callable[[], None], what: str) -> list[float]:
     """Milliseconds of repeated calls, after a warm-up; where one takes seconds, it is said how far they are."""
     work()
     pace = Pace("profile", FEWEST, what)
