@@ -177,8 +177,11 @@ def _speed(record: dict) -> str:
     head += [f"{title}, {table['device']}" for title, table in tables.items()]
     lines = [_row(*head), "|---|" + "--:|" * (len(head) - 1)]
     for model, one in record["models"].items():
-        cells = [f"{one['epoch_seconds']:.3g} s", f"{one['train_step_ms']:,.0f} ms", f"{one['train_memory_mb']:,} MB"]
-        cells += [f"{one['forward_ms'][str(sizes['batches'][0])]:,.3g} ms"]
+        latency = one["forward_ms"][str(sizes["batches"][0])]
+        epoch, step, latency = (
+            _seconds({"median": value}) for value in (one["epoch_seconds"], one["train_step_ms"] / 1000, latency / 1000)
+        )
+        cells = [epoch, step, f"{one['train_memory_mb']:,} MB", latency]
         cells += [f"{one['tiles_per_second'][str(batch)]:.3g}" for batch in sizes["batches"]]
         cells += [f"{table['epoch_seconds'][model]:.3g} s" for table in tables.values()]
         lines.append(_row(model, *cells))
