@@ -31,21 +31,23 @@ def main() -> None:
 
 def _machine(path: Path) -> str:
     """The name of the machine that a record is of, as a file may be called."""
-    machine = json.loads(path.read_text(encoding="utf-8"))["machine"]
+    machine = _record(path)["machine"]
     name = machine["name"] if machine["kind"] == "cuda" else f"{machine['name']} {machine['cores']} cores"
     return "-".join(re.findall(r"\w+", name.lower()))
 
 
 def published() -> dict[str, dict]:
     """Every published record, by row; the speeds by machine: `speed/<machine>`."""
-    speeds = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(SPEEDS.glob("*.json"))]
-    return read(PUBLISHED) | {f"speed/{path.stem}": record for path, record in speeds}
+    return read(PUBLISHED) | {f"speed/{path.stem}": _record(path) for path in sorted(SPEEDS.glob("*.json"))}
 
 
 def read(folder: Path) -> dict[str, dict]:
     """The records of a folder, by row."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    return {record["row"]: record for record in records}
+    return {record["row"]: record for record in map(_record, sorted(folder.glob("*.json")))}
+
+
+def _record(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def filled(text: str, records: dict[str, dict]) -> str:

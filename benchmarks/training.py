@@ -114,14 +114,14 @@ def plain(folder: Path, cell: dict, epochs: int, classes: int, batch: int | None
 def compute_alone(folder: Path, cell: dict, epochs: int, classes: int, batch: int | None, **_: object) -> Run:
     """An epoch's passes and steps, as satseg computes them, on one batch that is on the device already."""
     keep_memory()
-    at, training = device(), spec(cell, 0, epochs, classes, batch).training
+    at, settings = device(), spec(cell, 0, epochs, classes, batch)
+    training = settings.training
     store, subsets = open_tiles(folder / "tiles"), pd.read_csv(folder / "split.csv")["subset"].value_counts()
     images = torch.from_numpy(store.images[: training.batch_size].copy()).permute(0, 3, 1, 2).to(at)
     images = normalise(to_unit(images), training.scaling)
     masks = torch.from_numpy(store.masks[: training.batch_size].copy()).long().to(at)
     torch.manual_seed(0)
-    model = build_model(spec(cell, 0, epochs, classes, batch).model, classes, 3)
-    model = model.to(at, memory_format=torch.channels_last)
+    model = build_model(settings.model, classes, 3).to(at, memory_format=torch.channels_last)
     loss_of, precision = build_loss(training.loss, None), resolve_precision(training.precision)
     optimizer = torch.optim.Adam(model.parameters(), lr=training.optimizer.lr)
 
