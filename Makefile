@@ -42,7 +42,7 @@ lint: $(INSTALLED) ## check style and workflow
 	snakemake --lint
 
 docs: $(INSTALLED) ## write config/README.md and config/schema.json anew
-	python -m satseg.config_docs
+	python -m satseg.config.docs
 
 lock: $(UV) ## write requirements.lock anew, from pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements.lock

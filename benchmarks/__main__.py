@@ -21,7 +21,7 @@ from benchmarks import (
     tiling,
     training,
 )
-from satseg.config import ROOT
+from satseg.config.reading import ROOT
 
 MODULES = (reading, tiling, training, evaluation, orchestration, prediction, parts, step)
 ROWS = {row.name: row for module in MODULES for row in module.ROWS}

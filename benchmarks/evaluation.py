@@ -9,13 +9,13 @@ from torchvision.transforms import functional as F
 
 from benchmarks.imagery import write_pngs, write_store
 from benchmarks.pairs import Row, Run
-from satseg.config import load
-from satseg.counts import tile_counts
+from satseg.config.reading import load
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory, resolve_precision
-from satseg.inference import Segmenter, choose, load_weights, positions, predict, save_weights
+from satseg.evaluation.judging import judge
+from satseg.metrics.counts import tile_counts
 from satseg.models import build_model
-from satseg.stages.evaluate import judge
+from satseg.models.segmenter import Segmenter, choose, load_weights, positions, predict, save_weights
 
 CLASSES = 6
 

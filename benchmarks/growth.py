@@ -14,16 +14,16 @@ from benchmarks.evaluation import make_model
 from benchmarks.imagery import tile_spec, write_scenes
 from benchmarks.pairs import Row, Run, alternate, circumstances, once
 from benchmarks.reading import PAPER
-from satseg import slices
-from satseg.config import load
+from satseg.config.reading import load
 from satseg.data.augmentation import augment
 from satseg.data.loader import TileDataset, loader
 from satseg.data.store import open_tiles
-from satseg.data.tiles import build_tiles
+from satseg.data.tiling import build_tiles
 from satseg.devices import keep_memory
-from satseg.inference import load_weights
-from satseg.stages.evaluate import judge
-from satseg.training import train
+from satseg.evaluation.judging import judge
+from satseg.jobs import slices
+from satseg.models.segmenter import load_weights
+from satseg.training.cell import train
 
 TINY = {"dataset": "landcoverai", "model": "unet_tiny", "recipe": "faster_unet"}
 

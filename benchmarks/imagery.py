@@ -9,8 +9,8 @@ from rasterio.transform import from_origin
 
 from satseg.data.sources.demo import make_scene
 from satseg.data.store import Tiles, open_tiles
-from satseg.data.tiles import build_tiles
-from satseg.slices import TileSlice
+from satseg.data.tiling import build_tiles
+from satseg.jobs.slices import TileSlice
 
 DRAWN = 1024
 

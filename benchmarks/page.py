@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from satseg.config import ROOT
+from satseg.config.reading import ROOT
 from satseg.files import atomic
 
 MEASURED, PUBLISHED = ROOT / "results" / "benchmarks", ROOT / "results" / "published" / "benchmarks"

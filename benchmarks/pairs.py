@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from satseg.config import ROOT
+from satseg.config.reading import ROOT
 from satseg.files import write_json
 
 SHOWN = ["satseg", "torch", "torchvision", "numpy", "pillow", "rasterio", "lightning", "snakemake"]

@@ -11,7 +11,7 @@ from benchmarks.orchestration import nothing
 from benchmarks.pairs import Row, Run
 from satseg.data.augmentation import _shift_hue
 from satseg.devices import keep_memory
-from satseg.inference import choose, positions
+from satseg.models.segmenter import choose, positions
 from satseg.models.unet import Dropout
 
 CLASSES = 6

@@ -8,13 +8,13 @@ import pandas as pd
 
 from benchmarks import projects
 from benchmarks.pairs import circumstances
-from satseg import slices
-from satseg.config import load
+from satseg.config.reading import load
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory
-from satseg.metrics import resampled
+from satseg.jobs import slices
+from satseg.metrics.scores import resampled
 from satseg.stages import evaluate
-from satseg.training import train
+from satseg.training.cell import train
 
 MODEL, RECIPE, DATASET = "unet_tiny", "demo", "demo"
 METRIC = "miou_d", "all"

@@ -11,12 +11,12 @@ from torch.utils.data import DataLoader
 from benchmarks.evaluation import CLASSES
 from benchmarks.imagery import scene, write_scenes
 from benchmarks.pairs import Row, Run
-from satseg.config import load
+from satseg.config.reading import load
 from satseg.devices import keep_memory, resolve_precision
-from satseg.inference import Segmenter, load_weights, save_weights
-from satseg.inference import predict as predict_tiles
 from satseg.models import build_model
-from satseg.scenes import predict_scene
+from satseg.models.segmenter import Segmenter, load_weights, save_weights
+from satseg.models.segmenter import predict as predict_tiles
+from satseg.prediction.scene import predict_scene
 
 SMALLER = {"side": 300, "tile": 64, "drawn": 128, "model": "unet_tiny"}
 

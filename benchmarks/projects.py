@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from satseg.config import ROOT
+from satseg.config.reading import ROOT
 
 MODEL = {
     "family": "unet",

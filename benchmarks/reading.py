@@ -10,7 +10,7 @@ from torchvision.transforms import functional as F
 
 from benchmarks.imagery import write_landcoverai, write_pngs, write_store
 from benchmarks.pairs import Row, Run
-from satseg.config import Augmentation
+from satseg.config.recipes import Augmentation
 from satseg.data.augmentation import _draw, augment
 from satseg.data.loader import TileDataset, loader
 from satseg.data.store import open_tiles

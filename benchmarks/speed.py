@@ -13,15 +13,16 @@ from benchmarks import pairs
 from benchmarks.imagery import write_store
 from benchmarks.training import STUDY, spec
 from satseg import devices
-from satseg.claims import printed_seconds, spearman
-from satseg.config import load
-from satseg.data.loader import to_unit
+from satseg.config.reading import load
+from satseg.data.normalise import to_unit
 from satseg.data.store import open_tiles
-from satseg.inference import autocast
 from satseg.losses import build_loss
 from satseg.models import build_model
+from satseg.models.segmenter import autocast
 from satseg.profiling import repeated
-from satseg.training import train
+from satseg.study.claims.correlation import spearman
+from satseg.study.speed import printed_seconds
+from satseg.training.cell import train
 
 CELL = {"dataset": "landcoverai", "recipe": "faster_unet"}
 CLASSES = 5

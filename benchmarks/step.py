@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from benchmarks.orchestration import nothing
 from benchmarks.pairs import Row, Run
 from benchmarks.training import with_plain_dropout
-from satseg.config import load
+from satseg.config.reading import load
 from satseg.devices import keep_memory
 from satseg.models import build_model
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.imagery import tile_spec, write_scenes
 from benchmarks.pairs import Row, Run
-from satseg.data.tiles import build_tiles
+from satseg.data.tiling import build_tiles
 
 
 def make(folder: Path, scenes: int, height: int, width: int, size: int, drawn: int) -> None:

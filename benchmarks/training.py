@@ -13,16 +13,16 @@ from torch.utils.data import DataLoader
 from benchmarks.imagery import write_pngs, write_store
 from benchmarks.pairs import Row, Run
 from benchmarks.reading import Pictures
-from satseg import slices
-from satseg.config import ROOT, load
-from satseg.data.loader import normalise, to_unit
+from satseg.config.reading import ROOT, load
+from satseg.data.normalise import normalise, to_unit
 from satseg.data.store import open_tiles
 from satseg.devices import device, keep_memory, resolve_precision
-from satseg.inference import autocast
+from satseg.jobs import slices
 from satseg.losses import build_loss
 from satseg.models import build_model
+from satseg.models.segmenter import autocast
 from satseg.models.unet import Dropout
-from satseg.training import train
+from satseg.training.cell import train
 
 # The second report's six models, those with an encoder without its pretrained weights.
 STUDY = load(ROOT / "config").study["faster_unet_demo"]

@@ -16,7 +16,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 from xdist.scheduler import LoadFileScheduling
 
-from satseg.slices import TileSlice
+from satseg.jobs.slices import TileSlice
 from web import serve
 
 ROOT = Path(__file__).resolve().parents[1]

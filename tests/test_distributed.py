@@ -17,14 +17,15 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
-from satseg.config import Loss, Recipe, Split, Training
+from satseg.config.recipes import Loss, Recipe, Training
+from satseg.config.splits import Split
 from satseg.data.loader import TileDataset, loader
 from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
-from satseg.data.tiles import build_tiles
+from satseg.data.tiling import build_tiles
 from satseg.files import write_json
+from satseg.jobs.slices import TrainSlice
 from satseg.losses import build_loss
-from satseg.slices import TrainSlice
 
 LOSSES = [
     {"name": "cross_entropy"},

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from satseg.config import load
+from satseg.config.reading import load
 
 PAGES = [
     ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "results/README.md")

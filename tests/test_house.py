@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,21 +14,18 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from satseg.config import ROOT, load
-from satseg.sources import PACKAGE
+from satseg.config.reading import ROOT, load
+from satseg.jobs.dependencies import PACKAGE
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 STAGES = sorted(name for name in MODULES if name.startswith("satseg.stages."))
-# Who may import whom: only downwards.
-LAYERS = [
-    r"stages\..*",
-    r"training|inference|mosaic|scenes|polygons|profiling|plots|report|writeup|claims|comparison|architecture|check|estimate",
-    r"data(\..*)?|models(\..*)?|losses|counts|metrics|outputs|provenance|devices",
-]
-BASE = len(LAYERS)
+# Who may import whom: docs/house.md draws it, top to bottom.
+PICTURE = re.search(r"```text\n(.+?)```", (ROOT / "docs" / "house.md").read_text(encoding="utf-8"), re.DOTALL)[1]
+ROOMS = {room: depth for depth, line in enumerate(PICTURE.split("\n")) for room in line.split(" · ") if room}
+LONGEST = 300  # lines of a module
 HELP = """
 import runpy, sys
 for stage in sys.argv[1:]:
@@ -41,9 +39,9 @@ BY_HAND = ["satseg.stages.export"]  # no rule: its weights file says all
 TORCH_FREE = ["tile", "split", "tables", "figures", "report"]
 
 
-def layer(module: str) -> int:
-    name = module.removeprefix("satseg.")
-    return next((i for i, pattern in enumerate(LAYERS) if re.fullmatch(pattern, name)), BASE)
+def room(module: str) -> str:
+    """The folder or file of the package that a module lies in."""
+    return module.removeprefix("satseg").lstrip(".").split(".")[0]
 
 
 def imported(module: str) -> set[str]:
@@ -60,8 +58,35 @@ def imported(module: str) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_run_one_way(module):
-    upwards = {other for other in imported(module) if layer(other) < layer(module)}
-    assert not upwards
+    own = room(module)
+    others = {room(name) for name in imported(module)} - {own, ""}
+    assert own == "" or not {other for other in others if ROOMS[other] <= ROOMS[own]}
+
+
+def test_every_room_is_in_the_picture():
+    assert {room(module) for module in MODULES} - {""} == set(ROOMS)
+
+
+def test_no_import_runs_in_a_circle():
+    TopologicalSorter({module: imported(module) - packages(module) for module in MODULES}).prepare()
+
+
+def packages(module: str) -> set[str]:
+    """The packages around a module, which its imports name along the way."""
+    parts = module.split(".")
+    return {".".join(parts[:i]) for i in range(1, len(parts) + 1)}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_short(module):
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+def test_paths_of_the_house_are_true():
+    text = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:src|config|workflow)/[\w./]+)`", text))
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from satseg.config import Loss
+from satseg.config.recipes import Loss
 from satseg.losses import CrossEntropy, JDTLoss, build_loss, class_weights
 
 IGNORE = 255

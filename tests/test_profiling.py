@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from satseg.config import SIZES, load
+from satseg.config.reading import load
+from satseg.jobs.slices import profile_slice
+from satseg.measures import SIZES
 from satseg.models import build_model
 from satseg.profiling import activation_elements, gflops, layer_summary
-from satseg.slices import profile_slice
 from satseg.stages.profile import run, sizes
 
 MEMORY_MB = {

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from satseg.config import Loss
-from satseg.data.store import NO_LABEL
+from satseg.config.recipes import Loss
+from satseg.data.labels import NO_LABEL
 from satseg.distributed import total, world
 
 

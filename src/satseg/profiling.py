@@ -12,8 +12,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 from torchinfo import summary
 
-from satseg.cli import Pace
 from satseg.devices import device
+from satseg.progress import Pace
 
 INPUT = (3, 512, 512)
 # Enough forward passes for a steady median, but not minutes of them where one takes seconds.

@@ -7,9 +7,9 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from satseg.config import ROOT
+from satseg.config.reading import ROOT
 from satseg.files import sha256
-from satseg.outputs import read_json
+from satseg.readers import read_json
 
 PACKAGES = (
     "satseg",

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as F
 
-from satseg.config import Augmentation
+from satseg.config.recipes import Augmentation
 from satseg.data.augmentation import _draw, augment
-from satseg.data.loader import to_unit
+from satseg.data.normalise import to_unit
 
 TILES = torch.arange(40)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from satseg.config import Layout
+from satseg.config.datasets import Layout
 from satseg.data.layout import scenes
 from satseg.errors import UserError
 

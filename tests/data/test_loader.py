@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from satseg.data.loader import EpochSampler, TileDataset, loader, normalise, subset_tiles, to_unit
+from satseg.data.loader import EpochSampler, TileDataset, loader, subset_tiles
+from satseg.data.normalise import normalise, to_unit
 from satseg.data.store import open_tiles
-from satseg.data.tiles import build_tiles
+from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from satseg.config import OfficialLists
+from satseg.config.datasets import OfficialLists
 from satseg.data.layout import Scene
 from satseg.data.official import published_subsets
 from satseg.errors import UserError

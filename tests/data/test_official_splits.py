@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT, write_raster
-from satseg import slices
-from satseg.config import Config, OfficialTiles, load
+from satseg.config.datasets import OfficialTiles
+from satseg.config.reading import load
+from satseg.config.root import Config
 from satseg.data.layout import Scene
 from satseg.data.official import published_subsets
 from satseg.data.official.tiles import tile_names
 from satseg.data.store import open_tiles
 from satseg.errors import UserError
+from satseg.jobs import slices
 from satseg.stages import download, split, tile
 from web import serve
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satseg.config import Split
+from satseg.config.splits import Split
 from satseg.data.splits import draw_split, leakage, untrained
 from satseg.errors import UserError
 

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import pytest
 
-from satseg.config import Strict
-from satseg.markdown import escape, table
+from satseg.config.types import Strict
+from satseg.pages.markdown import escape, table
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "reliability.md"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from satseg.config import Strict
+from satseg.config.types import Strict
 
 # It never trains itself: autograd refuses to work in a child of a process where it has worked.
 SERVER = """

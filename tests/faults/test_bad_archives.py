@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from satseg.data import archives
-from satseg.slices import DownloadSlice
+from satseg.jobs.slices import DownloadSlice
 
 AREA = "Archives"
 CONTENT = b"picture " * 100

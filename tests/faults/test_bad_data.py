@@ -19,8 +19,8 @@ from conftest import write_raster
 from faults.conftest import contents
 from satseg.data.store import open_tiles
 from satseg.files import write_json
+from satseg.jobs.slices import SplitSlice
 from satseg.losses import class_weights
-from satseg.slices import SplitSlice
 
 SIZE = 40  # of a scene: 2×2 tiles of 32², three of them padded
 RNG = np.random.default_rng(3)

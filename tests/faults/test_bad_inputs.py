@@ -16,16 +16,18 @@ import torch
 
 from conftest import write_raster
 from faults.conftest import contents
-from satseg.config import ROOT, UNetSpec, load, read_yaml
+from satseg.config.models import UNetSpec
+from satseg.config.reading import ROOT, load
+from satseg.config.yaml_files import read_yaml
 from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
-from satseg.data.tiles import build_tiles
+from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 from satseg.files import write_json
-from satseg.inference import save_weights
+from satseg.jobs.slices import DownloadSlice, EvaluateSlice, SplitSlice, TileSlice
 from satseg.models import build_model
-from satseg.slices import DownloadSlice, EvaluateSlice, SplitSlice, TileSlice
-from stages.study_tree import CLASSES, study_slice, write_tree
+from satseg.models.segmenter import save_weights
+from study_tree import CLASSES, study_slice, write_tree
 
 STALE, CODE, YAML, PAGE = "Files between stages", "Data that would run code", "Configuration", "The report"
 SPLIT = SplitSlice(split={"unit": "tile", "train": 0.5, "val": 0.5})

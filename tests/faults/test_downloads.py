@@ -12,7 +12,7 @@ import pytest
 
 from faults.conftest import contents
 from satseg.data.sources import http
-from satseg.slices import DownloadSlice
+from satseg.jobs.slices import DownloadSlice
 from web import source
 
 AREA = "Downloads"

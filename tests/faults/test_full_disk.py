@@ -14,15 +14,15 @@ import torch
 
 from conftest import write_raster
 from faults.conftest import contents, resize
-from satseg.config import FIGURES, TABLES
 from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
-from satseg.data.tiles import build_tiles
+from satseg.data.tiling import build_tiles
 from satseg.files import write_json
-from satseg.inference import load_weights, save_weights
+from satseg.jobs.slices import DownloadSlice, SplitSlice, TrainSlice
 from satseg.models import build_model
-from satseg.slices import DownloadSlice, SplitSlice, TrainSlice
-from stages.study_tree import study_slice, write_tree
+from satseg.models.segmenter import load_weights, save_weights
+from satseg.paths import FIGURES, TABLES
+from study_tree import study_slice, write_tree
 from web import source
 
 AREA = "A disk that fills up"
@@ -122,7 +122,7 @@ def test_a_split(scene_folder, tile_slice, command, refused, small_disk, fault, 
 
 def test_weights(command, small_disk, fault, tmp_path):
     """torch has errors of its own for a disk that is full, at the head, in the middle and at the end of a file."""
-    from satseg.config import UNetSpec
+    from satseg.config.models import UNetSpec
     from satseg.errors import UserError
 
     spec = UNetSpec.model_validate(UNET | {"widths": [32]})

@@ -22,12 +22,13 @@ from PIL import Image
 
 from conftest import write_raster
 from faults.forks import Child, Forks
-from satseg.config import ROOT, Split
+from satseg.config.reading import ROOT
+from satseg.config.splits import Split
 from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
-from satseg.data.tiles import build_tiles
+from satseg.data.tiling import build_tiles
 from satseg.files import write_json
-from satseg.slices import TrainSlice
+from satseg.jobs.slices import TrainSlice
 from workflow import tiny_study
 
 UNET = {
@@ -274,7 +275,7 @@ def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
 def test_told_to_stop(forks, data, whole, tmp_path, fault, number, step, where):
     before = f"""
 import os, signal
-from satseg.training import Task
+from satseg.training.task import Task
 def told(self, batch, index, step=Task.{step}):
     if (self.current_epoch, index) == (1, 0):
         os.kill(os.getpid(), signal.{number})
@@ -310,7 +311,9 @@ def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, f
     """Only the results are missing then; no further epoch is trained."""
     spec = cell(model=UNET | {"batch_norm": False}, optimizer={"lr": 1e-12}, monitor="val_jaccard", early_stopping=2)
     assert len(pd.read_csv(whole(spec) / "history.csv")) == 3
-    before = "import os, satseg.training\nsatseg.training.save_weights = lambda *a, **k: os.kill(os.getpid(), 9)"
+    before = (
+        "import os, satseg.training.cell\nsatseg.training.cell.save_weights = lambda *a, **k: os.kill(os.getpid(), 9)"
+    )
     child = forks.start("train", spec, before=before, **data, out=tmp_path / "cell")
     assert child.wait() == -signal.SIGKILL
     child = forks.start("train", spec, **data, out=tmp_path / "cell")
@@ -324,7 +327,7 @@ def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, f
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_read_for_the_right_epoch(forks, data, whole, tmp_path, workers):
     """They start reading before Lightning tells the sampler its epoch."""
-    stop = "import os, signal\nfrom satseg.training import History\nstart = History.on_train_epoch_start\n"
+    stop = "import os, signal\nfrom satseg.training.history import History\nstart = History.on_train_epoch_start\n"
     stop += "def told(self, trainer, task):\n    start(self, trainer, task)\n"
     stop += "    if trainer.current_epoch == 2:\n        os.kill(os.getpid(), signal.SIGTERM)\n"
     stop += "History.on_train_epoch_start = told"

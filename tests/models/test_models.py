@@ -4,7 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from satseg.config import SmpSpec, UNetSpec, load
+from satseg.config.models import SmpSpec, UNetSpec
+from satseg.config.reading import load
 from satseg.errors import UserError
 from satseg.models import build_model
 from satseg.models.unet import Dropout

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from satseg.config import PythonSpec, SmpSpec
-from satseg.data.tiles import build_tiles
+from satseg.config.models import PythonSpec, SmpSpec
+from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 from satseg.files import write_json
-from satseg.inference import load_weights, predict
+from satseg.jobs.dependencies import model_code
+from satseg.jobs.slices import TrainSlice
 from satseg.models import build_model, check_tiles
-from satseg.slices import TrainSlice
-from satseg.sources import model_code
+from satseg.models.segmenter import load_weights, predict
 from satseg.stages.train import run
 
 COMBINATIONS = [

@@ -17,7 +17,7 @@ import torch
 import yaml
 from cluster import until
 
-from satseg.config import ROOT
+from satseg.config.reading import ROOT
 
 PROFILE = "workflow/profiles/slurm"
 TARGET = "results/runs/demo/mini/quick/seed0/history.csv"

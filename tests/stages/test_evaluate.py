@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-from satseg.config import Augmentation, UNetSpec
+from satseg.config.models import UNetSpec
+from satseg.config.recipes import Augmentation
 from satseg.data.store import Tiles
-from satseg.inference import Segmenter
+from satseg.evaluation.judging import judge, predicted
+from satseg.evaluation.panels import odd_tiles, panel_tiles
 from satseg.models import build_model
-from satseg.stages.evaluate import judge, odd_tiles, panel_tiles, predicted
+from satseg.models.segmenter import Segmenter
 
 NAMES = ["road", "water"]
 UNET = {

@@ -14,13 +14,16 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
-from study_tree import CLASSES, SIZE, draw_masks, study_slice, tile_table, write_csv, write_tree
 
-from satseg import plots
-from satseg.config import FIGURES, PANELS, LandClass
+from satseg.config.datasets import LandClass
 from satseg.errors import UserError
-from satseg.slices import StudySlice
-from satseg.stages import figures, tables
+from satseg.figures import photographs, style
+from satseg.jobs.slices import StudySlice
+from satseg.paths import FIGURES, PANELS
+from satseg.stages import figures as figures_stage
+from satseg.stages import tables
+from satseg.study import figures, inputs
+from study_tree import CLASSES, SIZE, draw_masks, study_slice, tile_table, write_csv, write_tree
 
 PUBLISHED = [
     {"dataset": "toy", "model": "beta", "recipe": "leaky", "metric": "train_loss", "epoch": 2, "value": 0.7},
@@ -53,12 +56,12 @@ def build(root: Path, **study) -> StudySlice:
 
 
 def draw(root: Path, spec: StudySlice) -> Path:
-    figures.run(spec, str(root / "data"), str(root / "results"))
+    figures_stage.run(spec, str(root / "data"), str(root / "results"))
     return root / "results" / spec.name / "figures"
 
 
-def files(root: Path, spec: StudySlice) -> figures.Files:
-    return figures.Files(spec, root / "data", root / "results")
+def files(root: Path, spec: StudySlice) -> inputs.Files:
+    return inputs.Files(spec, root / "data", root / "results")
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +102,11 @@ def test_all_figures_are_written_whole_and_alike_twice(tree, tmp_path):
     for path in folder.glob("*.png"):
         with Image.open(path) as image:
             image.load()
-            assert image.width == round(plots.WIDTH * 150)
+            assert image.width == round(style.WIDTH * 150)
         assert path.stat().st_size < 1.5e6
     for path in folder.glob("*.svg"):
         svg = ElementTree.parse(path).getroot()
-        assert svg.get("width") == f"{plots.WIDTH * 72:g}pt"
+        assert svg.get("width") == f"{style.WIDTH * 72:g}pt"
         shown = {t.text for t in svg.iter("{http://www.w3.org/2000/svg}text")}
         wanted = {"classes": set(NAMES), "per_class": set(NAMES[1:])}.get(path.stem, {"alpha", "beta", "gamma"})
         assert wanted <= {word for text in shown if text for word in (text, text.split("  ")[0])}, path.name
@@ -124,13 +127,13 @@ def test_the_pictures_apart_show_what_the_figure_shows(tree):
             assert alike > 0.5  # noise as a JPEG
             truth, *guesses = tile["layers"]
             assert truth["accuracy"] is None
-            assert np.array_equal(decoded(truth["picture"]), plots.painted(mask, panels.classes))
+            assert np.array_equal(decoded(truth["picture"]), photographs.painted(mask, panels.classes))
             for guess, predicted in zip(guesses, panels.predictions.values(), strict=True):
                 predicted, counted = predicted[row], [i in panels.counted for i in mask.ravel()]
                 right = sum(a == b for a, b, c in zip(predicted.ravel(), mask.ravel(), counted, strict=True) if c)
                 assert guess["accuracy"] == pytest.approx(right / sum(counted), abs=1e-4)
-                inside = ~plots.padding(mask)
-                expected = plots.painted(predicted, panels.classes)
+                inside = ~photographs.padding(mask)
+                expected = photographs.painted(predicted, panels.classes)
                 assert np.array_equal(decoded(guess["picture"])[inside], expected[inside])
 
 
@@ -168,7 +171,7 @@ def test_command_line(small, tmp_path):
 
 def test_class_shares_are_counted_from_the_masks(tree):
     root, spec = tree
-    figure = figures.classes(files(root, spec))
+    figure = figures.draw_classes(files(root, spec))
     masks, table = np.load(root / "data/tiles/toy/masks.npy"), pd.read_csv(root / "data/tiles/toy/tiles.csv")
     assert len(figure.axes) == 2
     for axes, split in zip(figure.axes, ["by_leaky", "by_apart"], strict=True):
@@ -188,7 +191,7 @@ def test_class_shares_are_counted_from_the_masks(tree):
 def test_padded_tiles_count_where_the_recipe_uses_them(tree):
     root, spec = tree
     recipes = {name: r.model_copy(update={"padded_tiles": True}) for name, r in spec.recipes.items()}
-    figure = figures.classes(files(root, spec.model_copy(update={"recipes": recipes})))
+    figure = figures.draw_classes(files(root, spec.model_copy(update={"recipes": recipes})))
     masks = np.load(root / "data/tiles/toy/masks.npy")
     shares = [(masks[masks != 255] == i).mean() for i in range(len(NAMES))]
     assert [bar.get_width() for bar in figure.axes[0].patches] == pytest.approx(shares)
@@ -212,7 +215,7 @@ def test_samples_are_diverse_whole_and_of_different_scenes():
 
 def test_sample_images_are_those_of_the_store(tree):
     root, spec = tree
-    figure = figures.samples(files(root, spec))
+    figure = figures.draw_samples(files(root, spec))
     images = np.load(root / "data/tiles/toy/images.npy")
     shown = [axes.images[0].get_array() for axes in figure.axes[::2]]
     assert len(shown) == 6
@@ -221,7 +224,7 @@ def test_sample_images_are_those_of_the_store(tree):
 
 def test_predictions_show_the_first_seed_of_every_model_by_recipe(tree):
     root, spec = tree
-    figure = figures.predictions(files(root, spec))
+    figure = figures.draw_predictions(files(root, spec))
     assert len(figure.axes) == 2 * 4 * (2 + 3)
     masks, lands = np.load(root / "data/tiles/toy/masks.npy"), spec.datasets["toy"].classes
     for block, recipe in enumerate(["leaky", "apart"]):
@@ -229,14 +232,14 @@ def test_predictions_show_the_first_seed_of_every_model_by_recipe(tree):
             with np.load(root / f"results/runs/toy/{model}/{recipe}/seed0/panels.npz") as arrays:
                 tile, guess = arrays["tiles"][1], arrays["predictions"][1]
             axes = figure.axes[block * 20 + 5 : block * 20 + 10]
-            assert np.array_equal(axes[1].images[0].get_array(), plots.painted(masks[tile], lands))
-            guess = np.where(plots.padding(masks[tile]), 255, guess)
-            assert np.array_equal(axes[2 + column].images[0].get_array(), plots.painted(guess, lands))
+            assert np.array_equal(axes[1].images[0].get_array(), photographs.painted(masks[tile], lands))
+            guess = np.where(photographs.padding(masks[tile]), 255, guess)
+            assert np.array_equal(axes[2 + column].images[0].get_array(), photographs.painted(guess, lands))
 
 
 def test_histories_are_read_by_cell_and_losses_meet_the_report(tree):
     root, spec = tree
-    figure = figures.losses(files(root, spec))
+    figure = figures.draw_losses(files(root, spec))
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["alpha", "beta", "gamma"] * 2
     marks = [(i, line) for i, a in enumerate(figure.axes) for line in a.lines if line.get_label() == "report"]
     assert [(i, tuple(line.get_xydata()[0])) for i, line in marks] == [(1, (2, 0.7))]
@@ -252,7 +255,7 @@ def test_histories_are_read_by_cell_and_losses_meet_the_report(tree):
 
 def test_leakage_shows_the_row_the_recipe_is_judged_on(tree):
     root, spec = tree
-    shared, _ = figures.leakage(files(root, spec)).axes
+    shared, _ = figures.draw_leakage(files(root, spec)).axes
     expected = []
     for split in ("by_leaky", "by_apart"):
         rows = pd.read_csv(root / f"data/splits/toy/{split}.leakage.csv")
@@ -265,8 +268,8 @@ def test_cost_and_per_class_take_the_scores_of_their_recipe(tree):
     root, spec = tree
     scores = pd.read_csv(root / "results/mine/tables/scores.csv")
     models = pd.read_csv(root / "results/mine/tables/models.csv").set_index("model")
-    cost = figures.cost(files(root, spec)).axes
-    dots = figures.per_class(files(root, spec)).axes
+    cost = figures.draw_cost(files(root, spec)).axes
+    dots = figures.draw_per_class(files(root, spec)).axes
     assert (len(cost), len(dots)) == (2 * 3, 2 * 3)
     for block, recipe in enumerate(["leaky", "apart"]):
         mine = scores[(scores["recipe"] == recipe) & (scores["model"] == "beta")]
@@ -282,7 +285,7 @@ def test_cost_and_per_class_take_the_scores_of_their_recipe(tree):
 
 def test_architecture_takes_size_and_classes_from_the_store(tree):
     root, spec = tree
-    shown = {t.get_text() for t in figures.architecture(files(root, spec)).axes[0].texts}
+    shown = {t.get_text() for t in figures.draw_architecture(files(root, spec)).axes[0].texts}
     assert {"16²", "8²", "4"} <= shown
     assert any(t.startswith("2.47 M parameters") for t in shown)  # of the second model's profile
 

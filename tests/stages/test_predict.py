@@ -12,16 +12,16 @@ import pytest
 import rasterio
 
 from conftest import ROOT
-from satseg.config import Split
+from satseg.config.splits import Split
 from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
-from satseg.data.tiles import build_tiles
+from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
-from satseg.inference import load_weights
-from satseg.scenes import predict_scene
-from satseg.slices import TileSlice, TrainSlice
+from satseg.jobs.slices import TileSlice, TrainSlice
+from satseg.models.segmenter import load_weights
+from satseg.prediction.scene import predict_scene
 from satseg.stages import export, predict
-from satseg.training import train
+from satseg.training.cell import train
 from scenery import CLASSES, COLORS, SPEC, metres, noise, save_cell, write_scene
 
 CELL = "results/runs/demo/unet_tiny/demo/seed0"
@@ -113,7 +113,7 @@ def test_a_wrong_number_is_status_2(folder, monkeypatch, capsys, option, value):
 
 
 def test_progress_is_told(folder, monkeypatch, caplog):
-    monkeypatch.setattr("satseg.scenes.LOG_EVERY", 0.0)
+    monkeypatch.setattr("satseg.prediction.scene.LOG_EVERY", 0.0)
     caplog.set_level(logging.INFO, "satseg")
     predict_scene(load_weights(Path(CELL, "best.pt")), "scene.tif", "map.tif", overlap=0, batch_size=1)
     said = [r.getMessage() for r in caplog.records]

@@ -9,12 +9,15 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from study_tree import CLASSES, PAPER, study_slice, write_tree
 
-from satseg.config import FIGURES, TABLES
 from satseg.errors import UserError
+from satseg.pages.captions import CAPTIONS
+from satseg.pages.provenance import duration, flat
+from satseg.pages.report import MIME
+from satseg.paths import FIGURES, TABLES
 from satseg.stages import tables
-from satseg.stages.report import CAPTIONS, MIME, duration, flat, run
+from satseg.stages.report import run
+from study_tree import CLASSES, PAPER, study_slice, write_tree
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 VOID = {"meta", "link", "img", "br", "hr", "input"}

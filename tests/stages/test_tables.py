@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from study_tree import PAPER, study_slice, write_tree
 
-from satseg.config import TABLES
 from satseg.errors import UserError
+from satseg.pages.cells import share
+from satseg.paths import TABLES
 from satseg.stages.tables import plain, run
-from satseg.writeup import share
+from study_tree import PAPER, study_slice, write_tree
 
 PUBLISHED = [
     {"dataset": "toy", "model": "alpha", "recipe": "leaky", "metric": "train_loss", "epoch": 2, "value": 0.5},

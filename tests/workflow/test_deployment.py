@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from satseg.config import ROOT
+from satseg.config.reading import ROOT
 
 SNAKEFILE = """
 configfile: "config/config.yaml"

@@ -15,7 +15,7 @@ import yaml
 from rasterio.transform import from_origin
 
 from conftest import ROOT, write_raster
-from satseg.config import load
+from satseg.config.reading import load
 from satseg.data.store import open_tiles
 
 LISTS = {

@@ -11,9 +11,9 @@ import yaml
 from tiny_study import CELL, snakemake
 
 from conftest import ROOT
-from satseg.config import load
+from satseg.config.reading import load
 from satseg.errors import UserError
-from satseg.slices import prediction_scenes
+from satseg.jobs.slices import prediction_scenes
 from scenery import noise, write_scene
 
 DATASET, MODEL, RECIPE, _ = CELL.removeprefix("results/runs/").split("/")

@@ -19,8 +19,8 @@ import torch
 import yaml
 from tiny_study import CELL, Server, snakemake, unet, write
 
-from satseg import slices, sources
-from satseg.config import load
+from satseg.config.reading import load
+from satseg.jobs import dependencies, slices
 from satseg.stages.train import identity
 
 PUBLISHED = tiny_study.datasets()
@@ -155,7 +155,7 @@ def changed(path: Path, content: str):
 
 def checkpoints(folder: Path, monkeypatch, overrides: dict | None = None) -> dict[tuple, str]:
     """Cell → what a checkpoint of it would have to be marked with, to be gone on from."""
-    monkeypatch.setattr(sources, "PACKAGE", folder / "src" / "satseg")
+    monkeypatch.setattr(dependencies, "PACKAGE", folder / "src" / "satseg")
     monkeypatch.chdir(folder)
     config = load(folder / "config", overrides)
     tiles, splits = folder / "data" / "tiles", folder / "data" / "splits"
@@ -189,7 +189,7 @@ PACKAGE_EDITS = [
     ("plots.py", {f"{rule} {study}" for rule in ("figures", "report") for study in STUDIES}),
     ("report.html.j2", {f"report {study}" for study in STUDIES}),
     ("config.py slices.py", pages(*STUDIES)),
-    ("cli.py errors.py slots.py sources.py check.py estimate.py", set()),
+    ("cli.py errors.py slots.py dependencies.py check.py estimate.py", set()),
 ]
 
 

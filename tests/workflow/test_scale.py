@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from satseg.config import ROOT
+from satseg.config.reading import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import dag

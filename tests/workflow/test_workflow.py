@@ -13,7 +13,7 @@ import pytest
 import tiny_study
 from tiny_study import CELL, CONFIG, SCENES, SIZE, TILE, snakemake, write
 
-from satseg.config import FIGURES, PANELS, TABLES
+from satseg.paths import FIGURES, PANELS, TABLES
 
 METRICS = ["jaccard", "dice", "pixel_accuracy", "precision", "recall"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from satseg.config import ROOT
+from satseg.config.reading import ROOT
 
 SCENES, SIZE, TILE = 6, 128, 64
 CELL = "results/runs/demo/mini/quick/seed0"
@@ -41,8 +41,8 @@ CONFIG = {
 # Snakemake loaded once: each line on its input is a command line, run in a child of its own.
 SERVER = """
 import json, os, sys, tempfile
-import satseg.slices
-from satseg.sources import code
+import satseg.jobs.slices
+from satseg.jobs.dependencies import code
 from snakemake.cli import main
 
 for stage in ("download", "tile", "split", "train", "evaluate", "profile", "tables", "figures", "report"):

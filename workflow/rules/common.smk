@@ -5,7 +5,7 @@
 # small input that changes with it.
 from functools import cache
 
-from satseg.sources import download_code, model_code, tile_code
+from satseg.jobs.dependencies import download_code, model_code, tile_code
 
 
 # On a cluster these run where Snakemake does: the network is there, and they are not worth a wait in the queue.

@@ -1,6 +1,6 @@
 # Per study: tables, figures and the page that shows them.
 # These stages use what the configuration's classes work out, not their keys alone: they depend on its code too.
-STUDY_MODULES = ["satseg.config", "satseg.slices"]
+STUDY_MODULES = ["satseg.config", "satseg.jobs"]
 
 
 rule tables:

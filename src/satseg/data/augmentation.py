@@ -5,8 +5,8 @@ import math
 import numpy as np
 import torch
 
-from satseg.config import Augmentation
-from satseg.data.loader import to_unit
+from satseg.config.recipes import Augmentation
+from satseg.data.normalise import to_unit
 
 GREY = (0.2989, 0.587, 0.114)  # of red, green and blue in the brightness that contrast changes keep
 STEEP = 1e30  # turns the smallest difference of two pixels into one beyond every pixel value

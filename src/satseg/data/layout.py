@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from satseg.config import Layout
+from satseg.config.datasets import Layout
 from satseg.errors import UserError
 from satseg.files import files_below
 

@@ -7,10 +7,9 @@ import pandas as pd
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler
 
-from satseg.data.store import NO_LABEL, Tiles
+from satseg.data.labels import NO_LABEL
+from satseg.data.store import Tiles
 from satseg.errors import UserError
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def subset_tiles(tiles: Tiles, split: pd.DataFrame, subset: str, padded: bool) -> np.ndarray:
@@ -121,18 +120,3 @@ def loader(
 def _as_it_is(batch: tuple) -> tuple:
     """The dataset gives whole batches."""
     return batch
-
-
-def to_unit(images: torch.Tensor) -> torch.Tensor:
-    """uint8 [B, C, H, W] → float32 in [0, 1], channels last."""
-    return images.to(torch.float32, memory_format=torch.channels_last).div_(255)
-
-
-def normalise(images: torch.Tensor, scaling: str) -> torch.Tensor:
-    """Float images in [0, 1] as the recipe's `scaling` wants them."""
-    if scaling == "unit":
-        return images
-    if images.shape[1] != 3:
-        raise UserError(f"scaling: 'imagenet' needs 3 bands, the images have {images.shape[1]}; use 'unit'")
-    mean, std = (images.new_tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
-    return (images - mean) / std

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from satseg.config import Split
+from satseg.config.splits import Split
 from satseg.errors import UserError
 
 

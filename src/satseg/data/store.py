@@ -5,24 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
-from satseg.config import Pixels, Strict
+from satseg.data.origin import Origin, read_origin
 from satseg.errors import UserError
-from satseg.outputs import read_array, read_csv, read_json
-
-NO_LABEL = 255  # mask value of pixels without a label
-
-
-class Origin(Strict):
-    """What the images were before they became tiles: a model trained on the tiles wants others like them."""
-
-    pixels: Pixels = Pixels()
-    """Which of their bands were taken, and how these were scaled."""
-    dtypes: tuple[str, ...] = ("uint8",)
-    """Types of their pixels."""
-    metres: tuple[float, float] | None = None
-    """Sides of their smallest and largest pixels on the ground; None where the images do not say."""
+from satseg.readers import read_array, read_csv
 
 
 class Tiles(NamedTuple):
@@ -39,7 +25,7 @@ class Tiles(NamedTuple):
 
 
 def open_tiles(folder: str | Path) -> Tiles:
-    """Open what `satseg.data.tiles.build_tiles` wrote.
+    """Open what `satseg.data.tiling.build_tiles` wrote.
 
     Raises:
         UserError: a file is missing or damaged, or the three do not belong together.
@@ -68,18 +54,3 @@ def read_table(folder: str | Path) -> pd.DataFrame:
     if not np.array_equal(table["tile"], np.arange(len(table))) or table.isna().any(axis=None):
         raise UserError(f"{path}: its tiles are not numbered from 0, or cells are empty; delete it and tile again")
     return table
-
-
-def read_origin(folder: str | Path) -> Origin:
-    """The tile store's `origin.json`; without one, the images were 8-bit ones and nothing else is known.
-
-    Raises:
-        UserError: it is damaged.
-    """
-    path = Path(folder) / "origin.json"
-    if not path.exists():
-        return Origin()
-    try:
-        return Origin.model_validate(read_json(path, list(Origin.model_fields)))
-    except ValidationError:
-        raise UserError(f"{path}: damaged; delete the folder and tile again") from None

@@ -5,7 +5,8 @@ from importlib import import_module
 import torch
 from torch import nn
 
-from satseg.config import ModelSpec, load
+from satseg.config.models import ModelSpec
+from satseg.config.reading import load
 from satseg.errors import UserError
 
 

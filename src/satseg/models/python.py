@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from satseg.config import PythonSpec
+from satseg.config.models import PythonSpec
 from satseg.errors import UserError
 
 

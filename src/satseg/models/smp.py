@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from satseg.config import SmpSpec
+from satseg.config.models import SmpSpec
 from satseg.errors import UserError
 
 WAYS_OUT = (

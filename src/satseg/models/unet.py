@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from satseg.config import UNetSpec
+from satseg.config.models import UNetSpec
 
 
 def build(spec: UNetSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:

@@ -5,10 +5,11 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from satseg.cli import log, stage
 from satseg.errors import UserError
 from satseg.files import files_below, room, sha256, write_json
-from satseg.slices import DownloadSlice
+from satseg.jobs.program import stage
+from satseg.jobs.slices import DownloadSlice
+from satseg.progress import log
 
 
 def run(spec: DownloadSlice, out: str) -> None:

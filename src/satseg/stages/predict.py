@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
-from satseg.cli import guarded, log
 from satseg.devices import device, keep_memory, resolve_precision
-from satseg.inference import load_weights
-from satseg.scenes import predict_scene
-from satseg.slices import PredictSlice, parse
-from satseg.slots import take_gpu
+from satseg.jobs.gpus import take_gpu
+from satseg.jobs.program import guarded
+from satseg.jobs.slices import PredictSlice, parse
+from satseg.models.segmenter import load_weights
+from satseg.prediction.scene import predict_scene
+from satseg.progress import log
 
 
 def run(arguments: argparse.Namespace) -> None:

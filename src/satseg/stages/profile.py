@@ -2,14 +2,15 @@
 
 from functools import partial
 
-from satseg.cli import log, stage
-from satseg.config import ModelSpec
+from satseg.config.models import ModelSpec
 from satseg.devices import describe_device, keep_memory
 from satseg.files import write_json
+from satseg.jobs.gpus import take_gpu
+from satseg.jobs.program import stage
+from satseg.jobs.slices import ProfileSlice
 from satseg.models import build_model
 from satseg.profiling import INPUT, activation_elements, gflops, layer_summary, measure, peak_memory_mb
-from satseg.slices import ProfileSlice
-from satseg.slots import take_gpu
+from satseg.progress import log
 
 FLOAT_BYTES = 4
 

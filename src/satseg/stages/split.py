@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from satseg.cli import log, stage
 from satseg.data.splits import draw_split, leakage, untrained
 from satseg.data.store import read_table
 from satseg.files import together
-from satseg.slices import SplitSlice
+from satseg.jobs.program import stage
+from satseg.jobs.slices import SplitSlice
+from satseg.progress import log
 
 
 def run(spec: SplitSlice, tiles: str, out: str) -> None:

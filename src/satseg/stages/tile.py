@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from satseg.cli import log, stage
-from satseg.data.tiles import build_tiles
-from satseg.outputs import read_json
-from satseg.slices import TileSlice
+from satseg.data.tiling import build_tiles
+from satseg.jobs.program import stage
+from satseg.jobs.slices import TileSlice
+from satseg.progress import log
+from satseg.readers import read_json
 
 
 def run(spec: TileSlice, raw: str, out: str) -> None:

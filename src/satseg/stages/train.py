@@ -9,20 +9,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from satseg.checkpoints import sole_writer
-from satseg.cli import log, stage
-from satseg.config import check_bands
+from satseg.config.checks import check_bands
 from satseg.data.store import Tiles, open_tiles
 from satseg.devices import describe_device, device, keep_memory
 from satseg.distributed import check_devices, following, rank
 from satseg.files import local_copy, sha256, write_json
+from satseg.jobs.dependencies import digest, model_code, weights_files
+from satseg.jobs.gpus import take_gpu
+from satseg.jobs.program import stage
+from satseg.jobs.slices import TrainSlice
 from satseg.models import check_tiles
-from satseg.outputs import read_split
+from satseg.progress import log
 from satseg.provenance import code_state, data_digest, lock_digest, versions
-from satseg.slices import TrainSlice
-from satseg.slots import take_gpu
-from satseg.sources import digest, model_code, weights_files
-from satseg.training import labelled_tiles, train
+from satseg.readers import read_split
+from satseg.training.cell import train
+from satseg.training.lock import sole_writer
+from satseg.training.subsets import labelled_tiles
 
 
 def run(

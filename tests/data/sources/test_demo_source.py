@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import rasterio
 
-from satseg.config import ROOT, DemoSource, load
+from satseg.config.datasets import DemoSource
+from satseg.config.reading import ROOT, load
 from satseg.data.sources import demo
+from satseg.data.sources.demo import camera, canvas, classes, terrain
 from satseg.files import sha256
 
-LAND = range(1, len(demo.CLASSES))
+LAND = range(1, len(classes.CLASSES))
 
 
 def fetch(folder, **settings):
@@ -41,7 +43,7 @@ def shares(default_set):
 
 def score(predicted, mask):
     """Mean IoU of the land classes, from one confusion matrix over all pixels that have data."""
-    valid = mask != demo.NO_DATA
+    valid = mask != classes.NO_DATA
     matrix = np.bincount(6 * mask[valid].astype(int) + predicted[valid], minlength=36).reshape(6, 6)[1:, 1:]
     return np.mean(np.diag(matrix) / (matrix.sum(0) + matrix.sum(1) - np.diag(matrix)))
 
@@ -67,7 +69,7 @@ def test_a_scene_of_any_size_holds_known_classes_only(size):
         image, mask = demo.make_scene(np.random.default_rng(seed), size)
         assert image.shape == (3, size, size) and image.dtype == np.uint8
         assert mask.shape == (size, size) and mask.dtype == np.uint8
-        assert set(np.unique(mask)) <= set(demo.CLASSES)
+        assert set(np.unique(mask)) <= set(classes.CLASSES)
 
 
 def test_rasters_are_tiled_and_deflated_and_masks_carry_the_class_colours(default_set):
@@ -77,7 +79,7 @@ def test_rasters_are_tiled_and_deflated_and_masks_carry_the_class_colours(defaul
             assert (file.count, file.height, file.width, file.dtypes) == (bands, 512, 512, ("uint8",) * bands)
             assert file.profile["tiled"] and file.compression.value == "DEFLATE"
     for file in default_set.files["masks"]:
-        for index, (_, colour) in demo.CLASSES.items():
+        for index, (_, colour) in classes.CLASSES.items():
             assert file.colormap(1)[index][:3] == tuple(bytes.fromhex(colour[1:]))
 
 
@@ -96,15 +98,15 @@ def test_class_indices_are_those_of_the_configuration():
     generated = [d for d in load(ROOT / "config").datasets.values() if getattr(d.source, "kind", None) == "demo"]
     assert generated
     for dataset in generated:
-        assert [(c.name, c.color) for c in dataset.classes] == list(demo.CLASSES.values())
-        assert [c.unlabelled for c in dataset.classes] == [i == demo.NO_DATA for i in demo.CLASSES]
+        assert [(c.name, c.color) for c in dataset.classes] == list(classes.CLASSES.values())
+        assert [c.unlabelled for c in dataset.classes] == [i == classes.NO_DATA for i in classes.CLASSES]
 
 
 # --- content of the default set --------------------------------------------------------------------------
 
 
 def test_black_is_where_there_is_no_data_and_nowhere_else(default_set):
-    missing = default_set.masks == demo.NO_DATA
+    missing = default_set.masks == classes.NO_DATA
     np.testing.assert_array_equal((default_set.images == 0).all(-1), missing)
     np.testing.assert_array_equal((default_set.images == 0).any(-1), missing)
     # A corner that is cut off straight: any two of its pixels have only missing ones between them.
@@ -119,15 +121,15 @@ def test_black_is_where_there_is_no_data_and_nowhere_else(default_set):
 
 def test_rare_classes_are_rare_and_shares_lie_in_their_bands(shares):
     bands = {
-        demo.NO_DATA: (0.01, 0.06),
-        demo.FIELD: (0.45, 0.70),
-        demo.WOODLAND: (0.12, 0.30),
-        demo.WATER: (0.04, 0.10),
-        demo.ROAD: (0.04, 0.07),
-        demo.BUILDING: (0.03, 0.06),
+        classes.NO_DATA: (0.01, 0.06),
+        classes.FIELD: (0.45, 0.70),
+        classes.WOODLAND: (0.12, 0.30),
+        classes.WATER: (0.04, 0.10),
+        classes.ROAD: (0.04, 0.07),
+        classes.BUILDING: (0.03, 0.06),
     }
     for index, (low, high) in bands.items():
-        assert low < shares.mean(0)[index] < high, demo.CLASSES[index]
+        assert low < shares.mean(0)[index] < high, classes.CLASSES[index]
 
 
 def test_every_class_is_in_most_scenes_and_no_data_in_some(shares):
@@ -135,13 +137,13 @@ def test_every_class_is_in_most_scenes_and_no_data_in_some(shares):
     assert (present[1:] >= 9).all()
     # Enough for any two scenes held out, the smallest subset of a 60/20/20 split of twelve, to show every class.
     assert all((shares[[a, b], 1:] > 0).any(0).all() for a, b in itertools.combinations(range(12), 2))
-    assert 2 <= present[demo.NO_DATA] <= 6
+    assert 2 <= present[classes.NO_DATA] <= 6
 
 
 def test_scenes_range_from_farmland_to_suburb(shares):
-    assert shares[:, demo.BUILDING].max() > 2 * shares[:, demo.BUILDING].min()
-    assert shares[:, demo.WOODLAND].max() > 2 * shares[:, demo.WOODLAND].min()
-    assert shares[:, demo.WATER].max() > 2 * shares[:, demo.WATER].min()
+    assert shares[:, classes.BUILDING].max() > 2 * shares[:, classes.BUILDING].min()
+    assert shares[:, classes.WOODLAND].max() > 2 * shares[:, classes.WOODLAND].min()
+    assert shares[:, classes.WATER].max() > 2 * shares[:, classes.WATER].min()
 
 
 def test_colour_alone_tells_little(default_set):
@@ -156,7 +158,7 @@ def test_colour_alone_tells_little(default_set):
     counts = np.stack([np.bincount(bins[train][masks[train] == c], minlength=4096) for c in LAND])
     table = 1 + counts.argmax(0)
 
-    majority = score(np.full(masks[held_out].shape, demo.FIELD), masks[held_out])
+    majority = score(np.full(masks[held_out].shape, classes.FIELD), masks[held_out])
     assert majority < 0.15
     assert majority + 0.05 < score(nearest_mean, masks[held_out]) < 0.40
     assert majority + 0.05 < score(table[bins[held_out]], masks[held_out]) < 0.50
@@ -165,17 +167,17 @@ def test_colour_alone_tells_little(default_set):
 def test_class_colours_overlap(default_set):
     """A good part of each rare class is as dark or bright as the middle half of the fields."""
     grey = default_set.images.mean(-1)
-    low, high = np.quantile(grey[default_set.masks == demo.FIELD], [0.05, 0.95])
-    for index in (demo.WOODLAND, demo.WATER, demo.ROAD, demo.BUILDING):
+    low, high = np.quantile(grey[default_set.masks == classes.FIELD], [0.05, 0.95])
+    for index in (classes.WOODLAND, classes.WATER, classes.ROAD, classes.BUILDING):
         shared = grey[default_set.masks == index]
-        assert ((shared > low) & (shared < high)).mean() > 0.3, demo.CLASSES[index]
+        assert ((shared > low) & (shared < high)).mean() > 0.3, classes.CLASSES[index]
 
 
 # --- geometry and light ----------------------------------------------------------------------------------
 
 
 def test_distance_from_a_path_is_that_of_brute_force():
-    land = demo.Land(np.random.default_rng(0), 120)
+    land = canvas.Land(np.random.default_rng(0), 120)
     turn = np.arange(0, 2, 1 / 40)
     path = 60 + 40 * np.stack([np.cos(turn), np.sin(turn)], -1)
     distance, place = land.along(path)
@@ -193,14 +195,14 @@ def test_distance_from_a_path_is_that_of_brute_force():
 
 def test_a_shadow_is_as_long_as_the_sun_is_low_and_changes_no_class():
     for seed in range(5):
-        land = demo.Land(np.random.default_rng(seed), 120)
+        land = canvas.Land(np.random.default_rng(seed), 120)
         land.albedo[:] = 1
         land.height[58:63, 58:63] = height = 9
         label = land.label.copy()
         land.rng = np.random.default_rng(seed)
         again = np.random.default_rng(seed)
         azimuth, elevation = again.uniform(0.2, 0.8) * np.pi, np.radians(again.uniform(30, 58))
-        brightness = demo.light(land).mean(-1)
+        brightness = camera.light(land).mean(-1)
         np.testing.assert_array_equal(land.label, label)
         dark = np.argwhere((brightness < 0.6 * np.median(brightness)) & (land.height == 0)) - 60
         # Along the direction away from the sun, from the tower's foot to its shadow's tip.
@@ -213,7 +215,7 @@ def test_a_shadow_is_as_long_as_the_sun_is_low_and_changes_no_class():
 def test_walls_do_not_shade_but_roofs_do():
     gable = np.zeros((40, 60), np.float32)
     gable[10:31, 5:55] = 6 + 0.7 * (10 - np.abs(np.arange(-10, 11)))[:, None]
-    across, along = demo._slope(gable, 0), demo._slope(gable, 1)
+    across, along = camera._slope(gable, 0), camera._slope(gable, 1)
     np.testing.assert_array_equal(along, 0)
     np.testing.assert_allclose(across[11:19, 5:55], 0.7, rtol=1e-5)
     np.testing.assert_allclose(across[22:30, 5:55], -0.7, rtol=1e-5)
@@ -221,8 +223,8 @@ def test_walls_do_not_shade_but_roofs_do():
 
 
 def test_parcels_cover_the_land_and_follow_the_heading():
-    land = demo.Land(np.random.default_rng(3), 256)
-    albedo, edge = demo.parcels(land, 0.0, [((0.2, 0.1, 0.05), 0.0)], 60, 1.0)
+    land = canvas.Land(np.random.default_rng(3), 256)
+    albedo, edge = terrain.parcels(land, 0.0, [((0.2, 0.1, 0.05), 0.0)], 60, 1.0)
     assert albedo.shape == (256, 256, 3) and albedo.min() > 0
     # Parcels of 60 to 180 pixels a side: nowhere farther from a boundary than half of that, and some boundaries.
     assert 20 < edge.max() < 0.5 * 60 * 3 + 5

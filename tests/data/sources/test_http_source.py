@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from satseg.config import HttpSource, KaggleSource
+from satseg.config.datasets import HttpSource, KaggleSource
 from satseg.data.sources import http
 from satseg.errors import UserError
-from satseg.slices import DownloadSlice
+from satseg.jobs.slices import DownloadSlice
 from satseg.stages.download import run
 from web import source
 
@@ -75,7 +75,7 @@ def test_progress_is_a_bar_on_a_terminal_and_log_lines_elsewhere(server, archive
     caplog.set_level("INFO")
     shown = io.StringIO()
     monkeypatch.setattr("sys.stderr", shown)
-    monkeypatch.setattr("satseg.cli.LOG_EVERY", 0)
+    monkeypatch.setattr("satseg.progress.LOG_EVERY", 0)
     http.fetch(source(server, archive.content), raw)
     assert shown.getvalue() == ""
     lines = re.findall(r"a\.zip: \d+ of 0 MB; about \d+ s left", caplog.text)

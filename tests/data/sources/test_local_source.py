@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from satseg.errors import UserError
-from satseg.slices import DownloadSlice
+from satseg.jobs.slices import DownloadSlice
 from satseg.stages.download import run
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from satseg.config import OfficialLists, OfficialScenes, OfficialTiles
+from satseg.config.datasets import OfficialLists, OfficialScenes, OfficialTiles
 from satseg.data.layout import Scene
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from satseg.cli import log
-from satseg.config import OfficialLists
+from satseg.config.datasets import OfficialLists
 from satseg.data.layout import Scene
 from satseg.data.official.reading import read_lists
+from satseg.progress import log
 
 
 def assign(table: pd.DataFrame, found: list[Scene], root: str | Path, official: OfficialLists) -> pd.Series:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from satseg.cli import log
 from satseg.data.layout import find
 from satseg.errors import UserError
+from satseg.progress import log
 
 
 def read_lists(lists: dict[str, str], root: str | Path, divide: Callable[[str], list[str]]) -> dict[str, str]:

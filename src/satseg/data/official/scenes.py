@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from satseg.config import OfficialScenes
+from satseg.config.datasets import OfficialScenes
 from satseg.data.layout import Scene
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from satseg.cli import log
-from satseg.config import OfficialTiles
+from satseg.config.datasets import OfficialTiles
 from satseg.data.layout import Scene
 from satseg.data.official.reading import read_lists
 from satseg.errors import UserError
+from satseg.progress import log
 
 
 def assign(table: pd.DataFrame, found: list[Scene], root: str | Path, official: OfficialTiles) -> pd.Series:

@@ -10,11 +10,11 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from satseg.cli import Pace, log
-from satseg.config import HttpFile, HttpSource, KaggleSource
+from satseg.config.datasets import HttpFile, HttpSource, KaggleSource
 from satseg.data.archives import unpack
 from satseg.errors import UserError
 from satseg.files import room
+from satseg.progress import Pace, log
 
 TIMEOUT = 60.0  # seconds without a byte before a connection is given up
 ATTEMPTS = 6  # in a row that bring nothing

@@ -1,0 +1,21 @@
+"""Check the configuration: `python -m satseg.config`."""
+
+import argparse
+import sys
+
+from satseg.config.reading import load
+from satseg.errors import UserError
+
+
+def main() -> None:
+    """Check the configuration under config/ and say what it holds."""
+    argparse.ArgumentParser(prog="python -m satseg.config", description=main.__doc__).parse_args()
+    try:
+        config = load()
+    except UserError as error:
+        sys.exit(str(error))
+    print(f"{len(config.study)} studies, {len(config.datasets)} datasets, {len(config.models)} models: ok")
+
+
+if __name__ == "__main__":
+    main()

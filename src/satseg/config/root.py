@@ -1,0 +1,30 @@
+"""The whole configuration."""
+
+from satseg.config.datasets import Dataset
+from satseg.config.models import ModelSpec
+from satseg.config.papers import Paper
+from satseg.config.recipes import Recipe
+from satseg.config.splits import Split
+from satseg.config.studies import Prediction, Study
+from satseg.config.types import Name, Strict
+
+
+class Config(Strict):
+    """Everything under `config/`, put together."""
+
+    studies: list[str] = []
+    """Studies that plain `snakemake` builds."""
+    predictions: dict[Name, Prediction] = {}
+    """What `snakemake predict` makes, by name: `results/predictions/<name>/<scene>.tif`."""
+    datasets: dict[Name, Dataset]
+    """Datasets by name."""
+    splits: dict[Name, Split]
+    """Splits by name."""
+    models: dict[Name, ModelSpec]
+    """Models by name."""
+    recipes: dict[Name, Recipe]
+    """Recipes by name."""
+    papers: dict[Name, Paper] = {}
+    """Papers by name."""
+    study: dict[Name, Study] = {}
+    """Studies by name, one file each in `studies/`."""

@@ -1,0 +1,48 @@
+"""What every section of the configuration is made of."""
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+# What a text may look like, and how messages say so.
+PATTERNS = {
+    "name": (r"^[a-z0-9][a-z0-9_]*$", "a name of a-z, 0-9 and _"),
+    "color": (r"^#[0-9A-Fa-f]{6}$", "a colour such as '#3C1098'"),
+    "url": (r"^https?://\S+/[^/\s]+$", "the http or https address of a file"),
+    "tile": (r"^[^{}]*\{scene\}[^{}]*\{k\}[^{}]*$", "a name with {scene} and after it {k}"),
+    "python": (r"^(\w[\w. -]*/)*\w[\w. -]*\.py$", "the path of a .py file below the working folder"),
+    "identifier": (r"^[A-Za-z_]\w*$", "the name of a class or function"),
+    "checksum": (r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$", "md5: or sha256: and the digest in hex"),
+}
+
+
+Name = Annotated[str, StringConstraints(pattern=PATTERNS["name"][0])]
+
+
+Color = Annotated[str, StringConstraints(pattern=PATTERNS["color"][0], to_upper=True)]
+
+
+Url = Annotated[str, StringConstraints(pattern=PATTERNS["url"][0])]
+
+
+Checksum = Annotated[str, StringConstraints(pattern=PATTERNS["checksum"][0], to_lower=True)]
+
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+Subset = Literal["train", "val", "test"]
+
+
+class Strict(BaseModel):
+    """A configuration section: unknown keys are rejected, values are not changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

@@ -1,0 +1,36 @@
+"""Scenes that show the same ground."""
+
+from collections import Counter
+from fnmatch import fnmatchcase
+
+from satseg.data.layout import Scene
+from satseg.files import sha256
+
+
+def scene_groups(found: list[Scene], patterns: list[list[str]], copies: list[list[str]]) -> dict[str, str]:
+    """Group of every scene: `group1`, … by the patterns of scene names, or its own name.
+
+    Scenes that are `copies` of each other show the same ground, whatever they are called: their groups are one.
+    """
+    groups = {scene.name: _group(scene.name, patterns) for scene in found}
+    for first, *others in copies:
+        joined = {groups[name] for name in others}
+        groups |= {name: groups[first] for name, group in groups.items() if group in joined}
+    return groups
+
+
+def same_images(found: list[Scene]) -> list[list[str]]:
+    """Names of scenes whose images are the same to the byte, together."""
+    sizes = Counter(scene.image.stat().st_size for scene in found)
+    same: dict[str, list[str]] = {}
+    for scene in found:
+        if sizes[scene.image.stat().st_size] > 1:
+            same.setdefault(sha256(scene.image), []).append(scene.name)
+    return [names for names in same.values() if len(names) > 1]
+
+
+def _group(scene: str, patterns: list[list[str]]) -> str:
+    for i, group in enumerate(patterns, start=1):
+        if any(fnmatchcase(scene, pattern) for pattern in group):
+            return f"group{i}"
+    return scene

@@ -1,0 +1,1 @@
+"""What studies will take: downloads, disk and hours."""

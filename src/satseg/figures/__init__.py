@@ -1,0 +1,1 @@
+"""Figures from plain data: arrays, tables and specifications in, a matplotlib Figure out."""

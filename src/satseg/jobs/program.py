@@ -1,0 +1,73 @@
+"""The frame of every stage: arguments, logging, and errors as one line."""
+
+import argparse
+import errno
+import logging
+import sys
+from collections.abc import Callable
+
+from satseg.config.types import Strict
+from satseg.errors import UserError
+from satseg.jobs.slices import parse
+from satseg.progress import log
+
+# What to do about what the system refuses.
+WAY = "see to that and run the same command again"
+
+
+WAYS = {
+    errno.ENOENT: "check the path, or run the stage that writes it",
+    errno.EACCES: "change the permissions, or use another folder",
+    errno.EPERM: "change the permissions, or use another folder",
+    errno.EROFS: "use a folder that can be written to",
+    errno.EEXIST: "it is in the way; remove it, or use another path",
+    errno.ENOTDIR: "a part of the path is a file; remove it, or use another path",
+    errno.EISDIR: "a file is expected there; remove the folder, or use another path",
+    errno.ENOSPC: "free some space and run the same command again",
+    errno.EDQUOT: "free some space and run the same command again",
+}
+
+
+def stage(
+    name: str, about: str, slice_kind: type[Strict], run: Callable, paths: dict[str, str], **options: dict
+) -> None:
+    """Parse the command line and call `run(slice, **paths, **options)`.
+
+    Args:
+        name: the stage, as in `python -m satseg.stages.<name>`.
+        about: what `--help` says it does.
+        slice_kind: class of the configuration slice it takes.
+        run: the work; `UserError` and `OSError` from it end in one line and exit status 1.
+        paths: required file arguments and their help; `--tiles-dir` reaches `run` as `tiles_dir`.
+        options: optional arguments, as keywords of `add_argument`.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m satseg.stages.{name}", description=about)
+    parser.add_argument(
+        "--slice",
+        required=True,
+        help=f"the configuration it needs: JSON, or a file of it ({slice_kind.__name__})",
+    )
+    for flag, text in paths.items():
+        parser.add_argument(f"--{flag}", required=True, help=text)
+    for flag, keywords in options.items():
+        parser.add_argument(f"--{flag.replace('_', '-')}", **keywords)
+    arguments = vars(parser.parse_args())
+    guarded(name, lambda: run(parse(slice_kind, arguments.pop("slice")), **arguments))
+
+
+def guarded(name: str, work: Callable[[], None]) -> None:
+    """Do the work of a program: its log goes to stderr, `UserError` and `OSError` end in one line and status 1."""
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    log.setLevel(logging.INFO)
+    try:
+        work()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {trouble(error, name)}")
+
+
+def trouble(error: OSError, name: str) -> str:
+    """One line for what the system refused: the file (or `name`, where it says none), what, and what to do."""
+    what = " ".join((error.strerror or str(error) or type(error).__name__).split())
+    return f"{error.filename or name}: {what[0].lower()}{what[1:]}; {WAYS.get(error.errno, WAY)}"

@@ -1,0 +1,1 @@
+"""Writing for people: tables in Markdown and the report in HTML."""

@@ -1,0 +1,1 @@
+"""Turning scenes of any size into maps."""

@@ -1,0 +1,1 @@
+"""What a study's files say, laid out as tables and figures."""

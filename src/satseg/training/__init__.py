@@ -1,0 +1,1 @@
+"""Training one cell of the grid."""

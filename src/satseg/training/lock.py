@@ -1,0 +1,94 @@
+"""One training at a time writes into a cell."""
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import psutil
+
+from satseg.errors import UserError
+from satseg.progress import log
+
+PATIENCE, PAUSE = 600, 0.2  # seconds to wait for a training that is about to end, and at a time
+
+
+AGAIN = "run the same command again to go on"
+
+
+class Stopped(SystemExit):
+    """A training was told to stop and has saved its state: exit status 75, the system's for "try again"."""
+
+    def __init__(self, what: str):
+        super().__init__(os.EX_TEMPFAIL)
+        log.warning("%s; %s", what, AGAIN)
+
+
+@contextmanager
+def sole_writer(folder: Path, parent: int | None = None) -> Iterator[None]:
+    """A block in which no other process, on this machine or another, may train in this folder.
+
+    The kernel takes the lock back when its holder ends, however it ends.
+
+    Args:
+        folder: where the checkpoint lies.
+        parent: process with which the training will end.
+
+    Raises:
+        UserError: another process trains there, and is not about to end.
+    """
+    lock = _lock(folder / "lock")
+    try:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": since, "parent": parent}
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, json.dumps(holder).encode(), 0)
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / "lock").unlink()
+            folder.rmdir()  # unless there is a checkpoint
+        os.close(lock)
+
+
+def _lock(path: Path) -> int:
+    for turn in count():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            # Not `flock`: the loader's processes would inherit it, and outlive their parent for seconds.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The holder before removes the file as it ends: a lock on a file without a name keeps nobody out.
+            if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            _wait_for(_holder(lock), path.parent.parent, turn * PAUSE)
+        os.close(lock)
+
+
+def _holder(lock: int) -> dict:
+    try:
+        return json.loads(os.pread(lock, 1000, 0))
+    except ValueError:  # it is about to write it
+        return {}
+
+
+def _wait_for(holder: dict, cell: Path, waited: float) -> None:
+    """Wait a moment for a training that ends at its next step, as its parent has ended; refuse to for another."""
+    who = "process {pid} on {host}, since {since},".format(**holder) if holder else "another process"
+    here, parent = holder.get("host") == socket.gethostname(), holder.get("parent")
+    left_behind = here and parent is not None and not psutil.pid_exists(parent)
+    if waited >= (PATIENCE if left_behind else 0 if holder else 5):
+        raise UserError(f"{cell}: {who} trains this cell; wait for it, or end it first")
+    if left_behind and not waited:
+        log.info("%s: %s is left behind and about to stop; waiting for it", cell, who)
+    time.sleep(PAUSE)

@@ -1,0 +1,117 @@
+"""The frame every stage stands in: arguments in, one line out when something is wrong."""
+
+import logging
+import sys
+
+import pytest
+
+from satseg import progress, text
+from satseg.errors import UserError
+from satseg.jobs.program import stage
+from satseg.jobs.slices import SplitSlice
+from satseg.progress import watched
+
+SLICE = '{"split": {"unit": "tile", "train": 0.8, "val": 0.2}}'
+
+
+@pytest.fixture(autouse=True)
+def root_logger():
+    """Take back the handler a stage sets up."""
+    before = logging.root.handlers[:]
+    yield
+    logging.root.handlers[:] = before
+
+
+def call(monkeypatch, run, *arguments, **options):
+    monkeypatch.setattr(sys, "argv", ["stage", *arguments])
+    stage("split", "Divide.", SplitSlice, run, {"tiles": "a folder", "out": "a file"}, **options)
+
+
+def test_hands_slice_paths_and_options_to_the_work(monkeypatch):
+    seen = {}
+    call(
+        monkeypatch,
+        lambda spec, **paths: seen.update(spec=spec, **paths),
+        *("--slice", SLICE, "--tiles", "t", "--out", "o", "--loader-workers", "3"),
+        loader_workers={"type": int, "help": "processes"},
+    )
+    assert seen.pop("spec").split.train == 0.8
+    assert seen == {"tiles": "t", "out": "o", "loader_workers": 3}
+
+
+def raises(error):
+    def run(spec, tiles, out):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UserError("tiles.csv: no such file; tile first"), "error: tiles.csv: no such file; tile first"),
+        (
+            FileNotFoundError(2, "No such file or directory", "a/b"),
+            "error: a/b: no such file or directory; check the path, or run the stage that writes it",
+        ),
+        (OSError("disk on fire"), "error: split: disk on fire; see to that and run the same command again"),
+    ],
+)
+def test_a_mistake_ends_in_one_line(monkeypatch, error, said):
+    with pytest.raises(SystemExit) as caught:
+        call(monkeypatch, raises(error), "--slice", SLICE, "--tiles", "t", "--out", "o")
+    assert caught.value.code == said  # a text: Python prints it and exits with status 1
+
+
+def test_a_wrong_slice_ends_in_one_line(monkeypatch):
+    with pytest.raises(SystemExit) as caught:
+        call(monkeypatch, raises(AssertionError), "--slice", '{"split": 1}', "--tiles", "t", "--out", "o")
+    assert caught.value.code.startswith("error: --slice: split: ")
+    assert "\n" not in caught.value.code
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    with pytest.raises(ZeroDivisionError):
+        call(monkeypatch, raises(ZeroDivisionError()), "--slice", SLICE, "--tiles", "t", "--out", "o")
+
+
+def test_help_names_every_argument(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as caught:
+        call(monkeypatch, raises(AssertionError), "--help")
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert "python -m satseg.stages.split" in shown
+    assert "SplitSlice" in shown
+    assert all(flag in shown for flag in ("--slice", "--tiles", "--out", "a folder"))
+
+
+def test_the_time_left_is_that_of_what_was_done_here(monkeypatch, caplog):
+    """400 of 1000 MB were there before; 100 more in 50 s leave 500 for 250 s."""
+    monkeypatch.setattr(progress.time, "monotonic", iter([1000.0, 1050.0]).__next__)
+    with caplog.at_level(logging.INFO, logger="satseg"):
+        progress.Pace("a.zip", 1000, "MB", 400).at(500)
+    (record,) = caplog.records
+    assert record.getMessage() == "a.zip: 500 of 1000 MB; about 4 min left"
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, "0 s"), (99, "99 s"), (100, "2 min"), (7200, "2.0 h")])
+def test_a_time_to_wait(seconds, said):
+    assert text.duration(seconds) == said
+
+
+def test_a_missing_argument_is_status_2(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as caught:
+        call(monkeypatch, raises(AssertionError), "--slice", SLICE, "--tiles", "t")
+    assert caught.value.code == 2
+    assert "--out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("every", "lines"), [(0.0, 3), (1e9, 0)])
+def test_a_log_tells_the_progress_now_and_then(monkeypatch, caplog, every, lines):
+    """Where stderr is no terminal, a line when one is due, and none before the first item is done."""
+    monkeypatch.setattr(progress, "LOG_EVERY", every)
+    with caplog.at_level(logging.INFO, logger="satseg"):
+        assert list(watched(iter("abcd"), 4, "tiling", "tiles")) == list("abcd")
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition(";")[0] for line in said] == [f"tiling: {i} of 4 tiles" for i in (1, 2, 3)][:lines]
+    assert all(line.endswith(" s left") for line in said)

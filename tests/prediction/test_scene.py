@@ -1,0 +1,328 @@
+"""Class maps of georeferenced scenes: the same place, valid files, no seam, no-data kept, refusals, flat memory."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
+from rio_cogeo import cog_validate
+
+from conftest import write_raster
+from satseg.config.datasets import Pixels
+from satseg.data.origin import Origin
+from satseg.errors import UserError
+from satseg.models.segmenter import probabilities
+from satseg.prediction.maps import STEPS
+from satseg.prediction.scene import predict_scene
+from scenery import CLASSES, COLORS, COUNTED, PLACE, TILE, metres, noise, segmenter, write_scene
+
+ENOUGH = 48  # overlap from which this model's windows give what one pass gives
+
+
+@pytest.fixture(scope="module")
+def model():
+    return segmenter()
+
+
+@torch.inference_mode()
+def expected(model, pixels):
+    """Probabilities [C, H, W] of a scene [bands, H, W] in one pass, mirrored to a size that the model takes."""
+    height, width = pixels.shape[1:]
+    sides = [max(TILE, -(-side // model.stride) * model.stride) - side for side in (height, width)]
+    image = np.pad(pixels, ((0, 0), (0, sides[0]), (0, sides[1])), "reflect")
+    return probabilities(model, torch.from_numpy(image)[None])[0, :, :height, :width].numpy()
+
+
+def agrees(found, shares, gone=None):
+    """Whether a map holds the likeliest class wherever one is likelier than the others by more than rounding."""
+    low, high = np.sort(shares, axis=0)[-2:]
+    clear = high - low > 1e-4
+    if gone is not None:
+        assert (found[gone] == 255).all()
+        clear &= ~gone
+    assert clear.mean() > 0.5
+    return (found == np.array(COUNTED)[shares.argmax(0)])[clear].all()
+
+
+def read(path):
+    with rasterio.open(path) as file:
+        return file.read()
+
+
+def test_a_map_lies_where_its_scene_does_and_is_cloud_optimised(model, tmp_path):
+    pixels = noise(530, 700)
+    scene = write_scene(tmp_path / "scene.tif", pixels)
+    out, shares = tmp_path / "maps/map.tif", tmp_path / "maps/shares.tif"
+    count = predict_scene(model, scene, out, probabilities=shares, colors=COLORS, overlap=ENOUGH)
+    assert count == (1 + -(-(532 - 64) // 16)) * (1 + -(-(700 - 64) // 16))
+    with rasterio.open(scene) as before, rasterio.open(out) as after, rasterio.open(shares) as parts:
+        for file in (after, parts):
+            assert (file.crs, file.transform, file.bounds, file.shape) == (
+                before.crs, before.transform, before.bounds, before.shape,
+            )  # fmt: skip
+            assert file.nodata == 255 and set(file.dtypes) == {"uint8"}
+            assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+            assert all(file.overviews(band) == [2] for band in file.indexes)
+        table = after.colormap(1)
+        for i, name in enumerate(CLASSES):
+            assert table[i] == (*bytes.fromhex(COLORS[name][1:]), 255)
+        assert table[255][3] == 0
+        assert json.loads(after.tags()["CLASSES"]) == {str(i): name for i, name in enumerate(CLASSES)}
+        assert parts.descriptions == tuple(CLASSES[i] for i in COUNTED)
+        assert parts.scales == (1 / STEPS,) * 3
+        found, stored = after.read(1), parts.read()
+    for file in (out, shares):
+        assert cog_validate(file, strict=True) == (True, [], [])
+    assert sorted(p.name for p in out.parent.iterdir()) == ["map.tif", "shares.tif"]
+    truth = expected(model, pixels)
+    assert set(np.unique(found)) == set(COUNTED)
+    assert agrees(found, truth)
+    np.testing.assert_allclose(stored / STEPS, truth, atol=0.5 / STEPS + 1e-5)
+    assert abs(stored.sum(0, dtype=int) - STEPS).max() <= 1  # one, but for rounding: three halves at most
+    # The map's class is nowhere less likely than another.
+    chosen = np.take_along_axis(stored, (found - 1)[None], 0)[0]
+    assert (chosen == stored.max(0)).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 90), (40, 30), (64, 64), (101, 67), (66, 300)])
+def test_any_size(model, tmp_path, shape):
+    pixels = noise(*shape)
+    scene = write_scene(tmp_path / "scene.tif", pixels)
+    predict_scene(model, scene, tmp_path / "map.tif", overlap=ENOUGH)
+    found = read(tmp_path / "map.tif")
+    assert found.shape == (1, *shape)
+    assert agrees(found[0], expected(model, pixels))
+
+
+def test_wide_scenes_are_done_in_strips(model, tmp_path, monkeypatch):
+    pixels = noise(90, 700)
+    scene = write_scene(tmp_path / "scene.tif", pixels)
+    once = predict_scene(model, scene, tmp_path / "once.tif", overlap=16)
+    monkeypatch.setattr("satseg.prediction.windows.strips.__defaults__", (200,))
+    assert predict_scene(model, scene, tmp_path / "strips.tif", overlap=16) > once
+    first, second = read(tmp_path / "once.tif"), read(tmp_path / "strips.tif")
+    assert (first == second).mean() > 0.999  # sums in another order may decide a tie otherwise
+
+
+@pytest.mark.parametrize("kind", ["value", "alpha", "mask"])
+def test_no_data_stays_no_data(model, tmp_path, kind):
+    pixels = noise(150, 200)
+    gone = np.zeros((150, 200), bool)
+    gone[20:60, 30:90] = gone[:, 190:] = gone[149, 0] = True
+    scene = tmp_path / "scene.tif"
+    seen = np.where(gone, np.uint8(0), pixels)
+    if kind == "value":
+        write_scene(scene, seen, nodata=0)
+    else:
+        # What lies under a mask must not matter.
+        write_scene(scene, pixels)
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(scene, "r+") as file:
+            if kind == "mask":
+                file.write_mask(~gone)
+        if kind == "alpha":
+            write_scene(scene, np.concatenate([pixels, np.where(gone, 0, 255)[None].astype(np.uint8)]))
+            with rasterio.open(scene, "r+") as file:
+                file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
+    predict_scene(model, scene, tmp_path / "map.tif", probabilities=tmp_path / "p.tif", overlap=ENOUGH)
+    found, shares = read(tmp_path / "map.tif")[0], read(tmp_path / "p.tif")
+    np.testing.assert_array_equal(found == 255, gone)
+    np.testing.assert_array_equal(shares == 255, np.broadcast_to(gone, shares.shape))
+    assert agrees(found, expected(model, seen), gone)
+
+
+def test_a_fourth_band_that_is_called_transparency_may_be_what_the_model_sees(tmp_path):
+    pixels = noise(70, 80, 4)
+    pixels[:, :9] = 0
+    scene = write_scene(tmp_path / "scene.tif", pixels)
+    with rasterio.open(scene) as file:
+        assert file.colorinterp[3] == ColorInterp.alpha
+    model = segmenter(bands=4)
+    predict_scene(model, scene, tmp_path / "map.tif", overlap=ENOUGH)
+    assert agrees(read(tmp_path / "map.tif")[0], expected(model, pixels))
+
+
+def test_pixels_are_taken_and_scaled_as_in_training(tmp_path):
+    """Three bands of a four-band scene of real numbers, in another order; NaN is no data."""
+    values = np.random.default_rng(3).uniform(-0.2, 1.2, (4, 90, 120)).astype(np.float32)
+    values[:, 5:9, 5:30] = np.nan
+    scene = write_scene(tmp_path / "scene.tif", values)
+    origin = Origin(pixels=Pixels(bands=[3, 1, 4], scale=[0.0, 1.0]), dtypes=("float32",))
+    model = segmenter(origin=origin)
+    predict_scene(model, scene, tmp_path / "map.tif", overlap=ENOUGH)
+    gone = np.isnan(values[0])
+    pixels = np.rint(np.nan_to_num(values[[2, 0, 3]]).clip(0, 1) * 255).astype(np.uint8)
+    found = read(tmp_path / "map.tif")[0]
+    np.testing.assert_array_equal(found == 255, gone)
+    assert agrees(found, expected(model, pixels), gone)
+
+
+def test_a_scene_without_a_place_or_with_control_points(model, tmp_path):
+    write_raster(tmp_path / "photo.png", noise(70, 80))
+    predict_scene(model, tmp_path / "photo.png", tmp_path / "map.tif")
+    with rasterio.open(tmp_path / "map.tif") as file:
+        assert file.crs is None and file.transform.is_identity and file.shape == (70, 80)
+    points = [GroundControlPoint(row, col, 9 + col / 1000, 45 - row / 1000) for row, col in ((0, 0), (0, 80), (70, 0))]
+    write_raster(tmp_path / "raw.tif", noise(70, 80), gcps=points, crs="EPSG:4326")
+    predict_scene(model, tmp_path / "raw.tif", tmp_path / "map.tif")
+    with rasterio.open(tmp_path / "map.tif") as file:
+        found, system = file.gcps
+        assert system == "EPSG:4326"
+        assert [(p.row, p.col, p.x, p.y) for p in found] == [(p.row, p.col, p.x, p.y) for p in points]
+
+
+def test_colours_come_from_the_configuration_or_a_palette(tmp_path):
+    scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
+
+    def colors(**changes):
+        predict_scene(segmenter(**changes), scene, tmp_path / "map.tif")
+        with rasterio.open(tmp_path / "map.tif") as file:
+            return {name: file.colormap(1)[i][:3] for i, name in enumerate(CLASSES)}
+
+    assert colors(dataset="demo") == {name: tuple(bytes.fromhex(color[1:])) for name, color in COLORS.items()}
+    assert len(set(colors().values())) == len(CLASSES)
+
+
+# --- refusals --------------------------------------------------------------------------------------------
+
+KNOWN = {"origin": Origin(metres=(0.25, 0.5))}
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "changes", "said"),
+    [
+        (noise(64, 64, 4), {"photometric": "minisblack"}, {}, "4 bands, but the model was trained on 3 bands; "),
+        (noise(64, 64, 1), {}, {}, "1 band, but the model was trained on 3 bands; "),
+        (
+            noise(64, 64, 3),
+            {},
+            {"origin": Origin(pixels=Pixels(bands=[4, 3, 2]))},
+            "3 bands, but the model was trained on the bands 4, 3, 2; ",
+        ),
+        (noise(64, 64).astype(np.uint16), {}, {}, "uint16 pixels, but the model was trained on uint8; "),
+        (
+            noise(64, 64),
+            {},
+            {"origin": Origin(pixels=Pixels(scale=[0, 10000]), dtypes=("uint16",))},
+            "uint8 pixels, but the model was trained on uint16; ",
+        ),
+        (
+            noise(64, 64),
+            {"transform": metres(10)},
+            KNOWN,
+            "pixels of 10 m, but the model was trained on 0.25 to 0.5 m; ",
+        ),
+        (noise(64, 64), {"transform": metres(0.1)}, KNOWN, "pixels of 0.1 m, but the model was trained on 0.25 to"),
+        (
+            noise(64, 64, 1),
+            {"photometric": "palette"},
+            {},
+            "its values are numbers of a palette, not brightness; ",
+        ),
+    ],
+)
+def test_scenes_unlike_the_training_images_are_refused(tmp_path, pixels, options, changes, said):
+    scene = write_scene(tmp_path / "scene.tif", pixels, **options)
+    with pytest.raises(UserError) as caught:
+        predict_scene(segmenter(**changes), scene, tmp_path / "map.tif")
+    assert str(caught.value).startswith(f"{scene}: {said}") and "\n" not in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
+
+
+@pytest.mark.parametrize("metres_here", [0.25, 0.31, 0.5, 0.6])
+def test_resolutions_like_the_training_images_are_taken(tmp_path, metres_here):
+    scene = write_scene(tmp_path / "scene.tif", noise(64, 64), transform=metres(metres_here))
+    assert predict_scene(segmenter(**KNOWN), scene, tmp_path / "map.tif") == 1
+
+
+def test_what_cannot_be_is_said_before_anything_is_written(model, tmp_path):
+    scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
+    write_raster(tmp_path / "photo.png", noise(64, 64))
+    before = scene.read_bytes()
+    for arguments, said in [
+        ((scene, scene), "different files"),
+        ((tmp_path / "none.tif", tmp_path / "map.tif"), "not a readable image"),
+    ]:
+        with pytest.raises(UserError, match=said):
+            predict_scene(model, *arguments)
+    for options, said in [
+        ({"probabilities": tmp_path / "map.tif"}, "different files"),
+        ({"overlap": 64}, "do not fit windows of 64; choose 0 to 60"),
+        ({"overlap": -4}, "do not fit"),
+    ]:
+        with pytest.raises(UserError, match=said):
+            predict_scene(model, scene, tmp_path / "map.tif", **options)
+    with pytest.raises(UserError, match=r"photo\.png: does not say where on the globe it lies"):
+        predict_scene(model, tmp_path / "photo.png", tmp_path / "map.tif", polygons=tmp_path / "map.geojson")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photo.png", "scene.tif"]
+    assert scene.read_bytes() == before
+
+
+def test_a_damaged_scene_leaves_the_old_map(model, tmp_path):
+    scene = write_scene(tmp_path / "scene.tif", noise(300, 200), compress="deflate", blockysize=16)
+    whole = scene.read_bytes()
+    predict_scene(model, scene, tmp_path / "map.tif")
+    old = (tmp_path / "map.tif").read_bytes()
+    scene.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=rf"^{scene}: (damaged near row \d+; replace it|not a readable image)"):
+        predict_scene(model, scene, tmp_path / "map.tif", polygons=tmp_path / "map.geojson")
+    assert (tmp_path / "map.tif").read_bytes() == old
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["map.tif", "scene.tif"]
+
+
+# --- in a process of its own -----------------------------------------------------------------------------
+
+PROGRAM = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from satseg.config.models import UNetSpec
+from satseg.devices import keep_memory
+from satseg.errors import UserError
+from satseg.prediction.scene import predict_scene
+from scenery import SPEC, segmenter
+keep_memory()  # as the stage does
+scene, out, limit = sys.argv[2:]
+model = segmenter(tile_size=256)
+if int(limit):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+try:
+    predict_scene(model, scene, out)
+except UserError as error:
+    sys.exit(str(error))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def separately(scene: Path, out: Path, limit: int = 0) -> subprocess.CompletedProcess:
+    """Predict in a new process; no file in it may grow beyond `limit` bytes."""
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", PROGRAM, here, str(scene), str(out), str(limit)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_memory_does_not_grow_with_the_scene(tmp_path):
+    peaks = []
+    for side in (1000, 4000):
+        with rasterio.open(
+            tmp_path / "scene.tif", "w", driver="GTiff", height=side, width=side, count=3, dtype="uint8", **PLACE
+        ) as file:
+            file.write(np.tile(noise(500, 500), (1, side // 500, side // 500)))
+        done = separately(tmp_path / "scene.tif", tmp_path / "map.tif")
+        assert done.returncode == 0, done.stderr
+        assert read(tmp_path / "map.tif").shape == (1, side, side)
+        peaks.append(int(done.stdout))
+    assert peaks[1] < 1.2 * peaks[0], peaks
+
+
+def test_a_disk_that_takes_no_more_ends_in_one_line_and_leaves_nothing(tmp_path):
+    scene = write_scene(tmp_path / "scene.tif", noise(600, 600, coarse=2))
+    done = separately(scene, tmp_path / "out/map.tif", limit=20_000)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"{tmp_path}/out/map.tif: cannot be written (") and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()

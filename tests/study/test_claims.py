@@ -1,0 +1,466 @@
+"""Tests of claims against closed forms, brute force and scipy."""
+
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from satseg.config.papers import FollowsClaim, NoGainClaim, Paper, PaperTable, RankClaim
+from satseg.config.reading import load
+from satseg.study.claims.correlation import ENUMERATED, spearman
+from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Untold
+from satseg.study.claims.examine import claims_frame, examined, overall
+from satseg.study.claims.measured import Figures, figures, printed, ratio_of_means
+from satseg.study.claims.verdicts import follows, no_gain, rank, rare_classes
+from satseg.study.comparison import Comparison, Result, Score
+from satseg.study.speed import speed_frame
+
+MODELS = ["a", "b", "c", "d", "e", "f"]
+CLASSES = ["Field", "Wood", "Lake", "Road", "House"]
+FOLLOWS = FollowsClaim(text="?", test="follows", by=["epoch_seconds"], size="memory_mb", rather_than="parameters")
+
+
+def ranking(model: str, place: int, order: str = "lowest", **more) -> RankClaim:
+    return RankClaim(text="?", test="rank", by=["epoch_seconds"], model=model, order=order, place=place, **more)
+
+
+def exact(*values: float) -> Figures:
+    """Figures without noise."""
+    by_model = dict(zip(MODELS, values, strict=False))
+    return Figures(by_model, lambda a, b: (by_model[b] / by_model[a],) * 3, 1.0)
+
+
+def evidence(
+    scores: dict[str, float],
+    *,
+    dataset: str = "d",
+    recipe: str = "r",
+    spread: float = 0.0,
+    epochs: dict[str, list[float]] | None = None,
+    devices: dict[str, set[str]] | None = None,
+    classes: dict[str, float] | None = None,
+    pixels: dict[str, int] | None = None,
+    judged: tuple[int, ...] = (0, 1),
+    profile: dict | None = None,
+) -> Evidence:
+    """Evidence of models whose bootstrap draws lie around their score, moving together."""
+    shared = np.random.default_rng(0).normal(0, 0.1, 200)  # hard and easy resamples are so for every model
+    results = []
+    for i, (model, value) in enumerate(scores.items()):
+        own = np.random.default_rng(i + 1).normal(0, 1, 200)
+        keyed = {("miou_d", "all"): Score(value, value - 0.2, value + 0.2, math.nan)}
+        for label, iou in (classes or dict.fromkeys(CLASSES, 0.5)).items():
+            keyed |= {(metric, label): Score(iou, iou, iou, math.nan) for metric in ("iou", "iou_published")}
+        results.append(Result(model, keyed, draws={"miou_d": value + shared + spread * (own - own.mean())}))
+    comparison = Comparison(
+        dataset, "Land", recipe, "test", list(classes or CLASSES), results, results[0], "x", 2, 2, "tile", 0, judged
+    )
+    device = {"name": "Toy", "kind": "cpu"}
+    profiles = {
+        model: {
+            "train_step_ms": 100.0 * 1.5**i, "train_step_p95_ms": 100.0 * 1.5**i,
+            "latency_ms": 10.0, "latency_p95_ms": 10.0, "device": device,
+            "memory_mb": 10.0 * i, "parameters": 5 - i,
+        } | (profile or {}).get(model, {})
+        for i, model in enumerate(scores)
+    }  # fmt: skip
+    times = {model: np.array((epochs or {}).get(model, [1.0 + i, 1.1 + i])) for i, model in enumerate(scores)}
+    places = {model: (devices or {}).get(model, {"Toy"}) for model in scores}
+    return Evidence(
+        comparison,
+        profiles,
+        times,
+        places,
+        pixels or dict.fromkeys(CLASSES, 1),
+    )
+
+
+# --- statistics ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_spearman_is_that_of_scipy_ties_included(seed):
+    a, b = np.random.default_rng(seed).integers(0, 5, (2, 7))
+    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+
+
+def test_spearman_of_equal_values_is_not_defined():
+    assert math.isnan(spearman([1, 1, 1], [1, 2, 3]))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_p_is_the_share_of_all_permutations(seed):
+    times, memory, parameters = np.random.default_rng(seed).integers(1, 9, (3, 6)).tolist()
+    sizes = {
+        "memory_mb": dict(zip(MODELS, memory, strict=True)),
+        "parameters": dict(zip(MODELS, parameters, strict=True)),
+    }
+    found, _, _ = follows(FOLLOWS, exact(*times), sizes)
+    rho = stats.spearmanr(times, memory).statistic
+    gap = rho - stats.spearmanr(times, parameters).statistic
+    drawn = [
+        (stats.spearmanr(t, memory).statistic, stats.spearmanr(t, parameters).statistic) for t in permutations(times)
+    ]
+    assert found[0].value == pytest.approx(rho)
+    assert found[0].p == np.mean([a >= rho - 1e-9 for a, _ in drawn])
+    assert found[2].value == pytest.approx(gap)
+    assert found[2].p == np.mean([a - b >= gap - 1e-9 for a, b in drawn])
+
+
+def test_p_beyond_the_enumerated_is_near_that_of_scipy():
+    n = ENUMERATED + 2
+    rng = np.random.default_rng(3)
+    pixels = rng.permutation(n)
+    classes = {f"c{i}": value / 20 for i, value in enumerate(pixels + rng.normal(0, 3, n))}
+    e = evidence({"a": 0.5}, classes=classes, pixels={f"c{i}": int(v) for i, v in enumerate(pixels)})
+    (found,), _, _ = rare_classes(e, "iou", ["a"])
+    expected = stats.spearmanr(list(classes.values()), pixels, alternative="greater")
+    assert found.value == pytest.approx(expected.statistic)
+    assert found.p == pytest.approx(expected.pvalue, abs=0.01)
+
+
+def test_the_ratio_of_means_has_welchs_interval():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(100, 1, 8), rng.normal(120, 3, 5)
+    value, low, high = ratio_of_means(a, b)
+    # With deviations this small, relative errors and those of the logarithm are the same.
+    log = stats.ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval()
+    assert value == pytest.approx(b.mean() / a.mean())
+    assert (low, high) == pytest.approx(np.exp(log), rel=1e-3)
+
+
+def test_times_without_spread_have_an_exact_ratio_and_a_single_one_has_none():
+    assert ratio_of_means(np.array([2.0, 2.0]), np.array([3.0, 3.0])) == (1.5, 1.5, 1.5)
+    with pytest.raises(Untold, match="single epoch"):
+        ratio_of_means(np.array([2.0]), np.array([3.0, 3.0]))
+
+
+# --- places ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [
+        (ranking("a", 1), HOLDS),
+        (ranking("b", 2), HOLDS),
+        (ranking("c", 1, "highest"), HOLDS),
+        (ranking("b", 1), FAILS),
+        (ranking("a", 1, "highest"), FAILS),
+        (ranking("b", 2, or_better=True), HOLDS),
+        (ranking("a", 2, or_better=True), HOLDS),
+        (ranking("c", 2, or_better=True), FAILS),
+        (ranking("[ab]", 1), HOLDS),  # a, the first that matches; b is left out
+    ],
+)
+def test_places_without_noise(claim, verdict):
+    assert rank(claim, exact(1, 2, 3))[1] == verdict
+
+
+@pytest.mark.parametrize(
+    ("spread", "claim", "verdict"),
+    [
+        (0.001, ranking("a", 1), HOLDS),
+        (0.001, ranking("b", 1), FAILS),
+        (0.2, ranking("a", 1), UNKNOWN),  # b is too near
+        (0.2, ranking("b", 1), UNKNOWN),
+        (0.2, ranking("c", 1), FAILS),  # b is too near to a, but both are far from c
+        (0.2, ranking("a", 2, or_better=True), HOLDS),
+        (0.2, ranking("c", 2, or_better=True), FAILS),
+    ],
+)
+def test_places_of_epoch_times_hang_on_their_spread(spread, claim, verdict):
+    around = np.array([-spread, 0, spread])
+    e = evidence(dict.fromkeys("abc", 0.5), epochs={m: t + around for m, t in (("a", 1), ("b", 1.1), ("c", 3))})
+    assert rank(claim, figures(e, "epoch_seconds", ["a", "b", "c"]))[1] == verdict
+
+
+def test_a_place_names_the_neighbours_and_what_cannot_be_told_apart():
+    around = np.array([-0.1, 0, 0.1])
+    e = evidence(
+        dict.fromkeys("abcd", 0.5), epochs={m: t + around for m, t in zip("abcd", (1, 2, 2.1, 4), strict=True)}
+    )
+    found, _, why = rank(ranking("b", 2), figures(e, "epoch_seconds", list("abcd")))
+    assert [s.name for s in found] == ["place", "a / b", "c / b"]
+    assert found[0].value == 2
+    assert found[1].value == pytest.approx(0.5)
+    assert found[1].high < 1 < found[2].high
+    assert why == "b has place 2 of 4 from the lowest, 1 before it and 1 after it, not to be told from c"
+
+
+@pytest.mark.parametrize(
+    ("second", "p95", "verdict"),
+    [
+        (105, 1.0, UNKNOWN),
+        (111, 1.0, HOLDS),
+        (90, 1.0, FAILS),
+        (95, 1.0, UNKNOWN),
+        (130, 1.1, HOLDS),  # both vary by a tenth: 1.21 together
+        (120, 1.1, UNKNOWN),
+    ],
+)
+def test_profiled_times_are_told_apart_from_a_tenth_on_or_from_their_spread(second, p95, verdict):
+    profile = {
+        model: {"train_step_ms": time, "train_step_p95_ms": p95 * time} for model, time in (("a", 100), ("b", second))
+    }
+    e = evidence(dict.fromkeys("ab", 0.5), profile=profile)
+    assert rank(ranking("a", 1), figures(e, "train_step_ms", ["a", "b"]))[1] == verdict
+
+
+@pytest.mark.parametrize(("spread", "verdict"), [(0.005, HOLDS), (0.1, UNKNOWN)])
+def test_scores_are_compared_in_pairs(spread, verdict):
+    e = evidence({"a": 0.50, "b": 0.45}, spread=spread)
+    found, said, _ = rank(ranking("a", 1, "highest"), figures(e, "miou_d", ["a", "b"]))
+    assert said == verdict  # the draws of each alone spread by 0.1; what they share cancels out
+    a, b = (r.draws["miou_d"] for r in e.comparison.results)
+    assert found[1][:2] == ("b − a", pytest.approx(-0.05))
+    assert found[1][2:4] == pytest.approx(np.percentile(b - a, [2.5, 97.5]))
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        (ranking("z", 1), "there is no z"),
+        (ranking("[a-f]", 1), "a has no other"),
+        (ranking("a", 4), "there are only 3 models"),
+        (ranking("a", 3, or_better=True), "there are only 3 models"),
+    ],
+)
+def test_places_that_mean_nothing(claim, said):
+    with pytest.raises(Untold) as reason:
+        rank(claim, exact(1, 2, 3))
+    assert str(reason.value).startswith(said)
+
+
+def test_times_of_different_devices_are_not_compared():
+    e = evidence(
+        dict.fromkeys("ab", 0.5), devices={"b": {"Other"}}, profile={"b": {"device": {"kind": "cuda", "name": "GPU"}}}
+    )
+    for by, said in (("epoch_seconds", r"ran on different devices \(Other and Toy\)"), ("latency_ms", "GPU and Toy")):
+        with pytest.raises(Untold, match=said):
+            figures(e, by, ["a", "b"])
+
+
+# --- what time follows -----------------------------------------------------------------------------------
+
+UP, DOWN, MIXED = [1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1], [3, 1, 5, 2, 6, 4]
+
+
+@pytest.mark.parametrize(
+    ("memory", "parameters", "verdict"),
+    [
+        (UP, DOWN, HOLDS),
+        (UP, UP, FAILS),  # parameters do as well
+        (DOWN, UP, FAILS),
+        (MIXED, UP, FAILS),
+        (MIXED, DOWN, UNKNOWN),
+        (UP[:3], DOWN[:3], UNKNOWN),  # six permutations reach no 5 %
+    ],
+)
+def test_what_times_follow(memory, parameters, verdict):
+    sizes = {n: dict(zip(MODELS, v, strict=False)) for n, v in (("memory_mb", memory), ("parameters", parameters))}
+    assert follows(FOLLOWS, exact(*UP[: len(memory)]), sizes)[1] == verdict
+
+
+@pytest.mark.parametrize(("times", "said"), [([1, 2], "fewer than three"), ([1, 1, 1], "all values are equal")])
+def test_times_that_follow_nothing(times, said):
+    sizes = {n: dict(zip(MODELS, UP, strict=True)) for n in ("memory_mb", "parameters")}
+    with pytest.raises(Untold, match=said):
+        follows(FOLLOWS, exact(*times), sizes)
+
+
+# --- rare classes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ious", "verdict", "p"),
+    [
+        ([0.1, 0.2, 0.3, 0.4, 0.5], HOLDS, 1 / 120),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], FAILS, 1),
+        ([0.3, 0.1, 0.5, 0.2, 0.4], UNKNOWN, None),
+    ],
+)
+def test_rare_classes(ious, verdict, p):
+    pixels = dict(zip(CLASSES, [10, 20, 30, 40, 50], strict=True))
+    e = evidence({"a": 0.5, "b": 0.5}, classes=dict(zip(CLASSES, ious, strict=True)), pixels=pixels)
+    (found,), said, _ = rare_classes(e, "iou", ["a", "b"])
+    assert said == verdict
+    assert found.value == pytest.approx(stats.spearmanr(ious, list(pixels.values())).statistic)
+    assert p is None or found.p == pytest.approx(p)
+
+
+def test_a_class_that_is_nowhere_takes_no_part():
+    classes = {"Field": 0.3, "Wood": 0.2, "Lake": 0.1, "Road": math.nan}
+    e = evidence({"a": 0.5}, classes=classes, pixels={"Field": 3, "Wood": 2, "Lake": 1, "Road": 0})
+    (found,), said, why = rare_classes(e, "iou_published", ["a"])
+    assert (found.value, found.p, said) == (pytest.approx(1), pytest.approx(1 / 6), UNKNOWN)
+    assert "over 3 classes" in why
+    assert "Lake scores lowest with 16.7 % of the pixels" in why
+
+
+# --- tuning ----------------------------------------------------------------------------------------------
+
+NO_GAIN = NoGainClaim(text="?", test="no_gain", by=["miou_d"], baseline="r", recipes="tried_*", gain=0.02)
+
+
+def tuned(one: float, two: float | None, spread: float = 0.001) -> list[Evidence]:
+    """A baseline and a recipe with these gains on one or two datasets."""
+    gains = {"d": one} | ({} if two is None else {"d2": two})
+    return [
+        evidence({"a": 0.5 + gain * (recipe != "r")}, dataset=dataset, recipe=recipe, spread=spread * (recipe != "r"))
+        for dataset, gain in gains.items()
+        for recipe in ("r", "tried_x")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "spread", "verdict"),
+    [
+        (0.1, 0.1, 0.001, FAILS),
+        (0.1, -0.1, 0.001, HOLDS),
+        (0.1, 0.01, 0.001, HOLDS),  # surely above zero, but surely less than would count
+        (0.1, 0.03, 0.1, UNKNOWN),
+        (0.1, None, 0.001, UNKNOWN),  # one dataset is not both
+        (-0.1, None, 0.001, HOLDS),
+    ],
+)
+def test_whether_tuning_helps(one, two, spread, verdict):
+    found, said, _ = no_gain(NO_GAIN, "miou_d", tuned(one, two, spread), ["a"])
+    assert said == verdict
+    assert [s.value for s in found] == pytest.approx([g for g in (one, two) if g is not None])
+    assert all(s.low <= s.value <= s.high for s in found)
+
+
+def test_the_gain_is_the_mean_over_models():
+    base, tried = evidence({"a": 0.5, "b": 0.4}), evidence({"a": 0.6, "b": 0.6}, recipe="tried_x")
+    (found,), _, _ = no_gain(NO_GAIN, "miou_d", [base, tried], ["a", "b"])
+    assert found.value == pytest.approx(0.15)
+    (found,), _, _ = no_gain(NO_GAIN, "miou_d", [base, tried], ["b"])
+    assert found.value == pytest.approx(0.2)
+
+
+def test_tuning_without_recipes_or_on_other_tiles():
+    with pytest.raises(Untold, match=r"no tried_\* to compare"):
+        no_gain(NO_GAIN, "miou_d", [evidence({"a": 0.5})], ["a"])
+    with pytest.raises(Untold, match="no r to compare"):
+        no_gain(NO_GAIN, "miou_d", [evidence({"a": 0.5}, recipe="tried_x")], ["a"])
+    other = evidence({"a": 0.5}, recipe="tried_x", judged=(0, 5))
+    with pytest.raises(Untold, match="r and tried_x are judged on different tiles"):
+        no_gain(NO_GAIN, "miou_d", [evidence({"a": 0.5}), other], ["a"])
+
+
+# --- all together ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([HOLDS, HOLDS], HOLDS),
+        ([HOLDS, UNKNOWN], UNKNOWN),
+        ([HOLDS, UNKNOWN, FAILS], FAILS),
+        ([], UNKNOWN),
+    ],
+)
+def test_overall(verdicts, expected):
+    assert overall(verdicts) == expected
+
+
+def toy_paper() -> Paper:
+    columns = [
+        {"metric": "parameters", "classes": 5},
+        {"metric": "memory_mb", "classes": 5},
+        {"metric": "epoch_seconds"},
+    ]
+    table = {
+        "title": "Table 9", "device": "GPU", "dataset": "d", "recipe": "r", "columns": columns,
+        "rows": {"a": [6, 1, 10], "b": [5, 2, 20], "c": [4, 3, 30], "d*": [3, 4, 40]},
+    }  # fmt: skip
+    claims = {
+        "last": ranking("d*", 1, "highest").model_dump() | {"by": ["epoch_seconds", "train_step_ms"]},
+        "memory": FOLLOWS.model_dump(),
+        "rare": {"text": "?", "test": "rare_classes", "by": ["iou"]},
+        "tuning": NO_GAIN.model_dump(),
+    }
+    return Paper.model_validate({"title": "P", "models": ["a", "b", "c", "d*"], "tables": [table], "claims": claims})
+
+
+def test_every_claim_is_tested_everywhere_it_can_be():
+    scores = {"a": 0.5, "b": 0.5, "c": 0.5, "other": 0.5, "d_small": 0.5}
+    found = examined(toy_paper(), [evidence(scores), evidence(scores, recipe="s")])
+    assert [(f.claim, f.source, f.recipe, f.by) for f in found] == [
+        ("last", "results", "r", "epoch_seconds"),
+        ("last", "results", "s", "epoch_seconds"),
+        ("last", "Table 9", "", "epoch_seconds"),
+        ("last", "results", "", "train_step_ms"),  # a profile knows no recipe
+        ("memory", "results", "r", "epoch_seconds"),
+        ("memory", "results", "s", "epoch_seconds"),
+        ("memory", "Table 9", "", "epoch_seconds"),
+        ("rare", "results", "r", "iou"),
+        ("rare", "results", "s", "iou"),
+        ("tuning", "results", "", "miou_d"),
+    ]
+    verdicts = {(f.claim, f.source): f.verdict for f in found}
+    assert verdicts["last", "results"] == verdicts["last", "Table 9"] == HOLDS
+    assert verdicts["memory", "Table 9"] == HOLDS  # rho 1 has p 1/24
+    assert verdicts["rare", "results"] == verdicts["tuning", "results"] == UNKNOWN
+    assert "place 4 of 4 from the highest" not in str(found)
+    assert all("other" not in s.name for f in found for s in f.statistics)  # is not the paper's
+
+
+def test_the_frame_has_a_row_for_each_statistic_and_one_for_none():
+    frame = claims_frame(examined(toy_paper(), [evidence(dict.fromkeys("abcd", 0.5))]))
+    assert frame.groupby("claim", sort=False).size().to_dict() == {"last": 6, "memory": 6, "rare": 1, "tuning": 1}
+    assert set(frame["verdict"]) == {HOLDS, UNKNOWN}
+    assert frame.loc[frame["claim"] == "tuning", "value"].isna().all()
+    assert claims_frame([]).columns.tolist() == frame.columns.tolist()
+
+
+def test_the_order_of_speed_stands_beside_the_printed_one():
+    models = {"c": 30, "a": 9, "d_small": 20, "other": 1}
+    device = {"kind": "cpu", "name": "Toy"}
+    profiles = {("d", m): {"train_step_ms": t, "latency_ms": -t, "device": device} for m, t in models.items()}
+    frame = speed_frame(toy_paper(), profiles).set_index(["measure", "model"])
+    step = frame.loc["train_step_ms"]
+    assert step["place"].to_dict() == {"c": 3, "a": 1, "d_small": 2}
+    assert step["published"].to_dict() == {"c": 30, "a": 10, "d_small": 40}
+    assert step["published_place"].to_dict() == {"c": 2, "a": 1, "d_small": 3}
+    assert step["rho"].unique() == pytest.approx([stats.spearmanr([30, 9, 20], [30, 10, 40]).statistic])
+    assert frame.loc["latency_ms", "rho"].unique() == pytest.approx([-0.5])
+    alone = speed_frame(None, profiles)
+    assert len(alone) == 8
+    assert alone[["published", "published_place", "rho"]].isna().all(axis=None)
+    assert (alone["table"] == "").all()
+
+
+# --- the paper of the project ----------------------------------------------------------------------------
+
+
+PAPER = load().papers["faster_unet"]
+
+
+def own(table: PaperTable, claim: str) -> str:
+    """Verdict on a claim about epoch times in the paper's own table."""
+    entry = PAPER.claims[claim]
+    found = printed(table, "epoch_seconds")
+    if isinstance(entry, RankClaim):
+        return rank(entry, found)[1]
+    return follows(entry, found, {name: table.column(name) for name in (entry.size, entry.rather_than)})[1]
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdicts"),
+    [
+        ("speed_follows_memory", [HOLDS, HOLDS]),
+        ("short_is_slowest", [HOLDS, FAILS]),  # on LandCover.ai, unet_base is
+        ("skinny_is_second_fastest", [HOLDS, HOLDS]),
+        ("deeplab_is_fastest", [HOLDS, HOLDS]),
+    ],
+)
+def test_what_the_paper_claims_in_its_own_tables(claim, verdicts):
+    assert [own(table, claim) for table in PAPER.tables] == verdicts
+
+
+def test_a_column_that_is_not_printed():
+    with pytest.raises(Untold, match="has no miou_d"):
+        printed(PAPER.tables[0], "miou_d")
