@@ -1,4 +1,5 @@
-"""Run the rows named, or all: `python -m benchmarks [row …] [--quick] [--repeats N] [--out FOLDER]`."""
+"""Run the rows named, or all: `python -m benchmarks [row …] [--quick] [--repeats N] [--out
+FOLDER]`."""
 
 import argparse
 import sys
@@ -37,10 +38,16 @@ def main() -> None:
     """Measure and write a JSON file per row."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join([*ROWS, *STUDIES])} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="small and once: shows that a row works, not how fast")
+    parser.add_argument(
+        "--quick", action="store_true", help="small and once: shows that a row works, not how fast"
+    )
     parser.add_argument("--repeats", type=int, help="turns (default: the row's)")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmarks", help="folder of the JSON files")
-    parser.add_argument("--folder", type=Path, help="where to make what the rows read (default: a temporary folder)")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "results" / "benchmarks", help="folder of the JSON files"
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="where to make what the rows read (default: a temporary folder)"
+    )
     options = parser.parse_args()
     every = [*ROWS, *STUDIES]
     unknown = set(options.rows) - set(every)
@@ -53,7 +60,11 @@ def main() -> None:
             if name in STUDIES:
                 record = STUDIES[name](place, options.quick)
             else:
-                row = ROWS[name] if options.repeats is None else replace(ROWS[name], repeats=options.repeats)
+                row = (
+                    ROWS[name]
+                    if options.repeats is None
+                    else replace(ROWS[name], repeats=options.repeats)
+                )
                 record = pairs.measure(row, place, options.quick)
             pairs.write(record, options.out)
 

@@ -1,4 +1,5 @@
-"""Where the time goes in a training step and in the loader: PyTorch's operations, plain and as satseg does it."""
+"""Where the time goes in a training step and in the loader: PyTorch's operations, plain and as
+satseg does it."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +13,12 @@ from benchmarks import reading, step
 from benchmarks.orchestration import nothing
 from benchmarks.pairs import Row, Run, alternate, circumstances, once
 
-STEP = {"make": nothing, "sizes": {"batch": 16, "size": 256}, "quick": {"batch": 2, "size": 64}, "threads": 2}
+STEP = {
+    "make": nothing,
+    "sizes": {"batch": 16, "size": 256},
+    "quick": {"batch": 2, "size": 64},
+    "threads": 2,
+}
 CASES = {
     "a training step of lab_unet, 16 tiles of 256²": STEP
     | {
@@ -41,7 +47,9 @@ def traced(folder: Path, side: Callable[..., Run], **sizes: object) -> Run:
             run(turn)
             seconds = time.perf_counter() - began
         events = [event for event in found.key_averages() if event.key.startswith("aten::")]
-        operations = {event.key.removeprefix("aten::"): event.self_cpu_time_total / 1e6 for event in events}
+        operations = {
+            event.key.removeprefix("aten::"): event.self_cpu_time_total / 1e6 for event in events
+        }
         return {"seconds": seconds, "operations": operations}
 
     return run_traced
@@ -72,10 +80,14 @@ def measure(folder: Path, quick: bool) -> dict:
 
 
 def shares(turns: list[tuple[float, float]], results: list[dict]) -> dict:
-    """Median seconds of a side and of its operations; `elsewhere` is the rest: Python, NumPy, Pillow."""
+    """Median seconds of a side and of its operations; `elsewhere` is the rest: Python, NumPy,
+    Pillow."""
     wall = float(np.median([seconds for seconds, _ in turns]))
     names = {name for result in results for name in result["operations"]}
-    operations = {name: float(np.median([result["operations"].get(name, 0) for result in results])) for name in names}
+    operations = {
+        name: float(np.median([result["operations"].get(name, 0) for result in results]))
+        for name in names
+    }
     ordered = sorted(operations.items(), key=lambda item: (-item[1], item[0]))
     return {
         "seconds": float(f"{wall:.4g}"),

@@ -1,9 +1,12 @@
-"""What Snakemake needs to plan a large study: seconds and MB of the first dry run and of a run with nothing to do.
+"""What Snakemake needs to plan a large study: seconds and MB of the first dry run and of a run with
+nothing to do.
 
     python benchmarks/dag.py [--datasets 5 --models 10 --recipes 4 --seeds 5] [--json FILE]
 
-Plans the project's own workflow in a temporary folder, on copies of the demo's dataset, model and recipe. Nothing
-is trained: before the second run every output is created empty and recorded with `snakemake --touch`. A bare
+Plans the project's own workflow in a temporary folder, on copies of the demo's dataset, model and
+recipe. Nothing
+is trained: before the second run every output is created empty and recorded with `snakemake
+    --touch`. A bare
 Snakefile with the same jobs, files and triggers is planned beside it, for comparison.
 """
 
@@ -74,14 +77,19 @@ rule download:
 
 
 def write_project(folder: Path, datasets: int, models: int, recipes: int, seeds: int) -> None:
-    """Copy the workflow and the code into `folder`, with the configuration of a study of that many cells."""
+    """Copy the workflow and the code into `folder`, with the configuration of a study of that many
+    cells."""
     for name in ("workflow", "src"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     for name in ("Snakefile", "environment.yml"):
         shutil.copy(ROOT / name, folder)
     (folder / "profiles").symlink_to("workflow/profiles")
     shutil.copytree(ROOT / "config", folder / "config", ignore=shutil.ignore_patterns("studies"))
-    known = {kind: yaml.safe_load((ROOT / "config" / f"{kind}.yaml").read_text())[kind] for kind in KINDS}
+    known = {
+        kind: yaml.safe_load((ROOT / "config" / f"{kind}.yaml").read_text())[kind] for kind in KINDS
+    }
     grid = {}
     for kind, count in {"datasets": datasets, "models": models, "recipes": recipes}.items():
         copies = {f"{kind[:-1]}{i}": known[kind][KINDS[kind]] for i in range(count)}
@@ -95,7 +103,8 @@ def write_project(folder: Path, datasets: int, models: int, recipes: int, seeds:
 
 
 def snakemake(folder: Path, *arguments: str) -> tuple[str, float, float, float]:
-    """Run Snakemake in `folder`; what it printed, wall seconds, CPU seconds and peak memory in MB (10⁶ bytes)."""
+    """Run Snakemake in `folder`; what it printed, wall seconds, CPU seconds and peak memory in MB
+    (10⁶ bytes)."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", *arguments]
     measured = folder / "measured.json"
     script = (
@@ -127,7 +136,9 @@ def outputs(folder: Path, *arguments: str) -> list[str]:
 
 def main() -> None:
     """Measure, print a line per run, and write the numbers where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, count in {"datasets": 5, "models": 10, "recipes": 4, "seeds": 5}.items():
         parser.add_argument(f"--{name}", type=int, default=count)
     parser.add_argument("--json", type=Path, help="write the numbers here")
@@ -158,7 +169,11 @@ def measure(folder: Path, target: str, *arguments: str) -> dict:
 
     def run(name: str, *more: str) -> str:
         said, wall, cpu, peak = snakemake(folder, target, *arguments, *more)
-        report[name] = {"seconds": round(wall, 1), "cpu_seconds": round(cpu, 1), "peak_mb": round(peak)}
+        report[name] = {
+            "seconds": round(wall, 1),
+            "cpu_seconds": round(cpu, 1),
+            "peak_mb": round(peak),
+        }
         print(f"{target}: {name}: {wall:.1f} s ({cpu:.1f} s of CPU), {peak:.0f} MB", flush=True)
         return said
 

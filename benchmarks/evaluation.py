@@ -15,7 +15,14 @@ from satseg.devices import keep_memory, resolve_precision
 from satseg.evaluation.judging import judge
 from satseg.metrics.counts import tile_counts
 from satseg.models import build_model
-from satseg.models.segmenter import Segmenter, choose, load_weights, positions, predict, save_weights
+from satseg.models.segmenter import (
+    Segmenter,
+    choose,
+    load_weights,
+    positions,
+    predict,
+    save_weights,
+)
 
 CLASSES = 6
 
@@ -26,7 +33,8 @@ def make_masks(folder: Path, tiles: int, size: int, drawn: int) -> None:
 
 
 def _logits(folder: Path, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Masks, and logits bfloat16 [B, C, H, W] that are right on most pixels; channels last, as models give them."""
+    """Masks, and logits bfloat16 [B, C, H, W] that are right on most pixels; channels last, as
+    models give them."""
     masks = torch.from_numpy(np.array(open_tiles(folder / "tiles").masks))
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(len(masks), size, size, CLASSES, generator=generator)
@@ -53,7 +61,11 @@ def loop_counting(folder: Path, size: int, **_: object) -> Run:
     logits = logits.float().contiguous()
 
     def run(_: int) -> dict:
-        return {"counts": np.array([_class_by_class(one[None], mask) for one, mask in zip(logits, masks, strict=True)])}
+        return {
+            "counts": np.array(
+                [_class_by_class(one[None], mask) for one, mask in zip(logits, masks, strict=True)]
+            )
+        }
 
     return run
 
@@ -139,13 +151,16 @@ def equal_counts(results: dict[str, list[dict]]) -> dict:
 
 
 def near_counts(results: dict[str, list[dict]]) -> dict:
-    """Of all pixels, the share that is counted apart: rounding decides where two classes are as good as equal."""
+    """Of all pixels, the share that is counted apart: rounding decides where two classes are as
+    good as equal."""
     theirs = results["loop"][0]["counts"]
     facts = {}
     for side in ("satseg", "satseg, 32 bits"):
         ours = results[side][0]["counts"]
         assert np.array_equal(ours.sum(2), theirs.sum(2))
-        facts[f"share counted apart, {side}"] = float(np.abs(ours - theirs).sum() / 2 / theirs[:, 0].sum())
+        facts[f"share counted apart, {side}"] = float(
+            np.abs(ours - theirs).sum() / 2 / theirs[:, 0].sum()
+        )
     assert facts["share counted apart, satseg, 32 bits"] < 1e-4
     return facts
 

@@ -1,4 +1,5 @@
-"""How the cost of each stage grows: time and memory against scenes, tiles, models and loader processes."""
+"""How the cost of each stage grows: time and memory against scenes, tiles, models and loader
+processes."""
 
 import json
 import shutil
@@ -91,7 +92,9 @@ def train_tiles(folder: Path, count: int, **_: object) -> Run:
     store = open_tiles(folder / "tiles")
     subset = np.where(np.arange(len(store.images)) < count, "train", "none")
     subset[:8] = "val"
-    split = pd.DataFrame({"tile": np.arange(len(subset)), "scene": store.table["scene"], "subset": subset})
+    split = pd.DataFrame(
+        {"tile": np.arange(len(subset)), "scene": store.table["scene"], "subset": subset}
+    )
     found = slices.train_slice(load(), **TINY, seed=0)
     classes = [name.removeprefix("pixels_") for name in store.table if name.startswith("pixels_")]
     training = found.training.model_copy(update={"epochs": 1})
@@ -125,7 +128,10 @@ def _add_models(project: Path, count: int) -> None:
     (config / "models.yaml").write_text(models)
     study = {"datasets": ["demo"], "models": [f"m{i}" for i in range(count)], "recipes": ["demo"]}
     (config / "studies" / "demo.yaml").write_text(json.dumps(study))
-    runs, profiles = project / "results" / "runs" / "demo", project / "results" / "profiles" / "demo"
+    runs, profiles = (
+        project / "results" / "runs" / "demo",
+        project / "results" / "profiles" / "demo",
+    )
     for i in range(count):
         shutil.copytree(runs / "unet_tiny", runs / f"m{i}")
         shutil.copy(profiles / "unet_tiny.json", profiles / f"m{i}.json")
@@ -135,7 +141,17 @@ def stage_of_models(folder: Path, count: int, stage: str, **_: object) -> Run:
     """`tables` or `figures` of a study of so many models, as a process."""
     project = folder / f"models{count}"
     spec = slices.study_slice(load(project / "config"), "demo").model_dump_json()
-    command = ["python", "-m", f"satseg.stages.{stage}", "--slice", spec, "--data", "data", "--results", "results"]
+    command = [
+        "python",
+        "-m",
+        f"satseg.stages.{stage}",
+        "--slice",
+        spec,
+        "--data",
+        "data",
+        "--results",
+        "results",
+    ]
 
     def run(_: int) -> dict:
         projects.run(project, *command)
@@ -150,7 +166,9 @@ def make_plans(folder: Path, counts: list[int], **_: object) -> None:
         project = folder / f"plan{count}"
         projects.copy(project, small=True)
         models = [f"m{i}" for i in range(count)]
-        (project / "config" / "models.yaml").write_text(json.dumps({"models": dict.fromkeys(models, projects.MODEL)}))
+        (project / "config" / "models.yaml").write_text(
+            json.dumps({"models": dict.fromkeys(models, projects.MODEL)})
+        )
         study = {"datasets": ["demo"], "models": models, "recipes": ["demo"]}
         (project / "config" / "studies" / "demo.yaml").write_text(json.dumps(study))
         projects.pretend(project, "demo")
@@ -166,8 +184,17 @@ def plan(folder: Path, count: int, **_: object) -> Run:
     return run
 
 
-def _series(name: str, of: str, side: Callable, make: Callable, counts: list[int], few: list[int], **options) -> dict:
-    return {"name": name, "of": of, "side": side, "make": make, "counts": counts, "few": few} | options
+def _series(
+    name: str, of: str, side: Callable, make: Callable, counts: list[int], few: list[int], **options
+) -> dict:
+    return {
+        "name": name,
+        "of": of,
+        "side": side,
+        "make": make,
+        "counts": counts,
+        "few": few,
+    } | options
 
 
 IMAGES = {"sizes": {"size": 256, "drawn": 1024}, "quick": {"size": 32, "drawn": 128}}
@@ -206,17 +233,32 @@ def measure(folder: Path, quick: bool, chosen: Sequence[dict] = SERIES) -> dict:
         )  # fmt: skip
         turns, _, peaks = (once if quick else alternate)(row, place, sizes)
         seconds = [float(np.median([wall for wall, _ in spent])) for spent in turns.values()]
-        series[one["name"]] = {"of": one["of"], "counts": counts, "seconds": [float(f"{s:.4g}") for s in seconds]}
+        series[one["name"]] = {
+            "of": one["of"],
+            "counts": counts,
+            "seconds": [float(f"{s:.4g}") for s in seconds],
+        }
         if one.get("memory"):
             series[one["name"]]["peak_memory_mb"] = [round(peak) for peak in peaks.values()]
         series[one["name"]] |= fit(counts, seconds) if min(counts) else {}
         shutil.rmtree(place)
         print(one["name"], series[one["name"]], flush=True)
-    return {"row": "growth", "what": "how cost grows", "against": "", "series": series, "facts": {}} | circumstances()
+    return {
+        "row": "growth",
+        "what": "how cost grows",
+        "against": "",
+        "series": series,
+        "facts": {},
+    } | circumstances()
 
 
 def fit(counts: list[int], seconds: list[float]) -> dict:
-    """Exponent of a power law (the slope in logarithms), and fixed and further seconds of a straight line."""
+    """Exponent of a power law (the slope in logarithms), and fixed and further seconds of a
+    straight line."""
     exponent = np.polyfit(np.log(counts), np.log(seconds), 1)[0]
     each, fixed = np.polyfit(counts, seconds, 1).tolist()
-    return {"exponent": round(float(exponent), 2), "fixed_seconds": round(fixed, 3), "each_seconds": round(each, 5)}
+    return {
+        "exponent": round(float(exponent), 2),
+        "fixed_seconds": round(fixed, 3),
+        "each_seconds": round(each, 5),
+    }

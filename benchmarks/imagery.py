@@ -15,8 +15,11 @@ from satseg.jobs.slices import TileSlice
 DRAWN = 1024
 
 
-def scene(folder: Path, height: int, width: int, drawn: int = DRAWN) -> tuple[np.ndarray, np.ndarray]:
-    """Image uint8 [H, W, 3] and mask uint8 [H, W] with classes 0 to 5: a drawn scene and its mirror images."""
+def scene(
+    folder: Path, height: int, width: int, drawn: int = DRAWN
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image uint8 [H, W, 3] and mask uint8 [H, W] with classes 0 to 5: a drawn scene and its mirror
+    images."""
     cache = folder.parent / f"drawn{drawn}.npz"
     if not cache.exists():
         image, mask = make_scene(np.random.default_rng([0, 0]), drawn)
@@ -26,13 +29,21 @@ def scene(folder: Path, height: int, width: int, drawn: int = DRAWN) -> tuple[np
     down, right = height - drawn, width - drawn
     if down > 0 or right > 0:
         beyond = ((0, max(0, down)), (0, max(0, right)))
-        image, mask = np.pad(image, (*beyond, (0, 0)), "symmetric"), np.pad(mask, beyond, "symmetric")
+        image, mask = (
+            np.pad(image, (*beyond, (0, 0)), "symmetric"),
+            np.pad(mask, beyond, "symmetric"),
+        )
     return image[:height, :width], mask[:height, :width]
 
 
 def tile_spec(size: int, classes: int) -> TileSlice:
     """How the scenes below are tiled: masks of class indices, class names `class<index>`."""
-    layout = {"images": "images/{scene}.tif", "masks": "masks/{scene}.tif", "scene": "{scene}", "mask_values": "index"}
+    layout = {
+        "images": "images/{scene}.tif",
+        "masks": "masks/{scene}.tif",
+        "scene": "{scene}",
+        "mask_values": "index",
+    }
     names = [f"class{index}" for index in range(classes)]
     return TileSlice(
         dataset="made", layout=layout, classes=names, colors=None, gaps=[], tile_size=size, groups=[]
@@ -40,7 +51,8 @@ def tile_spec(size: int, classes: int) -> TileSlice:
 
 
 def write_store(folder: Path, tiles: int, size: int, classes: int = 6, drawn: int = DRAWN) -> Tiles:
-    """A tile store of so many different tiles in `folder/tiles`, and a split: the last eighth is for validation.
+    """A tile store of so many different tiles in `folder/tiles`, and a split: the last eighth is
+    for validation.
 
     Args:
         folder: the row's.
@@ -58,7 +70,9 @@ def write_store(folder: Path, tiles: int, size: int, classes: int = 6, drawn: in
         labels = np.minimum(np.rot90(mask[part], turns)[::mirrored], classes - 1)
         _write(folder / "cut", f"{tile:05d}", np.rot90(image[part], turns)[::mirrored], labels)
     table = build_tiles(tile_spec(size, classes), folder / "cut", folder / "tiles")
-    split = table[["tile", "scene"]].assign(subset=np.where(table["tile"] < tiles - tiles // 8, "train", "val"))
+    split = table[["tile", "scene"]].assign(
+        subset=np.where(table["tile"] < tiles - tiles // 8, "train", "val")
+    )
     split.to_csv(folder / "split.csv", index=False)
     return open_tiles(folder / "tiles")
 
@@ -72,17 +86,21 @@ def write_pngs(folder: Path, tiles: Tiles) -> None:
 
 
 def write_landcoverai(folder: Path, tiles: Tiles) -> None:
-    """The same tiles as LandCover.ai is published in pieces: JPEG images, PNG masks, three lists."""
+    """The same tiles as LandCover.ai is published in pieces: JPEG images, PNG masks, three
+    lists."""
     (folder / "output").mkdir(exist_ok=True)
     for tile, (image, mask) in enumerate(zip(tiles.images, tiles.masks, strict=True)):
         Image.fromarray(np.asarray(image)).save(folder / "output" / f"tile_{tile}.jpg", quality=95)
         Image.fromarray(np.asarray(mask)).save(folder / "output" / f"tile_{tile}_m.png")
     for subset in ("train", "val", "test"):
-        (folder / f"{subset}.txt").write_text("".join(f"tile_{tile}\n" for tile in range(len(tiles.images))))
+        (folder / f"{subset}.txt").write_text(
+            "".join(f"tile_{tile}\n" for tile in range(len(tiles.images)))
+        )
 
 
 def write_scenes(folder: Path, scenes: int, height: int, width: int, drawn: int = DRAWN) -> None:
-    """Plain GeoTIFF files, `folder/scenes/images/<k>.tif` and `masks/<k>.tif`, all of the same pixels."""
+    """Plain GeoTIFF files, `folder/scenes/images/<k>.tif` and `masks/<k>.tif`, all of the same
+    pixels."""
     for number in range(scenes):
         _write(folder / "scenes", f"{number:03d}", *scene(folder, height, width, drawn))
 

@@ -43,7 +43,9 @@ def by_shell(folder: Path, **_: object) -> Run:
 def _made(folder: Path) -> dict:
     scores = (folder / "results" / "demo" / "tables" / "scores.csv").read_text(encoding="utf-8")
     # Snakemake marks a folder that it has made with a hidden file.
-    files = [p for p in (folder / "results").rglob("*") if p.is_file() and not p.name.startswith(".")]
+    files = [
+        p for p in (folder / "results").rglob("*") if p.is_file() and not p.name.startswith(".")
+    ]
     names = sorted(str(p.relative_to(folder / "results")) for p in files)
     return {"files": names, "scores": scores}
 
@@ -67,7 +69,10 @@ def no_op(folder: Path, **_: object) -> Run:
 
     def run(_: int) -> dict:
         said = projects.snakemake(folder / "done")
-        return {"nothing_to_do": "Nothing to be done" in said, "files": int((folder / "count").read_text())}
+        return {
+            "nothing_to_do": "Nothing to be done" in said,
+            "files": int((folder / "count").read_text()),
+        }
 
     return run
 
@@ -84,7 +89,9 @@ def start(folder: Path, stage: str, **_: object) -> Run:
     text = f"import sys, satseg.stages.{stage}\nprint('torch' in sys.modules)"
 
     def run(_: int) -> dict:
-        done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", text], capture_output=True, text=True, check=True
+        )
         return {"torch": done.stdout.strip() == "True"}
 
     return run

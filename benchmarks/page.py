@@ -1,4 +1,5 @@
-"""Publish what was measured: `python -m benchmarks.page` copies the JSON files and writes tables into the page."""
+"""Publish what was measured: `python -m benchmarks.page` copies the JSON files and writes tables
+into the page."""
 
 import json
 import re
@@ -32,13 +33,19 @@ def main() -> None:
 def _machine(path: Path) -> str:
     """The name of the machine that a record is of, as a file may be called."""
     machine = _record(path)["machine"]
-    name = machine["name"] if machine["kind"] == "cuda" else f"{machine['name']} {machine['cores']} cores"
+    name = (
+        machine["name"]
+        if machine["kind"] == "cuda"
+        else f"{machine['name']} {machine['cores']} cores"
+    )
     return "-".join(re.findall(r"\w+", name.lower()))
 
 
 def published() -> dict[str, dict]:
     """Every published record, by row; the speeds by machine: `speed/<machine>`."""
-    return read(PUBLISHED) | {f"speed/{path.stem}": _record(path) for path in sorted(SPEEDS.glob("*.json"))}
+    return read(PUBLISHED) | {
+        f"speed/{path.stem}": _record(path) for path in sorted(SPEEDS.glob("*.json"))
+    }
 
 
 def read(folder: Path) -> dict[str, dict]:
@@ -61,11 +68,26 @@ def filled(text: str, records: dict[str, dict]) -> str:
 
 def comparisons(records: dict[str, dict]) -> str:
     """Every row that has a peer or a bound."""
-    lines = [_row("what", "against", "satseg", "peer", "ratio", "of CPU time", "wanted", "memory, satseg")]
+    lines = [
+        _row(
+            "what", "against", "satseg", "peer", "ratio", "of CPU time", "wanted", "memory, satseg"
+        )
+    ]
     lines.append("|---|---|--:|--:|--:|--:|--:|--:|")
     for record in records.values():
         if "not_run" in record:
-            lines.append(_row(record["what"], record["against"], "", "", f"not run: {record['not_run']}", "", "", ""))
+            lines.append(
+                _row(
+                    record["what"],
+                    record["against"],
+                    "",
+                    "",
+                    f"not run: {record['not_run']}",
+                    "",
+                    "",
+                    "",
+                )
+            )
         elif any(record.get(bound) for bound in ("at_least", "below_seconds", "memory_times")):
             lines += [_row(*cells) for cells in _cells(record)]
     return "\n".join(lines)
@@ -78,7 +100,9 @@ def parts(records: dict[str, dict]) -> str:
         if name.startswith("part_") or name == "compiled":
             (_, ours), (other, theirs) = record["sides"].items()
             shown = f"{record['ratios'][other]['median']:.2f}×"
-            lines.append(_row(record["what"], record["against"], _seconds(ours), _seconds(theirs), shown))
+            lines.append(
+                _row(record["what"], record["against"], _seconds(ours), _seconds(theirs), shown)
+            )
     return "\n".join(lines)
 
 
@@ -90,17 +114,41 @@ def _cells(record: dict) -> list[tuple]:
     if record["below_seconds"]:
         bound = f"under {record['below_seconds']} s"
         judged = list(record["sides"].items())[: len(others) or 1]
-        return [(record["what"], name, _seconds(side), "", "", "", bound, "") for name, side in judged]
+        return [
+            (record["what"], name, _seconds(side), "", "", "", bound, "") for name, side in judged
+        ]
     (name, other), *_ = others
     if record.get("memory_times"):
         ours, theirs = first["peak_memory_mb"], other["peak_memory_mb"]
         times, wanted = f"**{theirs / ours:.2f}×** the memory", f"≤ {record['memory_times']:g}×"
-        return [(record["what"], record["against"], f"{ours:,} MB", f"{theirs:,} MB", times, "", wanted, "")]
+        return [
+            (
+                record["what"],
+                record["against"],
+                f"{ours:,} MB",
+                f"{theirs:,} MB",
+                times,
+                "",
+                wanted,
+                "",
+            )
+        ]
     ratio = record["ratios"][name]
     wanted = f"≥ {record['at_least']:g}×"
     cpu = f"{ratio['cpu']['median']:.2f}×"
     shown = f"**{ratio['median']:.2f}×** ({ratio['low']:.2f}–{ratio['high']:.2f})"
-    return [(record["what"], record["against"], _seconds(first), _seconds(other), shown, cpu, wanted, memory)]
+    return [
+        (
+            record["what"],
+            record["against"],
+            _seconds(first),
+            _seconds(other),
+            shown,
+            cpu,
+            wanted,
+            memory,
+        )
+    ]
 
 
 def steps(records: dict[str, dict]) -> str:
@@ -108,7 +156,10 @@ def steps(records: dict[str, dict]) -> str:
     found = {name: record for name, record in records.items() if name.startswith("step_")}
     if not found:
         return "Not measured."
-    lines = [_row("variant", *(name.removeprefix("step_") for name in found)), "|---|" + "--:|" * len(found)]
+    lines = [
+        _row("variant", *(name.removeprefix("step_") for name in found)),
+        "|---|" + "--:|" * len(found),
+    ]
     for side in next(iter(found.values()))["sides"]:
         lines.append(_row(side, *(_seconds(record["sides"][side]) for record in found.values())))
     return "\n".join(lines)
@@ -122,11 +173,19 @@ def breakdown(records: dict[str, dict]) -> str:
     for name, sides in records["breakdown"]["cases"].items():
         plain, ours = sides.values()
         lines += [_row(name, *sides), "|---|--:|--:|"]
-        longest = dict.fromkeys([*list(plain["operations"])[:LONGEST], *list(ours["operations"])[:LONGEST]])
-        others = [sum(s for name, s in side["operations"].items() if name not in longest) for side in (plain, ours)]
+        longest = dict.fromkeys(
+            [*list(plain["operations"])[:LONGEST], *list(ours["operations"])[:LONGEST]]
+        )
+        others = [
+            sum(s for name, s in side["operations"].items() if name not in longest)
+            for side in (plain, ours)
+        ]
         for operation in longest:
             lines.append(
-                _row(f"`{operation}`", *(_spent(side["operations"].get(operation, 0)) for side in (plain, ours)))
+                _row(
+                    f"`{operation}`",
+                    *(_spent(side["operations"].get(operation, 0)) for side in (plain, ours)),
+                )
             )
         lines.append(_row("other operations", *map(_spent, others)))
         lines.append(_row("outside PyTorch", _spent(plain["elsewhere"]), _spent(ours["elsewhere"])))
@@ -143,11 +202,20 @@ def growth(records: dict[str, dict]) -> str:
     """Exponents and memory of each stage."""
     if "growth" not in records:
         return "Not measured."
-    lines = [_row("stage", "against", "counts", "seconds", "exponent", "fixed + each", "peak memory, MB")]
+    lines = [
+        _row("stage", "against", "counts", "seconds", "exponent", "fixed + each", "peak memory, MB")
+    ]
     lines.append("|---|---|---|---|--:|--:|---|")
     for name, one in records["growth"]["series"].items():
-        line = f"{one['fixed_seconds']:.3g} s + {one['each_seconds']:.3g} s" if "exponent" in one else ""
-        lists = [", ".join(f"{v:g}" for v in one.get(key, [])) for key in ("counts", "seconds", "peak_memory_mb")]
+        line = (
+            f"{one['fixed_seconds']:.3g} s + {one['each_seconds']:.3g} s"
+            if "exponent" in one
+            else ""
+        )
+        lists = [
+            ", ".join(f"{v:g}" for v in one.get(key, []))
+            for key in ("counts", "seconds", "peak_memory_mb")
+        ]
         lines.append(_row(name, one["of"], *lists[:2], one.get("exponent", ""), line, lists[2]))
     return "\n".join(lines)
 
@@ -161,7 +229,9 @@ def precision(records: dict[str, dict]) -> str:
     lines = [_row("seed", "bf16", "32 bits"), "|--:|--:|--:|"]
     both = zip(record["seeds"], facts["miou_d"]["bf16"], facts["miou_d"]["32"], strict=True)
     lines += [_row(seed, f"{ours:.4f}", f"{theirs:.4f}") for seed, ours, theirs in both]
-    difference = f"{facts['difference']:+.4f} (95 % interval {facts['low']:+.4f} to {facts['high']:+.4f})"
+    difference = (
+        f"{facts['difference']:+.4f} (95 % interval {facts['low']:+.4f} to {facts['high']:+.4f})"
+    )
     return "\n".join([*lines, "", f"Difference of the means: {difference}."])
 
 
@@ -181,20 +251,28 @@ def _speed(record: dict) -> str:
     for model, one in record["models"].items():
         latency = one["forward_ms"][str(sizes["batches"][0])]
         epoch, step, latency = (
-            _seconds({"median": value}) for value in (one["epoch_seconds"], one["train_step_ms"] / 1000, latency / 1000)
+            _seconds({"median": value})
+            for value in (one["epoch_seconds"], one["train_step_ms"] / 1000, latency / 1000)
         )
         cells = [epoch, step, f"{one['train_memory_mb']:,} MB", latency]
         cells += [f"{one['tiles_per_second'][str(batch)]:.3g}" for batch in sizes["batches"]]
         cells += [f"{table['epoch_seconds'][model]:.3g} s" for table in tables.values()]
         lines.append(_row(model, *cells))
     blank = [""] * (len(head) - 1 - len(tables))
-    lines.append(_row("rank correlation with our epochs", *blank, *(table["rho"] for table in tables.values())))
+    lines.append(
+        _row(
+            "rank correlation with our epochs", *blank, *(table["rho"] for table in tables.values())
+        )
+    )
     return "\n".join(lines)
 
 
 def machines(records: dict[str, dict]) -> str:
     """Where and with what the rows were measured."""
-    lines = [_row("row", "measured", "machine", "threads", "load before", "notes"), "|---|---|---|--:|--:|---|"]
+    lines = [
+        _row("row", "measured", "machine", "threads", "load before", "notes"),
+        "|---|---|---|--:|--:|---|",
+    ]
     for name, record in records.items():
         if "machine" in record:
             machine = record["machine"]
@@ -236,9 +314,16 @@ def draw(series: dict[str, dict], path: Path) -> None:
     held = {name: one for name, one in grown.items() if "peak_memory_mb" in one}
     figure, (above, below) = plt.subplots(2, 1, figsize=(7, 7), layout="constrained")
     for name, one in grown.items():
-        above.loglog(one["counts"], one["seconds"], marker="o", label=f"{name} ({one['of']}): n^{one['exponent']:g}")
+        above.loglog(
+            one["counts"],
+            one["seconds"],
+            marker="o",
+            label=f"{name} ({one['of']}): n^{one['exponent']:g}",
+        )
         if name in held:
-            below.loglog(one["counts"], one["peak_memory_mb"], marker="o", label=f"{name} ({one['of']})")
+            below.loglog(
+                one["counts"], one["peak_memory_mb"], marker="o", label=f"{name} ({one['of']})"
+            )
     above.set(ylabel="seconds", xlabel="number")
     below.set(ylabel="peak memory, MB", xlabel="number", ylim=(100, 10_000))
     for axes in (above, below):

@@ -1,4 +1,5 @@
-"""Timing several ways to the same result: turn by turn, each in a process of its own, medians and ratios."""
+"""Timing several ways to the same result: turn by turn, each in a process of its own, medians and
+ratios."""
 
 import gc
 import importlib.util
@@ -35,7 +36,8 @@ class Row:
     sides: dict[str, Callable[..., Run]]
     """Name → what prepares a side, given the folder and the sizes; the first is ours.
 
-    What it returns is timed; its result may hold `seconds` of its own, where only a part of it counts.
+    What it returns is timed; its result may hold `seconds` of its own, where only a part of it
+    counts.
     """
     make: Callable[..., None]
     """Writes what the sides read, given the folder and the sizes."""
@@ -50,9 +52,11 @@ class Row:
     """What each side but the last should stay below; the only one too."""
     memory_below_mb: float | None = None
     memory_times: float | None = None
-    """How many times the first side's peak memory the second's may be: the same work on more data."""
+    """How many times the first side's peak memory the second's may be: the same work on more
+    data."""
     memory: bool = True
-    """Whether the memory of a side's process says something: it does not where the work is done by another."""
+    """Whether the memory of a side's process says something: it does not where the work is done by
+    another."""
     gpu: bool = False
     """Whether its times mean something on a GPU only."""
     repeats: int = 5
@@ -110,22 +114,33 @@ def _has_gpu() -> bool:
 
 def _ratios(theirs: list[tuple], ours: list[tuple]) -> list[list[float]]:
     """Turn by turn, what the others took over what we took, wall and CPU."""
-    return [[b / max(a, 1e-9) for a, b in zip(*pair, strict=True)] for pair in zip(ours, theirs, strict=True)]
+    return [
+        [b / max(a, 1e-9) for a, b in zip(*pair, strict=True)]
+        for pair in zip(ours, theirs, strict=True)
+    ]
 
 
 def summary(values: Sequence[float], name: str = "seconds") -> dict:
     """Median and range of some values, and themselves."""
     digits = [float(f"{value:.4g}") for value in values]
-    return {"median": float(f"{np.median(values):.4g}"), "low": min(digits), "high": max(digits), name: digits}
+    return {
+        "median": float(f"{np.median(values):.4g}"),
+        "low": min(digits),
+        "high": max(digits),
+        name: digits,
+    }
 
 
 def circumstances(modules: tuple[str, ...] = ()) -> dict:
     """Where, when and with what something was measured."""
     from satseg.devices import describe_device
 
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    )
     return {
-        "machine": describe_device() | {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1)},
+        "machine": describe_device()
+        | {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1)},
         "versions": {name: version(name) for name in (*SHOWN, *modules) if _installed(name)},
         "commit": commit.stdout.strip() or None,
         "measured": datetime.now(UTC).isoformat(timespec="minutes"),
@@ -140,7 +155,8 @@ def _installed(name: str) -> bool:
 
 
 def once(row: Row, folder: Path, sizes: dict) -> tuple[dict, dict, dict]:
-    """As `alternate`, one turn, all in this process: shows in seconds that the sides run and agree."""
+    """As `alternate`, one turn, all in this process: shows in seconds that the sides run and
+    agree."""
     turns, results, peaks = {}, {}, {}
     for name, side in row.sides.items():
         turn, result, peaks[name] = _timed(side(folder, **sizes), 0)

@@ -1,4 +1,5 @@
-"""Parts of the loader and of a step that satseg does in its own way, beside PyTorch's and torchvision's."""
+"""Parts of the loader and of a step that satseg does in its own way, beside PyTorch's and
+torchvision's."""
 
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,9 @@ def dropout(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
     """Dropout of 16 channels in bf16."""
     keep_memory()
     torch.manual_seed(0)
-    images = torch.ones(tiles, 16, size, size, dtype=torch.bfloat16).to(memory_format=torch.channels_last)
+    images = torch.ones(tiles, 16, size, size, dtype=torch.bfloat16).to(
+        memory_format=torch.channels_last
+    )
     layer = (Dropout if ours else nn.Dropout)(0.1)
     return lambda _: {"share": float((layer(images) == 0).float().mean())}
 
@@ -61,7 +64,11 @@ def lookup(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
     """Class indices to positions among the counted classes."""
     keep_memory()
     masks = torch.randint(
-        0, CLASSES, (tiles, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+        0,
+        CLASSES,
+        (tiles, size, size),
+        dtype=torch.uint8,
+        generator=torch.Generator().manual_seed(0),
     )
     table = torch.full((256,), 255)
     table[:CLASSES] = torch.arange(CLASSES)
@@ -102,6 +109,12 @@ def _row(name: str, what: str, against: str, side: object, check: object) -> Row
 ROWS = [
     _row("hue", "hue shift of 8 tiles of 512²", "torchvision's adjust_hue", hue, same),
     _row("dropout", "dropout of 8 × 16 channels of 512², bf16", "nn.Dropout", dropout, same_share),
-    _row("choice", "likeliest of 6 classes, 8 tiles of 512², bf16", "indexing and argmax", choice, same),
+    _row(
+        "choice",
+        "likeliest of 6 classes, 8 tiles of 512², bf16",
+        "indexing and argmax",
+        choice,
+        same,
+    ),
     _row("lookup", "positions of 8 masks' classes", "indexing", lookup, same),
 ]

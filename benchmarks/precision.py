@@ -1,4 +1,5 @@
-"""Whether bf16 changes findings: the demo's model trained in both precisions from the same seeds."""
+"""Whether bf16 changes findings: the demo's model trained in both precisions from the same
+seeds."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +22,8 @@ METRIC = "miou_d", "all"
 
 
 def measure(folder: Path, quick: bool) -> dict:
-    """mIoU^D of the test tiles in 32 bits and in bf16, and the difference with its 95 % interval."""
+    """mIoU^D of the test tiles in 32 bits and in bf16, and the difference with its 95 %
+    interval."""
     keep_memory()
     project = folder / "project"
     projects.copy(project, small=quick)
@@ -41,7 +43,9 @@ def measure(folder: Path, quick: bool) -> dict:
             result = train(spec, open_tiles(tiles), pd.read_csv(project / split), out, "benchmark")
             assert result["precision"] == precision
             seconds[precision].append(result["wall_seconds"])
-            evaluate.run(slices.evaluate_slice(config, RECIPE), str(tiles), str(project / split), str(out))
+            evaluate.run(
+                slices.evaluate_slice(config, RECIPE), str(tiles), str(project / split), str(out)
+            )
             counts[precision].append(pd.read_csv(out / "counts.csv"))
             shutil.rmtree(out)
     facts = compare(counts["bf16"], counts["32"])
@@ -58,7 +62,8 @@ def measure(folder: Path, quick: bool) -> dict:
 
 
 def compare(ours: list[pd.DataFrame], theirs: list[pd.DataFrame]) -> dict:
-    """mIoU^D of two sets of trainings judged on the same tiles, and of each pair the difference, with an interval."""
+    """mIoU^D of two sets of trainings judged on the same tiles, and of each pair the difference,
+    with an interval."""
     first, second = (resampled(frames)[METRIC] for frames in (ours, theirs))
     low, high = np.percentile(first.draws - second.draws, [2.5, 97.5])
     return {

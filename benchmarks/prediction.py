@@ -21,7 +21,9 @@ from satseg.prediction.scene import predict_scene
 SMALLER = {"side": 300, "tile": 64, "drawn": 128, "model": "unet_tiny"}
 
 
-def make(folder: Path, side: int, tile: int, drawn: int, model: str, sides: tuple[int, ...] = ()) -> None:
+def make(
+    folder: Path, side: int, tile: int, drawn: int, model: str, sides: tuple[int, ...] = ()
+) -> None:
     """Square scenes and the weights of an untrained model."""
     for each in sides or (side,):
         write_scenes(folder / str(each), 1, each, each, drawn)
@@ -51,7 +53,8 @@ def satseg(folder: Path, side: int, **_: object) -> Run:
 
 
 def model_alone(folder: Path, side: int, tile: int, drawn: int, **_: object) -> Run:
-    """The model's forward pass on as many windows as satseg takes, two at a time, and nothing else."""
+    """The model's forward pass on as many windows as satseg takes, two at a time, and nothing
+    else."""
     keep_memory()
     segmenter = load_weights(folder / "weights.pt")
     windows = predict_scene(segmenter, _image(folder, side), folder / "first.tif")
@@ -96,7 +99,10 @@ def torchgeo(folder: Path, side: int, tile: int, **_: object) -> Run:
     def run(_: int) -> dict:
         dataset = RasterDataset(str(_image(folder, side)))
         batches = DataLoader(
-            dataset, 2, sampler=GridGeoSampler(dataset, tile, tile - tile // 4), collate_fn=stack_samples
+            dataset,
+            2,
+            sampler=GridGeoSampler(dataset, tile, tile - tile // 4),
+            collate_fn=stack_samples,
         )
         sums = None
         with rasterio.open(_image(folder, side)) as file:
@@ -119,7 +125,9 @@ def torchgeo(folder: Path, side: int, tile: int, **_: object) -> Run:
 def _corner(place: object, transform: rasterio.Affine) -> tuple[int, int]:
     """Column and row of a window's upper left pixel."""
     west, north = (
-        (float(place[0]), float(place[4])) if isinstance(place, torch.Tensor) else (place[0].start, place[1].stop)
+        (float(place[0]), float(place[4]))
+        if isinstance(place, torch.Tensor)
+        else (place[0].start, place[1].stop)
     )
     column, row = ~transform * (west, north)
     return max(0, round(column)), max(0, round(row))
@@ -142,7 +150,9 @@ def near_maps(results: dict[str, list[dict]]) -> dict:
     for name, (first, *_) in results.items():
         if name != "satseg" and "map" in first:
             assert first["place"] == ours["place"] and first["map"].shape == ours["map"].shape
-            facts[f"share of pixels apart, {name}"] = round(float((first["map"] != ours["map"]).mean()), 4)
+            facts[f"share of pixels apart, {name}"] = round(
+                float((first["map"] != ours["map"]).mean()), 4
+            )
     return facts
 
 
@@ -154,10 +164,13 @@ def own_rate(results: dict[str, list[dict]]) -> dict:
 
 
 def sized(folder: Path, side_of: int, sides: tuple[int, ...], **_: object) -> Run:
-    """A scene of one of the sizes; the map is not read again, which would take memory of its own."""
+    """A scene of one of the sizes; the map is not read again, which would take memory of its
+    own."""
     keep_memory()
     segmenter, side = load_weights(folder / "weights.pt"), sides[side_of]
-    return lambda _: {"windows": predict_scene(segmenter, _image(folder, side), folder / f"satseg{side}.tif")}
+    return lambda _: {
+        "windows": predict_scene(segmenter, _image(folder, side), folder / f"satseg{side}.tif")
+    }
 
 
 OPTIONS = {"make": make, "threads": 2, "warmups": 0, "repeats": 3}

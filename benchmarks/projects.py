@@ -28,7 +28,8 @@ SCENES = {"kind": "demo", "scenes": 6, "size": 128, "seed": 0}
 
 
 def copy(folder: Path, small: bool = False, epochs: int | None = None) -> None:
-    """Copy the workflow, its code and its configuration; `small` keeps of the latter a demo of seconds.
+    """Copy the workflow, its code and its configuration; `small` keeps of the latter a demo of
+    seconds.
 
     Args:
         folder: does not exist yet.
@@ -36,7 +37,9 @@ def copy(folder: Path, small: bool = False, epochs: int | None = None) -> None:
         epochs: of the demo's recipe, where not as configured.
     """
     for name in ("workflow", "src", "config"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     for name in ("Snakefile", "environment.yml", "requirements.lock"):
         shutil.copy(ROOT / name, folder)
     (folder / "profiles").symlink_to((ROOT / "profiles").readlink())
@@ -51,7 +54,9 @@ def copy(folder: Path, small: bool = False, epochs: int | None = None) -> None:
     if small:
         for kind, name in (("datasets", "demo"), ("recipes", "demo")):
             path = folder / "config" / f"{kind}.yaml"
-            path.write_text(yaml.safe_dump({kind: {name: yaml.safe_load(path.read_text())[kind][name]}}))
+            path.write_text(
+                yaml.safe_dump({kind: {name: yaml.safe_load(path.read_text())[kind][name]}})
+            )
 
 
 def _edit(path: Path, kind: str, name: str, **changes: object) -> None:
@@ -88,12 +93,18 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 
 def script(folder: Path, *targets: str) -> Path:
-    """Write what Snakemake would run for the targets as a shell script, one command after the other."""
+    """Write what Snakemake would run for the targets as a shell script, one command after the
+    other."""
     said = snakemake(folder, "--dry-run", "--printshellcmds", *targets)
     found = re.findall(r"^Shell command: *\n(.+?)\n\s*\n", said, re.MULTILINE | re.DOTALL)
     commands = [f"({command})" for command in found]  # some `exec`
     threads = "export OMP_NUM_THREADS=$(nproc)"
-    lines = ["set -e", threads, *(f"mkdir -p {Path(log).parent}" for log in re.findall(r"&>(\S+)", said)), *commands]
+    lines = [
+        "set -e",
+        threads,
+        *(f"mkdir -p {Path(log).parent}" for log in re.findall(r"&>(\S+)", said)),
+        *commands,
+    ]
     path = folder / "stages.sh"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

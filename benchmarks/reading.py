@@ -17,7 +17,10 @@ from satseg.data.store import open_tiles
 from satseg.devices import keep_memory
 
 PAPER = Augmentation(hue=0.1, brightness=0.1, contrast=0.1, hflip=True, vflip=True)
-FULL, QUICK = {"tiles": 192, "size": 512, "batch": 8, "drawn": 1024}, {"tiles": 8, "size": 64, "drawn": 128}
+FULL, QUICK = (
+    {"tiles": 192, "size": 512, "batch": 8, "drawn": 1024},
+    {"tiles": 8, "size": 64, "drawn": 128},
+)
 
 
 def make(folder: Path, tiles: int, size: int, batch: int, drawn: int) -> None:
@@ -28,7 +31,8 @@ def make(folder: Path, tiles: int, size: int, batch: int, drawn: int) -> None:
 
 
 class Pictures(Dataset):
-    """The paper's dataset: PNG files by Pillow, `ToTensor`, then each change with its own probability."""
+    """The paper's dataset: PNG files by Pillow, `ToTensor`, then each change with its own
+    probability."""
 
     def __init__(self, folder: Path, tiles: range | np.ndarray, settings: Augmentation | None):
         self.folder, self.tiles, self.settings, self.epoch = folder / "png", tiles, settings, 0
@@ -59,7 +63,11 @@ class Pictures(Dataset):
 
 def _seen(count: int, images: torch.Tensor, masks: torch.Tensor) -> dict:
     """What a side has read: how many tiles, and a sample of the last batch."""
-    return {"tiles": count, "images": images[:, :, ::16, ::16].numpy().copy(), "masks": masks[:, ::16, ::16].numpy()}
+    return {
+        "tiles": count,
+        "images": images[:, :, ::16, ::16].numpy().copy(),
+        "masks": masks[:, ::16, ::16].numpy(),
+    }
 
 
 def satseg_augmented(folder: Path, batch: int, **_: object) -> Run:
@@ -107,7 +115,8 @@ def torchgeo_augmented(folder: Path, batch: int, **_: object) -> Run:
     )
 
     def run(_: int) -> dict:
-        # It keeps the last 128 tiles; of a real set's thousands, in random order, next to none is met again.
+        # It keeps the last 128 tiles; of a real set's thousands, in random order, next to none is
+        # met again.
         LandCoverAI._load_image.cache_clear()
         LandCoverAI._load_target.cache_clear()
         count = 0
@@ -161,7 +170,11 @@ def same_changes(results: dict[str, list[dict]]) -> dict:
 
 def as_many(results: dict[str, list[dict]]) -> dict:
     """Both read all tiles; what they change is drawn apart."""
-    shapes = {(run["tiles"], run["images"].shape, run["masks"].shape) for runs in results.values() for run in runs}
+    shapes = {
+        (run["tiles"], run["images"].shape, run["masks"].shape)
+        for runs in results.values()
+        for run in runs
+    }
     assert len(shapes) == 1
     return {"tiles": shapes.pop()[0]}
 
@@ -169,7 +182,9 @@ def as_many(results: dict[str, list[dict]]) -> dict:
 def same_pixels(results: dict[str, list[dict]]) -> dict:
     """Both read the same pixels."""
     first, other = results["satseg"][0], results["pillow"][0]
-    equal = first["total"] == other["total"] and all((first[k] == other[k]).all() for k in ("last", "mask"))
+    equal = first["total"] == other["total"] and all(
+        (first[k] == other[k]).all() for k in ("last", "mask")
+    )
     assert equal
     return {"equal_pixels": bool(equal)}
 

@@ -1,4 +1,5 @@
-"""The papers' speeds on the device at hand: each model's epoch, step, latency, throughput and memory."""
+"""The papers' speeds on the device at hand: each model's epoch, step, latency, throughput and
+memory."""
 
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -28,7 +29,8 @@ CELL = {"dataset": "landcoverai", "recipe": "faster_unet"}
 CLASSES = 5
 FULL = {"size": 512, "drawn": 1024}
 QUICK = {"tiles": 8, "size": 64, "drawn": 128, "batch": 4, "batches": (1, 2)}
-# As the papers trained, on a GPU of 24 GB or more; a CPU would take hours and more memory than it has.
+# As the papers trained, on a GPU of 24 GB or more; a CPU would take hours and more memory than it
+# has.
 BY_DEVICE = {
     "cuda": {"tiles": 1024, "batch": 8, "batches": (1, 8, 32)},
     "cpu": {"tiles": 8, "batch": 2, "batches": (1, 2)},
@@ -56,14 +58,19 @@ def measure(folder: Path, quick: bool) -> dict:
 
 
 def published(epochs: dict[str, float]) -> dict[str, dict]:
-    """The paper's epoch times of the same models, table by table, and their rank correlation with ours."""
+    """The paper's epoch times of the same models, table by table, and their rank correlation with
+    ours."""
     found = {}
     for table in load().papers[STUDY.paper].tables:
         if table.column("epoch_seconds"):
             theirs = printed_seconds(table, epochs)
             both = [model for model in epochs if model in theirs]
             rho = spearman([epochs[m] for m in both], [theirs[m] for m in both])
-            found[table.title] = {"device": table.device, "epoch_seconds": theirs, "rho": round(rho, 2)}
+            found[table.title] = {
+                "device": table.device,
+                "epoch_seconds": theirs,
+                "rho": round(rho, 2),
+            }
     return found
 
 
@@ -71,8 +78,9 @@ def speeds(folder: Path, model: str, sizes: dict) -> dict:
     """One model's, in the precision that satseg trains in here.
 
     Returns:
-        epoch_seconds of training and validation; train_step_ms, forward, loss, backward and Adam of a batch, and
-        train_memory_mb, the most memory held until then; forward_ms and tiles_per_second by batch size.
+        epoch_seconds of training and validation; train_step_ms, forward, loss, backward and Adam of
+        a batch, and train_memory_mb, the most memory held until then; forward_ms and
+        tiles_per_second by batch size.
     """
     devices.keep_memory()
     store, split = open_tiles(folder / "tiles"), pd.read_csv(folder / "split.csv")
@@ -83,7 +91,10 @@ def speeds(folder: Path, model: str, sizes: dict) -> dict:
     at, precision = devices.device(), devices.resolve_precision("auto")
     torch.manual_seed(0)
     network = build_model(settings.model, CLASSES, 3).to(at, memory_format=torch.channels_last)
-    optimizer, loss_of = torch.optim.Adam(network.parameters()), build_loss(settings.training.loss, None)
+    optimizer, loss_of = (
+        torch.optim.Adam(network.parameters()),
+        build_loss(settings.training.loss, None),
+    )
     masks = torch.from_numpy(store.masks[: sizes["batch"]].copy()).long().to(at)
     images = _images(store.images, sizes["batch"], at)
 
@@ -95,7 +106,9 @@ def speeds(folder: Path, model: str, sizes: dict) -> dict:
         optimizer.step()
 
     found = {"epoch_seconds": float(epochs.min()), "train_step_ms": _median(step)}
-    found["train_memory_mb"] = round(devices.peak_memory_mb() if at.type == "cuda" else pairs.peak_memory_mb())
+    found["train_memory_mb"] = round(
+        devices.peak_memory_mb() if at.type == "cuda" else pairs.peak_memory_mb()
+    )
     network.eval()
     found |= {"forward_ms": {}, "tiles_per_second": {}}
     for batch in sizes["batches"]:

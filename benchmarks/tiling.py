@@ -29,14 +29,21 @@ def satseg(folder: Path, size: int, **_: object) -> Run:
         whole = table[table["whole"] == 1]
         pixels = whole.filter(like="pixels_").to_numpy()
         values = pixels @ np.arange(pixels.shape[1])
-        sums = dict(zip(zip(whole["scene"], whole["row"], whole["col"], strict=True), values.tolist(), strict=True))
+        sums = dict(
+            zip(
+                zip(whole["scene"], whole["row"], whole["col"], strict=True),
+                values.tolist(),
+                strict=True,
+            )
+        )
         return {"seconds": seconds, "tiles": len(table), "sums": sums}
 
     return run
 
 
 def opencv(folder: Path, size: int, **_: object) -> Run:
-    """The loop that LandCover.ai comes with: read, slice, write JPEG and PNG, masks as three equal channels."""
+    """The loop that LandCover.ai comes with: read, slice, write JPEG and PNG, masks as three equal
+    channels."""
     import cv2
 
     return _loop(folder, size, cv2.IMREAD_COLOR)
@@ -72,7 +79,9 @@ def _loop(folder: Path, size: int, masks_as: int) -> Run:
                     cv2.imwrite(str(out / f"{name}_m.png"), part)
                     parts[path.stem, y // size, x // size] = part
         seconds = time.perf_counter() - began
-        sums = {place: int(part.reshape(size, size, -1)[..., 0].sum()) for place, part in parts.items()}
+        sums = {
+            place: int(part.reshape(size, size, -1)[..., 0].sum()) for place, part in parts.items()
+        }
         return {"seconds": seconds, "tiles": len(sums), "sums": sums}
 
     return run

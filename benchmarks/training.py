@@ -33,7 +33,9 @@ def make(folder: Path, tiles: int, size: int, drawn: int, classes: int, **_: obj
     write_pngs(folder, write_store(folder, tiles, size, classes, drawn))
 
 
-def spec(cell: dict, seed: int, epochs: int, classes: int, batch: int | None = None) -> slices.TrainSlice:
+def spec(
+    cell: dict, seed: int, epochs: int, classes: int, batch: int | None = None
+) -> slices.TrainSlice:
     """The slice of a configured cell, on the made tiles, for so many epochs."""
     found = slices.train_slice(load(), cell["dataset"], cell["model"], cell["recipe"], seed)
     changes = {"epochs": epochs, "early_stopping": None} | ({"batch_size": batch} if batch else {})
@@ -46,29 +48,45 @@ def spec(cell: dict, seed: int, epochs: int, classes: int, batch: int | None = N
     )
 
 
-def satseg(folder: Path, cell: dict, epochs: int, classes: int, batch: int | None, **_: object) -> Run:
+def satseg(
+    folder: Path, cell: dict, epochs: int, classes: int, batch: int | None, **_: object
+) -> Run:
     """`satseg.training.train`, at the precision it picks here; its epochs as it times them."""
     keep_memory()
     store, split = open_tiles(folder / "tiles"), pd.read_csv(folder / "split.csv")
 
     def run(turn: int) -> dict:
         shutil.rmtree(folder / "run", ignore_errors=True)
-        result = train(spec(cell, max(turn, 0), epochs, classes, batch), store, split, folder / "run", "benchmark")
+        result = train(
+            spec(cell, max(turn, 0), epochs, classes, batch),
+            store,
+            split,
+            folder / "run",
+            "benchmark",
+        )
         history = pd.read_csv(folder / "run" / "history.csv")
         losses = history[["train_loss", "val_loss"]].to_dict("list")
-        return {"precision": result["precision"], "seconds": history["epoch_seconds"].median()} | losses
+        return {
+            "precision": result["precision"],
+            "seconds": history["epoch_seconds"].median(),
+        } | losses
 
     return run
 
 
-def plain(folder: Path, cell: dict, epochs: int, classes: int, batch: int | None, **_: object) -> Run:
+def plain(
+    folder: Path, cell: dict, epochs: int, classes: int, batch: int | None, **_: object
+) -> Run:
     """The reports' loop: PNG by Pillow, metrics of every batch on the host, a checkpoint an epoch.
 
     In fp32; on a GPU with fp16 autocast.
     """
     at, half = device(), device().type == "cuda"
     split = pd.read_csv(folder / "split.csv")
-    tiles = {subset: split.loc[split["subset"] == subset, "tile"].to_numpy() for subset in ("train", "val")}
+    tiles = {
+        subset: split.loc[split["subset"] == subset, "tile"].to_numpy()
+        for subset in ("train", "val")
+    }
 
     def run(turn: int) -> dict:
         settings = spec(cell, max(turn, 0), epochs, classes, batch)
@@ -80,7 +98,9 @@ def plain(folder: Path, cell: dict, epochs: int, classes: int, batch: int | None
         sets["train"].settings = training.augmentation
         loss_of = build_loss(training.loss, None)
         optimizer = torch.optim.Adam(
-            model.parameters(), lr=training.optimizer.lr, weight_decay=training.optimizer.weight_decay
+            model.parameters(),
+            lr=training.optimizer.lr,
+            weight_decay=training.optimizer.weight_decay,
         )
         losses, seconds = {"train_loss": [], "val_loss": []}, []
         for epoch in range(epochs):
@@ -89,7 +109,9 @@ def plain(folder: Path, cell: dict, epochs: int, classes: int, batch: int | None
             for subset in ("train", "val"):
                 model.train(subset == "train")
                 total, rows = 0.0, []
-                for images, masks in DataLoader(sets[subset], training.batch_size, shuffle=subset == "train"):
+                for images, masks in DataLoader(
+                    sets[subset], training.batch_size, shuffle=subset == "train"
+                ):
                     images, masks = images.to(at), masks.to(at)
                     with torch.set_grad_enabled(subset == "train"):
                         with autocast(at, "fp16" if half else "32"):
@@ -101,7 +123,9 @@ def plain(folder: Path, cell: dict, epochs: int, classes: int, batch: int | None
                         scaler.step(optimizer)
                         scaler.update()
                     total += loss.item() * len(images)
-                    rows.append(_batch_metrics(logits.argmax(1).cpu().numpy(), masks.cpu().numpy(), classes))
+                    rows.append(
+                        _batch_metrics(logits.argmax(1).cpu().numpy(), masks.cpu().numpy(), classes)
+                    )
                 losses[f"{subset}_loss"].append(total / len(sets[subset]))
                 np.mean(rows, axis=0)
             seconds.append(time.perf_counter() - began)
@@ -111,12 +135,18 @@ def plain(folder: Path, cell: dict, epochs: int, classes: int, batch: int | None
     return run
 
 
-def compute_alone(folder: Path, cell: dict, epochs: int, classes: int, batch: int | None, **_: object) -> Run:
-    """An epoch's passes and steps, as satseg computes them, on one batch that is on the device already."""
+def compute_alone(
+    folder: Path, cell: dict, epochs: int, classes: int, batch: int | None, **_: object
+) -> Run:
+    """An epoch's passes and steps, as satseg computes them, on one batch that is on the device
+    already."""
     keep_memory()
     at, settings = device(), spec(cell, 0, epochs, classes, batch)
     training = settings.training
-    store, subsets = open_tiles(folder / "tiles"), pd.read_csv(folder / "split.csv")["subset"].value_counts()
+    store, subsets = (
+        open_tiles(folder / "tiles"),
+        pd.read_csv(folder / "split.csv")["subset"].value_counts(),
+    )
     images = torch.from_numpy(store.images[: training.batch_size].copy()).permute(0, 3, 1, 2).to(at)
     images = normalise(to_unit(images), training.scaling)
     masks = torch.from_numpy(store.masks[: training.batch_size].copy()).long().to(at)
@@ -152,7 +182,8 @@ def with_plain_dropout(model: nn.Module) -> nn.Module:
 
 
 def _batch_metrics(prediction: np.ndarray, target: np.ndarray, classes: int) -> list[float]:
-    """Jaccard index, Dice coefficient, precision and recall (means over classes) and pixel accuracy of a batch."""
+    """Jaccard index, Dice coefficient, precision and recall (means over classes) and pixel accuracy
+    of a batch."""
     scores = []
     for index in range(classes):
         said, is_so = prediction == index, target == index
@@ -167,7 +198,9 @@ def same_curve(results: dict[str, list[dict]]) -> dict:
     """The loss curves of the same seeds, their difference and how far seeds lie apart."""
     facts = {"precision": results["satseg"][0]["precision"]}
     for name in ("train_loss", "val_loss"):
-        ours, theirs = (np.array([run[name] for run in results[side]]) for side in ("satseg", "plain"))
+        ours, theirs = (
+            np.array([run[name] for run in results[side]]) for side in ("satseg", "plain")
+        )
         assert np.isfinite(ours).all() and np.isfinite(theirs).all()
         difference = ours - theirs
         facts[name] = {
@@ -177,7 +210,9 @@ def same_curve(results: dict[str, list[dict]]) -> dict:
         }
         if len(ours) > 1:
             spread = np.concatenate([ours - ours.mean(0), theirs - theirs.mean(0)])
-            facts[name]["deviation_between_seeds"] = np.sqrt((spread**2).sum(0) / (len(spread) - 2)).round(4).tolist()
+            facts[name]["deviation_between_seeds"] = (
+                np.sqrt((spread**2).sum(0) / (len(spread) - 2)).round(4).tolist()
+            )
     return facts
 
 

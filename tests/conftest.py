@@ -26,10 +26,13 @@ warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
 class ByFile(LoadFileScheduling):
-    """Where tests run side by side, a file's stay together, and all of the faults: their table is one."""
+    """Where tests run side by side, a file's stay together, and all of the faults: their table is
+    one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/faults" if nodeid.startswith("tests/faults/") else super()._split_scope(nodeid)
+        return (
+            "tests/faults" if nodeid.startswith("tests/faults/") else super()._split_scope(nodeid)
+        )
 
 
 def pytest_xdist_make_scheduler(config, log):
@@ -56,7 +59,13 @@ def write_raster(path: Path, bands: np.ndarray, **options) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     driver = {".png": "PNG", ".tif": "GTiff", ".jpg": "JPEG"}[path.suffix]
     count, height, width = bands.shape
-    profile = {"driver": driver, "count": count, "height": height, "width": width, "dtype": bands.dtype}
+    profile = {
+        "driver": driver,
+        "count": count,
+        "height": height,
+        "width": width,
+        "dtype": bands.dtype,
+    }
     with rasterio.open(path, "w", **profile, **options) as file:
         file.write(bands)
 
@@ -97,7 +106,7 @@ def tile_slice() -> TileSlice:
     )
 
 
-# --- what lies on the web --------------------------------------------------------------------------------
+# --- what lies on the web -------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -126,7 +135,8 @@ def archive(server, tmp_path):
 
 @pytest.fixture
 def kaggle(server, monkeypatch, tmp_path):
-    """Kaggle's own client, by way of a proxy setting, asks the server, which gives it `server.kaggle`."""
+    """Kaggle's own client, by way of a proxy setting, asks the server, which gives it
+    `server.kaggle`."""
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")
     monkeypatch.setenv("KAGGLE_KEY", "0123456789abcdef")

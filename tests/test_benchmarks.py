@@ -1,4 +1,5 @@
-"""The benchmarks: that every comparison runs, that both sides do the same work, and what is made of the numbers."""
+"""The benchmarks: that every comparison runs, that both sides do the same work, and what is made of
+the numbers."""
 
 import json
 import re
@@ -14,7 +15,8 @@ from benchmarks.imagery import write_store
 
 from benchmark_sides import broken, nothing, side
 
-# Whole runs of Snakemake, which the tests of the workflow have too, and one that takes a C++ compiler.
+# Whole runs of Snakemake, which the tests of the workflow have too, and one that takes a C++
+# compiler.
 LONG = {"orchestration_demo", "orchestration_short", "orchestration_nothing", "compiled"}
 # The rows for a GPU differ in the model only.
 LONG |= {name for name in ROWS if name.startswith("epoch_gpu_")} - {"epoch_gpu_unet_skinny"}
@@ -54,7 +56,16 @@ def test_sides_take_turns_in_processes_of_their_own(tmp_path):
     sides = {name: partial(side, name=name) for name in "ab"}
     row = pairs.Row("r", "w", "a", sides, nothing, {"log": "log"}, {}, repeats=3, warmups=1)
     record = pairs.measure(row, tmp_path, quick=False)
-    assert (tmp_path / "log").read_text().split() == ["a-1", "b-1", "a0", "b0", "a1", "b1", "a2", "b2"]
+    assert (tmp_path / "log").read_text().split() == [
+        "a-1",
+        "b-1",
+        "a0",
+        "b0",
+        "a1",
+        "b1",
+        "a2",
+        "b2",
+    ]
     assert record["sides"]["a"]["seconds"] == [2, 3, 4] and record["sides"]["b"]["median"] == 4
     # Ratios are taken turn by turn: 3/2, 4/3, 5/4.
     ratio = record["ratios"]["b"]
@@ -77,7 +88,9 @@ def test_growth_is_fitted(tmp_path):
     chosen = [one for one in growth.SERIES if one["of"] in ("scenes", "tiles")]
     record = growth.measure(tmp_path, True, chosen)
     assert list(record["series"]) == [one["name"] for one in chosen]
-    assert all(len(one["seconds"]) == 2 and min(one["seconds"]) > 0 for one in record["series"].values())
+    assert all(
+        len(one["seconds"]) == 2 and min(one["seconds"]) > 0 for one in record["series"].values()
+    )
 
 
 def test_time_is_broken_down(tmp_path):
@@ -85,12 +98,16 @@ def test_time_is_broken_down(tmp_path):
     for sides in record["cases"].values():
         assert list(sides) == ["plain", "satseg"]
         for spent in sides.values():
-            assert sum(spent["operations"].values()) + spent["elsewhere"] == pytest.approx(spent["seconds"], rel=0.01)
+            assert sum(spent["operations"].values()) + spent["elsewhere"] == pytest.approx(
+                spent["seconds"], rel=0.01
+            )
     step, reading = record["cases"].values()
     for spent in step.values():
         assert "convolution_backward" in spent["operations"]
         assert spent["operations"]["convolution_backward"] > 0
-    assert not any("convolution" in name for spent in reading.values() for name in spent["operations"])
+    assert not any(
+        "convolution" in name for spent in reading.values() for name in spent["operations"]
+    )
     lines = page.breakdown({"breakdown": record}).splitlines()
     assert lines[0].endswith("| plain | satseg |") and lines[1] == "|---|--:|--:|"
     assert sum(line.startswith("| **together** |") for line in lines) == 2
@@ -107,20 +124,29 @@ def test_speeds_of_a_model(tmp_path):
     sizes = speed.QUICK
     write_store(tmp_path, sizes["tiles"], sizes["size"], speed.CLASSES, sizes["drawn"])
     found = speed.speeds(tmp_path, "unet_tiny", sizes)
-    assert found["epoch_seconds"] > 0 and found["train_step_ms"] > 0 and found["train_memory_mb"] > 0
+    assert (
+        found["epoch_seconds"] > 0 and found["train_step_ms"] > 0 and found["train_memory_mb"] > 0
+    )
     for batch in sizes["batches"]:
         spent = found["forward_ms"][str(batch)]
-        assert found["tiles_per_second"][str(batch)] == pytest.approx(batch / (spent / 1000), rel=0.01)
+        assert found["tiles_per_second"][str(batch)] == pytest.approx(
+            batch / (spent / 1000), rel=0.01
+        )
 
 
 def test_speeds_beside_the_published_ones():
     """The printed times of a table rank as themselves, and backwards when they are turned round."""
     models = dict.fromkeys(speed.STUDY.models, 1.0)
     third, fourth = speed.published(models).values()
-    assert third["epoch_seconds"]["unet_base"] == 60.7846 and fourth["epoch_seconds"]["unet_base"] == 730.9526
+    assert (
+        third["epoch_seconds"]["unet_base"] == 60.7846
+        and fourth["epoch_seconds"]["unet_base"] == 730.9526
+    )
     assert third["epoch_seconds"].keys() == models.keys()
     same, _ = speed.published(third["epoch_seconds"]).values()
-    turned, _ = speed.published({model: -value for model, value in third["epoch_seconds"].items()}).values()
+    turned, _ = speed.published(
+        {model: -value for model, value in third["epoch_seconds"].items()}
+    ).values()
     assert same["rho"] == 1 and turned["rho"] == -1
 
 
@@ -128,7 +154,11 @@ def test_speeds_on_the_page():
     one = {"epoch_seconds": 12.34, "train_step_ms": 1234.5, "train_memory_mb": 5678}
     one |= {"forward_ms": {"1": 50.0, "2": 80.0}, "tiles_per_second": {"1": 20.0, "2": 25.0}}
     tables = {"Table 9": {"device": "an abacus", "epoch_seconds": {"unet": 61.2}, "rho": 0.5}}
-    record = {"sizes": {"tiles": 24, "batch": 8, "batches": [1, 2]}, "precision": "bf16", "models": {"unet": one}}
+    record = {
+        "sizes": {"tiles": 24, "batch": 8, "batches": [1, 2]},
+        "precision": "bf16",
+        "models": {"unet": one},
+    }
     record |= {"machine": {"name": "a GPU"}, "published": tables}
     lines = page.speed({"speed/a-gpu": record, "other": {}}).splitlines()
     assert lines[0].startswith("| a GPU, bf16 | epoch of 24 tiles | step of 8 |")
@@ -173,7 +203,11 @@ def test_tables_of_the_page():
     def record(name: str, **more: object) -> dict:
         timed = {"median": 0.5, "low": 0.4, "high": 0.6, "seconds": [0.5], "peak_memory_mb": 1200}
         bounds = {"at_least": 2.0, "below_seconds": None, "memory_below_mb": None}
-        return {"row": name, "what": f"the {name}", "against": "a loop", "sides": {"us": timed}} | bounds | more
+        return (
+            {"row": name, "what": f"the {name}", "against": "a loop", "sides": {"us": timed}}
+            | bounds
+            | more
+        )
 
     both = record("pair")["sides"] | {"them": {"median": 0.05}}
     ratios = {"them": {"median": 0.1, "low": 0.09, "high": 0.11, "cpu": {"median": 0.2}}}
@@ -181,13 +215,26 @@ def test_tables_of_the_page():
         "pair": record("pair", sides=both, ratios=ratios, memory_below_mb=600),
         "start": record("start", at_least=None, below_seconds=1),
         "large": record(
-            "large", sides={"small": {"peak_memory_mb": 1000}, "large": {"peak_memory_mb": 1100}}, memory_times=1.2
+            "large",
+            sides={"small": {"peak_memory_mb": 1000}, "large": {"peak_memory_mb": 1100}},
+            memory_times=1.2,
         ),
-        "peer": {"row": "peer", "what": "the peer", "against": "it", "not_run": "it is not installed"},
+        "peer": {
+            "row": "peer",
+            "what": "the peer",
+            "against": "it",
+            "not_run": "it is not installed",
+        },
     }
     lines = page.comparisons(records).splitlines()[2:]
     memory = "1,200 MB (wanted: under 600 MB)"
-    assert lines[0] == f"| the pair | a loop | 0.5 s | 50 ms | **0.10×** (0.09–0.11) | 0.20× | ≥ 2× | {memory} |"
+    assert (
+        lines[0]
+        == f"| the pair | a loop | 0.5 s | 50 ms | **0.10×** (0.09–0.11) | 0.20× | ≥ 2× | {memory} |"
+    )
     assert lines[1] == "| the start | us | 0.5 s |  |  |  | under 1 s |  |"
-    assert lines[2] == "| the large | a loop | 1,000 MB | 1,100 MB | **1.10×** the memory |  | ≤ 1.2× |  |"
+    assert (
+        lines[2]
+        == "| the large | a loop | 1,000 MB | 1,100 MB | **1.10×** the memory |  | ≤ 1.2× |  |"
+    )
     assert "not run: it is not installed" in lines[3]

@@ -1,4 +1,5 @@
-"""Two processes on the CPU that train one model: the numbers of one, none twice, and nothing lost when stopped."""
+"""Two processes on the CPU that train one model: the numbers of one, none twice, and nothing lost
+when stopped."""
 
 import json
 import os
@@ -32,13 +33,22 @@ LOSSES = [
     {"name": "jdt"},
     {"name": "jdt", "miou_d": 0, "miou_i": 1},
     {"name": "jdt", "miou_d": 0, "miou_c": 1},
-    {"name": "jdt", "miou_d": 0.5, "miou_i": 0.25, "miou_c": 0.25, "alpha": 0.3, "beta": 0.7, "gamma": 0.75},
+    {
+        "name": "jdt",
+        "miou_d": 0.5,
+        "miou_i": 0.25,
+        "miou_c": 0.25,
+        "alpha": 0.3,
+        "beta": 0.7,
+        "gamma": 0.75,
+    },
 ]
 WEIGHTS = [None, torch.tensor([0.5, 1.0, 1.5])]
 
 
 def batch(case):
-    """Images float64 [5, 2, 6, 6] and labels; what the second process has: little, nothing labelled, or all."""
+    """Images float64 [5, 2, 6, 6] and labels; what the second process has: little, nothing
+    labelled, or all."""
     random = torch.Generator().manual_seed(3)
     images = torch.randn(5, 2, 6, 6, generator=random, dtype=torch.float64)
     target = torch.randint(0, 3, (5, 6, 6), generator=random)
@@ -66,13 +76,21 @@ def loss_and_gradients(wrap, share) -> list[torch.Tensor]:
                 chosen = share(cut)
                 value = loss(model(images[chosen]), target[chosen])
                 value.backward()
-                results.append(torch.cat([value.detach()[None], *(p.grad.flatten() for p in model.parameters())]))
+                results.append(
+                    torch.cat(
+                        [value.detach()[None], *(p.grad.flatten() for p in model.parameters())]
+                    )
+                )
     return results
 
 
 def one_of_two(rank, folder):
     dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(seconds=60)
+        "gloo",
+        init_method=f"file://{folder}/meet",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=60),
     )
     share = (lambda cut: slice(cut)) if rank == 0 else (lambda cut: slice(cut, None))
     torch.save(loss_and_gradients(DistributedDataParallel, share), folder / f"{rank}.pt")
@@ -89,7 +107,7 @@ def test_every_loss_and_its_gradients_are_those_of_the_whole_batch(tmp_path):
             torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-14)
 
 
-# --- a whole training ------------------------------------------------------------------------------------
+# --- a whole training -----------------------------------------------------------------------------
 
 UNET = {
     "family": "unet",
@@ -138,11 +156,23 @@ def data(scene_folder, tile_slice, tmp_path_factory):
 
 
 def start(spec, data, out, *options) -> subprocess.Popen:
-    flags = [str(part) for name, path in (data | {"out": out}).items() for part in (f"--{name}", path)]
-    command = [sys.executable, "-m", "satseg.stages.train", "--slice", spec.model_dump_json(), *flags, *options]
+    flags = [
+        str(part) for name, path in (data | {"out": out}).items() for part in (f"--{name}", path)
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "satseg.stages.train",
+        "--slice",
+        spec.model_dump_json(),
+        *flags,
+        *options,
+    ]
     out.mkdir(exist_ok=True)
     with (out / "log").open("a") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""})
+        return subprocess.Popen(
+            command, stdout=log, stderr=log, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+        )
 
 
 def finish(spec, data, out, *options):
@@ -170,15 +200,21 @@ def history(out):
 
 def test_two_processes_give_the_numbers_of_one(alone, together):
     one, two = history(alone), history(together)
-    assert one["train_loss"].iloc[-1] < one["train_loss"].iloc[0] and one["train_loss"].nunique() == 4
+    assert (
+        one["train_loss"].iloc[-1] < one["train_loss"].iloc[0] and one["train_loss"].nunique() == 4
+    )
     pd.testing.assert_frame_equal(one, two, check_exact=False, rtol=TOLERANCE, atol=0)
     for name in ("best.pt", "final.pt"):
-        torch.testing.assert_close(weights(together, name), weights(alone, name), rtol=TOLERANCE, atol=1e-6)
+        torch.testing.assert_close(
+            weights(together, name), weights(alone, name), rtol=TOLERANCE, atol=1e-6
+        )
     runs = [json.loads((out / "run.json").read_text()) for out in (alone, together)]
     assert [run["slice"]["training"]["devices"] for run in runs] == [1, 2]
     for key in ("tiles", "epochs", "best_epoch", "parameters"):
         assert runs[0][key] == runs[1][key]
-    assert sorted(path.name for path in together.iterdir()) == sorted(path.name for path in alone.iterdir())
+    assert sorted(path.name for path in together.iterdir()) == sorted(
+        path.name for path in alone.iterdir()
+    )
 
 
 def test_one_process_speaks_for_all(alone, together):
@@ -207,13 +243,17 @@ def test_no_tile_is_drawn_twice_and_none_left_out(data, size, world):
             assert len(numbers) or (masks == 255).all()
 
 
-# --- stopped ---------------------------------------------------------------------------------------------
+# --- stopped --------------------------------------------------------------------------------------
 
 EVERY_STEP = ("--checkpoint-minutes", "0")
 
 
 def followers(process):
-    return [child for child in psutil.Process(process.pid).children() if "satseg.stages.train" in child.cmdline()]
+    return [
+        child
+        for child in psutil.Process(process.pid).children()
+        if "satseg.stages.train" in child.cmdline()
+    ]
 
 
 def begun(process, out):
@@ -227,8 +267,14 @@ def begun(process, out):
 
 @pytest.fixture(scope="module")
 def slow(data, tmp_path_factory):
-    """Long enough to be met at work: its recipe, with dropout and batch normalisation, and what it comes to."""
-    spec = cell(2, UNET | {"batch_norm": True, "dropout": 0.2}, epochs=12, optimizer={"name": "adamw", "lr": 0.01})
+    """Long enough to be met at work: its recipe, with dropout and batch normalisation, and what it
+    comes to."""
+    spec = cell(
+        2,
+        UNET | {"batch_norm": True, "dropout": 0.2},
+        epochs=12,
+        optimizer={"name": "adamw", "lr": 0.01},
+    )
     return spec, finish(spec, data, tmp_path_factory.mktemp("slow"))
 
 
@@ -260,7 +306,9 @@ def test_stopped_together_and_gone_on_with_bit_for_bit(data, slow, tmp_path, who
     pd.testing.assert_frame_equal(history(out), history(whole), check_exact=True)
     for name in ("best.pt", "final.pt"):
         ours, expected = weights(out, name), weights(whole, name)
-        assert ours.keys() == expected.keys() and all(torch.equal(ours[key], expected[key]) for key in expected)
+        assert ours.keys() == expected.keys() and all(
+            torch.equal(ours[key], expected[key]) for key in expected
+        )
     assert not (out / "checkpoints").exists()
 
 
@@ -272,12 +320,13 @@ def test_an_error_of_all_is_told_once(data, tmp_path):
     assert not any("Traceback" in line for line in lines)
 
 
-# --- asked for -------------------------------------------------------------------------------------------
+# --- asked for ------------------------------------------------------------------------------------
 
 
 def test_a_batch_must_be_shared_evenly():
     with pytest.raises(
-        ValueError, match="batch_size: 4 tiles cannot be shared evenly by devices: 3; use a multiple of 3"
+        ValueError,
+        match="batch_size: 4 tiles cannot be shared evenly by devices: 3; use a multiple of 3",
     ):
         Training(**RECIPE | {"devices": 3})
     assert Recipe(**RECIPE, split="s").devices == 1

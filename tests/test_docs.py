@@ -1,4 +1,5 @@
-"""The documents keep their word: every command, configuration, program and link in them is tried, or says why not."""
+"""The documents keep their word: every command, configuration, program and link in them is tried,
+or says why not."""
 
 import importlib.util
 import os
@@ -16,13 +17,23 @@ from conftest import ROOT
 from satseg.config.reading import load
 
 PAGES = [
-    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "results/README.md")
+    ROOT / name
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "config/README.md",
+        "results/README.md",
+    )
 ]
 PAGES += [*sorted((ROOT / "docs").glob("*.md")), ROOT / "results/published/README.md"]
 
-# Where each command is tried. "dry" and "real": below, in a copy. "ci": .ci/run has it. "file::test": that test.
-# Anything else is the reason why it is not.
-OWN, PREDICT = "workflow/test_own_dataset.py", "stages/test_predict.py::test_every_command_of_the_page"
+# Where each command is tried. "dry" and "real": below, in a copy. "ci": .ci/run has it.
+# "file::test": that test. Anything else is the reason why it is not.
+OWN, PREDICT = (
+    "workflow/test_own_dataset.py",
+    "stages/test_predict.py::test_every_command_of_the_page",
+)
 CELL = "results/runs/demo/unet_tiny/demo/seed0"
 PROFILE = "snakemake --workflow-profile workflow/profiles/mine"
 COMMANDS = {
@@ -63,7 +74,9 @@ COMMANDS = {
 
 def blocks(page: Path, language: str) -> list[str]:
     """The code blocks of a page in this language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
 
 
 def together(page: Path) -> dict[str, dict]:
@@ -88,7 +101,9 @@ def test_every_command_is_tried_or_says_why_not():
 @pytest.mark.parametrize("where", sorted({w for w in COMMANDS.values() if "::" in w}))
 def test_the_tests_that_try_them_exist(where):
     file, name = where.split("::")
-    assert re.search(rf"^def {name}\(", (ROOT / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.search(
+        rf"^def {name}\(", (ROOT / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE
+    )
 
 
 def test_what_ci_tries_is_there():
@@ -98,7 +113,8 @@ def test_what_ci_tries_is_there():
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
-    """The workflow and its configuration in a folder of their own, with the environment and the README's `my.yaml`."""
+    """The workflow and its configuration in a folder of their own, with the environment and the
+    README's `my.yaml`."""
     folder = tmp_path_factory.mktemp("copy")
     for name in ("workflow", "config"):
         shutil.copytree(ROOT / name, folder / name)
@@ -108,7 +124,9 @@ def copy(tmp_path_factory) -> Path:
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "dubai").mkdir()
     (mine,) = [b for b in blocks(ROOT / "README.md", "yaml") if b.startswith("datasets")]
-    (folder / "my.yaml").write_text(mine.replace("/data/dubai", str(folder / "dubai")), encoding="utf-8")
+    (folder / "my.yaml").write_text(
+        mine.replace("/data/dubai", str(folder / "dubai")), encoding="utf-8"
+    )
     page = ROOT / "docs/own-model.md"
     (folder / "mine.yaml").write_text(yaml.safe_dump(together(page)), encoding="utf-8")
     (folder / "my_models").mkdir()
@@ -137,7 +155,9 @@ def test_it_would_start(copy, command):
     if not (copy / "workflow/profiles/mine").exists():
         shell(copy, "cp -r workflow/profiles/slurm workflow/profiles/mine")
     said = shell(
-        copy, command.replace("--cores all", "--cores 2") + (" --dry-run" if "--dry-run" not in command else "")
+        copy,
+        command.replace("--cores all", "--cores 2")
+        + (" --dry-run" if "--dry-run" not in command else ""),
     )
     assert re.search(r"^train +\d+$", said, re.MULTILINE), said
 
@@ -155,7 +175,8 @@ def test_the_estimate_is_told(copy):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_example_is_a_configuration(page, tmp_path, monkeypatch):
-    """The YAML of a page together, over the project's own; files of the reader's are made where they must exist."""
+    """The YAML of a page together, over the project's own; files of the reader's are made where
+    they must exist."""
     overrides = together(page)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_models").mkdir()
@@ -176,8 +197,12 @@ def test_every_program_and_target_named_exists(page):
     text = page.read_text(encoding="utf-8")
     programs = re.findall(r"python -m ((?:satseg|benchmarks)(?:\.[a-z_]+)*)\b", text)
     assert [name for name in programs if importlib.util.find_spec(name) is None] == []
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = re.findall(r"`make ([a-z-]+)", text) + [shlex.split(c)[1] for c in told() if c.startswith("make ")]
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    named = re.findall(r"`make ([a-z-]+)", text) + [
+        shlex.split(c)[1] for c in told() if c.startswith("make ")
+    ]
     assert set(named) <= targets
 
 

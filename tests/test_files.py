@@ -72,7 +72,10 @@ def test_sha256(tmp_path):
     (tmp_path / "a.bin").write_bytes(content)
     assert sha256(tmp_path / "a.bin") == hashlib.sha256(content).hexdigest()
     (tmp_path / "b.bin").touch()
-    assert sha256(tmp_path / "b.bin") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert (
+        sha256(tmp_path / "b.bin")
+        == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    )
 
 
 def test_local_copy_lives_as_long_as_its_process(tmp_path):
@@ -112,7 +115,8 @@ def test_what_a_killed_process_left_is_removed_but_not_what_a_living_one_writes(
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     dead, alive, other = (
-        tmp_path / f".{name}.tmp.csv" for name in (f"table.{gone.pid}", f"table.{os.getppid()}", f"tables.{gone.pid}")
+        tmp_path / f".{name}.tmp.csv"
+        for name in (f"table.{gone.pid}", f"table.{os.getppid()}", f"tables.{gone.pid}")
     )
     for left in (dead, alive, other):
         left.touch()
@@ -130,12 +134,17 @@ def test_an_error_of_the_system_names_the_file_itself(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_no_space_is_one_line(tmp_path, number):
-    with pytest.raises(UserError, match=r": no space left on its disk; free some and run") as caught, room(tmp_path):
+    with (
+        pytest.raises(UserError, match=r": no space left on its disk; free some and run") as caught,
+        room(tmp_path),
+    ):
         raise OSError(number, os.strerror(number))
     assert str(caught.value).startswith(str(tmp_path)) and caught.value.__cause__.errno == number
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EIO, "broken"), OSError("broken"), RuntimeError("broken")])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "broken"), OSError("broken"), RuntimeError("broken")]
+)
 def test_other_troubles_of_a_disk_with_space_stay_what_they_are(tmp_path, error):
     with pytest.raises(type(error), match="broken"), room(tmp_path / "not" / "there"):
         raise error
@@ -147,7 +156,10 @@ def test_files_below_follow_links_but_in_no_circle(tmp_path):
     (tmp_path / "a/b/2").touch()
     (tmp_path / "a/b/up").symlink_to(tmp_path / "a")
     (tmp_path / "linked").symlink_to(tmp_path / "a")
-    assert [path.relative_to(tmp_path / "linked").as_posix() for path in files_below(tmp_path / "linked")] == [
+    assert [
+        path.relative_to(tmp_path / "linked").as_posix()
+        for path in files_below(tmp_path / "linked")
+    ] == [
         "1",
         "b/2",
     ]

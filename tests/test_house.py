@@ -23,8 +23,15 @@ MODULES = {
 }
 STAGES = sorted(name for name in MODULES if name.startswith("satseg.stages."))
 # Who may import whom: docs/house.md draws it, top to bottom.
-PICTURE = re.search(r"```text\n(.+?)```", (ROOT / "docs" / "house.md").read_text(encoding="utf-8"), re.DOTALL)[1]
-ROOMS = {room: depth for depth, line in enumerate(PICTURE.split("\n")) for room in line.split(" · ") if room}
+PICTURE = re.search(
+    r"```text\n(.+?)```", (ROOT / "docs" / "house.md").read_text(encoding="utf-8"), re.DOTALL
+)[1]
+ROOMS = {
+    room: depth
+    for depth, line in enumerate(PICTURE.split("\n"))
+    for room in line.split(" · ")
+    if room
+}
 LONGEST = 300  # lines of a module
 HELP = """
 import runpy, sys
@@ -45,7 +52,8 @@ def room(module: str) -> str:
 
 
 def imported(module: str) -> set[str]:
-    """Modules of the package that a module's own text imports, in functions and for type checking too."""
+    """Modules of the package that a module's own text imports, in functions and for type checking
+    too."""
     names = set()
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
@@ -138,7 +146,9 @@ def test_stages_that_do_not_train_start_without_torch(stage):
 
 
 def test_every_stage_explains_itself():
-    done = subprocess.run([sys.executable, "-c", HELP, *STAGES], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", HELP, *STAGES], capture_output=True, text=True, check=True
+    )
     pages = done.stdout.split("usage: ")[1:]
     assert len(pages) == len(STAGES)
     for stage, page in zip(STAGES, pages, strict=True):
@@ -146,7 +156,7 @@ def test_every_stage_explains_itself():
         assert "--slice SLICE" in page or stage in BY_HAND
 
 
-# --- what is installed ---------------------------------------------------------------------------------
+# --- what is installed ----------------------------------------------------------------------------
 
 
 def lock() -> dict[str, str]:
@@ -192,17 +202,23 @@ def test_environment_is_the_lock_and_nothing_else():
 
 def test_stage_files_are_packaged():
     """What a module names in the package is installed with it, not only found in a checkout."""
-    data = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    data = [
+        path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    ]
     patterns = project()["tool"]["setuptools"].get("package-data", {}).get("satseg", [])
     unpackaged = [
-        path.name for path in data if not any(path.relative_to(PACKAGE).match(pattern) for pattern in patterns)
+        path.name
+        for path in data
+        if not any(path.relative_to(PACKAGE).match(pattern) for pattern in patterns)
     ]
     assert not unpackaged
 
 
 def test_committed_text_names_no_machine():
     """No absolute path of a home or work folder in what is committed."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if listed.returncode:
         pytest.skip("not a git checkout")
     for name in filter(None, listed.stdout.split("\0")):

@@ -1,4 +1,5 @@
-"""Losses against brute-force loops over their formulas, and gradients against finite differences."""
+"""Losses against brute-force loops over their formulas, and gradients against finite
+differences."""
 
 import itertools
 
@@ -50,7 +51,9 @@ def reference(logits, labels, keep, hard, parts, alpha, beta, gamma, smooth, wei
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("ignoring", [True, False])
 @pytest.mark.parametrize("parts", [p for p in itertools.product((0.0, 0.7), repeat=3) if any(p)])
-@pytest.mark.parametrize("shape", [(1.0, 1.0, 1.0, 1.0), (0.5, 0.5, 1.0, 0.0), (0.7, 0.3, 2.0, 0.5)])
+@pytest.mark.parametrize(
+    "shape", [(1.0, 1.0, 1.0, 1.0), (0.5, 0.5, 1.0, 0.0), (0.7, 0.3, 2.0, 0.5)]
+)
 def test_jdt_equals_its_formulas(hard, weighted, ignoring, parts, shape):
     rng = np.random.default_rng(hash((hard, weighted, ignoring, parts)) % 2**32)
     batch, classes, size = 3, 4, (2, 4)
@@ -58,14 +61,26 @@ def test_jdt_equals_its_formulas(hard, weighted, ignoring, parts, shape):
     # Class 3 occurs nowhere, class 2 in one image only.
     index = rng.integers(0, 2, (batch, *size))
     index[1, 0, :3] = 2
-    labels = np.eye(classes)[index].transpose(0, 3, 1, 2) if hard else rng.dirichlet([1] * classes, (batch, *size))
+    labels = (
+        np.eye(classes)[index].transpose(0, 3, 1, 2)
+        if hard
+        else rng.dirichlet([1] * classes, (batch, *size))
+    )
     labels = labels if hard else labels.transpose(0, 3, 1, 2)
     keep = rng.random((batch, *size)) > 0.3 if ignoring else np.ones((batch, *size), bool)
     if ignoring:
         keep[2] = False
     alpha, beta, gamma, smooth = shape
     weights = rng.random(classes) + 0.5 if weighted else np.ones(classes)
-    loss = JDTLoss(*parts, alpha, beta, gamma, smooth, class_weights=weights if weighted else None, ignore_index=IGNORE)
+    loss = JDTLoss(
+        *parts,
+        alpha,
+        beta,
+        gamma,
+        smooth,
+        class_weights=weights if weighted else None,
+        ignore_index=IGNORE,
+    )
     inputs = torch.from_numpy(logits)
     if hard:
         value = loss(inputs, torch.from_numpy(np.where(keep, index, IGNORE)))

@@ -49,7 +49,9 @@ class Pair(nn.Module):
     def __init__(self):
         super().__init__()
         self.inner = nn.Module()
-        self.inner.layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 1, stride=2))
+        self.inner.layers = nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 1, stride=2)
+        )
         self.inner.forward = lambda x: self.inner.layers(x)
 
     def forward(self, x):
@@ -82,6 +84,7 @@ def test_a_profile(tmp_path):
     assert profile["sizes"]["9"]["memory_mb"] == profile["memory_mb"] + 3 * 2 * 4 * 512**2 / 2**20
     assert 0 < profile["latency_ms"] <= profile["latency_p95_ms"]
     assert 0 < profile["train_step_ms"] <= profile["train_step_p95_ms"]
-    # At least the input, the output and the two largest feature maps, 16 channels each, are alive at once.
+    # At least the input, the output and the two largest feature maps, 16 channels each, are alive
+    # at once.
     assert profile["peak_memory_mb"] > 4 * 512**2 * (3 + 6 + 2 * 16) / 2**20
     assert profile["device"]["kind"] == ("cuda" if torch.cuda.is_available() else "cpu")

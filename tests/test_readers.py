@@ -30,7 +30,9 @@ def test_a_missing_column_is_named(tmp_path):
         read_csv(path, ["scene", "tile"])
 
 
-@pytest.mark.parametrize(("text", "words"), [("{", "not valid JSON"), ('{"a": 1}', "'b' is missing")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("{", "not valid JSON"), ('{"a": 1}', "'b' is missing")]
+)
 def test_damaged_json_is_refused(tmp_path, text, words):
     path = tmp_path / "a.json"
     path.write_text(text)
@@ -51,7 +53,9 @@ def test_counts_come_sorted_by_tile_and_class(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("classes", "words"), [(["a", "c"], "a, b, but a, c count"), (["a"], "evaluate again")])
+@pytest.mark.parametrize(
+    ("classes", "words"), [(["a", "c"], "a, b, but a, c count"), (["a"], "evaluate again")]
+)
 def test_counts_of_other_classes_are_refused(tmp_path, classes, words):
     path = tmp_path / "counts.csv"
     path.write_text("tile,scene,class,tp,fp,fn,tn\n1,s,a,1,0,0,0\n1,s,b,1,0,0,0\n")

@@ -1,1 +1,2 @@
-"""satseg: comparisons of efficient segmentation models on land-cover imagery, rebuilt from one command."""
+"""satseg: comparisons of efficient segmentation models on land-cover imagery, rebuilt from one
+command."""

@@ -20,7 +20,12 @@ def describe_device() -> dict:
     """Kind and name of the device, and the CPU threads in use."""
     at = device()
     name = torch.cuda.get_device_name(at) if at.type == "cuda" else _cpu_name()
-    return {"kind": at.type, "name": name, "threads": torch.get_num_threads(), "cores": os.cpu_count()}
+    return {
+        "kind": at.type,
+        "name": name,
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+    }
 
 
 def _cpu_name() -> str:
@@ -28,7 +33,10 @@ def _cpu_name() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
 
 
 def peak_memory_mb() -> float:
@@ -41,7 +49,8 @@ def peak_memory_mb() -> float:
 def keep_memory() -> None:
     """Let this process keep the memory it frees, for the next step asks for the same again.
 
-    By default glibc hands large blocks back and gets them anew, page by page: a quarter of a training step on a CPU.
+    By default glibc hands large blocks back and gets them anew, page by page: a quarter of a
+        training step on a CPU.
     Elsewhere, as with another C library, nothing changes.
     """
     try:
@@ -54,7 +63,8 @@ def keep_memory() -> None:
 
 
 def resolve_precision(wanted: str) -> str:
-    """`auto` → `bf16` where the hardware computes in it, else `32`; `fp16` → `32` on a CPU; others as they are."""
+    """`auto` → `bf16` where the hardware computes in it, else `32`; `fp16` → `32` on a CPU; others
+    as they are."""
     if wanted == "fp16" and device().type == "cpu":
         return "32"
     if wanted != "auto":

@@ -1,7 +1,8 @@
-"""Several processes that train one model together, a device each: which this one is, what they add up and agree on.
+"""Several processes that train one model together, a device each: which this one is, what they add
+up and agree on.
 
-Alone, every function here gives back what it was given. The others, followers, are the same command started again by
-Lightning (its subprocess launcher), within SLURM too.
+Alone, every function here gives back what it was given. The others, followers, are the same command
+started again by Lightning (its subprocess launcher), within SLURM too.
 """
 
 import ctypes
@@ -20,7 +21,8 @@ PATIENCE = 20  # seconds a follower gives the first process to tell an error tha
 
 
 def rank(devices: int = 2) -> int:
-    """Number of this process among those of a training on so many devices; 0 leads, and alone writes."""
+    """Number of this process among those of a training on so many devices; 0 leads, and alone
+    writes."""
     return int(os.environ.get("LOCAL_RANK", 0)) if devices > 1 else 0
 
 
@@ -32,9 +34,10 @@ def world() -> int:
 def total(value: torch.Tensor) -> torch.Tensor:
     """Sum of every process's tensor, the same in all of them.
 
-    Gradients flow back to every process, each with the sum of the gradients of all: N times that of a loss which all
-    have computed from such sums. DDP, which takes the mean of the parameters' gradients, makes them those of one
-    process that has the whole batch.
+    Gradients flow back to every process, each with the sum of the gradients of all: N times that of
+        a loss which all
+    have computed from such sums. DDP, which takes the mean of the parameters' gradients, makes them
+    those of one process that has the whole batch.
     """
     return value if world() == 1 else _Sum.apply(value)
 
@@ -68,7 +71,9 @@ def check_devices(devices: int, at: str) -> None:
     """
     seen = torch.cuda.device_count()
     if 0 < seen < devices:
-        raise UserError(f"{at}: {devices} GPUs are wanted, {seen} can be seen; ask for {devices}, or set {seen}")
+        raise UserError(
+            f"{at}: {devices} GPUs are wanted, {seen} can be seen; ask for {devices}, or set {seen}"
+        )
 
 
 @contextmanager

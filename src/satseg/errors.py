@@ -2,4 +2,5 @@
 
 
 class UserError(Exception):
-    """A mistake the user can mend; the message names the file or key, what is wrong and what to do."""
+    """A mistake the user can mend; the message names the file or key, what is wrong and what to
+    do."""

@@ -22,9 +22,11 @@ FULL = 2**20  # bytes: with fewer left, what fails while it writes failed for wa
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it when the block ends well, remove it when it does not.
+    """Give a temporary path beside `path`; rename it when the block ends well, remove it when it
+    does not.
 
-    The content is on the disk before it takes its name: a power cut leaves the old file or the new one.
+    The content is on the disk before it takes its name: a power cut leaves the old file or the new
+        one.
 
     Raises:
         UserError: the disk is full.
@@ -58,7 +60,11 @@ def _sweep(path: Path) -> None:
     start, end = f".{path.stem}.", f".tmp{path.suffix}"
     for left in path.parent.iterdir():
         pid = left.name.removeprefix(start).removesuffix(end)
-        if pid.isdecimal() and left.name == f"{start}{pid}{end}" and not psutil.pid_exists(int(pid)):
+        if (
+            pid.isdecimal()
+            and left.name == f"{start}{pid}{end}"
+            and not psutil.pid_exists(int(pid))
+        ):
             left.unlink(missing_ok=True)
 
 
@@ -81,7 +87,9 @@ def room(folder: str | Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         if not _is_full(error, Path(folder)):
             raise
-        raise UserError(f"{folder}: no space left on its disk; free some and run the same command again") from error
+        raise UserError(
+            f"{folder}: no space left on its disk; free some and run the same command again"
+        ) from error
 
 
 def _is_full(error: OSError | RuntimeError, folder: Path) -> bool:
@@ -106,7 +114,9 @@ def flush(path: str | Path) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write indented JSON, atomically."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def sha256(path: str | Path) -> str:
@@ -119,7 +129,8 @@ def files_below(root: str | Path) -> list[Path]:
     """Every file below a folder, in order; links are followed, but into no folder twice.
 
     Raises:
-        UserError: there is no such folder, it cannot be read to the end, or holds something that is no file.
+        UserError: there is no such folder, it cannot be read to the end, or holds something that is
+            no file.
     """
     if not Path(root).is_dir():
         raise UserError(f"{root}: no such folder; check `path`, or get the data again")
@@ -140,7 +151,8 @@ def files_below(root: str | Path) -> list[Path]:
 
 
 def local_copy(folder: str | Path) -> Path:
-    """Copy a folder's files below the temporary folder (`$TMPDIR`), until this process ends; returns the copy."""
+    """Copy a folder's files below the temporary folder (`$TMPDIR`), until this process ends;
+    returns the copy."""
     copy = Path(tempfile.mkdtemp(prefix="satseg-"))
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
     with room(copy):

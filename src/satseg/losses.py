@@ -13,7 +13,8 @@ from satseg.distributed import total, world
 
 
 def build_loss(spec: Loss, class_weights: torch.Tensor | None) -> nn.Module:
-    """The loss of a recipe: logits float [B, C, H, W], target int64 [B, H, W] (255 ignored) → scalar."""
+    """The loss of a recipe: logits float [B, C, H, W], target int64 [B, H, W] (255 ignored) →
+    scalar."""
     if spec.name == "cross_entropy":
         return CrossEntropy(class_weights)
     options = spec.model_dump(exclude={"name", "class_weights"})
@@ -21,9 +22,11 @@ def build_loss(spec: Loss, class_weights: torch.Tensor | None) -> nn.Module:
 
 
 def class_weights(pixels: torch.Tensor, kind: str) -> torch.Tensor | None:
-    """Weights [C] from training pixels per class [C]: `none`, `inverse` or `inverse_root`; their mean is 1.
+    """Weights [C] from training pixels per class [C]: `none`, `inverse` or `inverse_root`; their
+    mean is 1.
 
-    A class without training pixels gets the weight of one with a single pixel, so that it stays finite.
+    A class without training pixels gets the weight of one with a single pixel, so that it stays
+    finite.
     """
     if kind == "none":
         return None
@@ -48,19 +51,25 @@ class CrossEntropy(nn.Module):
             return logits.sum() * 0
         return cross_entropy(logits, target, self.class_weights, ignore_index=NO_LABEL)
 
-    def _shared(self, logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor) -> torch.Tensor:
-        summed = cross_entropy(logits, target, self.class_weights, ignore_index=NO_LABEL, reduction="sum")
+    def _shared(
+        self, logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor
+    ) -> torch.Tensor:
+        summed = cross_entropy(
+            logits, target, self.class_weights, ignore_index=NO_LABEL, reduction="sum"
+        )
         weights = labelled if self.class_weights is None else self.class_weights[target[labelled]]
         pixels = total(weights.sum().to(summed.dtype))
         return total(summed) / torch.where(pixels > 0, pixels, 1)
 
 
 class JDTLoss(nn.Module):
-    """Jaccard metric loss (arXiv 2302.05666, 2303.16296) with the three mIoU parts of arXiv 2310.19252.
+    """Jaccard metric loss (arXiv 2302.05666, 2303.16296) with the three mIoU parts of arXiv
+    2310.19252.
 
     Args:
         miou_d, miou_i, miou_c: weights of the data-set level, per-image and per-class parts.
-        alpha, beta: costs of false positives and false negatives (1, 1: Jaccard; ½, ½: Dice; else Tversky).
+        alpha, beta: costs of false positives and false negatives (1, 1: Jaccard; ½, ½: Dice; else
+            Tversky).
         gamma: focusing exponent.
         smooth: added to numerator and denominator.
         class_weights: float [C], or None.
@@ -83,16 +92,21 @@ class JDTLoss(nn.Module):
         self.miou_d, self.miou_i, self.miou_c = miou_d, miou_i, miou_c
         self.alpha, self.beta, self.gamma, self.smooth = alpha, beta, gamma, smooth
         self.ignore_index = ignore_index
-        weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
+        weights = (
+            None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
+        )
         self.register_buffer("class_weights", weights)
 
-    def forward(self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The loss, computed in 32-bit (or the logits' 64-bit).
 
         Args:
             logits: float [B, C, H, W].
             target: hard labels, integer [B, H, W], or soft labels, float [B, C, H, W].
-            keep: bool [B, H, W], pixels that count besides those `ignore_index` leaves out; None for all.
+            keep: bool [B, H, W], pixels that count besides those `ignore_index` leaves out; None
+                for all.
 
         Raises:
             ValueError: shapes do not fit, or a hard label is neither a class nor the ignore index.
@@ -120,12 +134,19 @@ class JDTLoss(nn.Module):
             return loss
 
     def _labels(self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None):
-        """Labels as float [B, C, H, W], keep-mask as float [B, 1, H, W], and whether labels are hard."""
+        """Labels as float [B, C, H, W], keep-mask as float [B, 1, H, W], and whether labels are
+        hard."""
         batch, classes, *size = logits.shape
         hard = not target.is_floating_point()
         if tuple(target.shape) != ((batch, *size) if hard else tuple(logits.shape)):
-            raise ValueError(f"target {tuple(target.shape)} does not fit logits {tuple(logits.shape)}")
-        keep = torch.ones((batch, *size), dtype=torch.bool, device=logits.device) if keep is None else keep
+            raise ValueError(
+                f"target {tuple(target.shape)} does not fit logits {tuple(logits.shape)}"
+            )
+        keep = (
+            torch.ones((batch, *size), dtype=torch.bool, device=logits.device)
+            if keep is None
+            else keep
+        )
         if hard:
             target = target.long()
             if self.ignore_index is not None:
@@ -145,13 +166,15 @@ class JDTLoss(nn.Module):
         below = above + self.alpha * fp + self.beta * fn
         # Nothing there and nothing predicted, without smoothing: nothing is wrong.
         index = torch.where(below > 0, above / torch.where(below > 0, below, 1), 1)
-        # Rounding may put the index a hair above 1, and a fractional power of a negative number is NaN.
+        # Rounding may put the index a hair above 1, and a fractional power of a negative number is
+        # NaN.
         losses = (1 - index).clamp(min=0) ** self.gamma
         return losses if self.class_weights is None else losses * self.class_weights
 
 
 def _mean(values: torch.Tensor, active: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean over the classes, the last dimension, of the active values (0 where none is), and which results had one."""
+    """Mean over the classes, the last dimension, of the active values (0 where none is), and which
+    results had one."""
     number = active.sum(-1)
     return torch.where(active, values, 0).sum(-1) / number.clamp(min=1), number > 0
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-# What models are compared by: sizes, measured times, and the metrics of scores.csv, over all classes and of one.
+# What models are compared by: sizes, measured times, and the metrics of scores.csv, over all
+# classes and of one.
 SIZES = ("parameters", "memory_mb")
 
 
 TIMES = ("epoch_seconds", "train_step_ms", "latency_ms")
 
 
-METRICS = ("miou_d", "miou_i", "miou_c", "miou_published", "pixel_accuracy", "dice", "precision", "recall")
+METRICS = (
+    "miou_d",
+    "miou_i",
+    "miou_c",
+    "miou_published",
+    "pixel_accuracy",
+    "dice",
+    "precision",
+    "recall",
+)
 
 
 CLASS_METRICS = ("iou", "iou_published", "dice", "precision", "recall")

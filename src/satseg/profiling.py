@@ -1,4 +1,5 @@
-"""What a model costs: parameters, activations, operations, time and memory on the device at hand."""
+"""What a model costs: parameters, activations, operations, time and memory on the device at
+hand."""
 
 import multiprocessing
 import resource
@@ -24,8 +25,9 @@ def activation_elements(model: nn.Module, shape: tuple[int, ...] = INPUT) -> tup
     """Output elements per image of shape [C, H, W], computed without doing the arithmetic.
 
     Returns:
-        The published count, over every module but `Sequential`, `ModuleList`, the model itself and modules that
-        return several tensors, so that a block counts again beside its leaves; and the count over leaves only.
+        The published count, over every module but `Sequential`, `ModuleList`, the model itself and
+        modules that return several tensors, so that a block counts again beside its leaves; and the
+        count over leaves only.
     """
     totals = [0, 0]
 
@@ -34,7 +36,11 @@ def activation_elements(model: nn.Module, shape: tuple[int, ...] = INPUT) -> tup
             totals[0] += output.numel()
             totals[1] += 0 if any(module.children()) else output.numel()
 
-    counted = [m for m in model.modules() if m is not model and not isinstance(m, nn.Sequential | nn.ModuleList)]
+    counted = [
+        m
+        for m in model.modules()
+        if m is not model and not isinstance(m, nn.Sequential | nn.ModuleList)
+    ]
     handles = [module.register_forward_hook(count) for module in counted]
     try:
         _forward_on_meta(model, shape)
@@ -61,14 +67,15 @@ def measure(model: nn.Module, num_classes: int, shape: tuple[int, ...] = INPUT) 
     """Time a forward pass and a training step of one image, in 32-bit, on the device at hand.
 
     Returns:
-        latency_ms, the median of a forward pass, and train_step_ms, that of forward, backward and an Adam step; each
-        with its 95th percentile, latency_p95_ms and train_step_p95_ms.
+        latency_ms, the median of a forward pass, and train_step_ms, that of forward, backward and
+        an Adam step; each with its 95th percentile, latency_p95_ms and train_step_p95_ms.
     """
     at = device()
     model = model.to(at, memory_format=torch.channels_last)
     images = torch.rand(1, *shape).to(at, memory_format=torch.channels_last)
     target = torch.zeros(1, *shape[1:], dtype=torch.long, device=at)
-    # Batch normalisation over a single deepest pixel has no variance; in evaluation mode it costs the same.
+    # Batch normalisation over a single deepest pixel has no variance; in evaluation mode it costs
+    # the same.
     model.eval()
 
     def forward() -> None:
@@ -83,14 +90,21 @@ def measure(model: nn.Module, num_classes: int, shape: tuple[int, ...] = INPUT) 
         optimizer.step()
 
     measured = {}
-    for name, what, work in (("latency", "forward passes", forward), ("train_step", "training steps", step)):
+    for name, what, work in (
+        ("latency", "forward passes", forward),
+        ("train_step", "training steps", step),
+    ):
         times = repeated(work, what)
-        measured |= {f"{name}_ms": float(np.median(times)), f"{name}_p95_ms": float(np.percentile(times, 95))}
+        measured |= {
+            f"{name}_ms": float(np.median(times)),
+            f"{name}_p95_ms": float(np.percentile(times, 95)),
+        }
     return measured
 
 
 def repeated(work: Callable[[], None], what: str) -> list[float]:
-    """Milliseconds of repeated calls, after a warm-up; where one takes seconds, it is said how far they are."""
+    """Milliseconds of repeated calls, after a warm-up; where one takes seconds, it is said how far
+    they are."""
     work()
     pace = Pace("profile", FEWEST, what)
     times: list[float] = []

@@ -20,7 +20,8 @@ Item = TypeVar("Item")
 
 
 def watched(items: Iterable[Item], total: int, what: str, unit: str) -> Iterator[Item]:
-    """Pass `total` items on, with a bar in a terminal and a line every `LOG_EVERY` seconds elsewhere.
+    """Pass `total` items on, with a bar in a terminal and a line every `LOG_EVERY` seconds
+    elsewhere.
 
     Args:
         what: the work, as `tiling`.
@@ -34,7 +35,8 @@ def watched(items: Iterable[Item], total: int, what: str, unit: str) -> Iterator
 
 
 class Pace:
-    """Says how far some work is and how long it still takes, every `LOG_EVERY` seconds where there is no terminal.
+    """Says how far some work is and how long it still takes, every `LOG_EVERY` seconds where there
+    is no terminal.
 
     Args:
         what: the work, as `tiling`.
@@ -56,4 +58,11 @@ class Pace:
                 log.info("%s: %.0f %s of an unknown number", self.what, done, self.unit)
                 return
             left = (now - self.began) / (done - self.first) * (self.total - done)
-            log.info("%s: %.0f of %.0f %s; about %s left", self.what, done, self.total, self.unit, duration(left))
+            log.info(
+                "%s: %.0f of %.0f %s; about %s left",
+                self.what,
+                done,
+                self.total,
+                self.unit,
+                duration(left),
+            )

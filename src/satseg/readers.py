@@ -1,4 +1,5 @@
-"""Reading what other stages wrote; what is missing or does not fit ends in one line that names the file."""
+"""Reading what other stages wrote; what is missing or does not fit ends in one line that names the
+file."""
 
 from __future__ import annotations
 
@@ -15,7 +16,19 @@ if TYPE_CHECKING:  # half a second to import, and not every reader needs them
 
 # Names that may look like numbers, or like a missing value; empty ones stay empty texts.
 TEXTS = dict.fromkeys(
-    ("scene", "group", "class", "subset", "pool", "official_split", "split", "dataset", "model", "recipe", "metric"),
+    (
+        "scene",
+        "group",
+        "class",
+        "subset",
+        "pool",
+        "official_split",
+        "split",
+        "dataset",
+        "model",
+        "recipe",
+        "metric",
+    ),
     str,
 )
 SUBSETS = {"train", "val", "test"}
@@ -35,10 +48,12 @@ def present(path: str | Path) -> Path:
 
 
 def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
-    """A CSV file that has these columns, and maybe more; an empty cell is NaN in a column of numbers.
+    """A CSV file that has these columns, and maybe more; an empty cell is NaN in a column of
+    numbers.
 
     Raises:
-        UserError: the file or a column is missing, it is no table, or a column of numbers holds something else.
+        UserError: the file or a column is missing, it is no table, or a column of numbers holds
+            something else.
     """
     import pandas as pd
 
@@ -47,11 +62,17 @@ def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
         gaps = {name: ["", "nan"] for name in header if name not in TEXTS}
         frame = pd.read_csv(path, dtype=TEXTS, keep_default_na=False, na_values=gaps)
     except ValueError as error:  # pandas' own errors, and text that is not UTF-8
-        raise UserError(f"{path}: not a readable table ({' '.join(str(error).split())}); {AGAIN}") from None
+        raise UserError(
+            f"{path}: not a readable table ({' '.join(str(error).split())}); {AGAIN}"
+        ) from None
     missing = [name for name in columns if name not in frame]
     if missing:
         raise UserError(f"{path}: column {missing[0]!r} is missing; {AGAIN}")
-    wrong = [name for name in columns if name not in TEXTS and not pd.api.types.is_numeric_dtype(frame[name])]
+    wrong = [
+        name
+        for name in columns
+        if name not in TEXTS and not pd.api.types.is_numeric_dtype(frame[name])
+    ]
     if wrong and len(frame):
         raise UserError(f"{path}: column {wrong[0]!r} holds something else than numbers; {AGAIN}")
     return frame
@@ -61,7 +82,8 @@ def read_split(path: str | Path, table: pd.DataFrame) -> pd.DataFrame:
     """A split of the tiles of `table`: tile, scene, subset.
 
     Raises:
-        UserError: it is missing, is of other tiles, lists one twice, or names a subset that there is not.
+        UserError: it is missing, is of other tiles, lists one twice, or names a subset that there
+            is not.
     """
     split = read_csv(path, ["tile", "scene", "subset"])
     if split["tile"].duplicated().any():
@@ -76,7 +98,8 @@ def read_split(path: str | Path, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_array(path: str | Path) -> np.ndarray:
-    """An array of numbers, memory-mapped; objects, which could run code when they are read, are refused.
+    """An array of numbers, memory-mapped; objects, which could run code when they are read, are
+    refused.
 
     Raises:
         UserError: it is missing, damaged, or holds objects.
@@ -120,6 +143,13 @@ def read_counts(path: str | Path, classes: list[str]) -> pd.DataFrame:
         rows = f"{len(frame)} rows for {tiles} tiles × {len(found)} classes; one each is expected"
         raise UserError(f"{path}: {rows}; delete the file and evaluate again")
     if sorted(found) != sorted(classes):
-        raise UserError(f"{path}: holds {', '.join(found)}, but {', '.join(classes)} count; evaluate again")
+        raise UserError(
+            f"{path}: holds {', '.join(found)}, but {', '.join(classes)} count; evaluate again"
+        )
     order = frame["class"].map(classes.index)
-    return frame.assign(order=order).sort_values(["tile", "order"]).drop(columns="order").reset_index(drop=True)
+    return (
+        frame.assign(order=order)
+        .sort_values(["tile", "order"])
+        .drop(columns="order")
+        .reset_index(drop=True)
+    )

@@ -18,11 +18,15 @@ def counted(number: int, noun: str) -> str:
 
 
 def columns(rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A table for the terminal, heading first; the first `texts` columns are text, the others numbers."""
+    """A table for the terminal, heading first; the first `texts` columns are text, the others
+    numbers."""
     rows = [list(row) for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     places = [str.ljust if i < texts else str.rjust for i in range(len(widths))]
-    lines = ("  ".join(put(cell, n) for put, cell, n in zip(places, row, widths, strict=True)) for row in rows)
+    lines = (
+        "  ".join(put(cell, n) for put, cell, n in zip(places, row, widths, strict=True))
+        for row in rows
+    )
     return "\n".join(f"  {line}".rstrip() for line in lines)
 
 

@@ -1,4 +1,5 @@
-"""What a check says of a dataset: counted here by other means, and every fault in it found at once."""
+"""What a check says of a dataset: counted here by other means, and every fault in it found at
+once."""
 
 import re
 import shutil
@@ -34,7 +35,13 @@ def configured(path, split="groups_test", **changes):
         "classes": CLASSES,
         "tile_size": 32,
     }
-    recipe = {"split": split, "loss": {"name": "jdt"}, "epochs": 1, "batch_size": 1, "evaluate": {"subset": "val"}}
+    recipe = {
+        "split": split,
+        "loss": {"name": "jdt"},
+        "epochs": 1,
+        "batch_size": 1,
+        "evaluate": {"subset": "val"},
+    }
     study = {"datasets": ["mine"], "models": ["unet_tiny"], "recipes": ["mine"]}
     named = {"datasets": dataset | changes, "recipes": recipe, "study": study}
     return load(overrides={section: {"mine": entry} for section, entry in named.items()})
@@ -111,7 +118,10 @@ def broken(sound):
 
 def test_all_faults_are_found_at_once(broken):
     found = check(configured(broken), "mine", broken)
-    faults = {problem.what: sorted(f.removeprefix(f"{broken}/") for f in problem.files) for problem in found.problems}
+    faults = {
+        problem.what: sorted(f.removeprefix(f"{broken}/") for f in problem.files)
+        for problem in found.problems
+    }
 
     def files(pattern):
         (what,) = [what for what in faults if re.search(pattern, what)]
@@ -120,14 +130,20 @@ def test_all_faults_are_found_at_once(broken):
     assert files("no mask belongs to it") == ["images/alone.tif"]
     assert files("no image belongs to it") == ["masks/lost.png"]
     assert files("39×40 pixels, but its image smaller.tif has 40×40") == ["masks/smaller.png"]
-    assert files("value 9 is no class of the dataset, in 11 pixels") == ["masks/odd1.png", "masks/odd2.png"]
+    assert files("value 9 is no class of the dataset, in 11 pixels") == [
+        "masks/odd1.png",
+        "masks/odd2.png",
+    ]
     assert files("uint16 pixels, but models see 8 bits") == ["images/deep1.tif", "images/deep2.tif"]
     assert files("has not 3 bands, as the others have") == ["images/grey.tif"]
     assert files("damaged") == ["images/cut.tif"]
     assert files("not a readable image") == ["images/text.tif"]
     assert len(faults) == 8
     assert all(problem.way for problem in found.problems)
-    assert any("images under more than one name, the same to the byte: copy = s0;" in note for note in found.notes)
+    assert any(
+        "images under more than one name, the same to the byte: copy = s0;" in note
+        for note in found.notes
+    )
     # s0 and its copy lie on the same ground, but are one group already.
     assert not any("same ground" in note for note in found.notes)
     assert "value 9: 11 pixels in 2 masks" in found.text
@@ -151,7 +167,10 @@ def test_the_exit_status_tells(sound, tmp_path, fault, status):
     ("arguments", "said"),
     [
         (["nothing"], "error: no dataset 'nothing'; there are "),
-        (["demo"], "error: demo: its scenes are not here yet; run `snakemake --cores 1 data/raw/demo/manifest.json`"),
+        (
+            ["demo"],
+            "error: demo: its scenes are not here yet; run `snakemake --cores 1 data/raw/demo/manifest.json`",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_line(tmp_path, arguments, said):
@@ -172,7 +191,9 @@ def test_given_splits_that_leak_and_lists_that_do_not_fit(sound):
     assert "1 of 5 scenes in the official lists are not here; s9 is one" in found.notes
     # 70×50 pixels are 3×2 tiles of 32².
     assert "official: 12 train, 12 val tiles" in found.text
-    assert any("1 pair of scenes on the same ground: copy and s0 (100 %)" in note for note in found.notes)
+    assert any(
+        "1 pair of scenes on the same ground: copy and s0 (100 %)" in note for note in found.notes
+    )
     assert any("split 'official' puts 1 of these on both sides" in note for note in found.notes)
 
 
@@ -193,12 +214,20 @@ def test_a_class_that_a_split_keeps_from_training(sound):
         write_raster(sound / f"masks/{name}.png", np.zeros((1, 70, 50), np.uint8))
     official = {"by": "lists", "lists": {"train": "train.txt", "val": "val.txt"}}
     found = check(configured(sound, "official", official=official), "mine", sound)
-    assert found.notes == ["split 'official': no train scene holds class 'Water': no model can learn it"]
+    assert found.notes == [
+        "split 'official': no train scene holds class 'Water': no model can learn it"
+    ]
 
 
 def test_a_mask_of_very_many_colours_is_one_fault(sound):
     layout = configured(sound).datasets["mine"].layout.model_dump() | {"mask_values": "color"}
-    for name, size in {"s0": (70, 50), "s1": (70, 50), "s2": (70, 50), "s3": (70, 50), "s4": (64, 64)}.items():
+    for name, size in {
+        "s0": (70, 50),
+        "s1": (70, 50),
+        "s2": (70, 50),
+        "s3": (70, 50),
+        "s4": (64, 64),
+    }.items():
         mask = np.full((3, *size), 0x80, np.uint8)
         if name == "s3":
             mask[:, :10, :10] = np.arange(100, dtype=np.uint8).reshape(10, 10)
@@ -213,11 +242,15 @@ def test_a_mask_of_very_many_colours_is_one_fault(sound):
 def test_a_scale_that_the_bands_hardly_fill(tmp_path):
     rng = np.random.default_rng(3)
     for i in range(3):
-        image = np.stack([rng.integers(0, high, (32, 32), dtype=np.uint16) for high in (1000, 9000)])
+        image = np.stack(
+            [rng.integers(0, high, (32, 32), dtype=np.uint16) for high in (1000, 9000)]
+        )
         pair(tmp_path, f"s{i}", image, rng.integers(0, 2, (32, 32), dtype=np.uint8))
     config = configured(tmp_path, pixels={"bands": [2, 1], "scale": [0, 10000]})
     (note,) = [note for note in check(config, "mine", tmp_path).notes if "pixels.scale" in note]
-    assert note.startswith("band 1: nearly all values lie within a quarter of what pixels.scale spans")
+    assert note.startswith(
+        "band 1: nearly all values lie within a quarter of what pixels.scale spans"
+    )
     told = yaml.safe_load(note.rpartition("scale: ")[2])
     fitting = check(configured(tmp_path, pixels={"bands": [2, 1], "scale": told}), "mine", tmp_path)
     assert fitting.notes == []

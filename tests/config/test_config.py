@@ -99,7 +99,11 @@ def test_unknown_key(folder, file, key, near):
 def test_unknown_value(folder, file, key, value, allowed, near):
     edit(folder, file, key, value)
     text = complaint(folder)
-    wrong = value if isinstance(value, str) else next(iter(value.values() if isinstance(value, dict) else value))
+    wrong = (
+        value
+        if isinstance(value, str)
+        else next(iter(value.values() if isinstance(value, dict) else value))
+    )
     assert text.startswith(f"config/{file}: {key}")
     assert f", got {wrong!r}; allowed: {', '.join(allowed)}; did you mean {near!r}?" in text
     assert "\n" not in text
@@ -107,7 +111,11 @@ def test_unknown_value(folder, file, key, value, allowed, near):
 
 @pytest.mark.parametrize(
     ("kind", "wrong", "near"),
-    [("datasets", "dubay", "dubai"), ("models", "unet_tny", "unet_tiny"), ("recipes", "demmo", "demo")],
+    [
+        ("datasets", "dubay", "dubai"),
+        ("models", "unet_tny", "unet_tiny"),
+        ("recipes", "demmo", "demo"),
+    ],
 )
 def test_unknown_name_in_a_study(folder, kind, wrong, near):
     edit(folder, STUDY, kind, [wrong])
@@ -119,7 +127,9 @@ def test_unknown_name_in_a_study(folder, kind, wrong, near):
 def test_unknown_study(folder):
     edit(folder, "config.yaml", "studies", ["lab_reports"])
     text = complaint(folder)
-    assert text.startswith("config/config.yaml: studies.0: unknown study, got 'lab_reports'; allowed: ")
+    assert text.startswith(
+        "config/config.yaml: studies.0: unknown study, got 'lab_reports'; allowed: "
+    )
     assert text.endswith("; did you mean 'lab_report'?")
 
 
@@ -128,7 +138,12 @@ def test_unknown_study(folder):
     [
         (RECIPES, "recipes.demo.epochs", "many", "must be a valid integer, got 'many'"),
         (RECIPES, "recipes.demo.epochs", 0, "must be greater than or equal to 1, got 0"),
-        (RECIPES, "recipes.demo.augmentation.hue", 0.9, "must be less than or equal to 0.5, got 0.9"),
+        (
+            RECIPES,
+            "recipes.demo.augmentation.hue",
+            0.9,
+            "must be less than or equal to 0.5, got 0.9",
+        ),
         (RECIPES, "recipes.demo.optimizer", "adam", "expected keys and values, got 'adam'"),
         (RECIPES, "recipes.demo.scheduler", "cosine", "expected keys and values, got 'cosine'"),
         (RECIPES, "recipes.demo", None, "expected keys and values, got None"),
@@ -139,7 +154,12 @@ def test_unknown_study(folder):
             "black",
             "expected a colour such as '#3C1098', got 'black'",
         ),
-        (DATASETS, "datasets.demo.gaps", ["black"], "expected a colour such as '#3C1098', got 'black'"),
+        (
+            DATASETS,
+            "datasets.demo.gaps",
+            ["black"],
+            "expected a colour such as '#3C1098', got 'black'",
+        ),
         (DATASETS, "datasets.demo.gaps", [70000], "must be less than or equal to 65535, got 70000"),
         (DATASETS, "datasets.demo.gaps", "black", "must be a valid list, got 'black'"),
         (MODELS, "models.unet_tiny.widths", ["a", 1, 1, 1], "must be a valid integer, got 'a'"),
@@ -166,7 +186,11 @@ def test_value_that_does_not_fit(folder, file, key, value, problem):
             "recipes.demo.scheduler.name: missing; allowed: cosine, plateau",
         ),
         (RECIPES, "recipes", "recipes: missing; it has no default"),
-        (MODELS, "models.unet_tiny.family", "models.unet_tiny.family: missing; allowed: python, smp, unet"),
+        (
+            MODELS,
+            "models.unet_tiny.family",
+            "models.unet_tiny.family: missing; allowed: python, smp, unet",
+        ),
         (STUDY, "models", "models: missing; it has no default"),
     ],
 )
@@ -180,7 +204,10 @@ def test_one_line_for_each_mistake(folder):
     edit(folder, MODELS, "models.unet_tiny.width", 1)
     lines = complaint(folder).split("\n")
     assert len(lines) == 2
-    assert {line.split(": ")[1] for line in lines} == {"recipes.demo.epochs", "models.unet_tiny.width"}
+    assert {line.split(": ")[1] for line in lines} == {
+        "recipes.demo.epochs",
+        "models.unet_tiny.width",
+    }
 
 
 def test_name_that_is_none(folder):
@@ -193,8 +220,18 @@ def test_name_that_is_none(folder):
 @pytest.mark.parametrize(
     ("file", "key", "value", "said"),
     [
-        (SPLITS, "splits.random.train", 0.5, "splits.random: train + val + test is 0.7; it must be 1"),
-        (MODELS, "models.unet_tiny.convs", [1, 1], "models.unet_tiny: convs has 2 entries; widths has 4"),
+        (
+            SPLITS,
+            "splits.random.train",
+            0.5,
+            "splits.random: train + val + test is 0.7; it must be 1",
+        ),
+        (
+            MODELS,
+            "models.unet_tiny.convs",
+            [1, 1],
+            "models.unet_tiny: convs has 2 entries; widths has 4",
+        ),
         (
             DATASETS,
             "datasets.demo.classes.1.name",
@@ -226,10 +263,15 @@ def test_subset_the_split_lacks(folder):
 
 
 def test_too_few_classes_count(folder):
-    classes = [{"name": "Void", "color": "#000000", "unlabelled": True}, {"name": "Land", "color": "#FFFFFF"}]
+    classes = [
+        {"name": "Void", "color": "#000000", "unlabelled": True},
+        {"name": "Land", "color": "#FFFFFF"},
+    ]
     edit(folder, DATASETS, "datasets.demo.classes", classes)
     text = complaint(folder)
-    assert text.startswith("config/datasets.yaml: datasets.demo.classes: fewer than two classes count")
+    assert text.startswith(
+        "config/datasets.yaml: datasets.demo.classes: fewer than two classes count"
+    )
     assert "recipe 'demo'" in text
     assert "\n" not in text
     for recipe in ("demo", "faster_unet_demo"):
@@ -258,7 +300,9 @@ def test_file_that_is_no_configuration(folder, text, said):
 
 def test_file_that_is_not_there(folder):
     (folder / MODELS).unlink()
-    assert complaint(folder).endswith("config/models.yaml: no such file; put it there, or correct the path")
+    assert complaint(folder).endswith(
+        "config/models.yaml: no such file; put it there, or correct the path"
+    )
 
 
 def test_overrides_go_over_the_files_key_by_key(folder):
@@ -273,13 +317,19 @@ def test_overrides_go_over_the_files_key_by_key(folder):
     [
         ({"recipes": {"demo": {"epoch": 1}}}, "mine.yaml: recipes.demo.epoch: unknown key; "),
         ({"recipes": {"demo": {"epochs": 0}}}, "mine.yaml: recipes.demo.epochs: must be "),
-        ({"datasets": {"demo": {"tile_size": 100}}}, "mine.yaml: datasets.demo.tile_size: study 'demo' "),
+        (
+            {"datasets": {"demo": {"tile_size": 100}}},
+            "mine.yaml: datasets.demo.tile_size: study 'demo' ",
+        ),
         ({"studies": ["dem"]}, "mine.yaml: studies.0: unknown study, got 'dem'; "),
         (
             {"recipe": {}},
             "mine.yaml: recipe: unknown key; allowed: datasets, models, papers, predictions, recipes, splits, studies",
         ),
-        ({"splits": {"half": {"unit": "tile", "train": 1}}}, "mine.yaml: splits.half.val: missing; "),
+        (
+            {"splits": {"half": {"unit": "tile", "train": 1}}},
+            "mine.yaml: splits.half.val: missing; ",
+        ),
     ],
 )
 def test_mistake_in_an_override_names_where_it_came_from(folder, overrides, said):
@@ -299,10 +349,17 @@ def test_counted_classes():
     demo = config.datasets["demo"]
     training = Training(loss={"name": "cross_entropy"}, epochs=1, batch_size=1)
     assert counted_classes(demo, training) == [1, 2, 3, 4, 5]
-    assert counted_classes(demo, training.model_copy(update={"count_unlabelled": True})) == [0, 1, 2, 3, 4, 5]
+    assert counted_classes(demo, training.model_copy(update={"count_unlabelled": True})) == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
 
 
-# --- official splits ---------------------------------------------------------------------------------------
+# --- official splits ------------------------------------------------------------------------------
 
 
 def test_official_split_of_a_dataset_that_has_none(folder):
@@ -330,17 +387,34 @@ def test_official_lists_of_tiles_of_another_size(folder):
     assert load(folder).datasets["landcoverai"].official_here.subsets == {"train", "val", "test"}
     edit(folder, DATASETS, "datasets.landcoverai.tile_size", 256)
     text = complaint(folder)
-    assert text.startswith("config/datasets.yaml: datasets.landcoverai.official: the dataset has no official split ")
+    assert text.startswith(
+        "config/datasets.yaml: datasets.landcoverai.official: the dataset has no official split "
+    )
     assert text.endswith("; give the recipe a split by tile or group, or set tile_size: 512")
 
 
 @pytest.mark.parametrize(
     ("file", "key", "value", "said"),
     [
-        (SPLITS, "splits.official.val", 0.5, "splits.official.val: an official split has its own shares; leave this"),
-        (SPLITS, "splits.official.test", 0.5, "splits.official.test: an official split has its own shares; leave this"),
+        (
+            SPLITS,
+            "splits.official.val",
+            0.5,
+            "splits.official.val: an official split has its own shares; leave this",
+        ),
+        (
+            SPLITS,
+            "splits.official.test",
+            0.5,
+            "splits.official.test: an official split has its own shares; leave this",
+        ),
         (SPLITS, "splits.random.train", None, "splits.random.train: missing; it has no default"),
-        (DATASETS, "datasets.loveda.official.field", "sub", "datasets.loveda: official.field: 'sub' is no field of "),
+        (
+            DATASETS,
+            "datasets.loveda.official.field",
+            "sub",
+            "datasets.loveda: official.field: 'sub' is no field of ",
+        ),
         (
             DATASETS,
             "datasets.loveda.official.values",
@@ -353,7 +427,12 @@ def test_official_lists_of_tiles_of_another_size(folder):
             "vall",
             "datasets.loveda.official.values.Val: unknown value, got 'vall'; allowed: test, train, val; did you",
         ),
-        (DATASETS, "datasets.loveda.official.by", "tile", "datasets.loveda.official.by: unknown value, got 'tile'; "),
+        (
+            DATASETS,
+            "datasets.loveda.official.by",
+            "tile",
+            "datasets.loveda.official.by: unknown value, got 'tile'; ",
+        ),
         (
             DATASETS,
             "datasets.landcoverai.official.tile",
@@ -381,7 +460,7 @@ def test_official_splits_and_web_sources_are_checked(folder, file, key, value, s
     assert "\n" not in text
 
 
-# --- papers ------------------------------------------------------------------------------------------------
+# --- papers ---------------------------------------------------------------------------------------
 
 PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.faster_unet.claims"
 
@@ -389,7 +468,12 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
 @pytest.mark.parametrize(
     ("file", "key", "value", "said"),
     [
-        (STUDY, "paper", "fast_unet", "paper: unknown paper, got 'fast_unet'; allowed: faster_unet; did you mean "),
+        (
+            STUDY,
+            "paper",
+            "fast_unet",
+            "paper: unknown paper, got 'fast_unet'; allowed: faster_unet; did you mean ",
+        ),
         (STUDY, "claims", ["short"], "claims.0: unknown claim of this study's paper, got 'short'"),
         (
             PAPERS,
@@ -397,17 +481,42 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
             ["x*"],
             "papers.faster_unet: tables.0.rows: 'deeplabv3plus*' is not among ",
         ),
-        (PAPERS, "papers.faster_unet.models.1", "unet_shrt", "papers.faster_unet: tables.0.rows: 'unet_short' is not "),
-        (PAPERS, f"{TABLE}.dataset", "lovda", f"{TABLE}.dataset: unknown dataset, got 'lovda'; allowed: "),
-        (PAPERS, f"{TABLE}.recipe", "faster_net", f"{TABLE}.recipe: unknown recipe, got 'faster_net'; allowed: "),
+        (
+            PAPERS,
+            "papers.faster_unet.models.1",
+            "unet_shrt",
+            "papers.faster_unet: tables.0.rows: 'unet_short' is not ",
+        ),
+        (
+            PAPERS,
+            f"{TABLE}.dataset",
+            "lovda",
+            f"{TABLE}.dataset: unknown dataset, got 'lovda'; allowed: ",
+        ),
+        (
+            PAPERS,
+            f"{TABLE}.recipe",
+            "faster_net",
+            f"{TABLE}.recipe: unknown recipe, got 'faster_net'; allowed: ",
+        ),
         (
             PAPERS,
             f"{TABLE}.columns.8.class_name",
             "Watr",
             f"{TABLE}.columns.8.class_name: unknown class that counts in 'loveda', got 'Watr'; allowed: Agriculture, ",
         ),
-        (PAPERS, f"{TABLE}.rows.unet_short", [1, 2], f"{TABLE}: rows: unet_short has 2 figures; there are 12 columns"),
-        (PAPERS, f"{TABLE}.columns.0", {"metric": "parameters"}, f"{TABLE}.columns.0: parameters: `classes` is for "),
+        (
+            PAPERS,
+            f"{TABLE}.rows.unet_short",
+            [1, 2],
+            f"{TABLE}: rows: unet_short has 2 figures; there are 12 columns",
+        ),
+        (
+            PAPERS,
+            f"{TABLE}.columns.0",
+            {"metric": "parameters"},
+            f"{TABLE}.columns.0: parameters: `classes` is for ",
+        ),
         (
             PAPERS,
             f"{TABLE}.columns.3",
@@ -420,7 +529,12 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
             {"metric": "miou_d", "class_name": "Water"},
             f"{TABLE}.columns.3: miou_d: there is none of class 'Water'",
         ),
-        (PAPERS, f"{TABLE}.columns.3", {"metric": "iou"}, f"{TABLE}.columns.3: iou: there is none of class 'all'"),
+        (
+            PAPERS,
+            f"{TABLE}.columns.3",
+            {"metric": "iou"},
+            f"{TABLE}.columns.3: iou: there is none of class 'all'",
+        ),
         (
             PAPERS,
             f"{TABLE}.columns.3.metric",
@@ -457,7 +571,12 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
             "unet",
             "papers.faster_unet: claims.short_is_slowest.model: 'unet'",
         ),
-        (PAPERS, f"{CLAIMS}.short_is_slowest.place", 0, f"{CLAIMS}.short_is_slowest.place: must be greater than or "),
+        (
+            PAPERS,
+            f"{CLAIMS}.short_is_slowest.place",
+            0,
+            f"{CLAIMS}.short_is_slowest.place: must be greater than or ",
+        ),
         (
             PAPERS,
             f"{CLAIMS}.short_is_slowest.by",
@@ -488,7 +607,9 @@ def test_papers_are_checked(folder, file, key, value, said):
 def test_a_model_of_a_paper_that_nothing_matches(folder):
     edit(folder, PAPERS, "papers.other", {"title": "?", "models": ["unet_*", "segformer*"]})
     text = complaint(folder)
-    assert text.startswith("config/papers.yaml: papers.other.models.1: unknown model, got 'segformer*'; allowed: ")
+    assert text.startswith(
+        "config/papers.yaml: papers.other.models.1: unknown model, got 'segformer*'; allowed: "
+    )
 
 
 def test_a_row_is_found_for_variants_of_a_model():
@@ -504,6 +625,8 @@ def test_a_row_is_found_for_variants_of_a_model():
 def test_keys_of_recipes():
     known = ["epochs", "loss.gamma", "scheduler.warmup", "scheduler.factor", "logical_batch_size"]
     assert all(recipe_key(key) for key in known)
-    assert not any(recipe_key(key) for key in ("loss.epochs", "gamma", "scheduler.x", "logical_batch"))
+    assert not any(
+        recipe_key(key) for key in ("loss.epochs", "gamma", "scheduler.x", "logical_batch")
+    )
     recipe = load().recipes["demo"].model_copy(update={"batch_size": 4, "accumulate": 3})
     assert recipe.logical_batch_size == 12

@@ -1,4 +1,5 @@
-"""The generated documents in config/ are those the classes make, and the schema holds for the files."""
+"""The generated documents in config/ are those the classes make, and the schema holds for the
+files."""
 
 import json
 
@@ -9,7 +10,9 @@ from satseg.config.reading import ROOT, load
 from satseg.config.root import Config
 
 
-@pytest.mark.parametrize(("name", "made"), [("README.md", docs.readme), ("schema.json", docs.schema)])
+@pytest.mark.parametrize(
+    ("name", "made"), [("README.md", docs.readme), ("schema.json", docs.schema)]
+)
 def test_documents_are_up_to_date(name, made):
     assert (ROOT / "config" / name).read_text(encoding="utf-8") == made(), "run `make docs`"
 
@@ -17,10 +20,19 @@ def test_documents_are_up_to_date(name, made):
 def test_every_key_is_documented():
     text = docs.readme()
     definitions = json.loads(docs.schema())["$defs"]
-    assert set(definitions) > {"Dataset", "UNetSpec", "SmpSpec", "Recipe", "Study", "PlateauScheduler"}
+    assert set(definitions) > {
+        "Dataset",
+        "UNetSpec",
+        "SmpSpec",
+        "Recipe",
+        "Study",
+        "PlateauScheduler",
+    }
     for section, definition in definitions.items():
         part = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
-        rows = [line.strip("| ").split(" | ") for line in part.split("\n") if line.startswith("| `")]
+        rows = [
+            line.strip("| ").split(" | ") for line in part.split("\n") if line.startswith("| `")
+        ]
         assert [row[0].strip("`") for row in rows] == list(definition["properties"])
         assert all(len(row) == 4 and row[3] for row in rows), f"{section}: a key has no docstring"
 

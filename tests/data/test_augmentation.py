@@ -74,12 +74,18 @@ def test_hue_shift_leaves_value_and_moves_hue(batch):
 def test_hue_agrees_with_torchvision(batch, hue):
     settings = Augmentation(probability=1, hue=hue)
     # Plain colours and greys too, where hue is on the edge of a sixth or not defined.
-    edges = torch.cartesian_prod(*[torch.tensor([0.0, 0.5, 1.0])] * 3)[:24].T.reshape(1, 3, 4, 6).repeat(40, 1, 2, 1)
+    edges = (
+        torch.cartesian_prod(*[torch.tensor([0.0, 0.5, 1.0])] * 3)[:24]
+        .T.reshape(1, 3, 4, 6)
+        .repeat(40, 1, 2, 1)
+    )
     for images in (batch[0], edges):
         changed, _ = augment(images, batch[1], TILES, settings, seed=5, epoch=1)
         shifts = [_draw(settings, 5, 1, tile)[0] for tile in range(40)]
         assert min(shifts) < -0.7 * hue and max(shifts) > 0.7 * hue
-        expected = torch.stack([F.adjust_hue(image, shift) for image, shift in zip(images, shifts, strict=True)])
+        expected = torch.stack(
+            [F.adjust_hue(image, shift) for image, shift in zip(images, shifts, strict=True)]
+        )
         torch.testing.assert_close(changed, expected, atol=2e-6, rtol=0)
 
 
@@ -93,11 +99,15 @@ def test_bytes_and_floats_are_changed_alike(batch):
     torch.testing.assert_close(changed, floats, atol=2e-6, rtol=0)
     assert torch.equal(masks, same)
     for nothing in (Augmentation(), Augmentation(probability=0, hue=0.5)):
-        assert torch.equal(augment(stored, batch[1], TILES, nothing, seed=1, epoch=2)[0], to_unit(stored))
+        assert torch.equal(
+            augment(stored, batch[1], TILES, nothing, seed=1, epoch=2)[0], to_unit(stored)
+        )
 
 
 def test_probability_zero_changes_nothing(batch):
-    settings = Augmentation(probability=0, hflip=True, vflip=True, hue=0.5, brightness=0.5, contrast=0.5)
+    settings = Augmentation(
+        probability=0, hflip=True, vflip=True, hue=0.5, brightness=0.5, contrast=0.5
+    )
     images, masks = augment(*batch, TILES, settings, seed=0, epoch=0)
     torch.testing.assert_close(images, batch[0])
     assert torch.equal(masks, batch[1])
@@ -105,7 +115,9 @@ def test_probability_zero_changes_nothing(batch):
 
 def test_four_bands_have_no_hue_but_contrast(batch):
     images = torch.cat([batch[0], batch[0][:, :1]], 1)
-    changed, _ = augment(images, batch[1], TILES, Augmentation(probability=1, contrast=0.4), seed=0, epoch=0)
+    changed, _ = augment(
+        images, batch[1], TILES, Augmentation(probability=1, contrast=0.4), seed=0, epoch=0
+    )
     means = images.mean((1, 2, 3), keepdim=True)
     inside = (changed > 0) & (changed < 1)
     ratio = ((changed - means) / (images - means))[inside & ((images - means).abs() > 0.1)]

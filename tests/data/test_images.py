@@ -22,7 +22,9 @@ def opened(path, bands, **options):
 def test_scaling_is_linear_between_the_two_values_and_cut_off_beyond(kind):
     low, high = 20, 105
     values = np.arange(0, 128).astype(kind).reshape(1, 8, 16)
-    expected = [min(max(round((int(v) - low) * 255 / (high - low)), 0), 255) for v in values.ravel()]
+    expected = [
+        min(max(round((int(v) - low) * 255 / (high - low)), 0), 255) for v in values.ravel()
+    ]
     # 255 / 85 is 3: no value lies between two whole numbers.
     result = scaled(values, Pixels(scale=[low, high]))
     assert result.dtype == np.uint8
@@ -34,12 +36,18 @@ def test_every_16_bit_value_is_rounded_as_exact_arithmetic_does():
     result = scaled(values, Pixels(scale=[0, 10000])).ravel()
     exact = [(min(v, 10000) * 255, 10000) for v in range(65536)]
     for found, (top, bottom) in zip(result.tolist(), exact, strict=True):
-        assert abs(found * bottom - top) * 2 <= bottom  # the nearest, or one of two that are as near
+        assert (
+            abs(found * bottom - top) * 2 <= bottom
+        )  # the nearest, or one of two that are as near
 
 
 def test_a_pair_for_each_band():
     values = np.array([[[50]], [[50]], [[50]]], np.uint16)
-    assert scaled(values, Pixels(scale=[[0, 100], [0, 50], [50, 60]])).ravel().tolist() == [128, 255, 0]
+    assert scaled(values, Pixels(scale=[[0, 100], [0, 50], [50, 60]])).ravel().tolist() == [
+        128,
+        255,
+        0,
+    ]
 
 
 def test_bands_come_in_the_stated_order(tmp_path):
@@ -74,9 +82,19 @@ def test_what_is_no_number_is_no_data(tmp_path):
 @pytest.mark.parametrize(
     ("bands", "kind", "pixels", "message"),
     [
-        (3, "uint8", {"bands": [1, 4]}, "has no band 4, only 3; correct the dataset's pixels.bands"),
+        (
+            3,
+            "uint8",
+            {"bands": [1, 4]},
+            "has no band 4, only 3; correct the dataset's pixels.bands",
+        ),
         (3, "uint16", {}, r"uint16 pixels, but models see 8 bits .*pixels\.scale"),
-        (3, "uint8", {"scale": [[0, 9], [0, 9]]}, r"3 bands; the dataset's pixels\.scale has 2 pairs"),
+        (
+            3,
+            "uint8",
+            {"scale": [[0, 9], [0, 9]]},
+            r"3 bands; the dataset's pixels\.scale has 2 pairs",
+        ),
     ],
 )
 def test_an_image_that_cannot_be_taken(tmp_path, bands, kind, pixels, message):
@@ -94,11 +112,14 @@ def changed(tile_slice, **changes):
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "int16", "int32"])
 def test_masks_of_any_whole_numbers(tile_slice, tmp_path, kind):
-    """Classes 100, 3 and 40 (in this order), 9 a gap, the file's no-data value 77, and 255, which never is a class."""
+    """Classes 100, 3 and 40 (in this order), 9 a gap, the file's no-data value 77, and 255, which
+    never is a class."""
     values = np.random.default_rng(2).choice([100, 3, 40, 9, 77, 255], (32, 32))
     write_raster(tmp_path / "raw/images/s.tif", np.ones((1, 32, 32), np.uint8))
     write_raster(tmp_path / "raw/masks/s.tif", values.astype(kind)[None], nodata=77)
-    build_tiles(changed(tile_slice, values=[100, 3, 40], gaps=[9]), tmp_path / "raw", tmp_path / "out")
+    build_tiles(
+        changed(tile_slice, values=[100, 3, 40], gaps=[9]), tmp_path / "raw", tmp_path / "out"
+    )
     expected = np.select([values == 100, values == 3, values == 40], [0, 1, 2], 255)
     np.testing.assert_array_equal(open_tiles(tmp_path / "out").masks[0], expected)
 

@@ -21,7 +21,12 @@ def touch(folder, *names):
 
 
 def test_pairs_at_any_depth_and_in_order(tmp_path):
-    touch(tmp_path, "x y/Tile 2/images/part_01.jpg", "x y/Tile 2/masks/part_01.png", "x y/classes.json")
+    touch(
+        tmp_path,
+        "x y/Tile 2/images/part_01.jpg",
+        "x y/Tile 2/masks/part_01.png",
+        "x y/classes.json",
+    )
     touch(tmp_path, "x y/Tile 1/images/part_02.jpg", "x y/Tile 1/masks/part_02.png")
     found = scenes(tmp_path, LAYOUT)
     assert [s.name for s in found] == ["tile1_02", "tile2_01"]
@@ -30,7 +35,9 @@ def test_pairs_at_any_depth_and_in_order(tmp_path):
 
 
 def test_a_field_used_twice_must_agree(tmp_path):
-    layout = Layout(images="{s}/{s}_rgb.tif", masks="{s}/{s}_cls.tif", scene="{s}", mask_values="index")
+    layout = Layout(
+        images="{s}/{s}_rgb.tif", masks="{s}/{s}_cls.tif", scene="{s}", mask_values="index"
+    )
     touch(tmp_path, "a/a_rgb.tif", "a/a_cls.tif", "a/b_rgb.tif")
     assert [s.name for s in scenes(tmp_path, layout)] == ["a"]
 
@@ -72,8 +79,16 @@ def test_a_field_of_some_values_only(tmp_path):
         scene="{part}_{n}",
         mask_values="index",
     )
-    touch(tmp_path, "x/Train/Train/images/1.png", "x/Train/Train/masks/1.png", "x/Val+/images/2.png")
-    touch(tmp_path, "x/Val+/masks/2.png", "x/Test/images/3.png", "x/Vall/images/4.png", "x/MyTrain/images/5.png")
+    touch(
+        tmp_path, "x/Train/Train/images/1.png", "x/Train/Train/masks/1.png", "x/Val+/images/2.png"
+    )
+    touch(
+        tmp_path,
+        "x/Val+/masks/2.png",
+        "x/Test/images/3.png",
+        "x/Vall/images/4.png",
+        "x/MyTrain/images/5.png",
+    )
     found = scenes(tmp_path, layout)
     assert [(s.name, s.fields) for s in found] == [
         ("Train_1", {"part": "Train", "n": "1"}),

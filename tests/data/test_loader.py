@@ -21,7 +21,9 @@ def store(scene_folder, tile_slice, tmp_path_factory):
 
 def test_subsets(store):
     subset = np.where(store.table["tile"] % 3 == 0, "val", "train")
-    split = pd.DataFrame({"tile": store.table["tile"], "subset": subset}).sample(frac=1, random_state=0)
+    split = pd.DataFrame({"tile": store.table["tile"], "subset": subset}).sample(
+        frac=1, random_state=0
+    )
     chosen = subset_tiles(store, split, "val", padded=True)
     assert chosen.tolist() == [t for t in store.table["tile"] if t % 3 == 0]
     whole = subset_tiles(store, split, "val", padded=False)

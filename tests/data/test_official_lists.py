@@ -10,8 +10,13 @@ from satseg.data.layout import Scene
 from satseg.data.official import published_subsets
 from satseg.errors import UserError
 
-SCENES = [Scene(name, Path(), Path(), {"area": name[0], "n": name[2:]}) for name in ("a 1", "a 2", "b 1", "b 2")]
-TABLE = pd.DataFrame({"scene": ["a 1", "a 1", "a 2", "b 1", "b 2"], "row": 0, "col": [0, 1, 0, 0, 0], "whole": 1})
+SCENES = [
+    Scene(name, Path(), Path(), {"area": name[0], "n": name[2:]})
+    for name in ("a 1", "a 2", "b 1", "b 2")
+]
+TABLE = pd.DataFrame(
+    {"scene": ["a 1", "a 1", "a 2", "b 1", "b 2"], "row": 0, "col": [0, 1, 0, 0, 0], "whole": 1}
+)
 
 
 def official(**changes) -> OfficialLists:
@@ -21,12 +26,20 @@ def official(**changes) -> OfficialLists:
 def write(folder, **lists):
     (folder / "deep").mkdir()
     for name, text in lists.items():
-        (folder / ("deep" if name == "val" else "") / f"{name}.txt").write_text(text, encoding="utf-8")
+        (folder / ("deep" if name == "val" else "") / f"{name}.txt").write_text(
+            text, encoding="utf-8"
+        )
 
 
 def test_scenes_by_name_one_a_line(tmp_path):
     write(tmp_path, train="\ufeffa 1\r\n\r\n  b 2 \r\n", val="a 2\n")
-    assert published_subsets(TABLE, SCENES, tmp_path, official()).tolist() == ["train", "train", "val", "", "train"]
+    assert published_subsets(TABLE, SCENES, tmp_path, official()).tolist() == [
+        "train",
+        "train",
+        "val",
+        "",
+        "train",
+    ]
 
 
 def test_names_made_of_fields(tmp_path):

@@ -54,23 +54,32 @@ def staged(config, dataset: str, out: Path) -> pd.DataFrame:
     return table.assign(subset=table["tile"].map(subsets).fillna(""))
 
 
-# --- one that divides scenes by where they lie ---------------------------------------------------------------
+# --- one that divides scenes by where they lie ----------------------------------------------------
 
-AREAS = {"Train": {"Urban": [1366, 1367], "Rural": [0, 12]}, "Val": {"Urban": [3514], "Rural": [2522]}}
+AREAS = {
+    "Train": {"Urban": [1366, 1367], "Rural": [0, 12]},
+    "Val": {"Urban": [3514], "Rural": [2522]},
+}
 
 
 @pytest.fixture
 def loveda(tmp_path):
-    """LoveDA's three folders with scenes of 64², whose masks hold all eight classes; Test has no masks."""
+    """LoveDA's three folders with scenes of 64², whose masks hold all eight classes; Test has no
+    masks."""
     rng, masks = np.random.default_rng(3), {}
     for part, areas in (AREAS | {"Test": {"Urban": [5168], "Rural": [4191]}}).items():
         for area, numbers in areas.items():
             for number in numbers:
                 folder = tmp_path / "loveda" / part / area
-                write_raster(folder / f"images_png/{number}.png", rng.integers(0, 256, (3, 64, 64), dtype=np.uint8))
+                write_raster(
+                    folder / f"images_png/{number}.png",
+                    rng.integers(0, 256, (3, 64, 64), dtype=np.uint8),
+                )
                 if part != "Test":
                     masks[f"{part}_{area}_{number}"] = rng.integers(0, 8, (64, 64), dtype=np.uint8)
-                    write_raster(folder / f"masks_png/{number}.png", masks[f"{part}_{area}_{number}"][None])
+                    write_raster(
+                        folder / f"masks_png/{number}.png", masks[f"{part}_{area}_{number}"][None]
+                    )
     return tmp_path / "loveda", masks
 
 
@@ -78,9 +87,15 @@ def check_loveda(table, masks, store):
     assert set(table["scene"]) == set(masks)
     for name, rows in table.groupby("scene"):
         assert len(rows) == 4 and (rows["whole"] == 1).all()
-        assert set(rows["subset"]) == set(rows["official_split"]) == {"train" if name.startswith("Train") else "val"}
+        assert (
+            set(rows["subset"])
+            == set(rows["official_split"])
+            == {"train" if name.startswith("Train") else "val"}
+        )
         for row in rows.itertuples():
-            place = np.s_[SIZE * row.row : SIZE * (row.row + 1), SIZE * row.col : SIZE * (row.col + 1)]
+            place = np.s_[
+                SIZE * row.row : SIZE * (row.row + 1), SIZE * row.col : SIZE * (row.col + 1)
+            ]
             np.testing.assert_array_equal(store.masks[row.tile], masks[name][place])
     values = np.bincount(np.concatenate([m.ravel() for m in masks.values()]), minlength=8)
     assert table.filter(like="pixels_").sum().tolist() == values.tolist()
@@ -112,12 +127,16 @@ def test_loveda_as_kaggle_nests_it_with_the_test_images(loveda, tmp_path):
         (folder / name).mkdir()
         (folder / "part").rename(folder / name / name)
     (tmp_path / "all.zip").write_bytes(zipped(folder))
-    assert zipfile.ZipFile(tmp_path / "all.zip").namelist()[0].startswith("Test/Test/Rural/images_png/")
+    assert (
+        zipfile.ZipFile(tmp_path / "all.zip")
+        .namelist()[0]
+        .startswith("Test/Test/Rural/images_png/")
+    )
     table = staged(configured("loveda", path=str(tmp_path / "all.zip")), "loveda", tmp_path / "out")
     check_loveda(table, masks, open_tiles(tmp_path / "out/tiles"))
 
 
-# --- one that lists tiles ------------------------------------------------------------------------------------
+# --- one that lists tiles -------------------------------------------------------------------------
 
 SIZES = {
     "M-33-20-D-c-4-2": (70, 100),
@@ -129,7 +148,8 @@ SIZES = {
 
 
 def cut(image: np.ndarray, scene: str, size: int):
-    """Name and pixels of a scene's tiles, read as the publishers' script cuts them: a counter over all places."""
+    """Name and pixels of a scene's tiles, read as the publishers' script cuts them: a counter over
+    all places."""
     k = 0
     for y in range(0, image.shape[0], size):
         for x in range(0, image.shape[1], size):
@@ -141,13 +161,19 @@ def cut(image: np.ndarray, scene: str, size: int):
 
 @pytest.fixture
 def landcover(tmp_path):
-    """LandCover.ai's folder with small scenes, and what the lists say: tile name → (subset, image, mask)."""
+    """LandCover.ai's folder with small scenes, and what the lists say: tile name → (subset, image,
+    mask)."""
     folder, rng, tiles = tmp_path / "landcover", np.random.default_rng(5), {}
     for i, (scene, shape) in enumerate(SIZES.items()):
-        image, mask = rng.integers(0, 256, (*shape, 3), dtype=np.uint8), rng.integers(0, 5, shape, dtype=np.uint8)
+        image, mask = (
+            rng.integers(0, 256, (*shape, 3), dtype=np.uint8),
+            rng.integers(0, 5, shape, dtype=np.uint8),
+        )
         write_raster(folder / f"images/{scene}.tif", image.transpose(2, 0, 1))
         write_raster(folder / f"masks/{scene}.tif", np.stack([mask] * (1 + 2 * (i % 2))))
-        for (name, part), (_, labels) in zip(cut(image, scene, SIZE), cut(mask, scene, SIZE), strict=True):
+        for (name, part), (_, labels) in zip(
+            cut(image, scene, SIZE), cut(mask, scene, SIZE), strict=True
+        ):
             tiles[name] = (("train", "val", "test")[len(tiles) % 3], part, labels)
     for subset in ("train", "val", "test"):
         names = [name for name, (of, *_) in tiles.items() if of == subset]
@@ -164,7 +190,9 @@ def test_landcoverai_from_its_archive(landcover, tmp_path, monkeypatch):
         checksum = f"sha256:{hashlib.sha256(body).hexdigest()}"
         files = [{"url": f"{server.address}/download/landcover.ai.v1.zip", "checksum": checksum}]
         table = staged(
-            configured("landcoverai", source={"kind": "http", "files": files}), "landcoverai", tmp_path / "out"
+            configured("landcoverai", source={"kind": "http", "files": files}),
+            "landcoverai",
+            tmp_path / "out",
         )
     store = open_tiles(tmp_path / "out/tiles")
     assert len(table) == 3 * 4 + 2 * 3 + 2 * 3 + 5 * 2 + 2 * 1
@@ -186,7 +214,9 @@ def test_landcoverai_from_its_archive(landcover, tmp_path, monkeypatch):
 def grid(scene: str, height: int, width: int, size: int) -> pd.DataFrame:
     """The rows of tiles.csv that name a scene's tiles."""
     rows, cols = -(-height // size), -(-width // size)
-    table = pd.DataFrame({"scene": scene, "row": np.repeat(range(rows), cols), "col": [*range(cols)] * rows})
+    table = pd.DataFrame(
+        {"scene": scene, "row": np.repeat(range(rows), cols), "col": [*range(cols)] * rows}
+    )
     inside = ((table["row"] + 1) * size <= height) & ((table["col"] + 1) * size <= width)
     return table.assign(whole=inside.astype(int))
 
@@ -199,14 +229,19 @@ def test_names_of_a_scene_of_any_size(seed):
     height, width = (int(n) for n in np.maximum(rng.integers(1, 12 * size, 2) // steps, 1) * steps)
     table = grid("s", height, width, size)
     ours = tile_names(table, "{scene}_{k}")[table["whole"] == 1].tolist()
-    assert ours == [name for name, _ in cut(np.broadcast_to(np.uint8(0), (height, width)), "s", size)]
+    assert ours == [
+        name for name, _ in cut(np.broadcast_to(np.uint8(0), (height, width)), "s", size)
+    ]
 
 
 def test_the_original_lists_to_the_tile():
-    """The numbers of each scene are those of all whole tiles of one size, and every listed tile gets its subset."""
+    """The numbers of each scene are those of all whole tiles of one size, and every listed tile
+    gets its subset."""
     if not LISTS.is_dir():
         pytest.skip(f"LandCover.ai's lists are not at {LISTS.relative_to(ROOT.parent)}")
-    listed = {n: s for s in ("train", "val", "test") for n in (LISTS / f"{s}.txt").read_text().split()}
+    listed = {
+        n: s for s in ("train", "val", "test") for n in (LISTS / f"{s}.txt").read_text().split()
+    }
     numbers: dict[str, list[int]] = {}
     for name in listed:
         numbers.setdefault(name.rsplit("_", 1)[0], []).append(int(name.rsplit("_", 1)[1]))
@@ -214,9 +249,14 @@ def test_the_original_lists_to_the_tile():
     tables = []
     for scene, found in numbers.items():
         found = np.sort(found)
-        # The first gap is the partial tile at the right edge; the number after it begins the second row.
+        # The first gap is the partial tile at the right edge; the number after it begins the second
+        # row.
         gap = int(np.flatnonzero(np.diff(found) > 1)[0])
-        whole, cols, rows = int(found[gap]) + 1, int(found[gap + 1]), len(found) // (int(found[gap]) + 1)
+        whole, cols, rows = (
+            int(found[gap]) + 1,
+            int(found[gap + 1]),
+            len(found) // (int(found[gap]) + 1),
+        )
         assert cols == whole + 1
         height, width = rows * 512 + 300, whole * 512 + 300
         blank = np.broadcast_to(np.uint8(0), (height, width))
@@ -232,18 +272,27 @@ def test_the_original_lists_to_the_tile():
     assert ((subsets != "") == (table["whole"] == 1)).all()
 
 
-# --- lists that do not fit -----------------------------------------------------------------------------------
+# --- lists that do not fit ------------------------------------------------------------------------
 
 
 @pytest.fixture
 def small(tmp_path):
-    """One scene of 2×3 whole tiles with a partial column; its tiles, the scene, and lists in a folder."""
+    """One scene of 2×3 whole tiles with a partial column; its tiles, the scene, and lists in a
+    folder."""
     (tmp_path / "train.txt").write_text("a.b_0 a.b_1\na.b_4\n")
     (tmp_path / "val.txt").write_text("a.b_5\n")
     official = OfficialTiles(
-        by="tiles", lists={"train": "**/train.txt", "val": "**/val.txt"}, tile="{scene}_{k}", tile_size=SIZE
+        by="tiles",
+        lists={"train": "**/train.txt", "val": "**/val.txt"},
+        tile="{scene}_{k}",
+        tile_size=SIZE,
     )
-    return grid("a.b", 2 * SIZE, 3 * SIZE + 5, SIZE), [Scene("a.b", Path(), Path(), {})], tmp_path, official
+    return (
+        grid("a.b", 2 * SIZE, 3 * SIZE + 5, SIZE),
+        [Scene("a.b", Path(), Path(), {})],
+        tmp_path,
+        official,
+    )
 
 
 def test_tiles_in_no_list_belong_nowhere(small):
@@ -254,7 +303,9 @@ def test_tiles_in_no_list_belong_nowhere(small):
 @pytest.mark.parametrize("name", ["a.b_3", "a.b_8"])
 def test_a_listed_tile_that_the_scene_has_not(small, name):
     (small[2] / "val.txt").write_text(name)
-    with pytest.raises(UserError, match=rf"val\.txt: lists {name}, but the scene has no whole 32² tile") as caught:
+    with pytest.raises(
+        UserError, match=rf"val\.txt: lists {name}, but the scene has no whole 32² tile"
+    ) as caught:
         published_subsets(*small)
     assert "\n" not in str(caught.value)
 

@@ -29,15 +29,27 @@ def size_of(path, **place):
     ("place", "metres"),
     [
         # On the central meridian a UTM map is 0.9996 of the ground.
-        ({"crs": "EPSG:32632", "transform": from_origin(500_000, 5_000_000, 0.5, 0.5)}, 0.5 / 0.9996),
-        ({"crs": "EPSG:32632", "transform": Affine.translation(5e5, 5e6) @ Affine.rotation(20) @ Affine.scale(2)}, 2),
+        (
+            {"crs": "EPSG:32632", "transform": from_origin(500_000, 5_000_000, 0.5, 0.5)},
+            0.5 / 0.9996,
+        ),
+        (
+            {
+                "crs": "EPSG:32632",
+                "transform": Affine.translation(5e5, 5e6) @ Affine.rotation(20) @ Affine.scale(2),
+            },
+            2,
+        ),
         # A minute of arc along the equator's meridian and the equator itself.
         (
             {"crs": "EPSG:4326", "transform": from_origin(10, 1 / 60, 1e-5, 1e-5)},
             1e-5 * math.pi / 180 * math.sqrt(6378137 * 6335439),
         ),
         # Web Mercator stretches by one over the cosine of the latitude.
-        ({"crs": "EPSG:3857", "transform": from_origin(*BERLIN, 1, 1)}, math.cos(math.radians(52.52))),
+        (
+            {"crs": "EPSG:3857", "transform": from_origin(*BERLIN, 1, 1)},
+            math.cos(math.radians(52.52)),
+        ),
     ],
 )
 def test_pixel_size_on_the_ground(tmp_path, place, metres):
@@ -53,8 +65,18 @@ def test_pixel_size_is_unknown_where_the_image_does_not_say(tmp_path):
 def test_images_of_several_kinds(tmp_path):
     place = {"crs": "EPSG:32632"}
     bands = np.ones((2, 40, 40))
-    write_raster(tmp_path / "a.tif", bands.astype(np.uint16), transform=from_origin(5e5, 5e6, 10, 10), **place)
-    write_raster(tmp_path / "b.tif", bands.astype(np.float32), transform=from_origin(5e5, 5e6, 20, 20), **place)
+    write_raster(
+        tmp_path / "a.tif",
+        bands.astype(np.uint16),
+        transform=from_origin(5e5, 5e6, 10, 10),
+        **place,
+    )
+    write_raster(
+        tmp_path / "b.tif",
+        bands.astype(np.float32),
+        transform=from_origin(5e5, 5e6, 20, 20),
+        **place,
+    )
     write_raster(tmp_path / "c.png", bands.astype(np.uint16)[:1])
     pixels = Pixels(bands=[1], scale=[0, 9])
     origin = describe(sorted(tmp_path.iterdir()), pixels)

@@ -16,7 +16,9 @@ def table(groups: dict[str, dict[str, int]]) -> pd.DataFrame:
     return frame.assign(tile=range(len(rows)), whole=[int(i % 4 != 0) for i in range(len(rows))])
 
 
-TABLE = table({"g1": {"a": 40, "b": 33}, "g2": {"c": 20}, "g3": {"d": 11}, "g4": {"e": 10}, "g5": {"f": 6}})
+TABLE = table(
+    {"g1": {"a": 40, "b": 33}, "g2": {"c": 20}, "g3": {"d": 11}, "g4": {"e": 10}, "g5": {"f": 6}}
+)
 
 
 def test_random_has_the_shares_in_both_pools():
@@ -29,7 +31,8 @@ def test_random_has_the_shares_in_both_pools():
 
 def test_random_is_decided_by_the_seed():
     first, again, other = (
-        draw_split(TABLE, Split(unit="tile", train=0.5, val=0.3, test=0.2, seed=s)) for s in (1, 1, 2)
+        draw_split(TABLE, Split(unit="tile", train=0.5, val=0.3, test=0.2, seed=s))
+        for s in (1, 1, 2)
     )
     pd.testing.assert_frame_equal(first, again)
     assert (first["subset"] != other["subset"]).any()
@@ -42,7 +45,8 @@ def test_groups_stay_together(seed):
     of_group = split.groupby(TABLE["group"])["subset"].nunique()
     assert (of_group == 1).all()
     assert set(split["subset"]) == {"train", "val", "test"}
-    # Largest first: 73 of 120 tiles to training (its share is 72), 20 to the emptiest next, and so on.
+    # Largest first: 73 of 120 tiles to training (its share is 72), 20 to the emptiest next, and so
+    # on.
     assert (split["subset"][TABLE["group"] == "g1"] == "train").all()
     audit = leakage(TABLE, split)
     assert (audit[["scene_shared", "group_shared"]] == 0).all(axis=None)
@@ -56,7 +60,9 @@ def test_no_subset_stays_empty():
 
 def test_too_few_groups():
     with pytest.raises(UserError, match="2 groups of scenes cannot fill 3 subsets"):
-        draw_split(table({"a": {"a": 5}, "b": {"b": 5}}), Split(unit="group", train=0.8, val=0.1, test=0.1))
+        draw_split(
+            table({"a": {"a": 5}, "b": {"b": 5}}), Split(unit="group", train=0.8, val=0.1, test=0.1)
+        )
 
 
 def test_leakage_counts_shared_scenes_and_ground():
@@ -70,16 +76,22 @@ def test_leakage_counts_shared_scenes_and_ground():
         shared = {k: sum(v in set(train[k]) for v in judged[k]) for k in ("scene", "group")}
         assert row.tolist() == [len(judged), shared["scene"], shared["group"]]
     assert len(audit) == 4
-    # A scene of one group only in validation, its sister in training: the ground leaks, the scene does not.
+    # A scene of one group only in validation, its sister in training: the ground leaks, the scene
+    # does not.
     pair = table({"g": {"a": 4, "b": 4}})
-    fixed = pd.DataFrame({"tile": pair["tile"], "scene": pair["scene"], "subset": ["train"] * 4 + ["val"] * 4})
+    fixed = pd.DataFrame(
+        {"tile": pair["tile"], "scene": pair["scene"], "subset": ["train"] * 4 + ["val"] * 4}
+    )
     row = leakage(pair, fixed).iloc[0]
     assert (row["scene_shared"], row["group_shared"]) == (0, 4)
 
 
 def published(**subsets: dict[str, int]) -> pd.DataFrame:
-    """A table of scenes, each a group of its own and in one of the publishers' subsets; "none" is no subset."""
-    frame = table({scene: {scene: count} for scenes in subsets.values() for scene, count in scenes.items()})
+    """A table of scenes, each a group of its own and in one of the publishers' subsets; "none" is
+    no subset."""
+    frame = table(
+        {scene: {scene: count} for scenes in subsets.values() for scene, count in scenes.items()}
+    )
     where = {scene: subset for subset, scenes in subsets.items() for scene in scenes}
     return frame.assign(official_split=frame["scene"].map(where).replace("none", ""))
 
@@ -93,21 +105,35 @@ def test_publishers_subsets_of_whole_scenes_stand_and_a_missing_test_set_comes_f
     found = {scene: set(rows["subset"]) for scene, rows in split.groupby("scene")}
     assert all(len(subsets) == 1 for subsets in found.values()) and "g" not in found
     assert found["a"] == found["b"] == {"train"}
-    assert sorted(name for scene in "cdef" for name in found[scene]) == ["test", "test", "val", "val"]
+    assert sorted(name for scene in "cdef" for name in found[scene]) == [
+        "test",
+        "test",
+        "val",
+        "val",
+    ]
     assert leakage(tiles, split)["group_shared"].eq(0).all()
 
 
 def test_a_public_test_set_stays_as_it_is():
     tiles = published(train={"a": 4}, val={"b": 4, "c": 4}, test={"d": 4})
     split = draw_split(tiles, KEEP)
-    assert split.groupby("scene")["subset"].first().to_dict() == {"a": "train", "b": "val", "c": "val", "d": "test"}
+    assert split.groupby("scene")["subset"].first().to_dict() == {
+        "a": "train",
+        "b": "val",
+        "c": "val",
+        "d": "test",
+    }
 
 
 def test_publishers_lists_that_cut_scenes_are_not_kept():
     tiles = published(train={"a": 6, "b": 6}, val={"c": 6, "d": 6, "e": 6})
     tiles.loc[tiles["tile"] % 3 == 0, "official_split"] = "val"
     split = draw_split(tiles, KEEP)
-    assert split["tile"].tolist() == tiles["tile"].tolist() and set(split["subset"]) == {"train", "val", "test"}
+    assert split["tile"].tolist() == tiles["tile"].tolist() and set(split["subset"]) == {
+        "train",
+        "val",
+        "test",
+    }
     assert leakage(tiles, split)["scene_shared"].eq(0).all()
     as_listed = draw_split(tiles, Split(unit="official"))
     assert as_listed["subset"].tolist() == tiles["official_split"].tolist()
@@ -132,7 +158,9 @@ def test_shares_must_add_up():
 
 
 def test_classes_that_no_training_tile_shows():
-    tiles = pd.DataFrame({"tile": [0, 1, 2], "pixels_a": [9, 9, 9], "pixels_b": [0, 3, 4], "pixels_none": 0})
+    tiles = pd.DataFrame(
+        {"tile": [0, 1, 2], "pixels_a": [9, 9, 9], "pixels_b": [0, 3, 4], "pixels_none": 0}
+    )
     split = pd.DataFrame({"tile": [0, 1, 2], "subset": ["train", "val", "val"]})
     assert untrained(tiles, split) == ["b"]
     assert untrained(tiles, split.assign(subset="train")) == []

@@ -34,13 +34,18 @@ def test_tiles_cover_every_scene(scene_folder, tile_slice, tmp_path):
     for name, (height, width) in SIZES.items():
         rows = store.table[store.table["scene"] == name]
         assert len(rows) == -(-height // 32) * -(-width // 32)
-        image, mask = read(scene_folder / f"images/{name}.tif"), read(scene_folder / f"masks/{name}.tif")[0]
+        image, mask = (
+            read(scene_folder / f"images/{name}.tif"),
+            read(scene_folder / f"masks/{name}.tif")[0],
+        )
         whole_image = np.zeros((height + 32, width + 32, 3), np.uint8)
         whole_mask = np.full((height + 32, width + 32), 255, np.uint8)
         whole_image[:height, :width], whole_mask[:height, :width] = image.transpose(1, 2, 0), mask
         for row in rows.itertuples():
             y, x = 32 * row.row, 32 * row.col
-            np.testing.assert_array_equal(store.images[row.tile], whole_image[y : y + 32, x : x + 32])
+            np.testing.assert_array_equal(
+                store.images[row.tile], whole_image[y : y + 32, x : x + 32]
+            )
             np.testing.assert_array_equal(store.masks[row.tile], whole_mask[y : y + 32, x : x + 32])
             assert row.whole == (y + 32 <= height and x + 32 <= width)
             assert [row.pixels_ground, row.pixels_water, row.pixels_road] == [
@@ -70,7 +75,9 @@ JPEG = {"compress": "jpeg", "jpeg_quality": 100}  # of 8 bits alone
     [*(("uint8", make) for make in [*MAKES, JPEG]), *(("uint16", make) for make in MAKES)],
     ids=str,
 )
-def test_geotiffs_of_every_make_are_read_as_rasterio_reads_them(tile_slice, tmp_path, written, kind):
+def test_geotiffs_of_every_make_are_read_as_rasterio_reads_them(
+    tile_slice, tmp_path, written, kind
+):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (3, 150, 130)).astype(kind)
     image[:, 64:128] = 0  # blocks that a sparse file leaves out
@@ -79,22 +86,32 @@ def test_geotiffs_of_every_make_are_read_as_rasterio_reads_them(tile_slice, tmp_
     write_raster(tmp_path / "raw/images/a.tif", image, **options)
     write_raster(tmp_path / "raw/masks/a.tif", mask, **({} if written is JPEG else options))
     changes = {} if kind == "uint8" else {"pixels": {"scale": [[0, 255]]}}
-    build_tiles(tile_slice.model_validate(tile_slice.model_dump() | changes), tmp_path / "raw", tmp_path / "tiles")
+    build_tiles(
+        tile_slice.model_validate(tile_slice.model_dump() | changes),
+        tmp_path / "raw",
+        tmp_path / "tiles",
+    )
     store = open_tiles(tmp_path / "tiles")
     stored = read(tmp_path / "raw/images/a.tif")
     for row in store.table.itertuples():
         y, x = 32 * row.row, 32 * row.col
         part = stored[:, y : y + 32, x : x + 32].transpose(1, 2, 0)
-        np.testing.assert_array_equal(store.images[row.tile][: part.shape[0], : part.shape[1]], part)
+        np.testing.assert_array_equal(
+            store.images[row.tile][: part.shape[0], : part.shape[1]], part
+        )
         labels = mask[0, y : y + 32, x : x + 32]
-        np.testing.assert_array_equal(store.masks[row.tile][: labels.shape[0], : labels.shape[1]], labels)
+        np.testing.assert_array_equal(
+            store.masks[row.tile][: labels.shape[0], : labels.shape[1]], labels
+        )
 
 
 def colour_spec(tile_slice, **changes):
     layout = {"images": "{s}.jpg", "masks": "{s}.png", "scene": "{s}", "mask_values": "color"}
     colors = ["#3C1098", "#8429F6", "#9B9B9B"]
     return tile_slice.model_validate(
-        tile_slice.model_dump() | {"layout": layout, "colors": colors, "gaps": ["#000000"]} | changes
+        tile_slice.model_dump()
+        | {"layout": layout, "colors": colors, "gaps": ["#000000"]}
+        | changes
     )
 
 
@@ -103,13 +120,17 @@ def coloured(tmp_path):
     """An image, a class map, and the same map as an RGB, an RGBA and a palette PNG."""
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 4, (40, 50))
-    palette = np.array([[0x3C, 0x10, 0x98], [0x84, 0x29, 0xF6], [0x9B, 0x9B, 0x9B], [0, 0, 0]], np.uint8)
+    palette = np.array(
+        [[0x3C, 0x10, 0x98], [0x84, 0x29, 0xF6], [0x9B, 0x9B, 0x9B], [0, 0, 0]], np.uint8
+    )
     rgb = Image.fromarray(palette[labels])
     indexed = Image.fromarray(labels.astype(np.uint8), "P")
     indexed.putpalette(palette.tobytes())
     for name, mask in (("rgb", rgb), ("rgba", rgb.convert("RGBA")), ("palette", indexed)):
         mask.save(tmp_path / f"{name}.png")
-        Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(tmp_path / f"{name}.jpg")
+        Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(
+            tmp_path / f"{name}.jpg"
+        )
     return tmp_path, np.where(labels == 3, 255, labels)
 
 
@@ -126,7 +147,9 @@ def test_colours_become_classes_and_gaps_no_label(coloured, tile_slice, tmp_path
 def test_unknown_colour_is_named_and_nothing_is_left(coloured, tile_slice, tmp_path):
     folder, labels = coloured
     out = tmp_path / "out"
-    with pytest.raises(UserError, match=r"\.png: colour #000000 in \d+ pixels is no class") as error:
+    with pytest.raises(
+        UserError, match=r"\.png: colour #000000 in \d+ pixels is no class"
+    ) as error:
         build_tiles(colour_spec(tile_slice, gaps=[]), folder, out)
     assert str((labels[:32] == 255).sum()) in str(error.value)
     assert not out.exists()
@@ -151,7 +174,12 @@ def test_bad_masks(tile_slice, tmp_path, mask, message):
 
 def test_three_equal_bands_are_indices(tile_slice, tmp_path):
     mask = np.random.default_rng(0).integers(0, 3, (32, 32), dtype=np.uint8)
-    write_raster(tmp_path / "raw/images/s.tif", np.zeros((4, 32, 32), np.uint8), photometric="minisblack", alpha="no")
+    write_raster(
+        tmp_path / "raw/images/s.tif",
+        np.zeros((4, 32, 32), np.uint8),
+        photometric="minisblack",
+        alpha="no",
+    )
     write_raster(tmp_path / "raw/masks/s.tif", np.stack([mask] * 3))
     build_tiles(tile_slice, tmp_path / "raw", tmp_path / "out")
     store = open_tiles(tmp_path / "out")
@@ -196,17 +224,28 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 def pattern(y, x):
     """Band 0 of the large scene and its mask, in closed form."""
-    return ((y // 64 + x // 96) % 251).astype(np.uint8), ((y // 100 + x // 130) % 3).astype(np.uint8)
+    return ((y // 64 + x // 96) % 251).astype(np.uint8), ((y // 100 + x // 130) % 3).astype(
+        np.uint8
+    )
 
 
 def test_a_large_scene_in_little_memory(tile_slice, tmp_path):
-    """9000×9500 RGB: 342 tiles of 512², 257 MB of pixels; strips for the image, blocks for the mask."""
+    """9000×9500 RGB: 342 tiles of 512², 257 MB of pixels; strips for the image, blocks for the
+    mask."""
     height, width = 9000, 9500
-    profile = {"driver": "GTiff", "height": height, "width": width, "dtype": "uint8", "compress": "deflate"}
+    profile = {
+        "driver": "GTiff",
+        "height": height,
+        "width": width,
+        "dtype": "uint8",
+        "compress": "deflate",
+    }
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     with (
-        rasterio.open(tmp_path / "images/s.tif", "w", count=3, interleave="pixel", **profile) as image,
+        rasterio.open(
+            tmp_path / "images/s.tif", "w", count=3, interleave="pixel", **profile
+        ) as image,
         rasterio.open(tmp_path / "masks/s.tif", "w", count=1, tiled=True, **profile) as mask,
     ):
         for top in range(0, height, 256):
@@ -218,8 +257,11 @@ def test_a_large_scene_in_little_memory(tile_slice, tmp_path):
     write_json(tmp_path / "manifest.json", {"root": str(tmp_path)})
     command = [sys.executable, "-m", "satseg.stages.tile", "--slice", spec.model_dump_json()]
     command += ["--raw", str(tmp_path), "--out", str(tmp_path / "tiles")]
-    # Through a small process between: a child's peak starts with that of the process it was made from.
-    done = subprocess.run([sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=True)
+    # Through a small process between: a child's peak starts with that of the process it was made
+    # from.
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=True
+    )
     peak = int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
     assert peak < 600e6
     store = open_tiles(tmp_path / "tiles")

@@ -39,7 +39,11 @@ def profiled(folders, config, dataset, model, step_ms, **device):
 
 def trained(folders, cell, epoch_seconds, train, val, **device):
     run = folders["results"] / "runs" / cell.path
-    made = {"device": describe_device() | device, "tiles": {"train": train, "val": val}, "slice": {"training": {}}}
+    made = {
+        "device": describe_device() | device,
+        "tiles": {"train": train, "val": val},
+        "slice": {"training": {}},
+    }
     write_json(run / "run.json", made)
     pd.DataFrame({"epoch_seconds": epoch_seconds}).to_csv(run / "history.csv", index=False)
 
@@ -47,7 +51,10 @@ def trained(folders, cell, epoch_seconds, train, val, **device):
 def test_jobs_are_those_of_the_grid(folders):
     config = load()
     study = config.study["faster_unet"]
-    jobs = {rule: len(files) for rule, files in Estimate(config, ["faster_unet"], **folders).jobs().items()}
+    jobs = {
+        rule: len(files)
+        for rule, files in Estimate(config, ["faster_unet"], **folders).jobs().items()
+    }
     cells = len(study.datasets) * len(study.models) * len(study.recipes) * len(study.seeds)
     assert jobs == {
         "download": len(study.datasets), "tile": len(study.datasets), "train": cells, "evaluate": cells,
@@ -56,8 +63,16 @@ def test_jobs_are_those_of_the_grid(folders):
     }  # fmt: skip
     # A cell that two studies show is trained once.
     both = Estimate(config, ["faster_unet", "faster_unet_leakage"], **folders).jobs()
-    shown = {cell.path for name in ("faster_unet", "faster_unet_leakage") for cell in slices.cells(config.study[name])}
-    assert len(both["train"]) == len(shown) < cells + len(slices.cells(config.study["faster_unet_leakage"]))
+    shown = {
+        cell.path
+        for name in ("faster_unet", "faster_unet_leakage")
+        for cell in slices.cells(config.study[name])
+    }
+    assert (
+        len(both["train"])
+        == len(shown)
+        < cells + len(slices.cells(config.study["faster_unet_leakage"]))
+    )
 
 
 def test_the_snakefile_plans_as_many_jobs(tmp_path):
@@ -65,10 +80,16 @@ def test_the_snakefile_plans_as_many_jobs(tmp_path):
     command = [sys.executable, "-m", "snakemake", "--directory", str(tmp_path), "--dry-run", "demo"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    planned = dict(re.findall(r"^(\w+) +(\d+)$", (done.stdout + done.stderr).split("Job stats:")[1], re.MULTILINE))
+    planned = dict(
+        re.findall(
+            r"^(\w+) +(\d+)$", (done.stdout + done.stderr).split("Job stats:")[1], re.MULTILINE
+        )
+    )
     del planned["demo"]  # the target itself
     jobs = Estimate(load(), ["demo"], tmp_path / "data", tmp_path / "results").jobs()
-    assert {rule: str(len(files)) for rule, files in jobs.items()} | {"total": planned["total"]} == planned
+    assert {rule: str(len(files)) for rule, files in jobs.items()} | {
+        "total": planned["total"]
+    } == planned
     assert int(planned["total"]) == sum(map(len, jobs.values())) + 1
 
 
@@ -76,22 +97,32 @@ def test_downloads_and_tiles_of_what_is_not_here(folders):
     config = load()
     estimate = Estimate(config, ["faster_unet"], **folders)
     archives = config.datasets["loveda"].source.files
-    assert estimate.download_bytes("loveda") == sum(file.bytes for file in archives) == 6_447_627_517
+    assert (
+        estimate.download_bytes("loveda") == sum(file.bytes for file in archives) == 6_447_627_517
+    )
     assert estimate.download_bytes("landcoverai") == 1_538_212_277
     # 2,522 and 1,669 scenes of 1024², four tiles each; three bands and a mask.
     assert estimate.tiles("loveda").count == (2522 + 1669) * 4
     assert estimate.tile_bytes("loveda") == (2522 + 1669) * 1024**2 * 4
     subsets = estimate.subset_tiles("loveda", "faster_unet")
     assert subsets["train"] == pytest.approx(2522 * 4, rel=0.002)
-    assert subsets["val"] == pytest.approx(1669 * 4 / 2, rel=0.002)  # the other half becomes the test set
+    assert subsets["val"] == pytest.approx(
+        1669 * 4 / 2, rel=0.002
+    )  # the other half becomes the test set
     # At most 378 scenes, whose tiles the paper counts as 1,512.
     assert estimate.subset_tiles("loveda", "faster_unet_published")["train"] == 1512
     assert "To download: 8 GB." in report(estimate)
 
 
 def test_a_download_of_unknown_size_is_called_unknown(folders):
-    source = {"files": [{"url": "https://example.org/landcoverai.zip", "checksum": f"md5:{'0' * 32}"}]}
-    estimate = Estimate(load(overrides={"datasets": {"landcoverai": {"source": source}}}), ["faster_unet"], **folders)
+    source = {
+        "files": [{"url": "https://example.org/landcoverai.zip", "checksum": f"md5:{'0' * 32}"}]
+    }
+    estimate = Estimate(
+        load(overrides={"datasets": {"landcoverai": {"source": source}}}),
+        ["faster_unet"],
+        **folders,
+    )
     assert estimate.download_bytes("landcoverai") is None
     assert "To download: 6.4 GB, and landcoverai, whose size is unknown." in report(estimate)
 
@@ -116,11 +147,14 @@ def test_hours_follow_the_profile(folders):
     profiled(folders, config, "demo", "unet_tiny", 800)
     estimate = Estimate(config, ["demo"], **folders)
     cell = next(c for c in estimate.cells if c.model == "unet_tiny")
-    # 12 scenes of 512² are 192 tiles of 128², each a sixteenth of the profile's image; 60 % train, 20 % val,
-    # and a forward pass is a third of a step.
+    # 12 scenes of 512² are 192 tiles of 128², each a sixteenth of the profile's image; 60 % train,
+    # 20 % val, and a forward pass is a third of a step.
     expected = (round(0.6 * 192) + round(0.2 * 192) / 3) * 0.8 / 16
     found = estimate.times(cell)
-    assert found.epoch_seconds == pytest.approx(expected) and found.epochs == config.recipes["demo"].epochs
+    assert (
+        found.epoch_seconds == pytest.approx(expected)
+        and found.epochs == config.recipes["demo"].epochs
+    )
     assert found.source == "profile on demo" and found.target is None
     assert f"Together {12 * expected / 3600:.3g} hours for 1 trainings" in report(estimate)
 
@@ -129,7 +163,13 @@ def test_hours_follow_the_profile(folders):
 def test_a_profile_of_another_device_or_model_is_not_used(folders, device):
     config = load()
     profiled(folders, config, "demo", "unet_tiny", 800, **device)
-    profiled(folders, load(overrides={"models": {"unet_shallow": {"dropout": 0.2}}}), "demo", "unet_shallow", 800)
+    profiled(
+        folders,
+        load(overrides={"models": {"unet_shallow": {"dropout": 0.2}}}),
+        "demo",
+        "unet_shallow",
+        800,
+    )
     estimate = Estimate(config, ["demo"], **folders)
     found = [estimate.times(cell) for cell in estimate.cells]
     assert [t.epoch_seconds for t in found] == [None] * 3

@@ -6,12 +6,15 @@ A test proves first, then records, once or several times:
         ...                                             # the fault, and the asserts
         fault("Full disk", "while tiling", message)     # area, what was tried, what happened
 
-(area, fault) is the row's name: unique and the same in every run. What happened is the real message, or a short
-sentence about the right result (figures welcome, times and paths outside the test's own folder not); the test's own
-folder, ports and long digests are taken out. A row stands for "nothing lost": the test must have asserted so.
+(area, fault) is the row's name: unique and the same in every run. What happened is the real
+message, or a short sentence about the right result (figures welcome, times and paths outside the
+test's own folder not); the test's own folder, ports and long digests are taken out. A row stands
+for "nothing lost": the test must have asserted so.
 
-`pytest tests/faults --record` (make test-faults) writes the table of docs/reliability.md anew. Without the option the
-rows are compared with it, by name: a row that the table lacks fails its test, one that no test made fails
+`pytest tests/faults --record` (make test-faults) writes the table of docs/reliability.md anew.
+Without the option the
+rows are compared with it, by name: a row that the table lacks fails its test, one that no test made
+    fails
 `test_table.py`, which runs last.
 """
 
@@ -38,7 +41,9 @@ VOLATILE = ((r"127\.0\.0\.1:\d+", "server"), (r"\b[0-9a-f]{32,}\b", "…"))
 
 
 def pytest_addoption(parser):
-    parser.addoption("--record", action="store_true", help="write the table of docs/reliability.md anew")
+    parser.addoption(
+        "--record", action="store_true", help="write the table of docs/reliability.md anew"
+    )
 
 
 def pytest_configure(config):
@@ -80,14 +85,17 @@ def fault(request, tmp_path) -> Callable[[str, str, str], None]:
         rows[area, tried] = text
         if known is not None:
             name = (shown(area), shown(tried))
-            assert name in known, f"{PAGE.name} lacks {area} – {tried}; run `make test-faults` and commit the page"
+            assert name in known, (
+                f"{PAGE.name} lacks {area} – {tried}; run `make test-faults` and commit the page"
+            )
 
     return record
 
 
 @pytest.fixture
 def unmade(request) -> set[tuple[str, str]]:
-    """Rows of the page that no test made, none while it is written; skips where not every test here has passed."""
+    """Rows of the page that no test made, none while it is written; skips where not every test here
+    has passed."""
     config = request.config
     if config.getoption("--record", False):
         return set()
@@ -97,9 +105,12 @@ def unmade(request) -> set[tuple[str, str]]:
 
 
 def contents(folder: Path) -> dict[str, bytes | str]:
-    """Every file and link below a folder, with its content; what a broken download may go on from is left out."""
+    """Every file and link below a folder, with its content; what a broken download may go on from
+    is left out."""
     return {
-        path.relative_to(folder).as_posix(): str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        path.relative_to(folder).as_posix(): str(path.readlink())
+        if path.is_symlink()
+        else path.read_bytes()
         for path in folder.rglob("*")
         if (path.is_symlink() or path.is_file()) and ".downloads" not in path.parts
     }
@@ -107,7 +118,8 @@ def contents(folder: Path) -> dict[str, bytes | str]:
 
 @pytest.fixture
 def command(monkeypatch) -> Iterator[Callable[..., str]]:
-    """Run a stage by its own command line, in this process: what it ends with, "" where all is well."""
+    """Run a stage by its own command line, in this process: what it ends with, "" where all is
+    well."""
 
     def call(stage: str, spec: Strict | Path, **paths: Path) -> str:
         flags = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
@@ -128,7 +140,8 @@ def command(monkeypatch) -> Iterator[Callable[..., str]]:
 
 @pytest.fixture
 def refused(command, tmp_path) -> Callable[..., str]:
-    """Run a stage that must end in one line, with nothing written or changed in the test's folder: that line."""
+    """Run a stage that must end in one line, with nothing written or changed in the test's folder:
+    that line."""
 
     def bare() -> set[Path]:
         return {path for path in tmp_path.rglob("*") if path.is_dir() and not any(path.iterdir())}
@@ -153,7 +166,9 @@ def small_disk(tmp_path) -> Iterator[Callable[[int], Path]]:
         place = tmp_path / "disk"
         place.mkdir()
         done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, text=True
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place],
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
@@ -192,10 +207,14 @@ def committed() -> set[tuple[str, str]]:
 def page(rows: dict[tuple[str, str], str]) -> str:
     """The part of the page that is made of the rows: a table an area, in the order of the tests."""
     areas = dict.fromkeys(area for area, _ in rows)
-    parts = [f"{len(rows)} faults and bad inputs, in {len(areas)} areas; nothing was lost in any of them."]
+    parts = [
+        f"{len(rows)} faults and bad inputs, in {len(areas)} areas; nothing was lost in any of them."
+    ]
     for area in areas:
         cells = [(shown(t), shown(h), "nothing") for (a, t), h in rows.items() if a == area]
-        parts.append(f"## {shown(area)}\n\n{table(['Fault', 'What happens', 'Lost'], cells, texts=3)}")
+        parts.append(
+            f"## {shown(area)}\n\n{table(['Fault', 'What happens', 'Lost'], cells, texts=3)}"
+        )
     return "\n\n".join([START, *parts, END])
 
 

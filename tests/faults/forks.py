@@ -1,4 +1,5 @@
-"""Stages started by a process that has imported everything: a fraction of a second each, where a start takes five."""
+"""Stages started by a process that has imported everything: a fraction of a second each, where a
+start takes five."""
 
 import json
 import os
@@ -99,7 +100,15 @@ class Forks:
         print(json.dumps(job), file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())
 
-    def start(self, stage: str, spec: Strict, *flags: str, before: str = "", memory: int = 0, **paths: Path) -> Child:
+    def start(
+        self,
+        stage: str,
+        spec: Strict,
+        *flags: str,
+        before: str = "",
+        memory: int = 0,
+        **paths: Path,
+    ) -> Child:
         """Start a stage by its command line.
 
         Args:

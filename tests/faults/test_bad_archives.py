@@ -39,7 +39,10 @@ def changed(content: bytes, head: bytes, at: int, new: bytes, record: int = -1) 
     return content[:at] + new + content[at + len(new) :]
 
 
-LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"  # how an entry, and its line in the list of entries, begin
+LOCAL, CENTRAL = (
+    b"PK\x03\x04",
+    b"PK\x01\x02",
+)  # how an entry, and its line in the list of entries, begin
 
 
 def twice() -> bytes:
@@ -61,7 +64,9 @@ def garbled() -> bytes:
 
 def false_size() -> bytes:
     """Says that an entry has 8 bytes; it has 800."""
-    return changed(changed(one("b.tif"), LOCAL, 22, struct.pack("<I", 8)), CENTRAL, 24, struct.pack("<I", 8))
+    return changed(
+        changed(one("b.tif"), LOCAL, 22, struct.pack("<I", 8)), CENTRAL, 24, struct.pack("<I", 8)
+    )
 
 
 OUTSIDE = "leads outside the archive; not unpacked: get another archive, or unpack it yourself"
@@ -72,9 +77,21 @@ REFUSED = [
     ("a name with a drive", lambda: one("C:/evil"), OUTSIDE),
     ("a name of `..` and backslashes", lambda: one("..\\evil"), OUTSIDE),
     ("an entry without a name", lambda: one("/"), OUTSIDE),
-    ("a link", lambda: one("link", b"/etc/passwd", stat.S_IFLNK), "is a link; not unpacked: get another"),
-    ("a device", lambda: one("disk", b"", stat.S_IFBLK), "is a device or a pipe; not unpacked: get another"),
-    ("a named pipe", lambda: one("pipe", b"", stat.S_IFIFO), "is a device or a pipe; not unpacked: get another"),
+    (
+        "a link",
+        lambda: one("link", b"/etc/passwd", stat.S_IFLNK),
+        "is a link; not unpacked: get another",
+    ),
+    (
+        "a device",
+        lambda: one("disk", b"", stat.S_IFBLK),
+        "is a device or a pipe; not unpacked: get another",
+    ),
+    (
+        "a named pipe",
+        lambda: one("pipe", b"", stat.S_IFIFO),
+        "is a device or a pipe; not unpacked: get another",
+    ),
     ("two entries of one name", twice, "takes the place of another one; not unpacked: get another"),
     (
         "a file and a folder of one name",
@@ -91,10 +108,22 @@ REFUSED = [
         lambda: changed(changed(one("b.tif"), LOCAL, 8, b"\x63"), CENTRAL, 10, b"\x63"),
         "packed in a way that is not known here; unpack it yourself",
     ),
-    ("a wrong checksum inside", wrong_sum, "not a whole zip archive (Bad CRC-32 for file 'b.tif'); get it again"),
+    (
+        "a wrong checksum inside",
+        wrong_sum,
+        "not a whole zip archive (Bad CRC-32 for file 'b.tif'); get it again",
+    ),
     ("compressed bytes that are garbled", garbled, "not a whole zip archive ("),
-    ("garbled bytes, packed by LZMA", lambda: broken(zipfile.ZIP_LZMA), "not a whole zip archive ("),
-    ("garbled bytes, packed by bzip2", lambda: broken(zipfile.ZIP_BZIP2), "not a whole zip archive ("),
+    (
+        "garbled bytes, packed by LZMA",
+        lambda: broken(zipfile.ZIP_LZMA),
+        "not a whole zip archive (",
+    ),
+    (
+        "garbled bytes, packed by bzip2",
+        lambda: broken(zipfile.ZIP_BZIP2),
+        "not a whole zip archive (",
+    ),
     ("an entry larger than it says", false_size, "not a whole zip archive ("),
     ("an archive cut off", lambda: one("b.tif")[:-40], "not a whole zip archive ("),
     ("an archive of no bytes", lambda: b"", "not a whole zip archive ("),
@@ -137,10 +166,14 @@ def test_a_bomb(unpacked, fault, tmp_path):
         archive.open("b.tif", "w") as file,
     ):
         file.write(bytes(2**20))
-    # What the list of entries says is what counts; a list that says too little is refused as damaged.
+    # What the list of entries says is what counts; a list that says too little is refused as
+    # damaged.
     content = (tmp_path / "bomb.zip").read_bytes()
     said = unpacked(changed(content, CENTRAL, 24, struct.pack("<I", 2**31)))
-    assert "would unpack to 2.15 GB; more than 1.07 GB is not believed; if it is right, unpack it yourself" in said
+    assert (
+        "would unpack to 2.15 GB; more than 1.07 GB is not believed; if it is right, unpack it yourself"
+        in said
+    )
     fault(AREA, "an archive that unpacks to far more than it should", said)
 
 

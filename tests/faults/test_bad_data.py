@@ -1,4 +1,5 @@
-"""Scenes as people hand them in: every one is cut into the right tiles, or refused with its file named."""
+"""Scenes as people hand them in: every one is cut into the right tiles, or refused with its file
+named."""
 
 import os
 import re
@@ -59,7 +60,7 @@ def place(kind, name, suffix=".tif"):
     return f"scenes/{kind}/{name}{suffix}"
 
 
-# --- what is refused -------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 
 def remove(raw, what):
@@ -112,9 +113,16 @@ def only_zip(raw):
 
 
 def wide(raw, width=2_000_000_000):
-    """An image and a mask of no content whose heads say that a row of tiles takes half a terabyte."""
+    """An image and a mask of no content whose heads say that a row of tiles takes half a
+    terabyte."""
     options = {"driver": "GTiff", "height": 256, "width": width, "dtype": "uint8", "bigtiff": "yes"}
-    storage = {"tiled": True, "blockxsize": 16384, "blockysize": 16384, "sparse_ok": True, "compress": "deflate"}
+    storage = {
+        "tiled": True,
+        "blockxsize": 16384,
+        "blockysize": 16384,
+        "sparse_ok": True,
+        "compress": "deflate",
+    }
     for kind, count in (("images", 3), ("masks", 1)):
         with rasterio.open(raw / place(kind, "b"), "w", count=count, **options, **storage):
             pass
@@ -145,7 +153,9 @@ def jpegs(raw):
     """The images as JPEG, one of them cut off."""
     for name in "abc":
         (raw / place("images", name)).unlink()
-        Image.fromarray(PICTURE.transpose(1, 2, 0)).resize((400, 400)).save(raw / place("images", name, ".jpg"))
+        Image.fromarray(PICTURE.transpose(1, 2, 0)).resize((400, 400)).save(
+            raw / place("images", name, ".jpg")
+        )
         swap(raw, place("masks", name), LABELS.repeat(10, 0).repeat(10, 1)[None])
     content = (raw / place("images", "b", ".jpg")).read_bytes()
     (raw / place("images", "b", ".jpg")).write_bytes(content[: len(content) // 2])
@@ -161,9 +171,13 @@ def broken_png(raw):
     path.write_bytes(content)
 
 
-JPEGS = {"layout": COLOURS["layout"] | {"images": "images/{scene}.jpg", "masks": "masks/{scene}.tif"}}
+JPEGS = {
+    "layout": COLOURS["layout"] | {"images": "images/{scene}.jpg", "masks": "masks/{scene}.tif"}
+}
 JPEGS["layout"]["mask_values"] = "index"
-PNGS = {"layout": {"images": "images/{scene}.png", "masks": "masks/{scene}.png", "scene": "{scene}"}}
+PNGS = {
+    "layout": {"images": "images/{scene}.png", "masks": "masks/{scene}.png", "scene": "{scene}"}
+}
 PNGS["layout"]["mask_values"] = "index"
 WHOLE = np.zeros((1, SIZE, SIZE), np.uint8)
 GREY = Image.fromarray(LABELS)
@@ -172,15 +186,43 @@ PNG = place("masks", "b", ".png")
 
 # What was tried, how it is made, what changes in the slice, what the line says.
 REFUSED = [
-    ("a mask is missing", partial(remove, what=MASK), {}, r"images/b\.tif: no mask belongs to it; add the mask"),
-    ("an image is missing", partial(remove, what=IMAGE), {}, r"masks/b\.tif: no image belongs to it; add the image"),
-    ("an image is a folder", partial(folder, what=IMAGE), {}, r"masks/b\.tif: no image belongs to it"),
-    ("an image is a link to nothing", partial(dangling, what=IMAGE), {}, r"images/b\.tif: a link to nothing; remove"),
-    ("an image is a named pipe", partial(pipe, what=IMAGE), {}, r"images/b\.tif: neither a file nor a folder; remove"),
+    (
+        "a mask is missing",
+        partial(remove, what=MASK),
+        {},
+        r"images/b\.tif: no mask belongs to it; add the mask",
+    ),
+    (
+        "an image is missing",
+        partial(remove, what=IMAGE),
+        {},
+        r"masks/b\.tif: no image belongs to it; add the image",
+    ),
+    (
+        "an image is a folder",
+        partial(folder, what=IMAGE),
+        {},
+        r"masks/b\.tif: no image belongs to it",
+    ),
+    (
+        "an image is a link to nothing",
+        partial(dangling, what=IMAGE),
+        {},
+        r"images/b\.tif: a link to nothing; remove",
+    ),
+    (
+        "an image is a named pipe",
+        partial(pipe, what=IMAGE),
+        {},
+        r"images/b\.tif: neither a file nor a folder; remove",
+    ),
     (
         "two files for one image",
         lambda raw: shutil.copytree(raw / "scenes/images", raw / "scenes/again/images"),
-        {"layout": COLOURS["layout"] | {"images": "**/images/{scene}.tif", "masks": "masks/{scene}.tif"}},
+        {
+            "layout": COLOURS["layout"]
+            | {"images": "**/images/{scene}.tif", "masks": "masks/{scene}.tif"}
+        },
         r"scenes/images/a\.tif: takes the same place in the layout .* as .*again/images/a\.tif",
     ),
     (
@@ -189,22 +231,42 @@ REFUSED = [
         {},
         r"masks/b\.tif: no image belongs to it",
     ),
-    ("an empty folder", empty, {}, r"scenes: no image matches the layout .*; check `path` and `layout\.images`$"),
+    (
+        "an empty folder",
+        empty,
+        {},
+        r"scenes: no image matches the layout .*; check `path` and `layout\.images`$",
+    ),
     (
         "only an archive in the folder",
         only_zip,
         {},
         r"no image matches .*, and unpack .*inner\.zip if it holds",
     ),
-    ("the folder is gone", lambda raw: shutil.rmtree(raw / "scenes"), {}, r"scenes: no such folder; check `path`"),
+    (
+        "the folder is gone",
+        lambda raw: shutil.rmtree(raw / "scenes"),
+        {},
+        r"scenes: no such folder; check `path`",
+    ),
     (
         "a mask of another size",
         partial(swap, what=MASK, bands=WHOLE[:, 1:]),
         {},
         r"masks/b\.tif: 40×39 pixels, but its image b\.tif has 40×40; they must be equal",
     ),
-    ("an image that is text", partial(text, what=IMAGE), {}, r"images/b\.tif: not a readable image; replace the file"),
-    ("an image of no bytes", partial(text, what=IMAGE, content=""), {}, r"images/b\.tif: not a readable image"),
+    (
+        "an image that is text",
+        partial(text, what=IMAGE),
+        {},
+        r"images/b\.tif: not a readable image; replace the file",
+    ),
+    (
+        "an image of no bytes",
+        partial(text, what=IMAGE, content=""),
+        {},
+        r"images/b\.tif: not a readable image",
+    ),
     (
         "a GeoTIFF cut off",
         partial(cut, what=IMAGE, bands=PICTURE, share=0.6),
@@ -212,9 +274,19 @@ REFUSED = [
         r"images/b\.tif: (damaged near row 0|not a readable image); replace the file",
     ),
     ("a JPEG cut off", jpegs, JPEGS, r"images/b\.jpg: damaged near row \d+; replace the file"),
-    ("a PNG damaged inside", broken_png, COLOURS, r"masks/b\.png: damaged near row 0; replace the file"),
+    (
+        "a PNG damaged inside",
+        broken_png,
+        COLOURS,
+        r"masks/b\.png: damaged near row 0; replace the file",
+    ),
     ("a PNG whose head promises too much", tall, PNGS, r"images/b\.png: .*; replace the file"),
-    ("a row too wide for the memory", wide, {}, r"images/b\.tif: 2000000000×256 pixels, too wide for the memory"),
+    (
+        "a row too wide for the memory",
+        wide,
+        {},
+        r"images/b\.tif: 2000000000×256 pixels, too wide for the memory",
+    ),
     (
         "an unknown class index",
         partial(swap, what=MASK, bands=WHOLE + 7),
@@ -283,7 +355,9 @@ REFUSED = [
     ),
     (
         "a 16-bit image in printing inks",
-        partial(swap, what=IMAGE, bands=PICTURE[[0, 1, 2, 0]].astype(np.uint16), photometric="cmyk"),
+        partial(
+            swap, what=IMAGE, bands=PICTURE[[0, 1, 2, 0]].astype(np.uint16), photometric="cmyk"
+        ),
         {},
         r"images/b\.tif: its bands are printing inks \(CMYK\); save it as RGB",
     ),
@@ -308,15 +382,19 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("tried", "make", "changes", "said"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_bad_scenes_are_refused(raw, tile_slice, refused, fault, tmp_path, tried, make, changes, said):
+@pytest.mark.parametrize(
+    ("tried", "make", "changes", "said"), REFUSED, ids=[case[0] for case in REFUSED]
+)
+def test_bad_scenes_are_refused(
+    raw, tile_slice, refused, fault, tmp_path, tried, make, changes, said
+):
     make(raw)
     found = refused("tile", spec_of(tile_slice, **changes), raw=raw, out=tmp_path / "tiles")
     assert re.search(said, found), found
     fault("Scenes that are refused", tried, found)
 
 
-# --- what is right though it looks strange ---------------------------------------------------------------
+# --- what is right though it looks strange --------------------------------------------------------
 
 
 def check_store(tmp_path, images, masks=None):
@@ -344,11 +422,14 @@ SOUND = {name: np.roll(PICTURE, i) for i, name in enumerate("abc")}
 
 @pytest.fixture
 def tiled(raw, tile_slice, command, tmp_path):
-    """Tile the raw folder, which must go well and leave it as it is; the store is checked against these scenes."""
+    """Tile the raw folder, which must go well and leave it as it is; the store is checked against
+    these scenes."""
 
     def call(images=SOUND, masks=None, root=raw, **changes):
         before = contents(raw)
-        assert command("tile", spec_of(tile_slice, **changes), raw=root, out=tmp_path / "tiles") == ""
+        assert (
+            command("tile", spec_of(tile_slice, **changes), raw=root, out=tmp_path / "tiles") == ""
+        )
         assert contents(raw) == before
         return check_store(tmp_path, images, masks)
 
@@ -362,21 +443,33 @@ def test_any_number_of_bands(raw, tiled, fault, count):
         swap(raw, place("images", name), bands, photometric="minisblack", alpha="no")
     store = tiled(dict.fromkeys("abc", bands))
     assert store.images.shape[-1] == count
-    fault("Scenes that are used", f"images of {count} band{'s' * (count > 1)}", f"all {count} are in the tiles")
+    fault(
+        "Scenes that are used",
+        f"images of {count} band{'s' * (count > 1)}",
+        f"all {count} are in the tiles",
+    )
 
 
 def test_named_bands_leave_transparency_out(raw, tiled, fault):
     for name, bands in SOUND.items():
         swap(raw, place("images", name), np.concatenate([bands, bands[:1]]))
     tiled(pixels={"bands": [1, 2, 3]})
-    fault("Scenes that are used", "RGBA, where pixels.bands says [1, 2, 3]", "the three bands are in the tiles")
+    fault(
+        "Scenes that are used",
+        "RGBA, where pixels.bands says [1, 2, 3]",
+        "the three bands are in the tiles",
+    )
 
 
 def test_16_bits_with_a_scale(raw, tiled, fault):
     for name, bands in SOUND.items():
         swap(raw, place("images", name), bands.astype(np.uint16) * 100)
     tiled(pixels={"scale": [0, 25500]})
-    fault("Scenes that are used", "16 bits, where pixels.scale says how", "every value is scaled and rounded")
+    fault(
+        "Scenes that are used",
+        "16 bits, where pixels.scale says how",
+        "every value is scaled and rounded",
+    )
 
 
 def test_cmyk_jpeg(raw, tiled, fault):
@@ -389,7 +482,11 @@ def test_cmyk_jpeg(raw, tiled, fault):
         red = file.read()
     assert red.shape == (3, SIZE, SIZE) and (red[0] > 240).all() and (red[1:] < 15).all()
     tiled(dict.fromkeys("abc", red), **masks)
-    fault("Scenes that are used", "JPEGs in printing inks (CMYK)", "they are read as the RGB they show")
+    fault(
+        "Scenes that are used",
+        "JPEGs in printing inks (CMYK)",
+        "they are read as the RGB they show",
+    )
 
 
 def test_masks_in_other_modes(raw, tiled, fault):
@@ -401,7 +498,9 @@ def test_masks_in_other_modes(raw, tiled, fault):
     for name, mask in zip("abc", (rgb, rgb.convert("RGBA"), indexed), strict=True):
         mask.save(raw / place("masks", name, ".png"))
     tiled(**COLOURS)
-    fault("Scenes that are used", "colour masks as RGB, RGBA and palette", "they are the same classes")
+    fault(
+        "Scenes that are used", "colour masks as RGB, RGBA and palette", "they are the same classes"
+    )
 
 
 def test_index_masks_in_other_modes(raw, tiled, fault):
@@ -409,7 +508,11 @@ def test_index_masks_in_other_modes(raw, tiled, fault):
     swap(raw, place("masks", "b"), LABELS[None].astype(np.uint16))
     swap(raw, place("masks", "c"), LABELS[None], photometric="palette")
     tiled()
-    fault("Scenes that are used", "index masks of three equal bands, of 16 bits, with a palette", "the same classes")
+    fault(
+        "Scenes that are used",
+        "index masks of three equal bands, of 16 bits, with a palette",
+        "the same classes",
+    )
 
 
 def test_a_scene_smaller_than_a_tile(raw, tiled, fault):
@@ -418,7 +521,11 @@ def test_a_scene_smaller_than_a_tile(raw, tiled, fault):
     swap(raw, MASK, LABELS[None, :20, :25])
     store = tiled(SOUND | {"b": small})
     assert store.table.query("scene == 'b'")["whole"].tolist() == [0]
-    fault("Scenes that are used", "a scene smaller than a tile", "one padded tile, with no label in the padding")
+    fault(
+        "Scenes that are used",
+        "a scene smaller than a tile",
+        "one padded tile, with no label in the padding",
+    )
 
 
 def test_a_scene_of_no_data(raw, tiled, fault):
@@ -427,7 +534,11 @@ def test_a_scene_of_no_data(raw, tiled, fault):
     unlabelled = np.full((SIZE, SIZE), 255)
     store = tiled(SOUND | {"b": gone}, {"b": unlabelled})
     assert store.table.query("scene == 'b'").filter(like="pixels_").to_numpy().sum() == 0
-    fault("Scenes that are used", "a scene that is all no-data", "its tiles have no label, so nothing of it counts")
+    fault(
+        "Scenes that are used",
+        "a scene that is all no-data",
+        "its tiles have no label, so nothing of it counts",
+    )
 
 
 def test_blanks_and_other_alphabets_in_paths(raw, tiled, fault, tmp_path):
@@ -439,7 +550,11 @@ def test_blanks_and_other_alphabets_in_paths(raw, tiled, fault, tmp_path):
     raw.rename(moved)
     raw.symlink_to(moved)
     tiled({names[name]: bands for name, bands in SOUND.items()})
-    fault("Scenes that are used", "blanks, quotes and other alphabets in paths", "the scenes keep their names")
+    fault(
+        "Scenes that are used",
+        "blanks, quotes and other alphabets in paths",
+        "the scenes keep their names",
+    )
 
 
 def test_linked_folders(raw, tiled, fault, tmp_path):
@@ -448,7 +563,11 @@ def test_linked_folders(raw, tiled, fault, tmp_path):
     (tmp_path / "elsewhere/images/loop").symlink_to(tmp_path / "elsewhere")
     store = tiled(layout=spec_layout("**/images/{scene}.tif", "**/masks/{scene}.tif"))
     assert store.table["scene"].nunique() == 3
-    fault("Scenes that are used", "a linked data folder, with a link back to itself inside", "each scene once")
+    fault(
+        "Scenes that are used",
+        "a linked data folder, with a link back to itself inside",
+        "each scene once",
+    )
 
 
 def spec_layout(images, masks):
@@ -466,7 +585,11 @@ def test_files_that_systems_leave_beside_images(raw, tiled, fault):
         (raw / "scenes" / name).parent.mkdir(parents=True, exist_ok=True)
         text(raw, f"scenes/{name}")
     tiled(layout=spec_layout("**/images/{scene}.tif", "**/masks/{scene}.tif"))
-    fault("Scenes that are used", "hidden files that systems leave beside images", "they are no scenes")
+    fault(
+        "Scenes that are used",
+        "hidden files that systems leave beside images",
+        "they are no scenes",
+    )
 
 
 def test_read_only_input(raw, tiled, fault):
@@ -494,7 +617,9 @@ def test_output_that_cannot_be_written(raw, tile_slice, refused, fault, tmp_path
 def test_read_only_output(raw, tile_slice, refused, fault, tmp_path):
     out = tmp_path / "tiles"
     out.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", out], capture_output=True, text=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", out], capture_output=True, text=True
+    )
     if done.returncode:
         pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
     try:
@@ -505,7 +630,7 @@ def test_read_only_output(raw, tile_slice, refused, fault, tmp_path):
     fault("Outputs that cannot be written", "a read-only output folder", said)
 
 
-# --- what leaks, and what cannot be learnt ---------------------------------------------------------------
+# --- what leaks, and what cannot be learnt --------------------------------------------------------
 
 BY_TILE = SplitSlice(split={"unit": "tile", "train": 0.5, "val": 0.5})
 BY_GROUP = SplitSlice(split={"unit": "group", "train": 0.5, "val": 0.5})
@@ -529,7 +654,11 @@ def test_copies_of_a_scene_are_one_group(raw, tiled, command, fault, caplog, tmp
     ground = drawn["scene"].replace("copy", "b")
     trained = set(ground[drawn["subset"] == "train"])
     assert audit["group_shared"] == ground[drawn["subset"] == "val"].isin(trained).sum()
-    fault("Splits", "one image under two scene names", f"warning “{warned}”; a split by group keeps them together")
+    fault(
+        "Splits",
+        "one image under two scene names",
+        f"warning “{warned}”; a split by group keeps them together",
+    )
 
 
 def test_a_class_absent_from_training(raw, tiled, command, fault, caplog, tmp_path):
@@ -555,7 +684,11 @@ def test_a_class_absent_from_training(raw, tiled, command, fault, caplog, tmp_pa
     expected = 1 / np.maximum(trained, 1)
     np.testing.assert_allclose(weights, expected / expected.mean(), rtol=1e-6)
     assert torch.isfinite(weights).all()
-    fault("Splits", "a class absent from training", f"warning “{warned}”; its weight is finite: that of one pixel")
+    fault(
+        "Splits",
+        "a class absent from training",
+        f"warning “{warned}”; its weight is finite: that of one pixel",
+    )
 
 
 @pytest.fixture
@@ -575,7 +708,9 @@ def test_too_few_groups(store, refused, fault, tmp_path):
 
 
 def test_no_official_split(store, refused, fault, tmp_path):
-    said = refused("split", SplitSlice(split={"unit": "official"}), tiles=store, out=tmp_path / "split.csv")
+    said = refused(
+        "split", SplitSlice(split={"unit": "official"}), tiles=store, out=tmp_path / "split.csv"
+    )
     assert said.startswith("the tiles have no official split")
     fault("Splits", "an official split of a dataset that has none", said)
 

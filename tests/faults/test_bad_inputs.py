@@ -1,4 +1,5 @@
-"""What stages wrote, damaged or exchanged before the next one reads it; and files that would run code when read."""
+"""What stages wrote, damaged or exchanged before the next one reads it; and files that would run
+code when read."""
 
 import json
 import pickle
@@ -29,7 +30,12 @@ from satseg.models import build_model
 from satseg.models.segmenter import save_weights
 from study_tree import CLASSES, study_slice, write_tree
 
-STALE, CODE, YAML, PAGE = "Files between stages", "Data that would run code", "Configuration", "The report"
+STALE, CODE, YAML, PAGE = (
+    "Files between stages",
+    "Data that would run code",
+    "Configuration",
+    "The report",
+)
 SPLIT = SplitSlice(split={"unit": "tile", "train": 0.5, "val": 0.5})
 UNET = {
     "family": "unet",
@@ -56,7 +62,7 @@ def bomb(tmp_path):
     assert not (tmp_path / "boom").exists()
 
 
-# --- the tile store, the split and the weights -----------------------------------------------------------
+# --- the tile store, the split and the weights ----------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +70,21 @@ def judged_cell(scene_folder, tile_slice, tmp_path_factory):
     """A tile store, a split of it, and weights: all that judging reads."""
     folder = tmp_path_factory.mktemp("cell")
     build_tiles(tile_slice, scene_folder, folder / "tiles")
-    draw_split(open_tiles(folder / "tiles").table, SPLIT.split).to_csv(folder / "split.csv", index=False)
+    draw_split(open_tiles(folder / "tiles").table, SPLIT.split).to_csv(
+        folder / "split.csv", index=False
+    )
     write_weights(folder / "run/best.pt", 3, tile_slice.classes)
     return folder
 
 
 def write_weights(path, bands, classes):
     spec = UNetSpec.model_validate(UNET)
-    meta = {"classes": classes, "counted": list(range(len(classes))), "padded_tiles": True, "batch_size": 4}
+    meta = {
+        "classes": classes,
+        "counted": list(range(len(classes))),
+        "padded_tiles": True,
+        "batch_size": 4,
+    }
     model = build_model(spec, len(classes), bands)
     save_weights(path, model, spec, bands, **meta, scaling="unit", precision="32")
 
@@ -84,7 +97,11 @@ def cell(judged_cell, tmp_path):
 
 def judge(run, folder, **paths):
     """Evaluate by `run`, which is `command` or `refused`."""
-    paths = {"tiles": folder / "tiles", "split": folder / "split.csv", "run": folder / "run"} | paths
+    paths = {
+        "tiles": folder / "tiles",
+        "split": folder / "split.csv",
+        "run": folder / "run",
+    } | paths
     return run("evaluate", EvaluateSlice(evaluate={"subset": "val"}), **paths)
 
 
@@ -124,9 +141,21 @@ def other_tiles(folder):
 
 
 REFUSED = [
-    ("no tile store", lambda f: shutil.rmtree(f / "tiles"), r"tiles/images\.npy: no such file; run the stage that"),
-    ("images.npy cut off", partial(cut, what="tiles/images.npy"), r"images\.npy: not a readable array of numbers"),
-    ("masks.npy of no bytes", partial(write, what="tiles/masks.npy", content=b""), r"masks\.npy: not a readable array"),
+    (
+        "no tile store",
+        lambda f: shutil.rmtree(f / "tiles"),
+        r"tiles/images\.npy: no such file; run the stage that",
+    ),
+    (
+        "images.npy cut off",
+        partial(cut, what="tiles/images.npy"),
+        r"images\.npy: not a readable array of numbers",
+    ),
+    (
+        "masks.npy of no bytes",
+        partial(write, what="tiles/masks.npy", content=b""),
+        r"masks\.npy: not a readable array",
+    ),
     (
         "images.npy of another store",
         partial(array, what="tiles/images.npy", change=lambda a: a[:-1]),
@@ -137,7 +166,11 @@ REFUSED = [
         partial(array, what="tiles/masks.npy", change=lambda a: a.astype(np.int16)),
         r"masks\.npy: int16 .* does not fit",
     ),
-    ("tiles.csv of no bytes", partial(write, what="tiles/tiles.csv", content=b""), r"tiles\.csv: not a readable table"),
+    (
+        "tiles.csv of no bytes",
+        partial(write, what="tiles/tiles.csv", content=b""),
+        r"tiles\.csv: not a readable table",
+    ),
     (
         "tiles.csv that is not text",
         partial(write, what="tiles/tiles.csv", content=b"\xff\xfe\x00tile"),
@@ -159,7 +192,11 @@ REFUSED = [
         partial(table, what="tiles/tiles.csv", change=lambda f: f[::-1]),
         r"tiles\.csv: its tiles are not numbered from 0",
     ),
-    ("no split", lambda f: (f / "split.csv").unlink(), r"split\.csv: no such file; run the stage that writes it"),
+    (
+        "no split",
+        lambda f: (f / "split.csv").unlink(),
+        r"split\.csv: no such file; run the stage that writes it",
+    ),
     (
         "a split that lists a tile twice",
         partial(table, what="split.csv", change=lambda f: pd.concat([f, f[:1]])),
@@ -170,14 +207,26 @@ REFUSED = [
         partial(table, what="split.csv", change=lambda f: f.assign(subset="holdout")),
         r"split\.csv: 'holdout' is no subset",
     ),
-    ("a split of other tiles", other_tiles, r"split\.csv: its tiles are not those of tiles\.csv; delete the file"),
+    (
+        "a split of other tiles",
+        other_tiles,
+        r"split\.csv: its tiles are not those of tiles\.csv; delete the file",
+    ),
     (
         "a split without the subset to be judged",
         partial(table, what="split.csv", change=lambda f: f.assign(subset="train")),
         r"no tile is left in subset 'val'",
     ),
-    ("no weights", lambda f: (f / "run/best.pt").unlink(), r"best\.pt: no such weights; train the cell first"),
-    ("weights cut off", partial(cut, what="run/best.pt"), r"best\.pt: not weights of this program, or damaged"),
+    (
+        "no weights",
+        lambda f: (f / "run/best.pt").unlink(),
+        r"best\.pt: no such weights; train the cell first",
+    ),
+    (
+        "weights cut off",
+        partial(cut, what="run/best.pt"),
+        r"best\.pt: not weights of this program, or damaged",
+    ),
     (
         "weights for another number of bands",
         lambda f: write_weights(f / "run/best.pt", 4, ["ground", "water", "road"]),
@@ -218,7 +267,9 @@ def test_scenes_named_like_numbers_and_gaps(raw_names, command, fault, tmp_path)
 def raw_names(tile_slice, tmp_path):
     names = {"nan", "NA", "None", "007", "1e5", "True"}
     for name in names:
-        write_raster(tmp_path / f"raw/scenes/images/{name}.tif", np.full((3, 64, 64), len(name), np.uint8))
+        write_raster(
+            tmp_path / f"raw/scenes/images/{name}.tif", np.full((3, 64, 64), len(name), np.uint8)
+        )
         write_raster(tmp_path / f"raw/scenes/masks/{name}.tif", np.zeros((1, 64, 64), np.uint8))
     write_json(tmp_path / "raw/manifest.json", {"root": "scenes", "files": []})
     # The names differ in more than their number: else equal images would be copies.
@@ -227,7 +278,7 @@ def raw_names(tile_slice, tmp_path):
     return tile_slice.model_copy(update={"groups": []}), tmp_path / "raw", names
 
 
-# --- results ---------------------------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +290,12 @@ def study_folder(tmp_path_factory):
 
 CELL = "results/runs/toy/alpha/leaky/seed0"
 RESULTS = [
-    ("no counts", "tables", lambda f: (f / CELL / "counts.csv").unlink(), r"counts\.csv: no such file"),
+    (
+        "no counts",
+        "tables",
+        lambda f: (f / CELL / "counts.csv").unlink(),
+        r"counts\.csv: no such file",
+    ),
     (
         "counts of which a row is missing",
         "tables",
@@ -249,7 +305,9 @@ RESULTS = [
     (
         "counts of other classes",
         "tables",
-        partial(table, what=f"{CELL}/counts.csv", change=lambda f: f.replace({"class": {"Lake": "Sea"}})),
+        partial(
+            table, what=f"{CELL}/counts.csv", change=lambda f: f.replace({"class": {"Lake": "Sea"}})
+        ),
         r"counts\.csv: holds .*Sea.*, but .*Lake.* count; evaluate again",
     ),
     (
@@ -276,11 +334,18 @@ RESULTS = [
         partial(write, what="results/profiles/toy/alpha.json", content=b"[]"),
         r"alpha\.json: holds no keys and values; delete the file",
     ),
-    ("no tables", "report", lambda f: None, r"tables/\w+\.md: no such file; run the stage that writes it"),
+    (
+        "no tables",
+        "report",
+        lambda f: None,
+        r"tables/\w+\.md: no such file; run the stage that writes it",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("tried", "stage", "make", "said"), RESULTS, ids=[case[0] for case in RESULTS])
+@pytest.mark.parametrize(
+    ("tried", "stage", "make", "said"), RESULTS, ids=[case[0] for case in RESULTS]
+)
 def test_bad_results_are_refused(study_folder, refused, fault, tmp_path, tried, stage, make, said):
     shutil.copytree(study_folder, tmp_path, dirs_exist_ok=True)
     make(tmp_path)
@@ -290,7 +355,7 @@ def test_bad_results_are_refused(study_folder, refused, fault, tmp_path, tried, 
     fault(STALE, tried, found)
 
 
-# --- exit status -----------------------------------------------------------------------------------------
+# --- exit status ----------------------------------------------------------------------------------
 
 TILING = {
     "dataset": "mine",
@@ -312,9 +377,18 @@ STAGES = [
 
 
 @pytest.mark.parametrize(("stage", "spec", "paths"), STAGES, ids=[case[0] for case in STAGES])
-def test_a_stage_without_its_inputs_ends_with_status_1_and_one_line(stage, spec, paths, fault, tmp_path):
+def test_a_stage_without_its_inputs_ends_with_status_1_and_one_line(
+    stage, spec, paths, fault, tmp_path
+):
     arguments = [part for path in paths for part in (f"--{path}", str(tmp_path / path))]
-    command = [sys.executable, "-m", f"satseg.stages.{stage}", "--slice", spec.model_dump_json(), *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        f"satseg.stages.{stage}",
+        "--slice",
+        spec.model_dump_json(),
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and not done.stdout
@@ -322,7 +396,7 @@ def test_a_stage_without_its_inputs_ends_with_status_1_and_one_line(stage, spec,
     fault("Commands", f"{stage} without its inputs", f"exit status 1; {done.stderr.strip()}")
 
 
-# --- data, not code --------------------------------------------------------------------------------------
+# --- data, not code -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["pickle", "torch.save"])
@@ -352,7 +426,12 @@ def test_panels_that_would_run_code(bomb, refused, fault, tmp_path):
         np.save(tmp_path / f"data/tiles/toy/{name}.npy", pixels)
     for cell in spec.cells:
         objects = np.array([bomb], object)
-        np.savez(tmp_path / "results/runs" / cell.path / "panels.npz", tiles=objects, predictions=objects, hard=objects)
+        np.savez(
+            tmp_path / "results/runs" / cell.path / "panels.npz",
+            tiles=objects,
+            predictions=objects,
+            hard=objects,
+        )
     said = refused("figures", spec, data=data, results=results)
     assert said.endswith("panels.npz: no panels in it; delete it and evaluate again")
     fault(CODE, "an array of objects in panels.npz", said)
@@ -369,15 +448,27 @@ def test_yaml_that_would_run_code(bomb, refused, fault, tmp_path):
     fault(CODE, "a YAML tag that would run code", said)
 
 
-# --- YAML ------------------------------------------------------------------------------------------------
+# --- YAML -----------------------------------------------------------------------------------------
 
 TWICE = b"split:\n  unit: tile\n  train: 0.5\n  val: 0.5\n  train: 0.8\n"
 TEXTS = [
     ("a key that occurs twice", TWICE, "line 5: not valid YAML: key 'train' occurs twice"),
-    ("a section that occurs twice", b"split: 1\nsplit: 2\n", "line 2: not valid YAML: key 'split' occurs twice"),
-    ("a tab for blanks", b"split:\n\tunit: tile\n", "line 2: not valid YAML: found character '\\t' that cannot start"),
+    (
+        "a section that occurs twice",
+        b"split: 1\nsplit: 2\n",
+        "line 2: not valid YAML: key 'split' occurs twice",
+    ),
+    (
+        "a tab for blanks",
+        b"split:\n\tunit: tile\n",
+        "line 2: not valid YAML: found character '\\t' that cannot start",
+    ),
     ("a bracket that is not closed", b"split: [tile\n", "not valid YAML: "),
-    ("text that is not UTF-8", "split: Größe".encode("latin-1"), "not UTF-8 text; save it as UTF-8"),
+    (
+        "text that is not UTF-8",
+        "split: Größe".encode("latin-1"),
+        "not UTF-8 text; save it as UTF-8",
+    ),
     ("brackets in brackets, two thousand deep", b"[" * 2000, "not valid YAML: nested too deeply"),
     ("no text at all", b"", "--slice: the whole: Input should be"),
 ]
@@ -403,7 +494,9 @@ def test_yaml_merge_keys_still_work(tmp_path):
 def test_no_file_of_a_slice(refused, fault, tmp_path, kind):
     if kind == "a folder":
         (tmp_path / "slice.yaml").mkdir()
-    said = refused("split", tmp_path / "slice.yaml", tiles=tmp_path / "tiles", out=tmp_path / "split.csv")
+    said = refused(
+        "split", tmp_path / "slice.yaml", tiles=tmp_path / "tiles", out=tmp_path / "split.csv"
+    )
     assert "slice.yaml: no" in said
     fault(YAML, f"a file that is {kind}", said)
 
@@ -419,7 +512,7 @@ def test_a_section_twice_in_the_project(fault, tmp_path):
     fault(YAML, "an entry that occurs twice in config/", str(caught.value))
 
 
-# --- the report ------------------------------------------------------------------------------------------
+# --- the report -----------------------------------------------------------------------------------
 
 EVIL = '<img src=x onerror="alert(1)">'
 
@@ -443,7 +536,13 @@ class Elements(HTMLParser):
 def hostile(tmp_path, command):
     """The report of a study of which every name and text is markup."""
     classes = [(EVIL if name == "Wood" else name, color, void) for name, color, void in CLASSES]
-    spec = study_slice(models=[EVIL, "beta"], classes=classes, about=EVIL, title=EVIL, figures=["losses", "classes"])
+    spec = study_slice(
+        models=[EVIL, "beta"],
+        classes=classes,
+        about=EVIL,
+        title=EVIL,
+        figures=["losses", "classes"],
+    )
     update = {"title": f"land {EVIL}", "licence": f"licence {EVIL}", "url": "javascript:alert(1)"}
     spec.datasets["toy"] = spec.datasets["toy"].model_copy(update=update)
     data, results = write_tree(tmp_path, spec)
@@ -457,11 +556,21 @@ def hostile(tmp_path, command):
 
 
 def test_names_stay_text(hostile, fault):
-    assert not [tag for tag, attributes in hostile.tags if any(name.startswith("on") for name in attributes)]
-    assert all(attributes["src"].startswith("data:image/") for tag, attributes in hostile.tags if tag == "img")
+    assert not [
+        tag for tag, attributes in hostile.tags if any(name.startswith("on") for name in attributes)
+    ]
+    assert all(
+        attributes["src"].startswith("data:image/")
+        for tag, attributes in hostile.tags
+        if tag == "img"
+    )
     for known in ("", "land ", "licence ", "device "):
         assert known + EVIL in hostile.text
-    fault(PAGE, "markup as class, model, dataset, title, about, licence and device", "shown as the text it is")
+    fault(
+        PAGE,
+        "markup as class, model, dataset, title, about, licence and device",
+        "shown as the text it is",
+    )
     links = [attributes.get("href", "") for tag, attributes in hostile.tags if tag == "a"]
     assert all(link.startswith(("#", "https://", "http://")) for link in links)
     fault(PAGE, "javascript: as a dataset's address", "no link")

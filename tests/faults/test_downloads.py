@@ -1,4 +1,5 @@
-"""Downloads from a server on this machine that breaks off, stalls, refuses and lies as servers on the web do."""
+"""Downloads from a server on this machine that breaks off, stalls, refuses and lies as servers on
+the web do."""
 
 import base64
 import json
@@ -24,7 +25,9 @@ def fetched(server, archive, command, tmp_path):
     """Download the archive, which must go well: the offsets that were asked for."""
 
     def call(wanted=None) -> list[int]:
-        spec = DownloadSlice(dataset="mine", path=None, source=wanted or source(server, archive.content))
+        spec = DownloadSlice(
+            dataset="mine", path=None, source=wanted or source(server, archive.content)
+        )
         server.asked = []
         assert command("download", spec, out=tmp_path / "raw") == ""
         assert (tmp_path / "raw/scenes/set/images/1.png").read_bytes() == archive.picture
@@ -36,17 +39,22 @@ def fetched(server, archive, command, tmp_path):
 
 @pytest.fixture
 def not_fetched(refused, tmp_path):
-    """Download something, which must end in one line, with no scenes and no manifest written or changed."""
+    """Download something, which must end in one line, with no scenes and no manifest written or
+    changed."""
 
     def call(wanted) -> str:
-        said = refused("download", DownloadSlice(dataset="mine", path=None, source=wanted), out=tmp_path / "raw")
+        said = refused(
+            "download",
+            DownloadSlice(dataset="mine", path=None, source=wanted),
+            out=tmp_path / "raw",
+        )
         assert said.startswith("datasets.mine: ")
         return said
 
     return call
 
 
-# --- what ends well --------------------------------------------------------------------------------------
+# --- what ends well -------------------------------------------------------------------------------
 
 
 def test_goes_on_where_the_connection_broke(server, fetched, fault):
@@ -54,13 +62,19 @@ def test_goes_on_where_the_connection_broke(server, fetched, fault):
     _, second, third = fetched()
     assert 150_000 - http.CHUNK <= second <= 150_000
     assert second + 100_000 - http.CHUNK <= third <= second + 100_000
-    fault(AREA, "the connection breaks off, twice", "asks for the rest, twice; the archive is whole")
+    fault(
+        AREA, "the connection breaks off, twice", "asks for the rest, twice; the archive is whole"
+    )
 
 
 def test_goes_on_after_a_stall(server, fetched, fault):
     server.faults = [{"cut": 200_000, "stall": 60}]
     assert fetched()[1] >= 200_000 - http.CHUNK
-    fault(AREA, "the connection stalls", "given up after a minute without a byte, then asks for the rest")
+    fault(
+        AREA,
+        "the connection stalls",
+        "given up after a minute without a byte, then asks for the rest",
+    )
 
 
 def test_starts_anew_where_the_server_knows_no_ranges(server, fetched, fault):
@@ -73,14 +87,19 @@ def test_starts_anew_where_the_server_knows_no_ranges(server, fetched, fault):
 def test_busy_then_well(server, fetched, fault, status):
     server.faults = [{"status": status, "body": b"busy"}] * 2
     assert fetched() == [0, 0, 0]
-    fault(AREA, f"HTTP {status}, twice, then the archive", "tries again, after a pause that doubles")
+    fault(
+        AREA, f"HTTP {status}, twice, then the archive", "tries again, after a pause that doubles"
+    )
 
 
 def test_goes_on_in_the_next_run(server, archive, fetched, not_fetched, fault):
     server.faults = [{"cut": 250_000}, *[{"status": 502, "body": b""}] * http.ATTEMPTS]
     wanted = source(server, archive.content)
     said = not_fetched(wanted)
-    assert f"/data/a.zip: HTTP 502 Bad Gateway, {http.ATTEMPTS} times in a row; try again later" in said
+    assert (
+        f"/data/a.zip: HTTP 502 Bad Gateway, {http.ATTEMPTS} times in a row; try again later"
+        in said
+    )
     # The first attempt brought something: it is the first of the row.
     assert len(server.asked) == http.ATTEMPTS
     server.faults = []
@@ -94,10 +113,16 @@ def test_what_an_earlier_run_left(server, archive, fetched, fault, tmp_path, sta
     wanted = source(server, archive.content)
     part = tmp_path / f"raw/.downloads/{wanted.files[0].checksum.split(':')[1]}.part"
     part.parent.mkdir(parents=True)
-    part.write_bytes({"whole": archive.content, "too long": archive.content + b"more"}.get(start, bytes(100_000)))
+    part.write_bytes(
+        {"whole": archive.content, "too long": archive.content + b"more"}.get(start, bytes(100_000))
+    )
     size = part.stat().st_size
     assert fetched(wanted) == ([size] if start == "whole" else [size, 0])
-    fault(AREA, f"what an earlier run left is {start}", "used" if start == "whole" else "thrown away; starts anew")
+    fault(
+        AREA,
+        f"what an earlier run left is {start}",
+        "used" if start == "whole" else "thrown away; starts anew",
+    )
 
 
 def test_a_body_without_a_length(server, fetched, fault):
@@ -122,21 +147,35 @@ def test_a_body_shorter_than_its_length(server, archive, fetched, fault):
     fault(AREA, "a length that is too large", "asks for the rest, and the checksum is right")
 
 
-# --- what no other attempt would mend --------------------------------------------------------------------
+# --- what no other attempt would mend -------------------------------------------------------------
 
 PAGE = b"<html>please sign in</html>"
 REFUSED = [
     ("HTTP 404", {"status": 404, "body": b"gone"}, "HTTP 404 Not Found; correct"),
     ("HTTP 403", {"status": 403, "body": PAGE}, "HTTP 403 Forbidden; correct"),
-    ("a web page in place of a zip", {"body": PAGE, "type": "text/html; charset=utf-8"}, "a web page came instead of"),
+    (
+        "a web page in place of a zip",
+        {"body": PAGE, "type": "text/html; charset=utf-8"},
+        "a web page came instead of",
+    ),
     ("a web page that says it is a zip", {"body": PAGE}, "the file has not the sha256 "),
-    ("another archive than the one expected", {"body": b"PK something else"}, "the file has not the sha256 "),
-    ("a body cut off, of no stated length", {"cut": 100_000, "length": None}, "the file has not the sha256 "),
+    (
+        "another archive than the one expected",
+        {"body": b"PK something else"},
+        "the file has not the sha256 ",
+    ),
+    (
+        "a body cut off, of no stated length",
+        {"cut": 100_000, "length": None},
+        "the file has not the sha256 ",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("tried", "answer", "words"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_refused_in_one_line(server, archive, fetched, not_fetched, fault, tmp_path, tried, answer, words):
+def test_refused_in_one_line(
+    server, archive, fetched, not_fetched, fault, tmp_path, tried, answer, words
+):
     fetched()  # an earlier download stands as it is
     server.faults, server.asked = [answer], []
     said = not_fetched(source(server, archive.content))
@@ -179,7 +218,7 @@ def test_a_redirect_in_a_circle(server, archive, not_fetched, fault, monkeypatch
     fault(AREA, "redirects in a circle", said)
 
 
-# --- the user's own folder -------------------------------------------------------------------------------
+# --- the user's own folder ------------------------------------------------------------------------
 
 
 def given(path) -> DownloadSlice:
@@ -189,7 +228,9 @@ def given(path) -> DownloadSlice:
 def test_a_path_to_nothing(refused, fault, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = refused("download", given("nowhere"), out=tmp_path / "raw")
-    assert said.startswith("datasets.mine: path: nowhere: no such folder or zip (relative paths start at ")
+    assert said.startswith(
+        "datasets.mine: path: nowhere: no such folder or zip (relative paths start at "
+    )
     fault("Your own copy of the data", "a path to nothing", said)
 
 
@@ -211,7 +252,10 @@ def test_a_link_to_nothing(refused, fault, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/a.tif").symlink_to(tmp_path / "gone.tif")
     said = refused("download", given(tmp_path / "mine"), out=tmp_path / "raw")
-    assert said == f"datasets.mine: {tmp_path}/mine/a.tif: a link to nothing; remove it, or put the file there"
+    assert (
+        said
+        == f"datasets.mine: {tmp_path}/mine/a.tif: a link to nothing; remove it, or put the file there"
+    )
     fault("Your own copy of the data", "a link to nothing in the folder", said)
 
 
@@ -224,10 +268,14 @@ def test_the_folder_that_the_pipeline_itself_would_write(command, fault, tmp_pat
         assert command("download", given(tmp_path / "raw/scenes"), out=tmp_path / "raw") == ""
         assert contents(tmp_path).keys() == {"raw/scenes/images/a.tif", "raw/manifest.json"}
     assert kept.read_text() == "mine"
-    fault("Your own copy of the data", "`path` is the folder the pipeline keeps its scenes in", "used where it lies")
+    fault(
+        "Your own copy of the data",
+        "`path` is the folder the pipeline keeps its scenes in",
+        "used where it lies",
+    )
 
 
-# --- Kaggle ----------------------------------------------------------------------------------------------
+# --- Kaggle ---------------------------------------------------------------------------------------
 
 # The stage, with Kaggle's client made to ask the server on this machine.
 STAGE = """
@@ -254,21 +302,30 @@ def command_lines() -> str:
 @pytest.mark.parametrize("refusal", [False, True])
 def test_the_kaggle_key_is_shown_nowhere(server, kaggle, archive, fault, tmp_path, refusal):
     listed = []
-    server.kaggle, server.asked_for_a_dataset = archive.content, lambda: listed.append(command_lines())
+    server.kaggle, server.asked_for_a_dataset = (
+        archive.content,
+        lambda: listed.append(command_lines()),
+    )
     if refusal:  # a server that repeats what it was shown
-        echo = json.dumps({"message": f"no access for someone:{KEY} ({SHOWN[1]})", "code": 403}).encode()
+        echo = json.dumps(
+            {"message": f"no access for someone:{KEY} ({SHOWN[1]})", "code": 403}
+        ).encode()
         server.faults = [(403, echo)]
     spec = DownloadSlice(dataset="mine", path=None, source=SECOND)
     out = tmp_path / "raw"
     done = subprocess.run(
-        [sys.executable, "-c", STAGE, "--slice", spec.model_dump_json(), "--out", out], capture_output=True, text=True
+        [sys.executable, "-c", STAGE, "--slice", spec.model_dump_json(), "--out", out],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == int(refusal), done.stderr
     # It was used, while the process could be seen.
     (shown,) = server.keys
     assert any(secret in shown for secret in SHOWN)
     assert "satseg.stages.download" in listed[0]
-    written = b"\n".join(path.read_bytes() for path in out.rglob("*") if path.is_file()).decode(errors="replace")
+    written = b"\n".join(path.read_bytes() for path in out.rglob("*") if path.is_file()).decode(
+        errors="replace"
+    )
     for place in (listed[0], done.stdout, done.stderr, written):
         assert not any(secret in place for secret in SHOWN)
     if refusal:
@@ -278,7 +335,11 @@ def test_the_kaggle_key_is_shown_nowhere(server, kaggle, archive, fault, tmp_pat
     else:
         assert json.loads((out / "manifest.json").read_text())["origin"]["slug"] == SECOND["slug"]
         happened = "in no log, no process list, no file"
-    fault("Kaggle", f"the key, {'with a server that repeats it' if refusal else 'in a download'}", happened)
+    fault(
+        "Kaggle",
+        f"the key, {'with a server that repeats it' if refusal else 'in a download'}",
+        happened,
+    )
 
 
 @pytest.fixture
@@ -290,19 +351,26 @@ def no_credentials(monkeypatch, tmp_path):
 
 
 def test_no_credentials(no_credentials, refused, fault, tmp_path):
-    said = refused("download", DownloadSlice(dataset="mine", path=None, source=SECOND), out=tmp_path / "raw")
+    said = refused(
+        "download", DownloadSlice(dataset="mine", path=None, source=SECOND), out=tmp_path / "raw"
+    )
     assert re.fullmatch(r"datasets\.mine: no Kaggle credentials for .*kaggle\.json.*`path`.*", said)
     fault("Kaggle", "no credentials", said)
 
 
 def test_both_sources_fail(server, no_credentials, not_fetched, fault):
     said = not_fetched(source(server, b"never", fallback=SECOND))
-    assert re.match(r"datasets\.mine: http://.*/data/a\.zip: HTTP 404 Not Found; .*; second source: no Kaggle", said)
+    assert re.match(
+        r"datasets\.mine: http://.*/data/a\.zip: HTTP 404 Not Found; .*; second source: no Kaggle",
+        said,
+    )
     fault("Kaggle", "the first source fails, and Kaggle as the second", said)
 
 
 def test_kaggle_gives_a_page(server, kaggle, refused, fault, tmp_path):
     server.kaggle = PAGE
-    said = refused("download", DownloadSlice(dataset="mine", path=None, source=SECOND), out=tmp_path / "raw")
+    said = refused(
+        "download", DownloadSlice(dataset="mine", path=None, source=SECOND), out=tmp_path / "raw"
+    )
     assert "the-same.zip: not a whole zip archive" in said
     fault("Kaggle", "a web page in place of the archive", said)

@@ -1,4 +1,5 @@
-"""A disk that fills up: one line, nothing half-written, and the same command succeeds once there is space."""
+"""A disk that fills up: one line, nothing half-written, and the same command succeeds once there is
+space."""
 
 import os
 import shutil
@@ -70,7 +71,9 @@ def test_tiling(raw, scene_folder, tile_slice, command, refused, small_disk, fau
 
 
 def test_generated_scenes(command, small_disk, fault):
-    spec = DownloadSlice(dataset="made", path=None, source={"kind": "demo", "scenes": 3, "size": 128})
+    spec = DownloadSlice(
+        dataset="made", path=None, source={"kind": "demo", "scenes": 3, "size": 128}
+    )
     disk = small_disk(PAGE)
     said = ""
     for pages in (3, 12, 30, 100):
@@ -92,7 +95,11 @@ def test_a_download(server, archive, command, refused, small_disk, fault):
     spec = DownloadSlice(dataset="mine", path=None, source=source(server, archive.content))
     said = refused("download", spec, out=disk / "raw")
     assert no_space(said)
-    fault(AREA, "while downloading", f"{said}; what came over is kept, and the next run goes on from there")
+    fault(
+        AREA,
+        "while downloading",
+        f"{said}; what came over is kept, and the next run goes on from there",
+    )
     # Space for the archive, but not for what is in it.
     resize(disk, 120 * PAGE)
     server.asked = []
@@ -121,7 +128,8 @@ def test_a_split(scene_folder, tile_slice, command, refused, small_disk, fault, 
 
 
 def test_weights(command, small_disk, fault, tmp_path):
-    """torch has errors of its own for a disk that is full, at the head, in the middle and at the end of a file."""
+    """torch has errors of its own for a disk that is full, at the head, in the middle and at the
+    end of a file."""
     from satseg.config.models import UNetSpec
     from satseg.errors import UserError
 
@@ -144,19 +152,29 @@ def test_weights(command, small_disk, fault, tmp_path):
     save_weights(path, models[1], spec, 3, **meta)
     second, kept = models[1].state_dict(), load_weights(path).model.state_dict()
     assert all(torch.equal(second[name], kept[name]) for name in second)
-    fault(AREA, "while weights are written, at any byte", f"{caught.value}; the weights before stay")
+    fault(
+        AREA, "while weights are written, at any byte", f"{caught.value}; the weights before stay"
+    )
 
 
 def test_a_checkpoint(scene_folder, tile_slice, command, refused, small_disk, fault, tmp_path):
-    """Space for one checkpoint, but not for the next beside it: the first stands, and the training goes on from it."""
+    """Space for one checkpoint, but not for the next beside it: the first stands, and the training
+    goes on from it."""
     build_tiles(tile_slice, scene_folder, tmp_path / "tiles")
     write_json(tmp_path / "raw/manifest.json", {"root": str(scene_folder), "files": []})
     split = SplitSlice(split={"unit": "tile", "train": 0.6, "val": 0.4}).split
-    draw_split(open_tiles(tmp_path / "tiles").table, split).to_csv(tmp_path / "split.csv", index=False)
+    draw_split(open_tiles(tmp_path / "tiles").table, split).to_csv(
+        tmp_path / "split.csv", index=False
+    )
     spec = TrainSlice(
         cell={"dataset": "small", "model": "m", "recipe": "r", "seed": 0},
         model=UNET,
-        training={"loss": {"name": "cross_entropy"}, "epochs": 3, "batch_size": 4, "precision": "32"},
+        training={
+            "loss": {"name": "cross_entropy"},
+            "epochs": 3,
+            "batch_size": 4,
+            "precision": "32",
+        },
         classes=["ground", "water", "road"],
         counted=[0, 1, 2],
     )
@@ -179,10 +197,17 @@ def test_a_checkpoint(scene_folder, tile_slice, command, refused, small_disk, fa
     resize(disk, 2**24)
     assert command("train", spec, **inputs, out=disk / "cell") == ""
     for name in ("best.pt", "final.pt"):
-        ours, whole = (torch.load(place / name, weights_only=True) for place in (disk / "cell", tmp_path / "whole"))
+        ours, whole = (
+            torch.load(place / name, weights_only=True)
+            for place in (disk / "cell", tmp_path / "whole")
+        )
         for key, value in whole["state_dict"].items():
             assert torch.equal(ours["state_dict"][key], value)
-    fault(AREA, "at a later checkpoint", f"{said}; the one before stays, and the training ends with the same weights")
+    fault(
+        AREA,
+        "at a later checkpoint",
+        f"{said}; the one before stays, and the training ends with the same weights",
+    )
 
 
 @pytest.fixture
@@ -216,10 +241,14 @@ def test_tables_figures_and_the_report(study, command, refused, fault, tmp_path)
         after = contents(disk)
         assert {path: after[path] for path in before} == before
         assert written <= {path.split("/")[-1] for path in after.keys() - before.keys()}
-        fault(AREA, f"while {stage} are written" if stage != "report" else "while the report is written", said)
+        fault(
+            AREA,
+            f"while {stage} are written" if stage != "report" else "while the report is written",
+            said,
+        )
 
 
-# --- killed, not full ------------------------------------------------------------------------------------
+# --- killed, not full -----------------------------------------------------------------------------
 
 
 def test_tiling_that_was_killed(tile_slice, command, fault, tmp_path):
@@ -231,7 +260,9 @@ def test_tiling_that_was_killed(tile_slice, command, fault, tmp_path):
     write_json(tmp_path / "raw/manifest.json", {"root": "scenes", "files": []})
     spec, out = tile_slice.model_copy(update={"tile_size": 256}), tmp_path / "tiles"
     arguments = ["--slice", spec.model_dump_json(), "--raw", tmp_path / "raw", "--out", out]
-    killed = subprocess.Popen([sys.executable, "-m", "satseg.stages.tile", *arguments], stderr=subprocess.DEVNULL)
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "satseg.stages.tile", *arguments], stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while not any(path.stat().st_size for path in out.glob(".images.*.npy")):
         assert killed.poll() is None and time.monotonic() < deadline
@@ -244,4 +275,8 @@ def test_tiling_that_was_killed(tile_slice, command, fault, tmp_path):
     assert not left & {path.name for path in out.iterdir()}
     store = open_tiles(out)
     np.testing.assert_array_equal(store.images[0], noise[:, :256, :256].transpose(1, 2, 0))
-    fault("Killed", "tiling, by SIGKILL", "no output under its name; the next run removes what was left and tiles anew")
+    fault(
+        "Killed",
+        "tiling, by SIGKILL",
+        "no output under its name; the next run removes what was left and tiles anew",
+    )

@@ -1,4 +1,5 @@
-"""Trainings that are killed, told to stop, or cannot go on: nothing is lost, and what ends ends as if left alone."""
+"""Trainings that are killed, told to stop, or cannot go on: nothing is lost, and what ends ends as
+if left alone."""
 
 import json
 import os
@@ -39,7 +40,8 @@ UNET = {
     "decoder_convs": [1, 1],
     "dropout": 0.2,
 }
-# All that could go wrong where a training goes on: 5 batches in 3 steps, and 4 of validation, an epoch.
+# All that could go wrong where a training goes on: 5 batches in 3 steps, and 4 of validation, an
+# epoch.
 RECIPE = {
     "loss": {"name": "cross_entropy"},
     "optimizer": {"name": "adamw", "lr": 0.03},
@@ -86,7 +88,8 @@ def data(scene_folder, tile_slice, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(forks, data, tmp_path_factory):
-    """The folder of a cell that was trained without interruption, and without checkpoints within its epochs."""
+    """The folder of a cell that was trained without interruption, and without checkpoints within
+    its epochs."""
     done = {}
 
     def get(spec: TrainSlice):
@@ -109,19 +112,27 @@ def flatten(tree, path=""):
 
 
 def difference(ours, whole) -> float:
-    """The largest difference of any weight; all else, history and counts of epochs, must be the same."""
+    """The largest difference of any weight; all else, history and counts of epochs, must be the
+    same."""
     largest, tensors = 0.0, 0
     for name in ("best.pt", "final.pt"):
-        mine, wanted = (dict(flatten(torch.load(place / name, weights_only=True))) for place in (ours, whole))
+        mine, wanted = (
+            dict(flatten(torch.load(place / name, weights_only=True))) for place in (ours, whole)
+        )
         assert mine.keys() == wanted.keys()
         for key, value in wanted.items():
             if isinstance(value, torch.Tensor):
-                largest, tensors = max(largest, float((mine[key].double() - value.double()).abs().max())), tensors + 1
+                largest, tensors = (
+                    max(largest, float((mine[key].double() - value.double()).abs().max())),
+                    tensors + 1,
+                )
                 assert torch.equal(mine[key], value), (name, key)
             else:
                 assert mine[key] == value, (name, key)
     assert tensors > 30
-    histories = [pd.read_csv(place / "history.csv").drop(columns="epoch_seconds") for place in (ours, whole)]
+    histories = [
+        pd.read_csv(place / "history.csv").drop(columns="epoch_seconds") for place in (ours, whole)
+    ]
     pd.testing.assert_frame_equal(*histories, check_exact=True)
     runs = [json.loads((place / "run.json").read_text()) for place in (ours, whole)]
     for key in ("cell", "slice", "epochs", "best_epoch", "parameters", "tiles", "seeds"):
@@ -160,10 +171,10 @@ def until(happened, child: Child) -> bool:
     return True
 
 
-# --- killed ------------------------------------------------------------------------------------------------
+# --- killed ---------------------------------------------------------------------------------------
 
-# In the middle of a write that no signal from outside would hit for sure: half of the file is there; all of it is,
-# under its temporary name.
+# In the middle of a write that no signal from outside would hit for sure: half of the file is
+# there; all of it is, under its temporary name.
 HALF = """
 import os, signal, torch
 def half(content, path, save=torch.save):
@@ -205,7 +216,8 @@ def end(way: str, child: Child, folder, rng: np.random.Generator) -> None:
 
 
 def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
-    """Every kill leaves a checkpoint that can be read; what ends at last is what an uninterrupted training gives."""
+    """Every kill leaves a checkpoint that can be read; what ends at last is what an uninterrupted
+    training gives."""
     rng, survived, seed = np.random.default_rng(SEED), Counter(), 0
     ways, largest, resumed, writing = list(rng.permutation(WAYS)), [], [], 0
     assert len(ways) == KILLS >= 20
@@ -250,7 +262,9 @@ def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
 def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
     """A budget of no time: each start takes one step of training or of validation."""
     spec, lines = cell(epochs=2), []
-    while (child := forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell")).wait():
+    while (
+        child := forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell")
+    ).wait():
         assert child.wait() == os.EX_TEMPFAIL, child.said()
         lines.append(last_line(child).split(" ", 1)[1])
         assert len(lines) < 50
@@ -261,7 +275,11 @@ def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
     assert difference(tmp_path / "cell", whole(spec)) == 0
     # Whoever goes on after the last batch of validation has an epoch to end.
     assert resumed_at(tmp_path / "cell") == [1] * 7 + [2] * 8
-    fault("Training", "Time budget used up, after every step anew", f"exit status {os.EX_TEMPFAIL}: {lines[0]}")
+    fault(
+        "Training",
+        "Time budget used up, after every step anew",
+        f"exit status {os.EX_TEMPFAIL}: {lines[0]}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -288,17 +306,26 @@ Task.{step} = told
     assert line == f"{number}: stopped {where}; run the same command again to go on"
     child = forks.start("train", cell(), **data, out=tmp_path / "cell")
     assert child.wait() == 0
-    assert f"going on with epoch 2, after batch {2 if step == 'training_step' else 5}\n" in child.said()
+    assert (
+        f"going on with epoch 2, after batch {2 if step == 'training_step' else 5}\n"
+        in child.said()
+    )
     assert difference(tmp_path / "cell", whole(cell())) == 0
     assert resumed_at(tmp_path / "cell") == [2]
-    fault("Training", f"{number} in a {step.replace('_', ' ')}", f"exit status {os.EX_TEMPFAIL}: {line}")
+    fault(
+        "Training",
+        f"{number} in a {step.replace('_', ' ')}",
+        f"exit status {os.EX_TEMPFAIL}: {line}",
+    )
 
 
 def test_going_on_while_validating_warns_of_nothing(forks, data, whole, tmp_path):
     """No step is left to take in the epoch that it goes on with; the schedule takes its own."""
     spec, again = cell(scheduler={"name": "cosine"}, epochs=2), []
     for _ in range(3):
-        again.append(forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell"))
+        again.append(
+            forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell")
+        )
         assert again[-1].wait() == os.EX_TEMPFAIL
     assert "stopped in epoch 1, after batch 5 of 5" in last_line(again[-1])
     child = forks.start("train", spec, **data, out=tmp_path / "cell")
@@ -309,11 +336,14 @@ def test_going_on_while_validating_warns_of_nothing(forks, data, whole, tmp_path
 
 def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, fault):
     """Only the results are missing then; no further epoch is trained."""
-    spec = cell(model=UNET | {"batch_norm": False}, optimizer={"lr": 1e-12}, monitor="val_jaccard", early_stopping=2)
-    assert len(pd.read_csv(whole(spec) / "history.csv")) == 3
-    before = (
-        "import os, satseg.training.cell\nsatseg.training.cell.save_weights = lambda *a, **k: os.kill(os.getpid(), 9)"
+    spec = cell(
+        model=UNET | {"batch_norm": False},
+        optimizer={"lr": 1e-12},
+        monitor="val_jaccard",
+        early_stopping=2,
     )
+    assert len(pd.read_csv(whole(spec) / "history.csv")) == 3
+    before = "import os, satseg.training.cell\nsatseg.training.cell.save_weights = lambda *a, **k: os.kill(os.getpid(), 9)"
     child = forks.start("train", spec, before=before, **data, out=tmp_path / "cell")
     assert child.wait() == -signal.SIGKILL
     child = forks.start("train", spec, **data, out=tmp_path / "cell")
@@ -321,7 +351,11 @@ def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, f
     assert "epoch" not in child.said()
     assert difference(tmp_path / "cell", whole(spec)) == 0
     assert resumed_at(tmp_path / "cell") == []
-    fault("Training", "Killed between its last epoch and its results", "the results are written, nothing is trained")
+    fault(
+        "Training",
+        "Killed between its last epoch and its results",
+        "the results are written, nothing is trained",
+    )
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -332,14 +366,17 @@ def test_workers_read_for_the_right_epoch(forks, data, whole, tmp_path, workers)
     stop += "    if trainer.current_epoch == 2:\n        os.kill(os.getpid(), signal.SIGTERM)\n"
     stop += "History.on_train_epoch_start = told"
     flags = ("--workers", str(workers))
-    assert forks.start("train", cell(), *flags, before=stop, **data, out=tmp_path).wait() == os.EX_TEMPFAIL
+    assert (
+        forks.start("train", cell(), *flags, before=stop, **data, out=tmp_path).wait()
+        == os.EX_TEMPFAIL
+    )
     child = forks.start("train", cell(), *flags, **data, out=tmp_path)
     assert child.wait() == 0
     assert "going on with epoch 3, after batch 2\n" in child.said()
     assert difference(tmp_path, whole(cell())) == 0
 
 
-# --- what must not be gone on from -------------------------------------------------------------------------
+# --- what must not be gone on from ----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -357,7 +394,11 @@ def test_another_slice_starts_anew(forks, data, whole, cut_off, fault):
     assert "belongs to an older state of this cell; starting anew" in child.said()
     assert "going on" not in child.said()
     assert difference(cut_off, whole(changed)) == 0
-    fault("Training", "Checkpoint of a recipe that has changed since", "not used: the training starts anew")
+    fault(
+        "Training",
+        "Checkpoint of a recipe that has changed since",
+        "not used: the training starts anew",
+    )
 
 
 def changed_split(data, folder, *_) -> dict:
@@ -378,9 +419,12 @@ def changed_tiles(data, folder, scene_folder, tile_slice) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("what", "change"), [("a split that has changed", changed_split), ("tiles that have changed", changed_tiles)]
+    ("what", "change"),
+    [("a split that has changed", changed_split), ("tiles that have changed", changed_tiles)],
 )
-def test_other_data_start_anew(forks, data, scene_folder, tile_slice, cut_off, tmp_path, fault, what, change):
+def test_other_data_start_anew(
+    forks, data, scene_folder, tile_slice, cut_off, tmp_path, fault, what, change
+):
     (tmp_path / "changed").mkdir()
     changed = change(data, tmp_path / "changed", scene_folder, tile_slice)
     child = forks.start("train", cell(), **changed, out=cut_off)
@@ -392,13 +436,26 @@ def test_other_data_start_anew(forks, data, scene_folder, tile_slice, cut_off, t
 
 
 def test_other_code_starts_anew(data, whole, tmp_path, fault):
-    """An edit of a file that the training imports; one of a file that it does not changes nothing."""
+    """An edit of a file that the training imports; one of a file that it does not changes
+    nothing."""
     package = tmp_path / "src/satseg"
     shutil.copytree(ROOT / "src/satseg", package, ignore=shutil.ignore_patterns("__pycache__"))
-    places = [part for name, path in (data | {"out": tmp_path / "cell"}).items() for part in (f"--{name}", path)]
+    places = [
+        part
+        for name, path in (data | {"out": tmp_path / "cell"}).items()
+        for part in (f"--{name}", path)
+    ]
 
     def train(*flags: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "satseg.stages.train", "--slice", cell().model_dump_json(), *places, *flags]
+        command = [
+            sys.executable,
+            "-m",
+            "satseg.stages.train",
+            "--slice",
+            cell().model_dump_json(),
+            *places,
+            *flags,
+        ]
         environment = os.environ | {"PYTHONPATH": str(package.parent)}
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 
@@ -418,7 +475,11 @@ def test_other_code_starts_anew(data, whole, tmp_path, fault):
     assert "going on" not in anew.stderr
     assert difference(tmp_path / "cell", whole(cell())) == 0
     assert resumed_at(tmp_path / "cell") == []
-    fault("Training", "Checkpoint of code that has changed since", "not used: the training starts anew")
+    fault(
+        "Training",
+        "Checkpoint of code that has changed since",
+        "not used: the training starts anew",
+    )
 
 
 class Harm:
@@ -441,17 +502,20 @@ def test_a_bad_checkpoint_is_refused(forks, data, cut_off, tmp_path, fault, what
         os.truncate(checkpoint, checkpoint.stat().st_size // 2 if what == "cut in half" else 0)
     left = checkpoint.read_bytes()
     line = complaint(forks.start("train", cell(), **data, out=cut_off))
-    assert line == f"{checkpoint}: damaged, or no checkpoint; delete it, and the training starts anew"
+    assert (
+        line == f"{checkpoint}: damaged, or no checkpoint; delete it, and the training starts anew"
+    )
     assert checkpoint.read_bytes() == left
     assert not (tmp_path / "harm").exists()
     fault("Training", f"Checkpoint: {what}", line)
 
 
-# --- two writers -------------------------------------------------------------------------------------------
+# --- two writers ----------------------------------------------------------------------------------
 
 
 def test_two_trainings_of_one_cell(forks, data, whole, tmp_path, fault):
-    """The second stops and says who holds the cell; the first is not disturbed, and its death frees the cell."""
+    """The second stops and says who holds the cell; the first is not disturbed, and its death frees
+    the cell."""
     first = forks.start("train", cell(), *EVERY_STEP, **data, out=tmp_path / "cell")
     assert until((tmp_path / "cell/checkpoints/last.ckpt").exists, first)
     first.send(signal.SIGSTOP)
@@ -459,11 +523,17 @@ def test_two_trainings_of_one_cell(forks, data, whole, tmp_path, fault):
     holder = f"{tmp_path}/cell: process {first.pid} on {socket.gethostname()}, since 20"
     assert line.startswith(holder)
     assert line.endswith("trains this cell; wait for it, or end it first")
-    since = re.sub(r"process \d+ on \S+, since \S+", "process 1234 on node7, since 2026-01-01T12:00:00+00:00", line)
+    since = re.sub(
+        r"process \d+ on \S+, since \S+",
+        "process 1234 on node7, since 2026-01-01T12:00:00+00:00",
+        line,
+    )
     fault("Training", "Second training of the same cell", since)
     first.send(signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
-    second = forks.start("train", cell(), *EVERY_STEP, "--workers", "1", **data, out=tmp_path / "cell")
+    second = forks.start(
+        "train", cell(), *EVERY_STEP, "--workers", "1", **data, out=tmp_path / "cell"
+    )
     assert until(lambda: "epoch 2/" in second.said(), second)
     second.send(signal.SIGKILL)
     # At once, though the loader's process may outlive its parent.
@@ -473,11 +543,12 @@ def test_two_trainings_of_one_cell(forks, data, whole, tmp_path, fault):
     assert difference(tmp_path / "cell", whole(cell())) == 0
 
 
-# --- what a recipe is to blame for -------------------------------------------------------------------------
+# --- what a recipe is to blame for ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("loss", "lr", "value"), [("cross_entropy", 1e25, "nan"), ("jdt", 1e25, "nan"), ("cross_entropy", 3.5e3, "inf")]
+    ("loss", "lr", "value"),
+    [("cross_entropy", 1e25, "nan"), ("jdt", 1e25, "nan"), ("cross_entropy", 3.5e3, "inf")],
 )
 def test_a_loss_that_is_not_finite(forks, data, tmp_path, fault, loss, lr, value):
     """The last good checkpoint stays, and a sound recipe trains in the same place."""
@@ -512,23 +583,37 @@ def test_out_of_memory(forks, data, tmp_path, fault):
     fault("Training", "Batch larger than the memory", line)
 
 
-# --- what the data are to blame for ------------------------------------------------------------------------
+# --- what the data are to blame for ---------------------------------------------------------------
 
 DEEP = UNET | {"widths": [4] * 5, "convs": [1] * 5, "decoder_convs": [1] * 5}
 
 
 def test_a_last_batch_of_one(forks, data, tmp_path, fault):
-    """The bottleneck of five levels is one pixel of a tile of 32²: batch normalisation needs two tiles."""
-    assert forks.start("train", cell(model=DEEP, epoch_tiles=5, batch_size=4), **data, out=tmp_path).wait() == 0
+    """The bottleneck of five levels is one pixel of a tile of 32²: batch normalisation needs two
+    tiles."""
+    assert (
+        forks.start(
+            "train", cell(model=DEEP, epoch_tiles=5, batch_size=4), **data, out=tmp_path
+        ).wait()
+        == 0
+    )
     history = pd.read_csv(tmp_path / "history.csv")
     assert np.isfinite(history.to_numpy()).all()
-    fault("Training", "Last batch of one tile, batch normalisation over one pixel", "that tile waits for another epoch")
+    fault(
+        "Training",
+        "Last batch of one tile, batch normalisation over one pixel",
+        "that tile waits for another epoch",
+    )
 
 
 @pytest.mark.parametrize("training", [{"batch_size": 1}, {"epoch_tiles": 1}])
 def test_batches_of_one(forks, data, tmp_path, fault, training):
-    line = complaint(forks.start("train", cell(model=DEEP, **training), **data, out=tmp_path / "cell"))
-    assert line.startswith("models.m: does not take 1 tile of 3 bands and 32² pixels (Expected more than 1 value")
+    line = complaint(
+        forks.start("train", cell(model=DEEP, **training), **data, out=tmp_path / "cell")
+    )
+    assert line.startswith(
+        "models.m: does not take 1 tile of 3 bands and 32² pixels (Expected more than 1 value"
+    )
     assert not (tmp_path / "cell").exists()
     key, value = *training, *training.values()
     fault("Training", f"Batch normalisation over one pixel, {key}: {value}", line)
@@ -560,7 +645,9 @@ def unlabel(data, folder, tiles) -> dict:
 @pytest.mark.parametrize("loss", ["cross_entropy", "jdt"])
 def test_batches_without_a_label(forks, data, tmp_path, fault, loss):
     split = pd.read_csv(data["split"])
-    tiles = {subset: split["tile"][split["subset"] == subset].to_numpy() for subset in ("train", "val")}
+    tiles = {
+        subset: split["tile"][split["subset"] == subset].to_numpy() for subset in ("train", "val")
+    }
     bare = unlabel(data, tmp_path / "data", np.concatenate([tiles["train"][1:], tiles["val"][:-1]]))
     spec = cell(loss={"name": loss, "class_weights": "inverse"}, epoch_tiles=None, epochs=2)
     child = forks.start("train", spec, **bare, out=tmp_path / "cell")
@@ -568,7 +655,11 @@ def test_batches_without_a_label(forks, data, tmp_path, fault, loss):
     history = pd.read_csv(tmp_path / "cell/history.csv")
     assert np.isfinite(history.to_numpy()).all()
     assert (history["train_loss"] > 0).all()
-    fault("Training", f"Batches without a single label, loss {loss}", "they add nothing to loss and counts")
+    fault(
+        "Training",
+        f"Batches without a single label, loss {loss}",
+        "they add nothing to loss and counts",
+    )
 
 
 @pytest.mark.parametrize("subset", ["train", "val"])
@@ -576,19 +667,28 @@ def test_a_subset_without_a_label(forks, data, tmp_path, fault, subset):
     split = pd.read_csv(data["split"])
     bare = unlabel(data, tmp_path / "data", split["tile"][split["subset"] == subset].to_numpy())
     line = complaint(forks.start("train", cell(), **bare, out=tmp_path / "cell"))
-    assert line == f"no pixel of subset '{subset}' is labelled ground, water, road; use another split, or label more"
+    assert (
+        line
+        == f"no pixel of subset '{subset}' is labelled ground, water, road; use another split, or label more"
+    )
     assert not (tmp_path / "cell").exists()
     fault("Training", f"No label in subset {subset}", line)
 
 
-# --- secrets -----------------------------------------------------------------------------------------------
+# --- secrets --------------------------------------------------------------------------------------
 
 
 def test_the_kaggle_key_is_in_no_file_of_a_training(forks, data, tmp_path, fault):
     """`run.json` says much of where it was made; none of it is a secret of its surroundings."""
-    secrets = {"KAGGLE_USERNAME": "someone", "KAGGLE_KEY": "0123456789abcdef", "KAGGLE_API_TOKEN": "KGAT_fedcba98"}
+    secrets = {
+        "KAGGLE_USERNAME": "someone",
+        "KAGGLE_KEY": "0123456789abcdef",
+        "KAGGLE_API_TOKEN": "KGAT_fedcba98",
+    }
     before = f"import os; os.environ.update({secrets})"
-    child = forks.start("train", cell(epochs=1), "--time-budget", "0", before=before, **data, out=tmp_path)
+    child = forks.start(
+        "train", cell(epochs=1), "--time-budget", "0", before=before, **data, out=tmp_path
+    )
     assert child.wait() == os.EX_TEMPFAIL
     checkpoint = (tmp_path / "checkpoints/last.ckpt").read_bytes()
     child = forks.start("train", cell(epochs=1), before=before, **data, out=tmp_path)
@@ -597,25 +697,36 @@ def test_the_kaggle_key_is_in_no_file_of_a_training(forks, data, tmp_path, fault
     assert {"run.json", "history.csv", "best.pt"} <= written.keys()
     for content in (checkpoint, child.said().encode(), *written.values()):
         assert not any(secret.encode() in content for secret in secrets.values())
-    fault("Kaggle", "the key, in the environment of a training", "in no log, not in run.json, no file")
+    fault(
+        "Kaggle", "the key, in the environment of a training", "in no log, not in run.json, no file"
+    )
 
 
-# --- Snakemake killed --------------------------------------------------------------------------------------
+# --- Snakemake killed -----------------------------------------------------------------------------
 
 
 def documented(target: str) -> str:
     """The README's command for that, for this target."""
-    line = re.search(r"^snakemake --unlock .*", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    line = re.search(
+        r"^snakemake --unlock .*", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )[0]
     return f"{line.rpartition(' ')[0]} {target}".replace("--cores all", "--cores 1")
 
 
 def test_snakemake_killed(tmp_path, fault):
-    """Once it alone, so that the training is left behind, and once with the training; the same command recovers."""
+    """Once it alone, so that the training is left behind, and once with the training; the same
+    command recovers."""
     folder, target = tmp_path / "project", f"{tiny_study.CELL}/history.csv"
     tiny_study.copy_code(folder)
-    demo = tiny_study.datasets()["demo"] | {"source": {"kind": "demo", "scenes": 6, "size": 128}, "tile_size": 64}
+    demo = tiny_study.datasets()["demo"] | {
+        "source": {"kind": "demo", "scenes": 6, "size": 128},
+        "tile_size": 64,
+    }
     recipe = tiny_study.CONFIG["recipes.yaml"]["recipes"]["quick"] | {"epochs": 60}
-    changes = {"datasets.yaml": {"datasets": {"demo": demo}}, "recipes.yaml": {"recipes": {"quick": recipe}}}
+    changes = {
+        "datasets.yaml": {"datasets": {"demo": demo}},
+        "recipes.yaml": {"recipes": {"quick": recipe}},
+    }
     tiny_study.write(folder, tiny_study.CONFIG | changes)
     said, log = folder / "said.txt", folder / "logs/train/demo/mini/quick/seed0.log"
 
@@ -625,7 +736,13 @@ def test_snakemake_killed(tmp_path, fault):
         log.unlink(missing_ok=True)  # what it says is of this run
         with said.open("w") as file:
             return subprocess.Popen(
-                command, shell=True, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+                command,
+                shell=True,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
             )
 
     def logged() -> str:
@@ -641,7 +758,9 @@ def test_snakemake_killed(tmp_path, fault):
         """Its training, stopped after three of its epochs: it cannot end before it is looked at."""
         found = []
         below = psutil.Process(shell.pid).children
-        wait(shell, lambda: found or found.extend(c for c in below(recursive=True) if is_training(c)))
+        wait(
+            shell, lambda: found or found.extend(c for c in below(recursive=True) if is_training(c))
+        )
         training = found[0]
         wait(shell, lambda: logged().count(": loss ") >= 3)
         training.suspend()
@@ -649,7 +768,10 @@ def test_snakemake_killed(tmp_path, fault):
 
     def kill(shell: subprocess.Popen, keep: psutil.Process | None = None) -> None:
         """All of it at once, from the top: none of it can tell that another has ended."""
-        for process in [psutil.Process(shell.pid), *psutil.Process(shell.pid).children(recursive=True)]:
+        for process in [
+            psutil.Process(shell.pid),
+            *psutil.Process(shell.pid).children(recursive=True),
+        ]:
             if process != keep:
                 process.kill()
         shell.wait()
@@ -675,8 +797,12 @@ def test_snakemake_killed(tmp_path, fault):
     assert difference(folder / "cut", whole) == 0
     assert len(resumed_at(folder / "cut")) == 2
     assert resumed_at(whole) == []
-    fault("Training", "Snakemake killed, first alone, then with the training it ran",
-          f"`{documented('<study>')}` goes on; the weights are those of an uninterrupted run")  # fmt: skip
+    fault(
+        "Training",
+        "Snakemake killed, first alone, then with the training it ran",
+        # Fmt: skip
+        f"`{documented('<study>')}` goes on; the weights are those of an uninterrupted run",
+    )
 
 
 def is_training(process: psutil.Process) -> bool:

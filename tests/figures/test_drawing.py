@@ -1,4 +1,5 @@
-"""Figures are judged by what is drawn: positions, widths and texts against numbers computed another way."""
+"""Figures are judged by what is drawn: positions, widths and texts against numbers computed another
+way."""
 
 import itertools
 from math import log2
@@ -19,7 +20,16 @@ from matplotlib.text import Annotation, Text
 
 from satseg.config.datasets import LandClass
 from satseg.config.models import SmpSpec, UNetSpec
-from satseg.figures import architecture, classes, cost, histories, leakage, photographs, scores, style
+from satseg.figures import (
+    architecture,
+    classes,
+    cost,
+    histories,
+    leakage,
+    photographs,
+    scores,
+    style,
+)
 from satseg.figures.cost import pareto
 from satseg.metrics.baseline import MAJORITY
 from satseg.models import build_model
@@ -29,13 +39,23 @@ CLASSES = [
     LandClass(name="Field", color="#FFFFFF"),
     LandClass(name="Wood", color="#267300"),
 ]
-MODELS = ["unet_base", "unet_short", "unet_skinny", "unet_less_conv", "plusplus", "deep_three", "small"]
+MODELS = [
+    "unet_base",
+    "unet_short",
+    "unet_skinny",
+    "unet_less_conv",
+    "plusplus",
+    "deep_three",
+    "small",
+]
 COLORS = style.model_colors(MODELS)
 
 
 def unet(widths=(8, 16), convs=(1, 3), decoder=(2, 1), **more) -> UNetSpec:
     deepest = {"width": 24, "convs": 2}
-    return UNetSpec(family="unet", widths=widths, convs=convs, bottleneck=deepest, decoder_convs=decoder, **more)
+    return UNetSpec(
+        family="unet", widths=widths, convs=convs, bottleneck=deepest, decoder_convs=decoder, **more
+    )
 
 
 def texts(figure: Figure) -> list[Text]:
@@ -43,10 +63,16 @@ def texts(figure: Figure) -> list[Text]:
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()
     # Ticks outside an axis' limits exist, but are not drawn.
-    axes = [axis for each in figure.findobj(Axes) if each.axison for axis in (each.xaxis, each.yaxis)]
+    axes = [
+        axis for each in figure.findobj(Axes) if each.axison for axis in (each.xaxis, each.yaxis)
+    ]
     drawn = {id(tick) for axis in axes for tick in axis._update_ticks()}
-    hidden = {id(t) for tick in figure.findobj(Tick) if id(tick) not in drawn for t in tick.findobj(Text)}
-    found = figure.findobj(lambda a: isinstance(a, Text) and a.get_visible() and a.get_text().strip())
+    hidden = {
+        id(t) for tick in figure.findobj(Tick) if id(tick) not in drawn for t in tick.findobj(Text)
+    }
+    found = figure.findobj(
+        lambda a: isinstance(a, Text) and a.get_visible() and a.get_text().strip()
+    )
     return [t for t in found if id(t) not in hidden]
 
 
@@ -57,9 +83,15 @@ def words(figure: Figure) -> set[str]:
 def overlapping(figure: Figure) -> list[tuple[str, str]]:
     """Pairs of texts that lie over each other, and texts that reach over the figure's edge."""
     boxes = [(t.get_text(), t.get_window_extent()) for t in texts(figure)]
-    pairs = [(a, b) for (a, x), (b, y) in itertools.combinations(boxes, 2) if x.padded(-1).overlaps(y.padded(-1))]
+    pairs = [
+        (a, b)
+        for (a, x), (b, y) in itertools.combinations(boxes, 2)
+        if x.padded(-1).overlaps(y.padded(-1))
+    ]
     edge = figure.bbox.padded(2)
-    return pairs + [(name, "the edge") for name, box in boxes if edge.count_contains(box.corners()) < 4]
+    return pairs + [
+        (name, "the edge") for name, box in boxes if edge.count_contains(box.corners()) < 4
+    ]
 
 
 def dots(axes) -> list[tuple[float, float]]:
@@ -68,14 +100,16 @@ def dots(axes) -> list[tuple[float, float]]:
     return [tuple(point) for line in lines for point in line.get_xydata()]
 
 
-# --- photographs and masks -------------------------------------------------------------------------------
+# --- photographs and masks ------------------------------------------------------------------------
 
 
 def test_masks_take_their_class_colours_and_no_label_none_of_them():
     mask = np.random.default_rng(0).choice([0, 1, 2, 255], size=(64, 64)).astype(np.uint8)
     picture = photographs.painted(mask, CLASSES)
     for i, land in enumerate(CLASSES):
-        assert {to_hex(c / 255).upper() for c in np.unique(picture[mask == i], axis=0)} == {land.color}
+        assert {to_hex(c / 255).upper() for c in np.unique(picture[mask == i], axis=0)} == {
+            land.color
+        }
     stripes = {tuple(c) for c in np.unique(picture[mask == 255], axis=0)}
     assert stripes == {(190, 190, 190), (245, 245, 245)}
 
@@ -102,7 +136,9 @@ def test_accuracy_of_a_tile_counts_only_classes_that_count():
     rng = np.random.default_rng(1)
     mask, guess = rng.choice([0, 1, 2, 255], (9, 9)), rng.choice([1, 2], (9, 9))
     pairs = [(m, g) for m, g in zip(mask.ravel(), guess.ravel(), strict=True) if m in (1, 2)]
-    assert photographs.shown_accuracy(guess, mask, [1, 2]) == pytest.approx(sum(m == g for m, g in pairs) / len(pairs))
+    assert photographs.shown_accuracy(guess, mask, [1, 2]) == pytest.approx(
+        sum(m == g for m, g in pairs) / len(pairs)
+    )
     assert np.isnan(photographs.shown_accuracy(guess, np.zeros((9, 9)), [1, 2]))
 
 
@@ -144,7 +180,9 @@ def test_predictions_have_a_row_per_tile_and_a_column_per_model(blocks, models):
         right = np.isin(block.masks[tile], [1, 2])
         share = (block.predictions[MODELS[0]][tile] == block.masks[tile])[right].mean()
         assert shown.count(f"{share:.2f}") >= blocks
-    assert [name.replace("\n", "") for name in shown if name.replace("\n", "") in MODELS] == MODELS[:models] * blocks
+    assert [name.replace("\n", "") for name in shown if name.replace("\n", "") in MODELS] == MODELS[
+        :models
+    ] * blocks
     assert not overlapping(figure)
 
 
@@ -154,7 +192,7 @@ def test_a_tile_without_counted_pixels_has_no_accuracy():
     assert "–" in words(photographs.predictions([block]))
 
 
-# --- classes ---------------------------------------------------------------------------------------------
+# --- classes --------------------------------------------------------------------------------------
 
 
 def test_bars_and_marks_are_the_shares():
@@ -175,15 +213,18 @@ def test_bars_and_marks_are_the_shares():
 
 def test_a_subset_without_labels_does_not_break_the_shares():
     nothing = np.full(3, np.nan)
-    figure = classes.class_shares([classes.Shares("Toy land", CLASSES, np.array([0, 1, 0.0]), {"val": nothing})])
+    figure = classes.class_shares(
+        [classes.Shares("Toy land", CLASSES, np.array([0, 1, 0.0]), {"val": nothing})]
+    )
     assert figure.axes[0].get_xlim()[1] == pytest.approx(1.2)
 
 
-# --- architectures ---------------------------------------------------------------------------------------
+# --- architectures --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "spec", [unet(), unet((4,), (2,), (1,)), unet((8, 8, 4), (1, 2, 3), (3, 2, 1), batch_norm=False)]
+    "spec",
+    [unet(), unet((4,), (2,), (1,)), unet((8, 8, 4), (1, 2, 3), (3, 2, 1), batch_norm=False)],
 )
 def test_blocks_are_those_of_the_real_model(spec):
     model, seen, convs = build_model(spec, num_classes=5, in_channels=2), [], []
@@ -204,13 +245,17 @@ def test_blocks_are_those_of_the_real_model(spec):
 
 def test_unet_boxes_skips_and_labels():
     spec = unet(dropout=0.2)
-    figure = architecture.architecture({"mine": spec}, [architecture.Input("Toy land", 64, 3, 6)], {"mine": 1_234_567})
+    figure = architecture.architecture(
+        {"mine": spec}, [architecture.Input("Toy land", 64, 3, 6)], {"mine": 1_234_567}
+    )
     axes = figure.axes[0]
     boxes = [p for p in axes.patches if type(p) is Rectangle]
     # Input, encoder, bottleneck, decoder with its skip connection and up-convolution, output.
     assert len(boxes) == 1 + (1 + 3) + 2 + (2 + 2) + (1 + 2) + 1
     heights = sorted({round(b.get_height(), 6) for b in boxes}, reverse=True)
-    assert heights == pytest.approx([architecture.BOX * (log2(s) + 1) / (log2(64) + 1) for s in (64, 32, 16)], abs=1e-5)
+    assert heights == pytest.approx(
+        [architecture.BOX * (log2(s) + 1) / (log2(64) + 1) for s in (64, 32, 16)], abs=1e-5
+    )
     widths = {round(b.get_width() / boxes[1].get_width(), 4) for b in boxes[1:-1]}
     assert widths == {round(float(np.sqrt(c / 8)), 4) for c in (8, 16, 24)}
     dashed = [b for b in boxes if b.get_linestyle() not in ("-", "solid")]
@@ -221,7 +266,10 @@ def test_unet_boxes_skips_and_labels():
     assert len(arrows) == len(spec.widths) + 6 + 4
     shown = words(figure)
     assert {"24", "64²", "32²", "16²", "6", "1×1", "mine"} <= shown
-    assert any("1.23 M parameters" in t and "dropout 0.2" in t and "batch normalisation" in t for t in shown)
+    assert any(
+        "1.23 M parameters" in t and "dropout 0.2" in t and "batch normalisation" in t
+        for t in shown
+    )
     assert not overlapping(figure)
 
 
@@ -241,12 +289,16 @@ def test_library_models_get_a_card_and_deep_networks_fit():
 
 
 def test_only_library_models():
-    card = SmpSpec(family="smp", architecture="Linknet", encoder="resnet18", encoder_weights="imagenet")
-    figure = architecture.architecture({"lib": card}, [architecture.Input("Toy land", 512, 3, 6)], {"lib": 2e6})
+    card = SmpSpec(
+        family="smp", architecture="Linknet", encoder="resnet18", encoder_weights="imagenet"
+    )
+    figure = architecture.architecture(
+        {"lib": card}, [architecture.Input("Toy land", 512, 3, 6)], {"lib": 2e6}
+    )
     assert "2.00 M parameters; Linknet, encoder resnet18, imagenet weights" in words(figure)
 
 
-# --- histories -------------------------------------------------------------------------------------------
+# --- histories ------------------------------------------------------------------------------------
 
 
 def history(epochs: int, seed: int) -> pd.DataFrame:
@@ -258,7 +310,9 @@ def history(epochs: int, seed: int) -> pd.DataFrame:
 
 def study_runs(groups: int, models: int, seeds: int, epochs: int = 12) -> list[histories.Run]:
     return [
-        histories.Run(f"Toy land {g}", model, [history(epochs - s, g * 100 + s) for s in range(seeds)])
+        histories.Run(
+            f"Toy land {g}", model, [history(epochs - s, g * 100 + s) for s in range(seeds)]
+        )
         for g in range(groups)
         for model in MODELS[:models]
     ]
@@ -273,7 +327,9 @@ def test_metrics_draw_every_history(groups, models, seeds):
         for axes, metric in zip(figure.axes[5 * i : 5 * i + 5], histories.METRICS, strict=True):
             assert len(axes.lines) == 2 * seeds
             assert {line.get_color() for line in axes.lines} == {COLORS[run.model]}
-            for line, (h, subset) in zip(axes.lines, itertools.product(run.histories, ("train", "val")), strict=True):
+            for line, (h, subset) in zip(
+                axes.lines, itertools.product(run.histories, ("train", "val")), strict=True
+            ):
                 assert np.array_equal(line.get_xydata(), h[["epoch", f"{subset}_{metric}"]])
             last = np.mean([h[f"val_{metric}"].iloc[-1] for h in run.histories])
             assert [t.get_text() for t in axes.texts] == [f"{last:.2f}"]
@@ -281,7 +337,8 @@ def test_metrics_draw_every_history(groups, models, seeds):
 
 
 @pytest.mark.parametrize(
-    ("groups", "models", "seeds", "shape"), [(2, 1, 1, (1, 2)), (2, 3, 2, (2, 3)), (1, 7, 3, (2, 4))]
+    ("groups", "models", "seeds", "shape"),
+    [(2, 1, 1, (1, 2)), (2, 3, 2, (2, 3)), (1, 7, 3, (2, 4))],
 )
 def test_losses_draw_every_history(groups, models, seeds, shape):
     runs = study_runs(groups, models, seeds)
@@ -292,13 +349,17 @@ def test_losses_draw_every_history(groups, models, seeds, shape):
     assert (rows, places[0][1]) == shape
     for axes, run in zip(figure.axes, runs, strict=True):
         values = np.concatenate([line.get_ydata() for line in axes.lines])
-        expected = np.concatenate([h[["train_loss", "val_loss"]].to_numpy().T.ravel() for h in run.histories])
+        expected = np.concatenate(
+            [h[["train_loss", "val_loss"]].to_numpy().T.ravel() for h in run.histories]
+        )
         assert np.array_equal(values, expected)
     assert not overlapping(figure)
 
 
 def test_published_losses_are_marked_at_their_epoch():
-    run = histories.Run("Toy land", "small", [history(25, 0)], [("train_loss", 1, 1.67), ("val_loss", 25, 0.1)])
+    run = histories.Run(
+        "Toy land", "small", [history(25, 0)], [("train_loss", 1, 1.67), ("val_loss", 25, 0.1)]
+    )
     figure = histories.losses([run], COLORS)
     marks = [line for line in figure.axes[0].lines if line.get_label() == "report"]
     assert [tuple(m.get_xydata()[0]) for m in marks] == [(1, 1.67), (25, 0.1)]
@@ -318,7 +379,7 @@ def test_one_epoch_and_missing_values_are_drawn():
     assert histories.losses([run], COLORS).axes
 
 
-# --- scores ----------------------------------------------------------------------------------------------
+# --- scores ---------------------------------------------------------------------------------------
 
 
 def score_rows(models: list[str], seeds: int, labels=("Field", "Wood")) -> pd.DataFrame:
@@ -336,14 +397,18 @@ def score_rows(models: list[str], seeds: int, labels=("Field", "Wood")) -> pd.Da
 def test_dots_stand_at_the_mean_over_seeds(models, seeds):
     names = MODELS[:models]
     rows = score_rows(names, seeds)
-    figure = scores.per_class([scores.Scores("Toy land", CLASSES[1:], rows)] * 2, style.model_colors(names))
+    figure = scores.per_class(
+        [scores.Scores("Toy land", CLASSES[1:], rows)] * 2, style.model_colors(names)
+    )
     assert len(figure.axes) == 4
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [*names, MAJORITY]
     for axes, label in zip(figure.axes, ["Field", "Wood"] * 2, strict=True):
         assert axes.get_title(loc="left") == label
         drawn = dots(axes)
         for place, model in enumerate([*names, MAJORITY]):
-            values = [r.value for r in rows.itertuples() if (r.model, r[4], r[3]) == (model, label, "iou")]
+            values = [
+                r.value for r in rows.itertuples() if (r.model, r[4], r[3]) == (model, label, "iou")
+            ]
             assert (pytest.approx(sum(values) / len(values)), place) in drawn
             if len(values) > 1:
                 assert all((v, place + 0.27) in drawn for v in values)
@@ -357,7 +422,9 @@ def test_dots_stand_at_the_mean_over_seeds(models, seeds):
 def test_a_class_that_is_absent_says_so():
     rows = score_rows(["small"], 1)
     rows.loc[rows["class"] == "Wood", ["value", "low", "high"]] = np.nan
-    figure = scores.per_class([scores.Scores("Toy land", CLASSES[1:], rows)], style.model_colors(["small"]))
+    figure = scores.per_class(
+        [scores.Scores("Toy land", CLASSES[1:], rows)], style.model_colors(["small"])
+    )
     assert [t.get_text() for t in figure.axes[1].texts] == ["absent", "absent"]
     assert not figure.axes[0].texts
 
@@ -365,7 +432,9 @@ def test_a_class_that_is_absent_says_so():
 def test_many_classes_wrap():
     lands = [LandClass(name=f"Class {i}", color=f"#0000{i:02X}") for i in range(11)]
     rows = score_rows(["small"], 1, [land.name for land in lands])
-    figure = scores.per_class([scores.Scores("Toy land", lands, rows)], style.model_colors(["small"]))
+    figure = scores.per_class(
+        [scores.Scores("Toy land", lands, rows)], style.model_colors(["small"])
+    )
     assert len(figure.axes) == 11
     assert not overlapping(figure)
 
@@ -373,7 +442,9 @@ def test_many_classes_wrap():
 def audit(splits=("random", "groups")) -> leakage.Audit:
     rows = pd.DataFrame({"recipe": ["leaky", "clean"], "split": splits, "subset": "val"})
     rows = rows.assign(tiles=[8, 5], scene_shared=[6, 0], group_shared=[8, 1])
-    return leakage.Audit("Toy land", rows, {"leaky": score_rows(MODELS, 3), "clean": score_rows(MODELS, 3)})
+    return leakage.Audit(
+        "Toy land", rows, {"leaky": score_rows(MODELS, 3), "clean": score_rows(MODELS, 3)}
+    )
 
 
 def test_leakage_bars_are_shares_and_scores_stand_beside_them():
@@ -400,7 +471,7 @@ def test_one_split_shows_the_audit_alone():
     assert not overlapping(figure)
 
 
-# --- cost ------------------------------------------------------------------------------------------------
+# --- cost -----------------------------------------------------------------------------------------
 
 
 def test_pareto_front_is_that_of_brute_force():
@@ -412,7 +483,8 @@ def test_pareto_front_is_that_of_brute_force():
         for i in range(9):
             others = [j for j in range(9) if not np.isnan(cost[j])]
             beaten = any(
-                (cost[j] <= cost[i] and score[j] >= score[i]) and (cost[j], score[j]) != (cost[i], score[i])
+                (cost[j] <= cost[i] and score[j] >= score[i])
+                and (cost[j], score[j]) != (cost[i], score[i])
                 for j in others
             )
             expected.append(not np.isnan(cost[i]) and not beaten)
@@ -422,7 +494,9 @@ def test_pareto_front_is_that_of_brute_force():
 def cost_rows(spread: float = 1.0) -> pd.DataFrame:
     rng = np.random.default_rng(6)
     value = rng.uniform(0.4, 0.5, 7)
-    rows = pd.DataFrame({"model": MODELS, "value": value, "low": value - 0.03, "high": value + 0.03})
+    rows = pd.DataFrame(
+        {"model": MODELS, "value": value, "low": value - 0.03, "high": value + 0.03}
+    )
     costs = {name: np.exp(rng.uniform(3, 3 + spread, 7)) for name in cost.COSTS}
     return rows.assign(**costs)
 
@@ -435,7 +509,9 @@ def test_cost_fills_the_front_and_names_every_model(spread):
     for axes, column in zip(figure.axes, [*cost.COSTS] * 2, strict=True):
         best = pareto(rows[column].to_numpy(), rows["value"].to_numpy())
         points = [line for line in axes.lines if line.get_marker() == "o"]
-        assert [tuple(p.get_xydata()[0]) for p in points] == list(zip(rows[column], rows["value"], strict=True))
+        assert [tuple(p.get_xydata()[0]) for p in points] == list(
+            zip(rows[column], rows["value"], strict=True)
+        )
         assert [p.get_markerfacecolor() != "white" for p in points] == best.tolist()
         assert sorted(t.get_text() for t in axes.texts) == sorted(MODELS)
         low, high = axes.get_xlim()
@@ -450,7 +526,7 @@ def test_a_cost_that_is_not_known_is_left_out():
     assert [len(axes.texts) for axes in figure.axes] == [7, 7, 0]
 
 
-# --- style and files -------------------------------------------------------------------------------------
+# --- style and files ------------------------------------------------------------------------------
 
 
 def test_colours_of_models_are_told_apart_and_follow_the_order():

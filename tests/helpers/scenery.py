@@ -15,13 +15,20 @@ from satseg.models.segmenter import Segmenter, save_weights
 CLASSES = ["No data", "Field", "Woodland", "Water"]
 COUNTED = [1, 2, 3]
 COLORS = {"No data": "#000000", "Field": "#E6C86E", "Woodland": "#267300", "Water": "#00A0DC"}
-SPEC = UNetSpec(family="unet", widths=[4, 8], convs=[1, 1], bottleneck={"width": 8, "convs": 1}, decoder_convs=[1, 1])
+SPEC = UNetSpec(
+    family="unet",
+    widths=[4, 8],
+    convs=[1, 1],
+    bottleneck={"width": 8, "convs": 1},
+    decoder_convs=[1, 1],
+)
 TILE = 64
 PLACE = {"crs": "EPSG:32632", "transform": from_origin(500_000, 5_000_000, 0.5, 0.5)}
 
 
 def tiny(bands: int = 3, seed: int = 0) -> torch.nn.Module:
-    """A U-Net of random weights that finds every counted class in noise, none of them with much certainty."""
+    """A U-Net of random weights that finds every counted class in noise, none of them with much
+    certainty."""
     torch.manual_seed(seed)
     model = build_model(SPEC, len(CLASSES), bands)
     with torch.no_grad():
@@ -38,16 +45,38 @@ def tiny(bands: int = 3, seed: int = 0) -> torch.nn.Module:
 
 def segmenter(bands: int = 3, seed: int = 0, **changes) -> Segmenter:
     """That model as `load_weights` gives it."""
-    meta = {"padded_tiles": True, "batch_size": 4, "scaling": "unit", "precision": "32", "tile_size": TILE}
-    return Segmenter(tiny(bands, seed), CLASSES, COUNTED, bands=bands, stride=SPEC.stride, **(meta | changes))
+    meta = {
+        "padded_tiles": True,
+        "batch_size": 4,
+        "scaling": "unit",
+        "precision": "32",
+        "tile_size": TILE,
+    }
+    return Segmenter(
+        tiny(bands, seed), CLASSES, COUNTED, bands=bands, stride=SPEC.stride, **(meta | changes)
+    )
 
 
 def save_cell(folder: Path, dataset: str = "", **origin) -> Path:
     """A trained cell's folder, as far as prediction needs it."""
-    meta = {"padded_tiles": True, "batch_size": 4, "scaling": "unit", "precision": "32", "tile_size": TILE}
+    meta = {
+        "padded_tiles": True,
+        "batch_size": 4,
+        "scaling": "unit",
+        "precision": "32",
+        "tile_size": TILE,
+    }
     origin = Origin(**origin).model_dump()
     save_weights(
-        folder / "best.pt", tiny(), SPEC, 3, classes=CLASSES, counted=COUNTED, dataset=dataset, origin=origin, **meta
+        folder / "best.pt",
+        tiny(),
+        SPEC,
+        3,
+        classes=CLASSES,
+        counted=COUNTED,
+        dataset=dataset,
+        origin=origin,
+        **meta,
     )
     return folder
 

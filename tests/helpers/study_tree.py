@@ -84,7 +84,11 @@ ERRORS = (0.2, 0.22, 0.6)  # of the first, second and third model
 
 
 def study_slice(
-    models: Sequence[str] = ("alpha", "beta", "gamma"), classes=CLASSES, about="?", paper=None, **study
+    models: Sequence[str] = ("alpha", "beta", "gamma"),
+    classes=CLASSES,
+    about="?",
+    paper=None,
+    **study,
 ) -> StudySlice:
     """A slice of one dataset, and two recipes that differ in nothing but the split."""
     recipe = {
@@ -97,7 +101,12 @@ def study_slice(
     names = ["leaky", "apart"]
     entry = {"title": "Toy land", "licence": "CC0", "url": "https://toy.example/land"}
     entry["classes"] = [{"name": n, "color": c, "unlabelled": u} for n, c, u in classes]
-    chosen = {"title": "A toy study", "about": "Which is best?", "datasets": ["toy"], "models": list(models)}
+    chosen = {
+        "title": "A toy study",
+        "about": "Which is best?",
+        "datasets": ["toy"],
+        "models": list(models),
+    }
     return StudySlice(
         name="mine",
         study=Study.model_validate(chosen | {"recipes": names} | study),
@@ -125,7 +134,9 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
     (root / "data/raw/toy/manifest.json").write_text(json.dumps(manifest))
     splits = {
         "by_leaky": rng.permutation(np.resize(["train", "train", "val", "test"], len(tiles))),
-        "by_apart": np.repeat(np.resize(["train", "train", "val", "val", "test", "test"], SCENES), PER_SCENE),
+        "by_apart": np.repeat(
+            np.resize(["train", "train", "val", "val", "test", "test"], SCENES), PER_SCENE
+        ),
     }
     for name, subset in splits.items():
         split = tiles[["tile", "scene"]].assign(subset=subset)
@@ -139,7 +150,10 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
         wrong = np.random.default_rng([cell.seed, int(error * 1000)]).random(masks.shape) < error
         predictions = np.where(wrong, 1 + (masks % (len(names) - 1)), masks)
         folder = root / "results/runs" / cell.path
-        write_csv(folder / "counts.csv", count(tiles[judged], masks, predictions, names, spec.counted(cell)))
+        write_csv(
+            folder / "counts.csv",
+            count(tiles[judged], masks, predictions, names, spec.counted(cell)),
+        )
         write_csv(folder / "history.csv", history(error + cell.seed / 100))
         (folder / "run.json").write_text(json.dumps(run_record(cell)))
     for i, model in enumerate(spec.models):
@@ -180,7 +194,10 @@ def leakage(tiles: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
         used = [i for i in range(len(tiles)) if pool == "all" or tiles["whole"][i]]
         mine = [i for i in used if subset[i] == judged]
         shared = {
-            key: sum(any(tiles[key][i] == tiles[key][j] for j in used if subset[j] == "train") for i in mine)
+            key: sum(
+                any(tiles[key][i] == tiles[key][j] for j in used if subset[j] == "train")
+                for i in mine
+            )
             for key in ("scene", "group")
         }
         rows.append([pool, judged, len(mine), shared["scene"], shared["group"]])
@@ -201,7 +218,17 @@ def count(
         truth, guess = masks[tile][keep], predictions[tile][keep]
         for i in counted:
             a, b = truth == i, guess == i
-            rows.append([tile, scene, names[i], (a & b).sum(), (~a & b).sum(), (a & ~b).sum(), (~a & ~b).sum()])
+            rows.append(
+                [
+                    tile,
+                    scene,
+                    names[i],
+                    (a & b).sum(),
+                    (~a & b).sum(),
+                    (a & ~b).sum(),
+                    (~a & ~b).sum(),
+                ]
+            )
     return pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
 
 
@@ -257,8 +284,14 @@ def write_figures(folder: Path, spec: StudySlice) -> None:
         plt.close(figure)
     if "predictions" in spec.study.figures:
         models = spec.study.models
-        layers = [{"picture": DOT, "accuracy": None}, *({"picture": DOT, "accuracy": 0.5 + i / 8} for i in range(3))]
-        tiles = [{"name": f"scene {n}", "image": DOT, "layers": layers[: 1 + len(models)]} for n in range(2)]
+        layers = [
+            {"picture": DOT, "accuracy": None},
+            *({"picture": DOT, "accuracy": 0.5 + i / 8} for i in range(3)),
+        ]
+        tiles = [
+            {"name": f"scene {n}", "image": DOT, "layers": layers[: 1 + len(models)]}
+            for n in range(2)
+        ]
         classes = [{"name": name, "color": color} for name, color, _ in CLASSES]
         block = {"title": "Toy", "classes": classes, "layers": ["Truth", *models], "tiles": tiles}
         (folder / PANELS).write_text(json.dumps({"blocks": [block]}))

@@ -11,7 +11,8 @@ from satseg.config.datasets import HttpSource
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves `server.files`, with ranges, unless `server.faults` holds something else for the next requests."""
+    """Serves `server.files`, with ranges, unless `server.faults` holds something else for the next
+    requests."""
 
     def do_GET(self):
         server, asked = self.server, self.headers.get("Range")
@@ -26,7 +27,11 @@ class Handler(BaseHTTPRequestHandler):
         status, body = fault.get("status", 200), fault.get("body", server.files.get(self.path))
         if body is None:
             status, body = 404, b"nothing here"
-        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and server.ranges and status == 200 else 0
+        start = (
+            int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+            if asked and server.ranges and status == 200
+            else 0
+        )
         if start:
             status = 206 if start < len(body) else 416
         self.send_response(status)
@@ -48,7 +53,9 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.server.keys.append(self.headers.get("Authorization"))
         self.server.asked_for_a_dataset()
-        status, body = self.server.faults.pop(0) if self.server.faults else (200, self.server.kaggle)
+        status, body = (
+            self.server.faults.pop(0) if self.server.faults else (200, self.server.kaggle)
+        )
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -60,7 +67,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve() -> Iterator[ThreadingHTTPServer]:
-    """Run a server of what its `files` hold by path; `address` is where it is, `asked` what it was asked for.
+    """Run a server of what its `files` hold by path; `address` is where it is, `asked` what it was
+    asked for.
 
     As Kaggle it gives out `kaggle`; `keys` are those it was shown.
     """
@@ -81,4 +89,8 @@ def serve() -> Iterator[ThreadingHTTPServer]:
 def source(server, content, path="/data/a.zip", algorithm="sha256", **more) -> HttpSource:
     """The source of an archive with this content, at a path of the server."""
     digest = hashlib.new(algorithm, content).hexdigest()
-    return HttpSource(kind="http", files=[{"url": server.address + path, "checksum": f"{algorithm}:{digest}"}], **more)
+    return HttpSource(
+        kind="http",
+        files=[{"url": server.address + path, "checksum": f"{algorithm}:{digest}"}],
+        **more,
+    )

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import get_args, get_origin
 
@@ -27,11 +28,13 @@ from satseg.jobs.dependencies import (
 )
 
 STAGES = sorted(path.stem for path in (PACKAGE / "stages").glob("[!_]*.py"))
-# Started by hand, not by a rule, with what only they use: nothing the workflow keeps comes from them.
+# Started by hand, not by a rule, with what only they use: nothing the workflow keeps comes from
+# them.
 PROGRAMS = {"check", "estimate"}
 # The configuration names these files and measures; what a stage is given of them is in its slice.
 NAMED = {PACKAGE / "measures.py", PACKAGE / "paths.py"}
-# These look up what the configuration's classes work out; their rules list the classes' code as input.
+# These look up what the configuration's classes work out; their rules list the classes' code as
+# input.
 STUDY_STAGES = {"tables", "figures", "report"}
 FAMILIES = {
     "models": "smp unet python",
@@ -39,7 +42,10 @@ FAMILIES = {
     "data.official": "scenes tiles lists",
 }
 HELPERS = {"satseg.data.official.reading", "satseg.models.segmenter"}  # of all kinds
-LOOKED_UP = {folder: [f"satseg.{folder}.{name}" for name in names.split()] for folder, names in FAMILIES.items()}
+LOOKED_UP = {
+    folder: [f"satseg.{folder}.{name}" for name in names.split()]
+    for folder, names in FAMILIES.items()
+}
 LOADED = """
 import importlib, json, sys
 for name in sys.argv[1:]:
@@ -59,13 +65,17 @@ def carried(path):
 
 def loaded(*modules):
     """Files of the package that Python has loaded after importing these modules."""
-    done = subprocess.run([sys.executable, "-c", LOADED, *modules], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *modules], capture_output=True, text=True, check=True
+    )
     return {Path(path).resolve() for path in json.loads(done.stdout)}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_covers_what_python_loads(stage):
-    assert {path for path in loaded(f"satseg.stages.{stage}") if not carried(path)} - NAMED <= found(stage)
+    assert {
+        path for path in loaded(f"satseg.stages.{stage}") if not carried(path)
+    } - NAMED <= found(stage)
 
 
 def test_names_no_file_that_only_looks_like_a_module():
@@ -90,9 +100,16 @@ def test_every_module_that_is_looked_up_is_known_here(folder):
 
 def test_a_module_that_is_looked_up_counts_only_where_it_is():
     """One dataset's reader, one model's family: the others' files are not among the inputs."""
-    for stage, folder in (("download", "data.sources"), ("tile", "data.official"), ("train", "models")):
+    for stage, folder in (
+        ("download", "data.sources"),
+        ("tile", "data.official"),
+        ("train", "models"),
+    ):
         for module in LOOKED_UP[folder]:
-            others = {PACKAGE.parent / f"{name.replace('.', '/')}.py" for name in {*LOOKED_UP[folder]} - {module}}
+            others = {
+                PACKAGE.parent / f"{name.replace('.', '/')}.py"
+                for name in {*LOOKED_UP[folder]} - {module}
+            }
             assert not found(stage, module) & others
             assert found(stage, module) - found(stage)
 
@@ -104,7 +121,12 @@ def test_code_of_datasets_and_models(tmp_path):
         fallback = getattr(dataset.source, "fallback", None)
         kinds |= {fallback.kind} if fallback else set()
         files = map(Path, download_code(slices.download_slice(everything, name)))
-        brought = {part for file in files if "sources" in file.parts for part in (file.stem, file.parent.name)}
+        brought = {
+            part
+            for file in files
+            if "sources" in file.parts
+            for part in (file.stem, file.parent.name)
+        }
         assert brought & {"demo", "http", "kaggle", "local"} == kinds
         spec = slices.tile_slice(everything, name)
         official = {Path(file) for file in tile_code(spec) if Path(file).parent.name == "official"}
@@ -121,18 +143,29 @@ def test_code_of_datasets_and_models(tmp_path):
 def test_every_file_decides_something_or_is_an_exception():
     """A new file that no rule has as input, and that is no program of its own, fails here."""
     every = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".pyc",)}
-    covered = set().union(*(found(stage, *sum(LOOKED_UP.values(), [])) for stage in STAGES))  # noqa: RUF017
-    exceptions = {path for path in every for name in CARRIERS | PROGRAMS if path.is_relative_to(PACKAGE / name)}
+    covered = set().union(
+        *(found(stage, *chain.from_iterable(LOOKED_UP.values())) for stage in STAGES)
+    )
+    exceptions = {
+        path
+        for path in every
+        for name in CARRIERS | PROGRAMS
+        if path.is_relative_to(PACKAGE / name)
+    }
     assert sorted(every - covered) == sorted(exceptions)
 
 
-# --- what is left out of it ------------------------------------------------------------------------------
+# --- what is left out of it -----------------------------------------------------------------------
 
 
 def trees(stages):
     """Syntax trees of the files that decide these stages."""
-    files = set().union(*(found(stage, *sum(LOOKED_UP.values(), [])) for stage in stages))  # noqa: RUF017
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in files if path.suffix == ".py"}
+    files = set().union(
+        *(found(stage, *chain.from_iterable(LOOKED_UP.values())) for stage in stages)
+    )
+    return {
+        path: ast.parse(path.read_text(encoding="utf-8")) for path in files if path.suffix == ".py"
+    }
 
 
 def reachable(kind, seen):
@@ -149,16 +182,26 @@ def reachable(kind, seen):
 
 
 def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
-    """From the files left out, the stages that make cells take classes, and functions that change no result."""
+    """From the files left out, the stages that make cells take classes, and functions that change
+    no result."""
     harmless = {
-        "config": {"ROOT", "load", "check_bands"},  # where provenance looks; a model by name; refuses, or does nothing
+        "config": {
+            "ROOT",
+            "load",
+            "check_bands",
+        },  # where provenance looks; a model by name; refuses, or does nothing
         "errors": {"UserError"},
         "jobs": {"stage", "guarded", "parse", "take_gpu", "model_code", "weights_files", "digest"},
         "progress": {"log", "watched", "Pace"},  # they report, and change nothing
         "text": {"columns", "duration", "listing"},
     }
     modules = [datasets, splits, models, recipes, papers, studies, root, config_types, slices]
-    types = {name for module in modules for name, value in vars(module).items() if isinstance(value, type)}
+    types = {
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+    }
     aliases = {"ModelSpec", "Source", "Official"}  # unions of classes
     taken = {
         (node.module.split(".")[1], alias.name, path.name)
@@ -169,15 +212,24 @@ def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
         for alias in node.names
     }
     assert len(taken) > 20
-    wrong = {(m, name, file) for m, name, file in taken if name not in harmless[m] | types | aliases}
+    wrong = {
+        (m, name, file) for m, name, file in taken if name not in harmless[m] | types | aliases
+    }
     assert not wrong
 
 
 def test_the_classes_of_a_slice_work_nothing_out_that_a_result_hangs_on():
-    """Properties and methods of the classes that make up a cell's slices are used nowhere in what decides it."""
+    """Properties and methods of the classes that make up a cell's slices are used nowhere in what
+    decides it."""
     kinds = ("Download", "Tile", "Split", "Train", "Evaluate", "Profile")
     classes = set().union(*(reachable(getattr(slices, f"{kind}Slice"), set()) for kind in kinds))
-    assert {splits.Split, datasets.Pixels, models.UNetSpec, recipes.Augmentation, datasets.OfficialTiles} <= classes
+    assert {
+        splits.Split,
+        datasets.Pixels,
+        models.UNetSpec,
+        recipes.Augmentation,
+        datasets.OfficialTiles,
+    } <= classes
     worked_out = {
         name
         for kind in classes
@@ -197,7 +249,7 @@ def test_the_classes_of_a_slice_work_nothing_out_that_a_result_hangs_on():
     assert not {(file, name) for file, name in used if name in worked_out}
 
 
-# --- digests ---------------------------------------------------------------------------------------------
+# --- digests --------------------------------------------------------------------------------------
 
 
 def test_a_digest_is_of_content_order_and_texts(tmp_path):
@@ -207,13 +259,24 @@ def test_a_digest_is_of_content_order_and_texts(tmp_path):
     first = digest([a, b])
     os.utime(a, (1e9, 1e9))
     assert digest([a, b]) == first
-    assert len({first, digest([b, a]), digest([a]), digest([a, b], "x"), digest([a, tmp_path / "c.py"])}) == 5
+    assert (
+        len(
+            {
+                first,
+                digest([b, a]),
+                digest([a]),
+                digest([a, b], "x"),
+                digest([a, tmp_path / "c.py"]),
+            }
+        )
+        == 5
+    )
     b.write_text("3")
     os.utime(b, (1e9, 1e9))
     assert digest([a, b]) != first
 
 
-# --- imports -----------------------------------------------------------------------------------------------
+# --- imports --------------------------------------------------------------------------------------
 
 
 def test_template_of_the_report_counts():
@@ -285,7 +348,13 @@ def test_modules_that_import_each_other(package):
     assert {Path(path).name for path in code("one")} == {"__init__.py", "one.py", "a.py", "b.py"}
 
 
-def test_paths_are_relative_where_they_lie_below_the_working_directory(package, tmp_path, monkeypatch):
+def test_paths_are_relative_where_they_lie_below_the_working_directory(
+    package, tmp_path, monkeypatch
+):
     package("stages/one.py")
     monkeypatch.chdir(tmp_path)
-    assert code("one") == ["satseg/__init__.py", "satseg/stages/__init__.py", "satseg/stages/one.py"]
+    assert code("one") == [
+        "satseg/__init__.py",
+        "satseg/stages/__init__.py",
+        "satseg/stages/one.py",
+    ]

@@ -18,13 +18,17 @@ sys.stdin.read()
 
 @pytest.fixture
 def hold(tmp_path, monkeypatch):
-    """A function that starts a process which takes one of these GPUs and keeps it; returns process and GPU."""
+    """A function that starts a process which takes one of these GPUs and keeps it; returns process
+    and GPU."""
     monkeypatch.delenv(VISIBLE, raising=False)
     started = []
 
     def start(*gpus):
         process = subprocess.Popen(
-            [sys.executable, "-c", HOLD, tmp_path, *gpus], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", HOLD, tmp_path, *gpus],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         started.append(process)
         return process, process.stdout.readline().strip()
@@ -85,6 +89,10 @@ def test_lists_what_the_driver_lists(monkeypatch, tmp_path):
 def test_a_job_may_have_several(monkeypatch, tmp_path):
     gpus = ["GPU-a", "GPU-b", "GPU-c"]
     monkeypatch.setenv(VISIBLE, "")
-    for expected in ("GPU-a,GPU-b", "GPU-c,GPU-a", "GPU-b,GPU-c"):  # the least used first, never one twice
+    for expected in (
+        "GPU-a,GPU-b",
+        "GPU-c,GPU-a",
+        "GPU-b,GPU-c",
+    ):  # the least used first, never one twice
         del os.environ[VISIBLE]
         assert take_gpu(gpus, tmp_path, 2) == os.environ[VISIBLE] == expected

@@ -49,12 +49,18 @@ def raises(error):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (UserError("tiles.csv: no such file; tile first"), "error: tiles.csv: no such file; tile first"),
+        (
+            UserError("tiles.csv: no such file; tile first"),
+            "error: tiles.csv: no such file; tile first",
+        ),
         (
             FileNotFoundError(2, "No such file or directory", "a/b"),
             "error: a/b: no such file or directory; check the path, or run the stage that writes it",
         ),
-        (OSError("disk on fire"), "error: split: disk on fire; see to that and run the same command again"),
+        (
+            OSError("disk on fire"),
+            "error: split: disk on fire; see to that and run the same command again",
+        ),
     ],
 )
 def test_a_mistake_ends_in_one_line(monkeypatch, error, said):
@@ -65,14 +71,25 @@ def test_a_mistake_ends_in_one_line(monkeypatch, error, said):
 
 def test_a_wrong_slice_ends_in_one_line(monkeypatch):
     with pytest.raises(SystemExit) as caught:
-        call(monkeypatch, raises(AssertionError), "--slice", '{"split": 1}', "--tiles", "t", "--out", "o")
+        call(
+            monkeypatch,
+            raises(AssertionError),
+            "--slice",
+            '{"split": 1}',
+            "--tiles",
+            "t",
+            "--out",
+            "o",
+        )
     assert caught.value.code.startswith("error: --slice: split: ")
     assert "\n" not in caught.value.code
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
     with pytest.raises(ZeroDivisionError):
-        call(monkeypatch, raises(ZeroDivisionError()), "--slice", SLICE, "--tiles", "t", "--out", "o")
+        call(
+            monkeypatch, raises(ZeroDivisionError()), "--slice", SLICE, "--tiles", "t", "--out", "o"
+        )
 
 
 def test_help_names_every_argument(monkeypatch, capsys):
@@ -94,7 +111,9 @@ def test_the_time_left_is_that_of_what_was_done_here(monkeypatch, caplog):
     assert record.getMessage() == "a.zip: 500 of 1000 MB; about 4 min left"
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0, "0 s"), (99, "99 s"), (100, "2 min"), (7200, "2.0 h")])
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (99, "99 s"), (100, "2 min"), (7200, "2.0 h")]
+)
 def test_a_time_to_wait(seconds, said):
     assert text.duration(seconds) == said
 
@@ -108,10 +127,13 @@ def test_a_missing_argument_is_status_2(monkeypatch, capsys):
 
 @pytest.mark.parametrize(("every", "lines"), [(0.0, 3), (1e9, 0)])
 def test_a_log_tells_the_progress_now_and_then(monkeypatch, caplog, every, lines):
-    """Where stderr is no terminal, a line when one is due, and none before the first item is done."""
+    """Where stderr is no terminal, a line when one is due, and none before the first item is
+    done."""
     monkeypatch.setattr(progress, "LOG_EVERY", every)
     with caplog.at_level(logging.INFO, logger="satseg"):
         assert list(watched(iter("abcd"), 4, "tiling", "tiles")) == list("abcd")
     said = [record.getMessage() for record in caplog.records]
-    assert [line.partition(";")[0] for line in said] == [f"tiling: {i} of 4 tiles" for i in (1, 2, 3)][:lines]
+    assert [line.partition(";")[0] for line in said] == [
+        f"tiling: {i} of 4 tiles" for i in (1, 2, 3)
+    ][:lines]
     assert all(line.endswith(" s left") for line in said)

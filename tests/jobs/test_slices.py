@@ -100,7 +100,9 @@ def test_a_change_reaches_only_the_slices_it_can_matter_to(path, value, affected
 
 def test_mask_colours_matter_only_where_masks_are_colours():
     assert slices.tile_slice(CONFIG, "demo").colors is None
-    by_color = slices.tile_slice(changed("datasets", "demo", "layout", "mask_values", value="color"), "demo")
+    by_color = slices.tile_slice(
+        changed("datasets", "demo", "layout", "mask_values", value="color"), "demo"
+    )
     assert by_color.colors == [c.color for c in CONFIG.datasets["demo"].classes]
 
 
@@ -109,7 +111,9 @@ def test_cells_datasets_first_seeds_last():
         update={"datasets": ["d1", "d2"], "models": ["m1", "m2"], "recipes": ["r"], "seeds": [0, 7]}
     )
     paths = [cell.path for cell in slices.cells(study)]
-    assert paths == [Path(d, m, "r", f"seed{s}") for d in ("d1", "d2") for m in ("m1", "m2") for s in (0, 7)]
+    assert paths == [
+        Path(d, m, "r", f"seed{s}") for d in ("d1", "d2") for m in ("m1", "m2") for s in (0, 7)
+    ]
 
 
 def test_a_recipe_may_put_dropout_before_every_head():
@@ -162,7 +166,10 @@ def test_parse_reads_files_and_run_json(tmp_path):
     ("text", "said"),
     [
         ('{"split": {"unit": "tile", "train": 0.8}}', "--slice: split.val: "),
-        ('{"split": {"unit": "tile", "train": 0.8, "val": 0.2, "seeds": 1}}', "--slice: split.seeds: "),
+        (
+            '{"split": {"unit": "tile", "train": 0.8, "val": 0.2, "seeds": 1}}',
+            "--slice: split.seeds: ",
+        ),
         ('{"split": ', "--slice: the whole: "),
         ("nowhere.yaml", "nowhere.yaml: no such file"),
     ],

@@ -15,16 +15,33 @@ from torchmetrics.classification import (
 from satseg.data.labels import NO_LABEL
 from satseg.measures import CLASS_METRICS, DEFINITIONS, METRICS
 from satseg.metrics.baseline import majority_counts
-from satseg.metrics.counts import class_metrics, counts_array, epoch_metrics, pixel_accuracy, ratio, tile_counts
-from satseg.metrics.scores import bootstrap_weights, resampled, resampling_unit, scores, summed_metrics, unit_sums
+from satseg.metrics.counts import (
+    class_metrics,
+    counts_array,
+    epoch_metrics,
+    pixel_accuracy,
+    ratio,
+    tile_counts,
+)
+from satseg.metrics.scores import (
+    bootstrap_weights,
+    resampled,
+    resampling_unit,
+    scores,
+    summed_metrics,
+    unit_sums,
+)
 
 CLASSES = ["a", "b", "c", "d"]
 
 
 def random_masks(seed: int, tiles: int = 8, size: int = 9) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions and targets with absent classes, ignored pixels, and one tile that is all ignored."""
+    """Predictions and targets with absent classes, ignored pixels, and one tile that is all
+    ignored."""
     rng = np.random.default_rng(seed)
-    target = np.stack([rng.choice(rng.choice(4, 1 + i % 3, replace=False), (size, size)) for i in range(tiles)])
+    target = np.stack(
+        [rng.choice(rng.choice(4, 1 + i % 3, replace=False), (size, size)) for i in range(tiles)]
+    )
     prediction = np.where(rng.random(target.shape) < 0.4, rng.integers(0, 4, target.shape), target)
     target[rng.random(target.shape) < 0.15] = NO_LABEL
     target[3] = NO_LABEL
@@ -38,13 +55,19 @@ def loop_counts(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
         for p, t in zip(prediction[tile].flat, target[tile].flat, strict=True):
             for c in range(4):
                 if t != NO_LABEL:
-                    counts[tile, c, {(1, 1): 0, (1, 0): 1, (0, 1): 2, (0, 0): 3}[int(p == c), int(t == c)]] += 1
+                    counts[
+                        tile,
+                        c,
+                        {(1, 1): 0, (1, 0): 1, (0, 1): 2, (0, 0): 3}[int(p == c), int(t == c)],
+                    ] += 1
     return counts
 
 
 def to_frame(counts: np.ndarray, scenes=None, classes=CLASSES) -> pd.DataFrame:
     scenes = [f"s{i}" for i in range(len(counts))] if scenes is None else scenes
-    rows = [[i, scenes[i], c, *counts[i, k]] for i in range(len(counts)) for k, c in enumerate(classes)]
+    rows = [
+        [i, scenes[i], c, *counts[i, k]] for i in range(len(counts)) for k, c in enumerate(classes)
+    ]
     return pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
 
 
@@ -66,7 +89,9 @@ def loop_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
     in_mask = [[iou(p, t, c) for p, t in tiles if (t == c).any()] for c in range(4)]
     return {
         "miou_d": mean([iou(*whole, c) for c in range(4)]),
-        "miou_i": mean([mean([iou(p, t, c) for c in range(4) if (t == c).any()]) for p, t in tiles if t.size]),
+        "miou_i": mean(
+            [mean([iou(p, t, c) for c in range(4) if (t == c).any()]) for p, t in tiles if t.size]
+        ),
         "miou_c": mean([mean(values) for values in in_mask if values]),
         "miou_published": sum(mean(v) if any(x is not None for x in v) else 0 for v in either) / 4,
         "pixel_accuracy": float((whole[0] == whole[1]).mean()),
@@ -78,7 +103,7 @@ def overall(frame: pd.DataFrame, label: str = "all") -> dict[str, float]:
     return table[table["class"] == label].set_index("metric")["value"].to_dict()
 
 
-# --- counts ----------------------------------------------------------------------------------------------
+# --- counts ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -94,7 +119,9 @@ def test_counts_of_one_tile_and_without_ignore_index():
     assert tile_counts(prediction, target, 2, None).tolist() == [[1, 0, 1, 2], [2, 1, 0, 1]]
 
 
-@pytest.mark.parametrize(("prediction", "target", "what"), [([4], [0], "prediction"), ([0], [-1], "target")])
+@pytest.mark.parametrize(
+    ("prediction", "target", "what"), [([4], [0], "prediction"), ([0], [-1], "target")]
+)
 def test_counts_reject_what_is_no_class(prediction, target, what):
     with pytest.raises(ValueError, match=what):
         tile_counts(torch.tensor([prediction]), torch.tensor([target]), 4)
@@ -113,10 +140,12 @@ def test_counts_reject_different_shapes():
 
 
 def test_ratio_is_nan_over_zero():
-    np.testing.assert_array_equal(ratio(np.array([1, 0, 3]), np.array([2, 0, 0])), [0.5, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        ratio(np.array([1, 0, 3]), np.array([2, 0, 0])), [0.5, np.nan, np.nan]
+    )
 
 
-# --- metrics ---------------------------------------------------------------------------------------------
+# --- metrics --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -142,12 +171,16 @@ def test_class_metrics_equal_torchmetrics(name, reference):
     each = reference(4, average="none", ignore_index=NO_LABEL)(prediction, target)
     mean = reference(4, average="macro", ignore_index=NO_LABEL)(prediction, target)
     assert [overall(frame, c)[name] for c in CLASSES] == pytest.approx(each.tolist(), abs=1e-6)
-    assert overall(frame)["miou_d" if name == "iou" else name] == pytest.approx(mean.item(), abs=1e-6)
+    assert overall(frame)["miou_d" if name == "iou" else name] == pytest.approx(
+        mean.item(), abs=1e-6
+    )
 
 
 def test_pixel_accuracy_equals_torchmetrics():
     prediction, target = (torch.from_numpy(a) for a in random_masks(2))
-    reference = MulticlassAccuracy(4, average="micro", ignore_index=NO_LABEL)(prediction, target).item()
+    reference = MulticlassAccuracy(4, average="micro", ignore_index=NO_LABEL)(
+        prediction, target
+    ).item()
     counts = tile_counts(prediction, target, 4).numpy()
     assert overall(to_frame(counts))["pixel_accuracy"] == pytest.approx(reference, abs=1e-6)
     assert epoch_metrics(counts.sum(0))["pixel_accuracy"] == pytest.approx(reference, abs=1e-6)
@@ -208,7 +241,7 @@ def test_every_metric_is_defined_in_words():
     assert set(scores([to_frame(loop_counts(*random_masks(0)))])["metric"]) == set(DEFINITIONS)
 
 
-# --- frames ----------------------------------------------------------------------------------------------
+# --- frames ---------------------------------------------------------------------------------------
 
 
 def test_counts_array_restores_the_array_whatever_the_order_of_rows():
@@ -219,13 +252,15 @@ def test_counts_array_restores_the_array_whatever_the_order_of_rows():
     np.testing.assert_array_equal(array, counts[order][:, [CLASSES.index(c) for c in classes]])
 
 
-@pytest.mark.parametrize("spoil", [lambda f: f.iloc[1:], lambda f: pd.concat([f, f.iloc[:1]]), lambda f: f.iloc[:0]])
+@pytest.mark.parametrize(
+    "spoil", [lambda f: f.iloc[1:], lambda f: pd.concat([f, f.iloc[:1]]), lambda f: f.iloc[:0]]
+)
 def test_counts_array_rejects_missing_and_double_rows(spoil):
     with pytest.raises(ValueError, match="one each is expected"):
         counts_array(spoil(to_frame(loop_counts(*random_masks(0)))))
 
 
-# --- intervals -------------------------------------------------------------------------------------------
+# --- intervals ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("per_scene", [1, 2])
@@ -240,7 +275,9 @@ def test_bootstrap_equals_drawing_the_tiles_themselves(per_scene):
         samples.append(loop_scores(prediction[drawn], target[drawn]))
     for name in samples[0]:
         low, high = np.percentile([s[name] for s in samples], [2.5, 97.5])
-        assert table.loc[name, ["low", "high"]].tolist() == pytest.approx([low, high], abs=1e-12), name
+        assert table.loc[name, ["low", "high"]].tolist() == pytest.approx([low, high], abs=1e-12), (
+            name
+        )
         assert table.loc[name, "low"] < table.loc[name, "value"] < table.loc[name, "high"]
 
 
@@ -312,7 +349,7 @@ def test_trainings_judged_on_different_tiles_are_rejected():
         scores([to_frame(counts), to_frame(counts[:-1])])
 
 
-# --- majority baseline -----------------------------------------------------------------------------------
+# --- majority baseline ----------------------------------------------------------------------------
 
 
 def stored_tiles() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
@@ -320,10 +357,14 @@ def stored_tiles() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(0)
     masks = rng.choice(4, (12, 6, 6), p=[0.15, 0.3, 0.15, 0.4])
     masks[:, 0] = NO_LABEL
-    tiles = pd.DataFrame({"tile": range(12), "scene": [f"s{i // 3}" for i in range(12)], "whole": [1, 1, 0] * 4})
+    tiles = pd.DataFrame(
+        {"tile": range(12), "scene": [f"s{i // 3}" for i in range(12)], "whole": [1, 1, 0] * 4}
+    )
     for i, name in enumerate(CLASSES):
         tiles[f"pixels_{name}"] = (masks == i).sum((1, 2))
-    split = pd.DataFrame({"tile": range(12), "scene": tiles["scene"], "subset": ["train", "val", "val", "train"] * 3})
+    split = pd.DataFrame(
+        {"tile": range(12), "scene": tiles["scene"], "subset": ["train", "val", "val", "train"] * 3}
+    )
     return tiles, split, masks
 
 

@@ -74,7 +74,9 @@ def test_dropout_follows_every_relu():
     layers = list(build_model("lab_unet", 6).modules())
     relus = [i for i, m in enumerate(layers) if isinstance(m, torch.nn.ReLU)]
     assert len(relus) == 18
-    assert all(isinstance(layers[i + 1], torch.nn.Dropout) and layers[i + 1].p == 0.1 for i in relus)
+    assert all(
+        isinstance(layers[i + 1], torch.nn.Dropout) and layers[i + 1].p == 0.1 for i in relus
+    )
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in layers)
     assert isinstance(build_model(spec(head_dropout=0.3), 2).dropout, torch.nn.Dropout)
 
@@ -82,20 +84,28 @@ def test_dropout_follows_every_relu():
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_dropout_drops_its_share_and_scales_the_rest(kind):
     torch.manual_seed(0)
-    images = torch.ones(8, 16, 65, 63, dtype=kind).contiguous(memory_format=torch.channels_last).requires_grad_()
+    images = (
+        torch.ones(8, 16, 65, 63, dtype=kind)
+        .contiguous(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
     dropped = Dropout(0.1)(images)
     assert dropped.is_contiguous(memory_format=torch.channels_last)
     kept = dropped != 0
     # Four standard deviations of a share of half a million draws.
     assert (~kept).float().mean().item() == pytest.approx(0.1, abs=4 * (0.09 / kept.numel()) ** 0.5)
-    torch.testing.assert_close(dropped[kept].float(), torch.full((int(kept.sum()),), 1 / 0.9), rtol=4e-3, atol=0)
+    torch.testing.assert_close(
+        dropped[kept].float(), torch.full((int(kept.sum()),), 1 / 0.9), rtol=4e-3, atol=0
+    )
     # Neighbours in memory are independent: both are dropped as often as chance has it.
     flat = (~kept).permute(0, 2, 3, 1).flatten().float()
     for lag in (1, 2, 3, 4):
         assert (flat[:-lag] * flat[lag:]).mean().item() == pytest.approx(0.01, abs=8e-4)
     dropped.sum().backward()
     assert torch.equal(images.grad != 0, kept)
-    assert torch.equal(Dropout(1.0)(images), torch.zeros_like(images)) and torch.equal(Dropout(0.0)(images), images)
+    assert torch.equal(Dropout(1.0)(images), torch.zeros_like(images)) and torch.equal(
+        Dropout(0.0)(images), images
+    )
     assert torch.equal(Dropout(0.5).eval()(images), images)
 
 
@@ -133,7 +143,9 @@ def test_encoder_weights_come_from_a_file(tmp_path, ending):
     model = build_model(SmpSpec(**RESNET, encoder_weights=str(path)), 5, pretrained=True)
     assert torch.equal(model.encoder.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
     assert torch.equal(model.encoder.conv1.weight, state["conv1.weight"])
-    four = build_model(SmpSpec(**RESNET, encoder_weights=str(path)), 5, in_channels=4, pretrained=True)
+    four = build_model(
+        SmpSpec(**RESNET, encoder_weights=str(path)), 5, in_channels=4, pretrained=True
+    )
     assert four.encoder.conv1.weight.shape[1] == 4
     # The library repeats the first bands and keeps the sum.
     assert torch.allclose(four.encoder.conv1.weight[:, 0], state["conv1.weight"][:, 0] * 3 / 4)
@@ -154,7 +166,10 @@ def test_a_file_without_encoder_weights_is_named(tmp_path):
 def test_head_dropout_stands_before_the_head_of_either_family():
     torch.manual_seed(0)
     dropped = build_model(SmpSpec(**RESNET, head_dropout=0.5), 5)
-    assert isinstance(dropped.segmentation_head[0], torch.nn.Dropout) and dropped.segmentation_head[0].p == 0.5
+    assert (
+        isinstance(dropped.segmentation_head[0], torch.nn.Dropout)
+        and dropped.segmentation_head[0].p == 0.5
+    )
     image = torch.rand(2, 3, 32, 32)
     assert not torch.equal(dropped(image), dropped(image))
     dropped.eval()

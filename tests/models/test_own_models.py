@@ -1,4 +1,5 @@
-"""Models that a YAML entry names: architectures of the library with several encoders, and files of the user's own."""
+"""Models that a YAML entry names: architectures of the library with several encoders, and files of
+the user's own."""
 
 import numpy as np
 import pandas as pd
@@ -55,9 +56,27 @@ def test_a_step_of_training_on_four_bands(architecture, encoder):
     [
         ("UnetPlusPlus", "mit_b0", 128, 2, "UnetPlusPlus with encoder mit_b0 cannot be built"),
         ("DPT", "resnet18", 128, 2, "DPT with encoder resnet18 cannot be built"),
-        ("PAN", "resnet18", 64, 2, r"models\.m: does not take 2 tiles of 4 bands and 64² pixels .*; choose a larger"),
-        ("Linknet", "resnet18", 72, 2, r"models\.m: does not take 2 tiles .*divisible by 32.*; choose a larger"),
-        ("DeepLabV3Plus", "resnet18", 64, 1, r"models\.m: does not take 1 tile .*; choose .* a batch_size above 1"),
+        (
+            "PAN",
+            "resnet18",
+            64,
+            2,
+            r"models\.m: does not take 2 tiles of 4 bands and 64² pixels .*; choose a larger",
+        ),
+        (
+            "Linknet",
+            "resnet18",
+            72,
+            2,
+            r"models\.m: does not take 2 tiles .*divisible by 32.*; choose a larger",
+        ),
+        (
+            "DeepLabV3Plus",
+            "resnet18",
+            64,
+            1,
+            r"models\.m: does not take 1 tile .*; choose .* a batch_size above 1",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_one_line(architecture, encoder, size, batch, message):
@@ -107,9 +126,18 @@ def test_a_class_gets_classes_bands_and_its_arguments(own):
         ({"file": "nets/none.py"}, r"nets/none\.py: no such file in "),
         ({"name": "Other"}, r"nets/own\.py: defines no 'Other'; it has Own, half, number"),
         ({"name": "relu"}, r"nets/own\.py: defines no 'relu'"),  # imported there, not defined
-        ({"arguments": {"depth": 1}}, r"nets/own\.py: Own\(.*\): .*unexpected keyword argument 'depth'"),
-        ({"name": "number", "arguments": {}}, r"nets/own\.py: number gives a int; a torch\.nn\.Module"),
-        ({"name": "half", "arguments": {}}, r"models\.m: makes \(1, 3, 16, 16\) of 1 tile .* \(1, 3, 32, 32\)"),
+        (
+            {"arguments": {"depth": 1}},
+            r"nets/own\.py: Own\(.*\): .*unexpected keyword argument 'depth'",
+        ),
+        (
+            {"name": "number", "arguments": {}},
+            r"nets/own\.py: number gives a int; a torch\.nn\.Module",
+        ),
+        (
+            {"name": "half", "arguments": {}},
+            r"models\.m: makes \(1, 3, 16, 16\) of 1 tile .* \(1, 3, 32, 32\)",
+        ),
     ],
 )
 def test_a_mistake_in_ones_own_model_is_one_line(own, changes, message):
@@ -131,15 +159,24 @@ def test_a_link_out_of_the_working_folder_is_not_followed(own, tmp_path, tmp_pat
         build_model(own.model_copy(update={"file": "nets/linked.py"}), 3)
 
 
-def test_ones_own_model_trains_and_comes_back_from_its_weights(own, scene_folder, tile_slice, tmp_path):
+def test_ones_own_model_trains_and_comes_back_from_its_weights(
+    own, scene_folder, tile_slice, tmp_path
+):
     table = build_tiles(tile_slice, scene_folder, tmp_path / "tiles")
     subsets = np.where(table["tile"] % 3 == 0, "val", "train")
-    pd.DataFrame({"tile": table["tile"], "scene": table["scene"], "subset": subsets}).to_csv("split.csv", index=False)
+    pd.DataFrame({"tile": table["tile"], "scene": table["scene"], "subset": subsets}).to_csv(
+        "split.csv", index=False
+    )
     write_json("raw/manifest.json", {"dataset": "small", "root": "scenes", "files": []})
     spec = TrainSlice(
         cell={"dataset": "small", "model": "own", "recipe": "quick", "seed": 0},
         model=own,
-        training={"loss": {"name": "cross_entropy"}, "epochs": 1, "batch_size": 8, "precision": "32"},
+        training={
+            "loss": {"name": "cross_entropy"},
+            "epochs": 1,
+            "batch_size": 8,
+            "precision": "32",
+        },
         classes=tile_slice.classes,
         counted=[0, 1, 2],
     )

@@ -22,7 +22,9 @@ def test_positions_and_choice():
 @pytest.mark.parametrize("counted", [[0, 1, 2, 3, 4], [4, 1, 3], [2]])
 def test_choice_and_positions_agree_with_numpy(counted):
     generator = torch.Generator().manual_seed(1)
-    logits = torch.randint(-3, 3, (2, 5, 16, 12), generator=generator).to(torch.bfloat16)  # many equal ones
+    logits = torch.randint(-3, 3, (2, 5, 16, 12), generator=generator).to(
+        torch.bfloat16
+    )  # many equal ones
     for layout in (torch.contiguous_format, torch.channels_last):
         chosen = choose(logits.contiguous(memory_format=layout), counted)
         assert chosen.dtype == torch.int64
@@ -47,7 +49,10 @@ class Bomb:
 def test_a_pickle_that_runs_code_is_refused(tmp_path):
     with (tmp_path / "w.pt").open("wb") as file:
         pickle.dump(Bomb(tmp_path / "boom"), file)
-    with warnings.catch_warnings(action="error"), pytest.raises(UserError, match=r"w\.pt: not weights of this program"):
+    with (
+        warnings.catch_warnings(action="error"),
+        pytest.raises(UserError, match=r"w\.pt: not weights of this program"),
+    ):
         load_weights(tmp_path / "w.pt")
     assert not (tmp_path / "boom").exists()
 

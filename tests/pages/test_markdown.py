@@ -42,7 +42,9 @@ def test_markup_becomes_html():
 
 
 def test_blocks_come_in_order():
-    text = "\n\n".join(["# One", "Some\ntext", bullets(["a", "**b**"]), "### Two", table(["M"], [["x"]])])
+    text = "\n\n".join(
+        ["# One", "Some\ntext", bullets(["a", "**b**"]), "### Two", table(["M"], [["x"]])]
+    )
     found = blocks(text)
     assert [b.kind for b in found] == ["heading", "paragraph", "list", "heading", "table"]
     assert [b.level for b in found] == [1, 0, 0, 3, 0]

@@ -1,4 +1,5 @@
-"""Overlapping windows: every pixel is covered, and blending them is inference on the whole image."""
+"""Overlapping windows: every pixel is covered, and blending them is inference on the whole
+image."""
 
 import numpy as np
 import pytest
@@ -36,7 +37,10 @@ def test_strips_part_the_columns_and_each_has_all_its_windows():
         columns = windows(width, 64, 16, 4)
         for limit in (100, 250, 5000):
             parts = strips(columns, width, limit)
-            assert [first for first, _ in parts] == [0, *(last for _, last in parts[:-1])] and parts[-1][1] == width
+            assert [first for first, _ in parts] == [
+                0,
+                *(last for _, last in parts[:-1]),
+            ] and parts[-1][1] == width
             assert max(last - first for first, last in parts) < limit + 64
             for first, last in parts:
                 part, total = within(columns, first, last), np.zeros(width + 64)
@@ -47,9 +51,13 @@ def test_strips_part_the_columns_and_each_has_all_its_windows():
 
 
 def blended(model, image, overlap, first=0, last=None, batch_size=3):
-    """Probabilities [C, H, W] of an image [H, W, C], window by window; of a range of columns, if one is given."""
+    """Probabilities [C, H, W] of an image [H, W, C], window by window; of a range of columns, if
+    one is given."""
     height, width, _ = image.shape
-    rows, columns = windows(height, TILE, overlap, SPEC.stride), windows(width, TILE, overlap, SPEC.stride)
+    rows, columns = (
+        windows(height, TILE, overlap, SPEC.stride),
+        windows(width, TILE, overlap, SPEC.stride),
+    )
     columns = within(columns, first, last or width)
     left, right = columns.starts[0], columns.starts[-1] + TILE
 
@@ -75,7 +83,9 @@ def reach(model) -> int:
         changed = image.clone()
         changed[..., place, place] = 9.0
         touched = (model.model(changed) - plain).abs().amax((0, 1)) > 0
-        farthest = max(farthest, *(int((t - place).abs().max()) for t in touched.nonzero(as_tuple=True)))
+        farthest = max(
+            farthest, *(int((t - place).abs().max()) for t in touched.nonzero(as_tuple=True))
+        )
     return farthest
 
 
@@ -96,7 +106,10 @@ def test_windows_that_overlap_enough_give_what_one_pass_gives(model, image):
     assert 0 < radius < overlap < TILE
     np.testing.assert_allclose(blended(model, image, overlap), expected, atol=1e-5)
     # In strips too, and whatever the batch.
-    parts = [blended(model, image, overlap, *span, batch_size=1) for span in ((0, 72), (72, 160), (160, 232))]
+    parts = [
+        blended(model, image, overlap, *span, batch_size=1)
+        for span in ((0, 72), (72, 160), (160, 232))
+    ]
     np.testing.assert_allclose(np.concatenate(parts, 2), expected, atol=1e-5)
     # The comparison tells: windows side by side differ.
     assert abs(blended(model, image, 0) - expected).max() > 0.05
@@ -108,7 +121,8 @@ def test_no_step_where_windows_meet(model):
     image = np.full((180, 232, 3), (90, 120, 150), np.uint8)
 
     def steps(found):
-        """Largest mean change of the probabilities from a column to the next, away from the scene's own border."""
+        """Largest mean change of the probabilities from a column to the next, away from the scene's
+        own border."""
         return abs(np.diff(found, axis=2))[:, 20:-20, 20:-20].mean((0, 1)).max()
 
     inside = steps(at_once(model, image))

@@ -33,7 +33,9 @@ def test_other_batches_and_sizes_give_pytorchs_classes(tmp_path):
         clear = high - low > 1e-4
         assert clear.mean() > 0.99
         np.testing.assert_array_equal(logits.argmax(1)[clear], expected[clear])
-    known = {key: json.loads(value) for key, value in opened.get_modelmeta().custom_metadata_map.items()}
+    known = {
+        key: json.loads(value) for key, value in opened.get_modelmeta().custom_metadata_map.items()
+    }
     assert known["classes"] == [CLASSES[i] for i in COUNTED] and known["class_indices"] == COUNTED
     assert (known["stride"], known["tile_size"], known["images"]["dtypes"]) == (4, TILE, ["uint8"])
     assert positions(torch.tensor([[known["class_indices"]]]), COUNTED).tolist() == [[[0, 1, 2]]]
@@ -44,7 +46,9 @@ class Fixed(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.place = nn.Parameter(torch.randn(1, 3, TILE, TILE, generator=torch.Generator().manual_seed(0)))
+        self.place = nn.Parameter(
+            torch.randn(1, 3, TILE, TILE, generator=torch.Generator().manual_seed(0))
+        )
         self.head = nn.Conv2d(3, len(CLASSES), 1)
 
     def forward(self, x):
@@ -77,5 +81,7 @@ def test_what_cannot_be_exported_or_differs_leaves_nothing(tmp_path, monkeypatch
 def test_missing_libraries_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "NEEDED", ("onnx", "no_such_library"))
     arguments = type("Arguments", (), {"run": str(tmp_path), "out": "m.onnx", "weights": "best"})
-    with pytest.raises(UserError, match=r"^no_such_library: not installed; export needs `pip install "):
+    with pytest.raises(
+        UserError, match=r"^no_such_library: not installed; export needs `pip install "
+    ):
         export.run(arguments)

@@ -47,15 +47,22 @@ def test_areas_are_those_of_the_classes(made):
     for feature in features:
         name, index = feature["properties"]["class"], feature["properties"]["index"]
         assert name == CLASSES[index]
-        outer, *holes = transform_geom("EPSG:4326", PLACE["crs"], feature["geometry"])["coordinates"]
+        outer, *holes = transform_geom("EPSG:4326", PLACE["crs"], feature["geometry"])[
+            "coordinates"
+        ]
         found[index] += abs(area(outer)) - sum(abs(area(hole)) for hole in holes)
-    np.testing.assert_allclose(found, np.bincount(labels[labels != 255], minlength=4) * pixel, rtol=1e-4)
+    np.testing.assert_allclose(
+        found, np.bincount(labels[labels != 255], minlength=4) * pixel, rtol=1e-4
+    )
 
 
 def test_drawn_again_they_are_the_map(made):
     path, labels, features = made
     shapes = [
-        (transform_geom("EPSG:4326", PLACE["crs"], feature["geometry"]), feature["properties"]["index"])
+        (
+            transform_geom("EPSG:4326", PLACE["crs"], feature["geometry"]),
+            feature["properties"]["index"],
+        )
         for feature in features
     ]
     with rasterio.open(path) as file:

@@ -1,4 +1,5 @@
-"""Class maps of georeferenced scenes: the same place, valid files, no seam, no-data kept, refusals, flat memory."""
+"""Class maps of georeferenced scenes: the same place, valid files, no seam, no-data kept, refusals,
+flat memory."""
 
 import json
 import subprocess
@@ -32,7 +33,8 @@ def model():
 
 @torch.inference_mode()
 def expected(model, pixels):
-    """Probabilities [C, H, W] of a scene [bands, H, W] in one pass, mirrored to a size that the model takes."""
+    """Probabilities [C, H, W] of a scene [bands, H, W] in one pass, mirrored to a size that the
+    model takes."""
     height, width = pixels.shape[1:]
     sides = [max(TILE, -(-side // model.stride) * model.stride) - side for side in (height, width)]
     image = np.pad(pixels, ((0, 0), (0, sides[0]), (0, sides[1])), "reflect")
@@ -40,7 +42,8 @@ def expected(model, pixels):
 
 
 def agrees(found, shares, gone=None):
-    """Whether a map holds the likeliest class wherever one is likelier than the others by more than rounding."""
+    """Whether a map holds the likeliest class wherever one is likelier than the others by more than
+    rounding."""
     low, high = np.sort(shares, axis=0)[-2:]
     clear = high - low > 1e-4
     if gone is not None:
@@ -61,7 +64,11 @@ def test_a_map_lies_where_its_scene_does_and_is_cloud_optimised(model, tmp_path)
     out, shares = tmp_path / "maps/map.tif", tmp_path / "maps/shares.tif"
     count = predict_scene(model, scene, out, probabilities=shares, colors=COLORS, overlap=ENOUGH)
     assert count == (1 + -(-(532 - 64) // 16)) * (1 + -(-(700 - 64) // 16))
-    with rasterio.open(scene) as before, rasterio.open(out) as after, rasterio.open(shares) as parts:
+    with (
+        rasterio.open(scene) as before,
+        rasterio.open(out) as after,
+        rasterio.open(shares) as parts,
+    ):
         for file in (after, parts):
             assert (file.crs, file.transform, file.bounds, file.shape) == (
                 before.crs, before.transform, before.bounds, before.shape,
@@ -73,7 +80,9 @@ def test_a_map_lies_where_its_scene_does_and_is_cloud_optimised(model, tmp_path)
         for i, name in enumerate(CLASSES):
             assert table[i] == (*bytes.fromhex(COLORS[name][1:]), 255)
         assert table[255][3] == 0
-        assert json.loads(after.tags()["CLASSES"]) == {str(i): name for i, name in enumerate(CLASSES)}
+        assert json.loads(after.tags()["CLASSES"]) == {
+            str(i): name for i, name in enumerate(CLASSES)
+        }
         assert parts.descriptions == tuple(CLASSES[i] for i in COUNTED)
         assert parts.scales == (1 / STEPS,) * 3
         found, stored = after.read(1), parts.read()
@@ -84,7 +93,9 @@ def test_a_map_lies_where_its_scene_does_and_is_cloud_optimised(model, tmp_path)
     assert set(np.unique(found)) == set(COUNTED)
     assert agrees(found, truth)
     np.testing.assert_allclose(stored / STEPS, truth, atol=0.5 / STEPS + 1e-5)
-    assert abs(stored.sum(0, dtype=int) - STEPS).max() <= 1  # one, but for rounding: three halves at most
+    assert (
+        abs(stored.sum(0, dtype=int) - STEPS).max() <= 1
+    )  # one, but for rounding: three halves at most
     # The map's class is nowhere less likely than another.
     chosen = np.take_along_axis(stored, (found - 1)[None], 0)[0]
     assert (chosen == stored.max(0)).all()
@@ -126,10 +137,19 @@ def test_no_data_stays_no_data(model, tmp_path, kind):
             if kind == "mask":
                 file.write_mask(~gone)
         if kind == "alpha":
-            write_scene(scene, np.concatenate([pixels, np.where(gone, 0, 255)[None].astype(np.uint8)]))
+            write_scene(
+                scene, np.concatenate([pixels, np.where(gone, 0, 255)[None].astype(np.uint8)])
+            )
             with rasterio.open(scene, "r+") as file:
-                file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
-    predict_scene(model, scene, tmp_path / "map.tif", probabilities=tmp_path / "p.tif", overlap=ENOUGH)
+                file.colorinterp = [
+                    ColorInterp.red,
+                    ColorInterp.green,
+                    ColorInterp.blue,
+                    ColorInterp.alpha,
+                ]
+    predict_scene(
+        model, scene, tmp_path / "map.tif", probabilities=tmp_path / "p.tif", overlap=ENOUGH
+    )
     found, shares = read(tmp_path / "map.tif")[0], read(tmp_path / "p.tif")
     np.testing.assert_array_equal(found == 255, gone)
     np.testing.assert_array_equal(shares == 255, np.broadcast_to(gone, shares.shape))
@@ -167,13 +187,18 @@ def test_a_scene_without_a_place_or_with_control_points(model, tmp_path):
     predict_scene(model, tmp_path / "photo.png", tmp_path / "map.tif")
     with rasterio.open(tmp_path / "map.tif") as file:
         assert file.crs is None and file.transform.is_identity and file.shape == (70, 80)
-    points = [GroundControlPoint(row, col, 9 + col / 1000, 45 - row / 1000) for row, col in ((0, 0), (0, 80), (70, 0))]
+    points = [
+        GroundControlPoint(row, col, 9 + col / 1000, 45 - row / 1000)
+        for row, col in ((0, 0), (0, 80), (70, 0))
+    ]
     write_raster(tmp_path / "raw.tif", noise(70, 80), gcps=points, crs="EPSG:4326")
     predict_scene(model, tmp_path / "raw.tif", tmp_path / "map.tif")
     with rasterio.open(tmp_path / "map.tif") as file:
         found, system = file.gcps
         assert system == "EPSG:4326"
-        assert [(p.row, p.col, p.x, p.y) for p in found] == [(p.row, p.col, p.x, p.y) for p in points]
+        assert [(p.row, p.col, p.x, p.y) for p in found] == [
+            (p.row, p.col, p.x, p.y) for p in points
+        ]
 
 
 def test_colours_come_from_the_configuration_or_a_palette(tmp_path):
@@ -184,11 +209,13 @@ def test_colours_come_from_the_configuration_or_a_palette(tmp_path):
         with rasterio.open(tmp_path / "map.tif") as file:
             return {name: file.colormap(1)[i][:3] for i, name in enumerate(CLASSES)}
 
-    assert colors(dataset="demo") == {name: tuple(bytes.fromhex(color[1:])) for name, color in COLORS.items()}
+    assert colors(dataset="demo") == {
+        name: tuple(bytes.fromhex(color[1:])) for name, color in COLORS.items()
+    }
     assert len(set(colors().values())) == len(CLASSES)
 
 
-# --- refusals --------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 KNOWN = {"origin": Origin(metres=(0.25, 0.5))}
 
@@ -196,7 +223,12 @@ KNOWN = {"origin": Origin(metres=(0.25, 0.5))}
 @pytest.mark.parametrize(
     ("pixels", "options", "changes", "said"),
     [
-        (noise(64, 64, 4), {"photometric": "minisblack"}, {}, "4 bands, but the model was trained on 3 bands; "),
+        (
+            noise(64, 64, 4),
+            {"photometric": "minisblack"},
+            {},
+            "4 bands, but the model was trained on 3 bands; ",
+        ),
         (noise(64, 64, 1), {}, {}, "1 band, but the model was trained on 3 bands; "),
         (
             noise(64, 64, 3),
@@ -204,7 +236,12 @@ KNOWN = {"origin": Origin(metres=(0.25, 0.5))}
             {"origin": Origin(pixels=Pixels(bands=[4, 3, 2]))},
             "3 bands, but the model was trained on the bands 4, 3, 2; ",
         ),
-        (noise(64, 64).astype(np.uint16), {}, {}, "uint16 pixels, but the model was trained on uint8; "),
+        (
+            noise(64, 64).astype(np.uint16),
+            {},
+            {},
+            "uint16 pixels, but the model was trained on uint8; ",
+        ),
         (
             noise(64, 64),
             {},
@@ -217,7 +254,12 @@ KNOWN = {"origin": Origin(metres=(0.25, 0.5))}
             KNOWN,
             "pixels of 10 m, but the model was trained on 0.25 to 0.5 m; ",
         ),
-        (noise(64, 64), {"transform": metres(0.1)}, KNOWN, "pixels of 0.1 m, but the model was trained on 0.25 to"),
+        (
+            noise(64, 64),
+            {"transform": metres(0.1)},
+            KNOWN,
+            "pixels of 0.1 m, but the model was trained on 0.25 to",
+        ),
         (
             noise(64, 64, 1),
             {"photometric": "palette"},
@@ -258,7 +300,9 @@ def test_what_cannot_be_is_said_before_anything_is_written(model, tmp_path):
         with pytest.raises(UserError, match=said):
             predict_scene(model, scene, tmp_path / "map.tif", **options)
     with pytest.raises(UserError, match=r"photo\.png: does not say where on the globe it lies"):
-        predict_scene(model, tmp_path / "photo.png", tmp_path / "map.tif", polygons=tmp_path / "map.geojson")
+        predict_scene(
+            model, tmp_path / "photo.png", tmp_path / "map.tif", polygons=tmp_path / "map.geojson"
+        )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["photo.png", "scene.tif"]
     assert scene.read_bytes() == before
 
@@ -269,13 +313,15 @@ def test_a_damaged_scene_leaves_the_old_map(model, tmp_path):
     predict_scene(model, scene, tmp_path / "map.tif")
     old = (tmp_path / "map.tif").read_bytes()
     scene.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=rf"^{scene}: (damaged near row \d+; replace it|not a readable image)"):
+    with pytest.raises(
+        UserError, match=rf"^{scene}: (damaged near row \d+; replace it|not a readable image)"
+    ):
         predict_scene(model, scene, tmp_path / "map.tif", polygons=tmp_path / "map.geojson")
     assert (tmp_path / "map.tif").read_bytes() == old
     assert sorted(p.name for p in tmp_path.iterdir()) == ["map.tif", "scene.tif"]
 
 
-# --- in a process of its own -----------------------------------------------------------------------------
+# --- in a process of its own ----------------------------------------------------------------------
 
 PROGRAM = """
 import resource, sys
@@ -309,7 +355,14 @@ def test_memory_does_not_grow_with_the_scene(tmp_path):
     peaks = []
     for side in (1000, 4000):
         with rasterio.open(
-            tmp_path / "scene.tif", "w", driver="GTiff", height=side, width=side, count=3, dtype="uint8", **PLACE
+            tmp_path / "scene.tif",
+            "w",
+            driver="GTiff",
+            height=side,
+            width=side,
+            count=3,
+            dtype="uint8",
+            **PLACE,
         ) as file:
             file.write(np.tile(noise(500, 500), (1, side // 500, side // 500)))
         done = separately(tmp_path / "scene.tif", tmp_path / "map.tif")
@@ -324,5 +377,8 @@ def test_a_disk_that_takes_no_more_ends_in_one_line_and_leaves_nothing(tmp_path)
     done = separately(scene, tmp_path / "out/map.tif", limit=20_000)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith(f"{tmp_path}/out/map.tif: cannot be written (") and "Traceback" not in done.stderr
+    assert (
+        last.startswith(f"{tmp_path}/out/map.tif: cannot be written (")
+        and "Traceback" not in done.stderr
+    )
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,5 @@
-"""A SLURM cluster of this one machine, with one GPU that is only a name; needs root, slurm-wlm and munge.
+"""A SLURM cluster of this one machine, with one GPU that is only a name; needs root, slurm-wlm and
+munge.
 
 By hand: `python tests/slurm/cluster.py start`, later `stop`.
 """
@@ -13,11 +14,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-CONFIG = Path("/etc/slurm")  # the only place jobs look: Snakemake's plugin hides SLURM_CONF from them
+CONFIG = Path(
+    "/etc/slurm"
+)  # the only place jobs look: Snakemake's plugin hides SLURM_CONF from them
 STATE = Path("/var/tmp/satseg-slurm")
 MARK = "# satseg's test cluster; safe to delete"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "runuser")
-# Short waits: a lost node is noticed and a requeued job started within seconds; a job that is told to end has ten.
+# Short waits: a lost node is noticed and a requeued job started within seconds; a job that is told
+# to end has ten.
 SLURM = """{mark}
 ClusterName=satseg
 SlurmctldHost={host}(127.0.0.1)
@@ -109,7 +113,9 @@ def run(*command: str) -> str:
     environment = os.environ | {"PATH": _path()}
     # Not captured through a pipe: the daemons would keep it open.
     with (STATE / "said").open("w+") as said:
-        done = subprocess.run(command, env=environment, stdout=said, stderr=said, timeout=60, check=False)
+        done = subprocess.run(
+            command, env=environment, stdout=said, stderr=said, timeout=60, check=False
+        )
         said.seek(0)
         text = said.read()
     if done.returncode:
@@ -117,7 +123,9 @@ def run(*command: str) -> str:
     return text
 
 
-def until(happened: Callable[[], bool], what: str, seconds: float = 120, every: float = 0.2) -> None:
+def until(
+    happened: Callable[[], bool], what: str, seconds: float = 120, every: float = 0.2
+) -> None:
     """Wait until `happened()` is true."""
     deadline = time.monotonic() + seconds
     while not happened():

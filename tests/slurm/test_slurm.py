@@ -1,4 +1,5 @@
-"""The workflow on a real SLURM cluster of one machine: whole, and through every way a job can be cut off."""
+"""The workflow on a real SLURM cluster of one machine: whole, and through every way a job can be
+cut off."""
 
 import json
 import os
@@ -24,7 +25,9 @@ TARGET = "results/runs/demo/mini/quick/seed0/history.csv"
 CELL = Path(TARGET).parent
 CONFIG = {
     "config.yaml": {"studies": ["tiny"]},
-    "splits.yaml": {"splits": {"thirds": {"unit": "group", "train": 0.5, "val": 0.25, "test": 0.25}}},
+    "splits.yaml": {
+        "splits": {"thirds": {"unit": "group", "train": 0.5, "val": 0.25, "test": 0.25}}
+    },
     "models.yaml": {
         "models": {
             name: {
@@ -38,12 +41,20 @@ CONFIG = {
         }
     },
     "recipes.yaml": {
-        "recipes": {"quick": {"split": "thirds", "loss": {"name": "cross_entropy"}, "epochs": 40, "batch_size": 4}}
+        "recipes": {
+            "quick": {
+                "split": "thirds",
+                "loss": {"name": "cross_entropy"},
+                "epochs": 40,
+                "batch_size": 4,
+            }
+        }
     },
     "studies/tiny.yaml": {"datasets": ["demo"], "models": ["mini", "maxi"], "recipes": ["quick"]},
     "papers.yaml": {"papers": {}},
 }
-# Of the profile, what a user would change: the size of the jobs; besides, how often their state is asked for.
+# Of the profile, what a user would change: the size of the jobs; besides, how often their state is
+# asked for.
 CHANGES = {
     "set-threads": {"train": 1, "evaluate": 1, "profile": 1},
     "slurm-init-seconds-before-status-checks": 1,
@@ -71,10 +82,16 @@ class Project:
     def __init__(self, folder: Path):
         self.folder = folder
         for name in ("workflow", "src"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(
+                ROOT / name,
+                folder / name,
+                ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
+            )
         for name in ("Snakefile", "environment.yml", "requirements.lock"):
             shutil.copy(ROOT / name, folder)
-        demo = yaml.safe_load((ROOT / "config/datasets.yaml").read_text(encoding="utf-8"))["datasets"]["demo"]
+        demo = yaml.safe_load((ROOT / "config/datasets.yaml").read_text(encoding="utf-8"))[
+            "datasets"
+        ]["demo"]
         demo |= {"source": {"kind": "demo", "scenes": 6, "size": 128}, "tile_size": 64}
         for name, tree in (CONFIG | {"datasets.yaml": {"datasets": {"demo": demo}}}).items():
             path = folder / "config" / name
@@ -113,7 +130,8 @@ class Project:
         shutil.rmtree(self.folder / CELL)
 
     def pause_at(self, epoch: int) -> tuple[str, int]:
-        """Stop the cell's training in its tracks once it has done so many epochs; its SLURM job and process."""
+        """Stop the cell's training in its tracks once it has done so many epochs; its SLURM job and
+        process."""
 
         def done() -> bool:
             running = self.trainings()
@@ -132,7 +150,10 @@ class Project:
         for place in Path("/proc").glob("[0-9]*"):
             try:
                 words = (place / "cmdline").read_bytes().split(b"\0")
-                if words[1:3] == [b"-m", b"satseg.stages.train"] and (place / "cwd").readlink() == self.folder:
+                if (
+                    words[1:3] == [b"-m", b"satseg.stages.train"]
+                    and (place / "cwd").readlink() == self.folder
+                ):
                     found.append(int(place.name))
             except OSError:  # it has just ended
                 continue
@@ -186,7 +207,8 @@ def finished(driver: subprocess.Popen, project: Project) -> str:
 
 @pytest.fixture(scope="module")
 def study(slurm, tmp_path_factory):
-    """A project whose study was built through `sbatch`, what was said, and the jobs that it took."""
+    """A project whose study was built through `sbatch`, what was said, and the jobs that it
+    took."""
     project = Project(tmp_path_factory.mktemp("slurm") / "project")
     said = finished(project.driver(), project)
     shutil.copytree(project.folder / CELL, project.folder / "uninterrupted")
@@ -194,7 +216,8 @@ def study(slurm, tmp_path_factory):
 
 
 def assert_same_training(project: Project, times_resumed: int | None) -> None:
-    """The cell is what it was when nothing cut its training off, and its log says where it went on."""
+    """The cell is what it was when nothing cut its training off, and its log says where it went
+    on."""
     ours, whole = project.folder / CELL, project.folder / "uninterrupted"
     for name in ("best.pt", "final.pt"):
         weights, expected = (torch.load(place / name, weights_only=True) for place in (ours, whole))
@@ -202,9 +225,15 @@ def assert_same_training(project: Project, times_resumed: int | None) -> None:
         assert flat.keys() == wanted.keys()
         assert sum(isinstance(value, torch.Tensor) for value in wanted.values()) > 10
         for key, value in wanted.items():
-            same = torch.equal(flat[key], value) if isinstance(value, torch.Tensor) else flat[key] == value
+            same = (
+                torch.equal(flat[key], value)
+                if isinstance(value, torch.Tensor)
+                else flat[key] == value
+            )
             assert same, (name, key)
-    history, expected = (pd.read_csv(place / "history.csv").drop(columns="epoch_seconds") for place in (ours, whole))
+    history, expected = (
+        pd.read_csv(place / "history.csv").drop(columns="epoch_seconds") for place in (ours, whole)
+    )
     pd.testing.assert_frame_equal(history, expected, check_exact=True)
     resumed = json.loads((ours / "run.json").read_text())["resumed_at"]
     if times_resumed is not None:
@@ -220,7 +249,7 @@ def flatten(tree, path=""):
         yield path, tree
 
 
-# --- the whole study -----------------------------------------------------------------------------------
+# --- the whole study ------------------------------------------------------------------------------
 
 
 def test_study_is_whole(study):
@@ -232,9 +261,17 @@ def test_study_is_whole(study):
 
 def test_each_rule_is_a_job_of_its_partition_and_small_ones_are_none(study):
     _, said, table = study
-    kinds = Counter((what.split("_")[1], where) for what, where in zip(table["what"], table["partition"], strict=True))
+    kinds = Counter(
+        (what.split("_")[1], where)
+        for what, where in zip(table["what"], table["partition"], strict=True)
+    )
     # Two profiles, one job.
-    assert kinds == {("tile", "main"): 1, ("train", "gpu"): 2, ("evaluate", "gpu"): 2, ("profiles", "gpu"): 1}
+    assert kinds == {
+        ("tile", "main"): 1,
+        ("train", "gpu"): 2,
+        ("evaluate", "gpu"): 2,
+        ("profiles", "gpu"): 1,
+    }
     for rule in ("download", "split", "tables", "figures", "report"):
         assert f"localrule {rule}:" in said
     assert set(table["state"]) == {"COMPLETED"}
@@ -245,7 +282,9 @@ def test_a_gpu_job_gets_its_gpu(study):
     for model in ("mini", "maxi"):
         for rule in ("train", "evaluate"):
             log = (project.folder / f"logs/{rule}/demo/{model}/quick/seed0.log").read_text()
-            job = table.loc[table["what"] == f"rule_{rule}_wildcards_demo_{model}_quick_0", "id"].item()
+            job = table.loc[
+                table["what"] == f"rule_{rule}_wildcards_demo_{model}_quick_0", "id"
+            ].item()
             assert f"CUDA_VISIBLE_DEVICES=0 is set, by SLURM job {job}\n" in log
 
 
@@ -276,14 +315,18 @@ def test_a_training_on_several_gpus_asks_for_them(study):
     recipes = project.folder / "config/recipes.yaml"
     before = recipes.read_text(encoding="utf-8")
     twin = CONFIG["recipes.yaml"]["recipes"]["quick"] | {"devices": 2}
-    recipes.write_text(yaml.safe_dump({"recipes": {"quick": CONFIG["recipes.yaml"]["recipes"]["quick"], "twin": twin}}))
+    recipes.write_text(
+        yaml.safe_dump(
+            {"recipes": {"quick": CONFIG["recipes.yaml"]["recipes"]["quick"], "twin": twin}}
+        )
+    )
     driver = project.driver("--retries", "0", TARGET.replace("quick", "twin"))
     assert driver.wait(timeout=100) == 1
     recipes.write_text(before, encoding="utf-8")
     assert "--gpus=2" in project.said() and "node configuration is not available" in project.said()
 
 
-# --- cut off -------------------------------------------------------------------------------------------
+# --- cut off --------------------------------------------------------------------------------------
 
 
 def attempts(last: int) -> pd.DataFrame:
@@ -323,7 +366,10 @@ def test_cancelled_requeued_and_left_by_its_node(study):
     same, training = project.pause_at(17)
     assert same == second
     cluster.kill_node()
-    until(lambda: state(second) == "PENDING", "SLURM has given the node up and put the job back into the queue")
+    until(
+        lambda: state(second) == "PENDING",
+        "SLURM has given the node up and put the job back into the queue",
+    )
     assert not gone(training)
     cluster.start_node()
     until(lambda: told_to_end(training), "SLURM ends what its node still runs of the job")
@@ -344,7 +390,10 @@ def test_driver_killed_and_started_again(study):
     driver.wait()
     finished(project.driver("--unlock"), project)
     driver = project.driver(TARGET)
-    until(lambda: len(jobs()) > 0 and jobs()["state"].eq("PENDING").any(), "the new driver has submitted its job")
+    until(
+        lambda: len(jobs()) > 0 and jobs()["state"].eq("PENDING").any(),
+        "the new driver has submitted its job",
+    )
     assert state(orphan) == "RUNNING"
     resume(training)
     finished(driver, project)

@@ -33,7 +33,9 @@ def store() -> Tiles:
     level[7][masks[7] == 0] = 20
     level[2][masks[2] == 1] = 150
     images = np.clip(level[..., None] + rng.normal(0, 3, (12, 16, 16, 3)), 0, 255).astype(np.uint8)
-    table = pd.DataFrame({"tile": range(12), "scene": [f"s{i // 2}" for i in range(12)], "whole": 1})
+    table = pd.DataFrame(
+        {"tile": range(12), "scene": [f"s{i // 2}" for i in range(12)], "whole": 1}
+    )
     for index, name in enumerate(NAMES):
         table[f"pixels_{name}"] = (masks == index).sum((1, 2))
     return Tiles(images, masks, table)
@@ -61,7 +63,12 @@ def test_counts_are_those_of_the_tiles_as_they_are(store, segmenter):
         labelled = store.masks[tile] != 255
         for c in (0, 1):
             guess, truth = predictions[tile][labelled] == c, store.masks[tile][labelled] == c
-            expected = [(guess & truth).sum(), (guess & ~truth).sum(), (~guess & truth).sum(), (~guess & ~truth).sum()]
+            expected = [
+                (guess & truth).sum(),
+                (guess & ~truth).sum(),
+                (~guess & truth).sum(),
+                (~guess & ~truth).sum(),
+            ]
             assert counts[tile, c].tolist() == expected
 
 
@@ -72,7 +79,9 @@ def test_judged_tiles_are_changed_where_the_recipe_says_so(store, segmenter):
     assert np.array_equal(found, judge(segmenter, turned, CHOSEN, None))
     assert not np.array_equal(found, judge(segmenter, store, CHOSEN, None))
     colour = Augmentation(brightness=0.9, everywhere=True)
-    assert np.array_equal(judge(segmenter, store, CHOSEN, colour), judge(segmenter, store, CHOSEN, colour))
+    assert np.array_equal(
+        judge(segmenter, store, CHOSEN, colour), judge(segmenter, store, CHOSEN, colour)
+    )
 
 
 def test_odd_tiles_are_those_where_a_class_does_not_look_like_itself(store):

@@ -1,4 +1,5 @@
-"""Figures of a small study on disk: what is drawn against the files, and what is said of files that do not fit."""
+"""Figures of a small study on disk: what is drawn against the files, and what is said of files that
+do not fit."""
 
 import base64
 import io
@@ -26,8 +27,22 @@ from satseg.study import figures, inputs
 from study_tree import CLASSES, SIZE, draw_masks, study_slice, tile_table, write_csv, write_tree
 
 PUBLISHED = [
-    {"dataset": "toy", "model": "beta", "recipe": "leaky", "metric": "train_loss", "epoch": 2, "value": 0.7},
-    {"dataset": "toy", "model": "beta", "recipe": "leaky", "metric": "val_jaccard", "epoch": 2, "value": 0.5},
+    {
+        "dataset": "toy",
+        "model": "beta",
+        "recipe": "leaky",
+        "metric": "train_loss",
+        "epoch": 2,
+        "value": 0.7,
+    },
+    {
+        "dataset": "toy",
+        "model": "beta",
+        "recipe": "leaky",
+        "metric": "val_jaccard",
+        "epoch": 2,
+        "value": 0.5,
+    },
 ]
 NAMES = [name for name, _, _ in CLASSES]
 RUN = "results/runs/toy/beta/apart/seed0"
@@ -41,7 +56,9 @@ def build(root: Path, **study) -> StudySlice:
         stale.unlink()
     masks = draw_masks(np.random.default_rng(5), len(CLASSES))
     written = pd.read_csv(root / "data/tiles/toy/tiles.csv")[[f"pixels_{name}" for name in NAMES]]
-    assert written.equals(tile_table(masks, NAMES)[list(written)]), "these are not the masks of the tree"
+    assert written.equals(tile_table(masks, NAMES)[list(written)]), (
+        "these are not the masks of the tree"
+    )
     rng = np.random.default_rng(6)
     np.save(root / "data/tiles/toy/masks.npy", masks)
     np.save(root / "data/tiles/toy/images.npy", rng.integers(0, 256, (*masks.shape, 3), np.uint8))
@@ -85,7 +102,7 @@ def small(original, tmp_path) -> tuple[Path, StudySlice]:
     return shutil.copytree(root, tmp_path / "copy"), spec
 
 
-# --- files -----------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def test_every_figure_of_the_configuration_can_be_drawn():
@@ -95,7 +112,9 @@ def test_every_figure_of_the_configuration_can_be_drawn():
 def test_all_figures_are_written_whole_and_alike_twice(tree, tmp_path):
     root, spec = tree
     folder = draw(root, spec)
-    assert {p.name for p in folder.iterdir()} == {f"{name}.{ext}" for name, ext in FIGURES.items()} | {PANELS}
+    assert {p.name for p in folder.iterdir()} == {
+        f"{name}.{ext}" for name, ext in FIGURES.items()
+    } | {PANELS}
     first = {p.name: p.read_bytes() for p in folder.iterdir()}
     draw(root, spec)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == first
@@ -108,12 +127,17 @@ def test_all_figures_are_written_whole_and_alike_twice(tree, tmp_path):
         svg = ElementTree.parse(path).getroot()
         assert svg.get("width") == f"{style.WIDTH * 72:g}pt"
         shown = {t.text for t in svg.iter("{http://www.w3.org/2000/svg}text")}
-        wanted = {"classes": set(NAMES), "per_class": set(NAMES[1:])}.get(path.stem, {"alpha", "beta", "gamma"})
-        assert wanted <= {word for text in shown if text for word in (text, text.split("  ")[0])}, path.name
+        wanted = {"classes": set(NAMES), "per_class": set(NAMES[1:])}.get(
+            path.stem, {"alpha", "beta", "gamma"}
+        )
+        assert wanted <= {word for text in shown if text for word in (text, text.split("  ")[0])}, (
+            path.name
+        )
 
 
 def test_the_pictures_apart_show_what_the_figure_shows(tree):
-    """Decoded again, each is its mask or prediction in the class colours, and the accuracy is counted by hand."""
+    """Decoded again, each is its mask or prediction in the class colours, and the accuracy is
+    counted by hand."""
     root, spec = tree
     blocks = json.loads((draw(root, spec) / PANELS).read_text(encoding="utf-8"))["blocks"]
     known = figures.judged_panels(files(root, spec))
@@ -127,10 +151,16 @@ def test_the_pictures_apart_show_what_the_figure_shows(tree):
             assert alike > 0.5  # noise as a JPEG
             truth, *guesses = tile["layers"]
             assert truth["accuracy"] is None
-            assert np.array_equal(decoded(truth["picture"]), photographs.painted(mask, panels.classes))
+            assert np.array_equal(
+                decoded(truth["picture"]), photographs.painted(mask, panels.classes)
+            )
             for guess, predicted in zip(guesses, panels.predictions.values(), strict=True):
                 predicted, counted = predicted[row], [i in panels.counted for i in mask.ravel()]
-                right = sum(a == b for a, b, c in zip(predicted.ravel(), mask.ravel(), counted, strict=True) if c)
+                right = sum(
+                    a == b
+                    for a, b, c in zip(predicted.ravel(), mask.ravel(), counted, strict=True)
+                    if c
+                )
                 assert guess["accuracy"] == pytest.approx(right / sum(counted), abs=1e-4)
                 inside = ~photographs.padding(mask)
                 expected = photographs.painted(predicted, panels.classes)
@@ -145,7 +175,9 @@ def decoded(uri: str) -> np.ndarray:
 
 def test_only_the_figures_of_the_study_are_made(small):
     root, spec = small
-    chosen = spec.model_copy(update={"study": spec.study.model_copy(update={"figures": ["losses", "samples"]})})
+    chosen = spec.model_copy(
+        update={"study": spec.study.model_copy(update={"figures": ["losses", "samples"]})}
+    )
     for unneeded in (root / "results/runs").rglob("panels.npz"):
         unneeded.unlink()
     assert sorted(p.name for p in draw(root, chosen).iterdir()) == ["losses.svg", "samples.png"]
@@ -154,8 +186,16 @@ def test_only_the_figures_of_the_study_are_made(small):
 def test_command_line(small, tmp_path):
     root, spec = small
     chosen = spec.study.model_copy(update={"figures": ["leakage"]})
-    (tmp_path / "slice.json").write_text(spec.model_copy(update={"study": chosen}).model_dump_json())
-    command = [sys.executable, "-m", "satseg.stages.figures", "--slice", str(tmp_path / "slice.json")]
+    (tmp_path / "slice.json").write_text(
+        spec.model_copy(update={"study": chosen}).model_dump_json()
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "satseg.stages.figures",
+        "--slice",
+        str(tmp_path / "slice.json"),
+    ]
     command += ["--data", str(root / "data"), "--results", str(root / "results")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "leakage" in done.stderr) == (0, True)
@@ -166,31 +206,41 @@ def test_command_line(small, tmp_path):
     assert done.stderr.strip() == f"error: {scores}: no such file; run the stage that writes it"
 
 
-# --- numbers ---------------------------------------------------------------------------------------------
+# --- numbers --------------------------------------------------------------------------------------
 
 
 def test_class_shares_are_counted_from_the_masks(tree):
     root, spec = tree
     figure = figures.draw_classes(files(root, spec))
-    masks, table = np.load(root / "data/tiles/toy/masks.npy"), pd.read_csv(root / "data/tiles/toy/tiles.csv")
+    masks, table = (
+        np.load(root / "data/tiles/toy/masks.npy"),
+        pd.read_csv(root / "data/tiles/toy/tiles.csv"),
+    )
     assert len(figure.axes) == 2
     for axes, split in zip(figure.axes, ["by_leaky", "by_apart"], strict=True):
         subset = pd.read_csv(root / f"data/splits/toy/{split}.csv")["subset"]
         whole = table["whole"] == 1
-        for name, chosen in [("all", whole), *((s, whole & (subset == s)) for s in ("train", "val", "test"))]:
+        for name, chosen in [
+            ("all", whole),
+            *((s, whole & (subset == s)) for s in ("train", "val", "test")),
+        ]:
             labels = masks[chosen]
             labels = labels[labels != 255]
             shares = [(labels == i).mean() for i in range(len(NAMES))]
             lines = {line.get_label(): line.get_xdata() for line in axes.lines}
             drawn = [bar.get_width() for bar in axes.patches] if name == "all" else lines[name]
             assert list(drawn) == pytest.approx(shares), (split, name)
-        assert [to_hex(bar.get_facecolor()).upper() for bar in axes.patches] == [c for _, c, _ in CLASSES]
+        assert [to_hex(bar.get_facecolor()).upper() for bar in axes.patches] == [
+            c for _, c, _ in CLASSES
+        ]
         assert f"{whole.sum()} whole tiles" in axes.get_title(loc="left")
 
 
 def test_padded_tiles_count_where_the_recipe_uses_them(tree):
     root, spec = tree
-    recipes = {name: r.model_copy(update={"padded_tiles": True}) for name, r in spec.recipes.items()}
+    recipes = {
+        name: r.model_copy(update={"padded_tiles": True}) for name, r in spec.recipes.items()
+    }
     figure = figures.draw_classes(files(root, spec.model_copy(update={"recipes": recipes})))
     masks = np.load(root / "data/tiles/toy/masks.npy")
     shares = [(masks[masks != 255] == i).mean() for i in range(len(NAMES))]
@@ -201,7 +251,9 @@ def test_samples_are_diverse_whole_and_of_different_scenes():
     rng = np.random.default_rng(2)
     lands = [LandClass(name=n, color=c) for n, c, _ in CLASSES]
     pixels = {f"pixels_{n}": rng.integers(0, 50, 40) * rng.integers(0, 2, 40) for n in NAMES}
-    table = pd.DataFrame({"tile": range(40), "scene": np.arange(40) // 5, "whole": rng.integers(0, 2, 40)} | pixels)
+    table = pd.DataFrame(
+        {"tile": range(40), "scene": np.arange(40) // 5, "whole": rng.integers(0, 2, 40)} | pixels
+    )
     best = {}
     for row in table.to_dict("records"):
         counts = [row[f"pixels_{n}"] for n in NAMES]
@@ -232,23 +284,34 @@ def test_predictions_show_the_first_seed_of_every_model_by_recipe(tree):
             with np.load(root / f"results/runs/toy/{model}/{recipe}/seed0/panels.npz") as arrays:
                 tile, guess = arrays["tiles"][1], arrays["predictions"][1]
             axes = figure.axes[block * 20 + 5 : block * 20 + 10]
-            assert np.array_equal(axes[1].images[0].get_array(), photographs.painted(masks[tile], lands))
+            assert np.array_equal(
+                axes[1].images[0].get_array(), photographs.painted(masks[tile], lands)
+            )
             guess = np.where(photographs.padding(masks[tile]), 255, guess)
-            assert np.array_equal(axes[2 + column].images[0].get_array(), photographs.painted(guess, lands))
+            assert np.array_equal(
+                axes[2 + column].images[0].get_array(), photographs.painted(guess, lands)
+            )
 
 
 def test_histories_are_read_by_cell_and_losses_meet_the_report(tree):
     root, spec = tree
     figure = figures.draw_losses(files(root, spec))
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["alpha", "beta", "gamma"] * 2
-    marks = [(i, line) for i, a in enumerate(figure.axes) for line in a.lines if line.get_label() == "report"]
+    marks = [
+        (i, line)
+        for i, a in enumerate(figure.axes)
+        for line in a.lines
+        if line.get_label() == "report"
+    ]
     assert [(i, tuple(line.get_xydata()[0])) for i, line in marks] == [(1, (2, 0.7))]
     for axes, (recipe, model) in zip(
         figure.axes, [(r, m) for r in ("leaky", "apart") for m in spec.models], strict=True
     ):
         drawn = [line.get_ydata() for line in axes.lines if line.get_label() == "validation"]
         for seed, values in enumerate(drawn):
-            history = pd.read_csv(root / f"results/runs/toy/{model}/{recipe}/seed{seed}/history.csv")
+            history = pd.read_csv(
+                root / f"results/runs/toy/{model}/{recipe}/seed{seed}/history.csv"
+            )
             assert np.array_equal(values, history["val_loss"])
         assert len(drawn) == 2
 
@@ -274,11 +337,18 @@ def test_cost_and_per_class_take_the_scores_of_their_recipe(tree):
     for block, recipe in enumerate(["leaky", "apart"]):
         mine = scores[(scores["recipe"] == recipe) & (scores["model"] == "beta")]
         value = mine.loc[mine["metric"] == "miou_d", "value"].mean()
-        points = [tuple(line.get_xydata()[0]) for line in cost[3 * block + 1].lines if line.get_marker() == "o"]
+        points = [
+            tuple(line.get_xydata()[0])
+            for line in cost[3 * block + 1].lines
+            if line.get_marker() == "o"
+        ]
         assert points[1] == pytest.approx((models.loc["beta", "latency_ms"], value))
         iou = mine.loc[(mine["metric"] == "iou") & (mine["class"] == "Wood"), "value"]
         marks = [
-            p for line in dots[3 * block + 1].lines if line.get_marker() == "o" for p in line.get_xydata().tolist()
+            p
+            for line in dots[3 * block + 1].lines
+            if line.get_marker() == "o"
+            for p in line.get_xydata().tolist()
         ]
         assert [pytest.approx(iou.mean()), 1.0] in marks
 
@@ -290,7 +360,7 @@ def test_architecture_takes_size_and_classes_from_the_store(tree):
     assert any(t.startswith("2.47 M parameters") for t in shown)  # of the second model's profile
 
 
-# --- what does not fit -----------------------------------------------------------------------------------
+# --- what does not fit ----------------------------------------------------------------------------
 
 
 def fails(root: Path, spec: StudySlice, figure: str) -> str:

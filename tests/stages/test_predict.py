@@ -57,7 +57,9 @@ def test_every_command_of_the_page(folder, monkeypatch):
         python, module, name, *arguments = shlex.split(line)
         assert (python, module) == ("python", "-m")
         call(monkeypatch, stages[name], *arguments)
-        written.append(sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != "scene.tif"))
+        written.append(
+            sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != "scene.tif")
+        )
     maps = ["map.geojson", "map.tif", "shares.tif"]
     assert written == [["map.tif"], maps, sorted([*maps, "model.onnx"])]
     first = (folder / "map.tif").read_bytes()
@@ -96,15 +98,22 @@ def test_colours_of_a_slice_and_options(folder, monkeypatch):
     ],
 )
 def test_a_mistake_ends_in_one_line(folder, monkeypatch, change, said):
-    options = {"--run": CELL, "--out": "map.tif"} | {k: v for k, v in change.items() if k.startswith("-")}
-    arguments = [change.get("scene.tif", "scene.tif"), *(part for pair in options.items() for part in pair)]
+    options = {"--run": CELL, "--out": "map.tif"} | {
+        k: v for k, v in change.items() if k.startswith("-")
+    }
+    arguments = [
+        change.get("scene.tif", "scene.tif"),
+        *(part for pair in options.items() for part in pair),
+    ]
     with pytest.raises(SystemExit) as caught:
         call(monkeypatch, predict, *arguments)
     assert caught.value.code.startswith(said) and "\n" not in caught.value.code
     assert sorted(p.name for p in folder.iterdir()) == ["results", "scene.tif"]
 
 
-@pytest.mark.parametrize(("option", "value"), [("--overlap", "-1"), ("--batch-size", "0"), ("--batch-size", "two")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--overlap", "-1"), ("--batch-size", "0"), ("--batch-size", "two")]
+)
 def test_a_wrong_number_is_status_2(folder, monkeypatch, capsys, option, value):
     with pytest.raises(SystemExit) as caught:
         call(monkeypatch, predict, "scene.tif", "--run", CELL, "-o", "map.tif", f"{option}={value}")
@@ -115,7 +124,9 @@ def test_a_wrong_number_is_status_2(folder, monkeypatch, capsys, option, value):
 def test_progress_is_told(folder, monkeypatch, caplog):
     monkeypatch.setattr("satseg.prediction.scene.LOG_EVERY", 0.0)
     caplog.set_level(logging.INFO, "satseg")
-    predict_scene(load_weights(Path(CELL, "best.pt")), "scene.tif", "map.tif", overlap=0, batch_size=1)
+    predict_scene(
+        load_weights(Path(CELL, "best.pt")), "scene.tif", "map.tif", overlap=0, batch_size=1
+    )
     said = [r.getMessage() for r in caplog.records]
     assert [s.split(";")[0] for s in said] == [f"map.tif: {i} of 4 windows" for i in (1, 2, 3, 4)]
     assert said[-1].endswith("; about 0 s left")
@@ -126,7 +137,12 @@ def test_weights_of_a_training_know_what_its_images_were(tmp_path):
         write_scene(tmp_path / f"images/{i}.tif", noise(64, 64, seed=i))
         mask = np.random.default_rng(i).integers(0, 4, (1, 64, 64)).astype(np.uint8)
         write_scene(tmp_path / f"masks/{i}.tif", mask)
-    layout = {"images": "images/{i}.tif", "masks": "masks/{i}.tif", "scene": "{i}", "mask_values": "index"}
+    layout = {
+        "images": "images/{i}.tif",
+        "masks": "masks/{i}.tif",
+        "scene": "{i}",
+        "mask_values": "index",
+    }
     shared = {"classes": CLASSES}
     spec = TileSlice(
         dataset="own", layout=layout, colors=None, gaps=[], tile_size=32, groups=[],
@@ -137,11 +153,22 @@ def test_weights_of_a_training_know_what_its_images_were(tmp_path):
     cell = TrainSlice(
         cell={"dataset": "own", "model": "m", "recipe": "r", "seed": 0},
         model=SPEC,
-        training={"loss": {"name": "cross_entropy"}, "epochs": 1, "batch_size": 4, "precision": "32"},
+        training={
+            "loss": {"name": "cross_entropy"},
+            "epochs": 1,
+            "batch_size": 4,
+            "precision": "32",
+        },
         counted=[1, 2, 3],
         **shared,
     )
-    train(cell, store, draw_split(store.table, Split(unit="tile", train=0.6, val=0.4)), tmp_path / "run", "x")
+    train(
+        cell,
+        store,
+        draw_split(store.table, Split(unit="tile", train=0.6, val=0.4)),
+        tmp_path / "run",
+        "x",
+    )
     known = load_weights(tmp_path / "run/best.pt")
     assert (known.dataset, known.tile_size, known.bands, known.stride) == ("own", 32, 3, 4)
     assert known.origin == store.origin

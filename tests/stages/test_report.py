@@ -19,7 +19,9 @@ from satseg.stages import tables
 from satseg.stages.report import run
 from study_tree import CLASSES, PAPER, study_slice, write_tree
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+)
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -85,7 +87,9 @@ def test_the_page_requests_nothing(page):
     assert all(a.get("src", "data:").startswith("data:") for _, a in page.tags)
     assert page.every("link") == page.every("iframe") == []
     assert all("src" not in a for a in page.every("script"))
-    policy = next(a["content"] for a in page.every("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"] for a in page.every("meta") if a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy.startswith("default-src 'none'; img-src data:;")
 
 
@@ -99,7 +103,17 @@ def test_every_figure_is_there_in_order_with_its_own_bytes(tree, page):
     root, spec, _ = tree
     images = [image for image in page.every("img") if not image["alt"].startswith("scene ")]
     assert len(images) == len(spec.study.figures) == len(FIGURES)
-    order = ["cost", "losses", "metrics", "predictions", "per_class", "leakage", "samples", "classes", "architecture"]
+    order = [
+        "cost",
+        "losses",
+        "metrics",
+        "predictions",
+        "per_class",
+        "leakage",
+        "samples",
+        "classes",
+        "architecture",
+    ]
     for name, image in zip(order, images, strict=True):
         kind, content = image["src"].removeprefix("data:").split(";base64,")
         file = root / f"results/mine/figures/{name}.{FIGURES[name]}"
@@ -113,7 +127,9 @@ def test_every_figure_a_study_may_show_has_a_caption():
 
 
 def test_every_table_is_there(page):
-    assert {f"table-{name}" for name in TABLES} - set(page.sections) == {"table-claims"}  # it tests none
+    assert {f"table-{name}" for name in TABLES} - set(page.sections) == {
+        "table-claims"
+    }  # it tests none
     assert "1,234,567" in page.sections["table-models"]
     assert "always Wood (majority)" in page.sections["table-scores"]
     assert "none of the 32 test tiles" in page.sections["table-splits"]
@@ -126,7 +142,9 @@ def test_the_contents_lead_to_every_section(page):
 
 
 def test_the_answer_is_that_of_the_scores(tree, page):
-    opening = (tree[0] / "results/mine/tables/scores.md").read_text().split("## ")[0].split("\n\n")[1:-1]
+    opening = (
+        (tree[0] / "results/mine/tables/scores.md").read_text().split("## ")[0].split("\n\n")[1:-1]
+    )
     plain = [re.sub(r"\*\*|\^", "", sentence) for sentence in opening]
     assert len(plain) == 3
     assert all(sentence in page.sections["answer"] for sentence in plain)
@@ -174,7 +192,9 @@ def test_licences_and_recipes_are_there(page):
 def test_hostile_names_stay_text(tmp_path):
     evil = '<script>alert("x")</script>'
     classes = [(evil if name == "Wood" else name, color, void) for name, color, void in CLASSES]
-    html = build(tmp_path, study_slice(classes=classes, about=evil, title=evil, figures=["classes"]))
+    html = build(
+        tmp_path, study_slice(classes=classes, about=evil, title=evil, figures=["classes"])
+    )
     page = Page(html)
     assert len(page.every("script")) == 1
     assert evil not in html
@@ -231,13 +251,21 @@ def test_it_runs_by_hand_without_torch_and_gives_the_same_bytes(tree):
         "import sys, runpy; runpy.run_module('satseg.stages.report', run_name='__main__'); "
         "assert 'torch' not in sys.modules"
     )
-    arguments = ["--slice", root / "slice.json", "--data", root / "data", "--results", root / "results"]
+    arguments = [
+        "--slice",
+        root / "slice.json",
+        "--data",
+        root / "data",
+        "--results",
+        root / "results",
+    ]
     subprocess.run([sys.executable, "-c", probe, *arguments], check=True)
     assert (root / "results/mine/report.html").read_text(encoding="utf-8") == html
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(4.4, "4 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (3725.4, "1 h 02 min")]
+    ("seconds", "text"),
+    [(4.4, "4 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (3725.4, "1 h 02 min")],
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
@@ -304,7 +332,8 @@ addEventListener("load", () => {
 
 
 def browse(html: str, folder, width: int, dark: bool = False) -> dict:
-    """What READER saw in a frame `width` pixels wide; a window of Chromium is never narrower than 500."""
+    """What READER saw in a frame `width` pixels wide; a window of Chromium is never narrower than
+    500."""
     (folder / "page.html").write_text(html.replace("<head>", f"<head>{READER}"), encoding="utf-8")
     outer = (
         f'<iframe src="page.html" style="width:{width}px;height:800px"></iframe><script>onload = () => {{'
@@ -346,7 +375,11 @@ class TestInChromium:
 
     def test_the_best_model_under_a_limit_is_named(self, tree, tmp_path):
         tight, none, free = browse(tree[2], tmp_path, 1200)["limits"]
-        assert set(tight[0]) == {"beta", "gamma", "always Wood (majority)"}  # 30 and 20 ms; alpha takes 40
+        assert set(tight[0]) == {
+            "beta",
+            "gamma",
+            "always Wood (majority)",
+        }  # 30 and 20 ms; alpha takes 40
         assert tight[1].startswith("beta: mIoUD ")
         assert tight[1].endswith("Latency (ms) 30.0")
         assert tight[2] == ["beta"]
@@ -364,7 +397,10 @@ class TestInChromium:
         assert not seen["figure"]  # all of them side by side is for paper
         for n, (before, after) in enumerate(zip(seen["first"], seen["third"], strict=True)):
             assert before == [[f"scene {n}: image", f"scene {n}: Truth"], f"scene {n}"]
-            assert after == [[f"scene {n}: image", f"scene {n}: beta"], f"scene {n}, 0.62 of the pixels right"]
+            assert after == [
+                [f"scene {n}: image", f"scene {n}: beta"],
+                f"scene {n}, 0.62 of the pixels right",
+            ]
         assert seen["cuts"] == ["inset(0px 0px 0px 50%)", "inset(0px 0px 0px 20%)"]
         assert all(seen["reached"]) and len(seen["reached"]) == 5
 

@@ -15,7 +15,14 @@ from satseg.stages.tables import plain, run
 from study_tree import PAPER, study_slice, write_tree
 
 PUBLISHED = [
-    {"dataset": "toy", "model": "alpha", "recipe": "leaky", "metric": "train_loss", "epoch": 2, "value": 0.5},
+    {
+        "dataset": "toy",
+        "model": "alpha",
+        "recipe": "leaky",
+        "metric": "train_loss",
+        "epoch": 2,
+        "value": 0.5,
+    },
     {
         "dataset": "toy",
         "model": "alpha",
@@ -98,7 +105,9 @@ def test_scores_equal_recomputation_from_counts(built):
         iou = total["tp"] / total[["tp", "fp", "fn"]].sum(axis=1)
         found = mine.set_index(["metric", "class"])["value"]
         assert found["miou_d", "all"] == pytest.approx(iou.mean(), abs=1e-6)
-        assert found["pixel_accuracy", "all"] == pytest.approx(total["tp"].sum() / total.iloc[0].sum(), abs=1e-6)
+        assert found["pixel_accuracy", "all"] == pytest.approx(
+            total["tp"].sum() / total.iloc[0].sum(), abs=1e-6
+        )
         for name, value in iou.items():
             assert found["iou", name] == pytest.approx(value, abs=1e-6)
 
@@ -122,7 +131,9 @@ def test_the_majority_baseline_is_judged_once_per_recipe(built):
         most = tiles.loc[whole & (subset == "train"), pixels].sum().idxmax()
         judged = tiles.loc[whole & (subset == "test"), pixels].sum()
         found = majority[majority["recipe"] == recipe].set_index(["metric", "class"])["value"]
-        assert found["pixel_accuracy", "all"] == pytest.approx(judged[most] / judged.sum(), abs=1e-6)
+        assert found["pixel_accuracy", "all"] == pytest.approx(
+            judged[most] / judged.sum(), abs=1e-6
+        )
         assert found["miou_d", "all"] == pytest.approx(judged[most] / judged.sum() / 3, abs=1e-6)
         assert f"always {most.removeprefix('pixels_')} (majority)" in text(built, "scores")
 
@@ -185,15 +196,26 @@ def test_the_texts_say_what_is_resampled_and_what_leaks(built):
     assert "The intervals resample scenes and trainings" in text(built, "scores")
     assert "there are fewer than ten scenes" in text(built, "scores")
     assert "The test tiles are judged, so the scores flatter." in text(built, "splits")
-    assert "none of the 32 test tiles shares a scene or ground with a training tile" in text(built, "splits")
+    assert "none of the 32 test tiles shares a scene or ground with a training tile" in text(
+        built, "splits"
+    )
 
 
 @pytest.mark.parametrize("name", ["scores", "per_class", "models", "published"])
 def test_every_metric_in_a_text_is_defined_there(built, name):
     body, definitions = text(built, name).split("## Definitions")
-    headers = {cell for line in body.splitlines() if line.startswith("| Model |") for cell in line.split(" | ")[1:]}
+    headers = {
+        cell
+        for line in body.splitlines()
+        if line.startswith("| Model |")
+        for cell in line.split(" | ")[1:]
+    }
     names = {"Field", "Wood", "Lake", "Classes"}
-    assert all(f"**{header.strip(' |')}**" in definitions for header in headers if header.strip(" |") not in names)
+    assert all(
+        f"**{header.strip(' |')}**" in definitions
+        for header in headers
+        if header.strip(" |") not in names
+    )
 
 
 def test_the_same_files_give_the_same_bytes(tree):
@@ -237,10 +259,23 @@ def test_the_papers_tables_stand_beside_ours(beside):
 
 def test_the_papers_tables_are_laid_out_as_printed(beside):
     body = text(beside, "published")
-    assert "| Model | Parameters, 9 classes | Memory (MB), 9 classes | Epoch (s) | Published rule | Lake |" in body
-    assert "| alpha | 1,000,009 → 1,000,009 (0) | 1,300 → 1,301.25 (+1.25) | 30.5² → 2.5 (−28.0) | 0.5¹ → " in body
-    assert "| beta | 2,000,004 → 2,000,004 (0), 4 classes | 1 → 1,301.25 (+1,300.25) | 20¹ → 2.5 (−17.5) |" in body
-    assert body.index("Table 3: Toys") < body.index("## Single figures") < body.index("| Toy land | beta | apart |")
+    assert (
+        "| Model | Parameters, 9 classes | Memory (MB), 9 classes | Epoch (s) | Published rule | Lake |"
+        in body
+    )
+    assert (
+        "| alpha | 1,000,009 → 1,000,009 (0) | 1,300 → 1,301.25 (+1.25) | 30.5² → 2.5 (−28.0) | 0.5¹ → "
+        in body
+    )
+    assert (
+        "| beta | 2,000,004 → 2,000,004 (0), 4 classes | 1 → 1,301.25 (+1,300.25) | 20¹ → 2.5 (−17.5) |"
+        in body
+    )
+    assert (
+        body.index("Table 3: Toys")
+        < body.index("## Single figures")
+        < body.index("| Toy land | beta | apart |")
+    )
 
 
 def test_the_papers_protocol_stands_beside_each_recipe(beside):
@@ -250,7 +285,11 @@ def test_the_papers_protocol_stands_beside_each_recipe(beside):
         assert f"| Loss | CE | {recipe} | name cross_entropy, class_weights none | same |" in lines
         assert f"| Schedule | plateau | {recipe} | name null | **differs** |" in lines
         assert f"| Logical batch | 2 | {recipe} | logical_batch_size 2 | same |" in lines
-    (metric,) = [line for line in lines if line.startswith("| mIOU | A mean. | Published rule | For each class,")]
+    (metric,) = [
+        line
+        for line in lines
+        if line.startswith("| mIOU | A mean. | Published rule | For each class,")
+    ]
     assert metric.endswith("Beware. |")
 
 
@@ -261,12 +300,17 @@ def test_sizes_are_compared_without_the_papers_dataset(tmp_path):
     found = read(tmp_path, "published")
     assert found["metric"].tolist() == ["parameters", "memory_mb"] * 2
     assert found["ours"].tolist() == [1_000_009, 1301.25, 2_000_004, 1301.25]
-    assert "| Model | Parameters, 9 classes | Memory (MB), 9 classes |" in text(tmp_path, "published")
+    assert "| Model | Parameters, 9 classes | Memory (MB), 9 classes |" in text(
+        tmp_path, "published"
+    )
     assert "does not train recipe another on its dataset" in text(tmp_path, "published")
 
 
 def test_a_profile_without_the_printed_number_of_classes_is_named(tmp_path):
-    table = PAPER["tables"][0] | {"columns": [{"metric": "parameters", "classes": 77}], "rows": {"alpha": [1]}}
+    table = PAPER["tables"][0] | {
+        "columns": [{"metric": "parameters", "classes": 77}],
+        "rows": {"alpha": [1]},
+    }
     spec = study_slice(figures=[], paper=PAPER | {"tables": [table]})
     with pytest.raises(UserError, match="profile of alpha on toy: no size for 77 classes"):
         run(spec, *write_tree(tmp_path, spec))
@@ -276,13 +320,18 @@ def test_claims_are_tested_on_the_results_and_on_the_printed_tables(beside):
     found = read(beside, "claims")
     places = found.drop_duplicates(["claim", "source", "recipe", "by"])
     verdict = places.groupby(["claim", "source", "by"])["verdict"].agg(list)
-    # Beta's profile is faster by a quarter; the epochs of all models are the same; printed 20 s against 30.5 s.
+    # Beta's profile is faster by a quarter; the epochs of all models are the same; printed 20 s
+    # against 30.5 s.
     assert verdict["beta_first", "results", "latency_ms"] == ["holds"]
     assert verdict["beta_first", "results", "epoch_seconds"] == ["cannot tell"] * 2
     assert verdict["beta_first", "Table 3: Toys", "epoch_seconds"] == ["holds"]
     assert verdict["size", "results", "latency_ms"] == ["cannot tell"]
-    assert verdict["rare", "results", "iou"] == ["cannot tell"] * 2  # six orders of three classes: p ≥ 1/6
-    ratio = found[(found["claim"] == "beta_first") & (found["by"] == "latency_ms")].set_index("statistic")
+    assert (
+        verdict["rare", "results", "iou"] == ["cannot tell"] * 2
+    )  # six orders of three classes: p ≥ 1/6
+    ratio = found[(found["claim"] == "beta_first") & (found["by"] == "latency_ms")].set_index(
+        "statistic"
+    )
     assert ratio.loc["alpha / beta", ["value", "low", "high"]].tolist() == pytest.approx(
         [40 / 30, 40 / 33, 44 / 30], abs=1e-6
     )
@@ -291,7 +340,9 @@ def test_claims_are_tested_on_the_results_and_on_the_printed_tables(beside):
 def test_claims_about_scores_rest_on_paired_differences(beside):
     found, scores = read(beside, "claims"), read(beside, "scores")
     main = scores[scores["metric"] == "miou_d"].groupby(["recipe", "model"])["value"].mean()
-    mine = found[(found["claim"] == "alpha_best") & (found["statistic"] == "beta − alpha")].set_index("recipe")
+    mine = found[
+        (found["claim"] == "alpha_best") & (found["statistic"] == "beta − alpha")
+    ].set_index("recipe")
     for recipe in ("leaky", "apart"):
         row = mine.loc[recipe]
         assert row["value"] == pytest.approx(main[recipe, "beta"] - main[recipe, "alpha"], abs=2e-6)
@@ -305,7 +356,10 @@ def test_claims_about_scores_rest_on_paired_differences(beside):
 def test_the_claims_text_opens_with_a_verdict_for_each(beside):
     body = text(beside, "claims")
     summary = body.split("\n## ")[0]
-    assert "| Beta is the fastest | Epoch (s) | cannot tell | 0 of 2 | Table 3: Toys: holds |" in summary
+    assert (
+        "| Beta is the fastest | Epoch (s) | cannot tell | 0 of 2 | Table 3: Toys: holds |"
+        in summary
+    )
     assert "| Beta is the fastest | Latency (ms) | holds | 1 of 1 | – |" in summary
     assert "| Nothing helps | mIoU^D | cannot tell | 0 of 1 | – |" in summary
     assert "- Toy land, by Latency (ms): **holds**; beta has place 1 of 2 from the lowest, " in body
@@ -319,7 +373,11 @@ def test_models_run_on_different_devices_cannot_be_told_apart_by_their_epochs(tm
     path.write_text(path.read_text().replace("Toy CPU", "Toy GPU"))
     run(spec, *folders)
     found = read(tmp_path, "claims")
-    mine = found[(found["claim"] == "beta_first") & (found["by"] == "epoch_seconds") & (found["recipe"] == "leaky")]
+    mine = found[
+        (found["claim"] == "beta_first")
+        & (found["by"] == "epoch_seconds")
+        & (found["recipe"] == "leaky")
+    ]
     assert mine["why"].tolist() == [
         "the trainings ran on different devices (Toy CPU, 2 threads and Toy GPU, 2 threads)"
     ]
@@ -402,7 +460,8 @@ def test_numbers_are_plain(value, expected):
 
 
 @pytest.mark.parametrize(
-    ("part", "expected"), [(0, "0 %"), (1, "0.1 %"), (5000, "50.0 %"), (9999, "99.9 %"), (10000, "100 %")]
+    ("part", "expected"),
+    [(0, "0 %"), (1, "0.1 %"), (5000, "50.0 %"), (9999, "99.9 %"), (10000, "100 %")],
 )
 def test_shares_are_rounded_to_none_and_all_only_where_they_are(part, expected):
     assert share(part, 10000) == expected

@@ -19,11 +19,15 @@ from satseg.study.speed import speed_frame
 
 MODELS = ["a", "b", "c", "d", "e", "f"]
 CLASSES = ["Field", "Wood", "Lake", "Road", "House"]
-FOLLOWS = FollowsClaim(text="?", test="follows", by=["epoch_seconds"], size="memory_mb", rather_than="parameters")
+FOLLOWS = FollowsClaim(
+    text="?", test="follows", by=["epoch_seconds"], size="memory_mb", rather_than="parameters"
+)
 
 
 def ranking(model: str, place: int, order: str = "lowest", **more) -> RankClaim:
-    return RankClaim(text="?", test="rank", by=["epoch_seconds"], model=model, order=order, place=place, **more)
+    return RankClaim(
+        text="?", test="rank", by=["epoch_seconds"], model=model, order=order, place=place, **more
+    )
 
 
 def exact(*values: float) -> Figures:
@@ -46,16 +50,35 @@ def evidence(
     profile: dict | None = None,
 ) -> Evidence:
     """Evidence of models whose bootstrap draws lie around their score, moving together."""
-    shared = np.random.default_rng(0).normal(0, 0.1, 200)  # hard and easy resamples are so for every model
+    shared = np.random.default_rng(0).normal(
+        0, 0.1, 200
+    )  # hard and easy resamples are so for every model
     results = []
     for i, (model, value) in enumerate(scores.items()):
         own = np.random.default_rng(i + 1).normal(0, 1, 200)
         keyed = {("miou_d", "all"): Score(value, value - 0.2, value + 0.2, math.nan)}
         for label, iou in (classes or dict.fromkeys(CLASSES, 0.5)).items():
-            keyed |= {(metric, label): Score(iou, iou, iou, math.nan) for metric in ("iou", "iou_published")}
-        results.append(Result(model, keyed, draws={"miou_d": value + shared + spread * (own - own.mean())}))
+            keyed |= {
+                (metric, label): Score(iou, iou, iou, math.nan)
+                for metric in ("iou", "iou_published")
+            }
+        results.append(
+            Result(model, keyed, draws={"miou_d": value + shared + spread * (own - own.mean())})
+        )
     comparison = Comparison(
-        dataset, "Land", recipe, "test", list(classes or CLASSES), results, results[0], "x", 2, 2, "tile", 0, judged
+        dataset,
+        "Land",
+        recipe,
+        "test",
+        list(classes or CLASSES),
+        results,
+        results[0],
+        "x",
+        2,
+        2,
+        "tile",
+        0,
+        judged,
     )
     device = {"name": "Toy", "kind": "cpu"}
     profiles = {
@@ -66,7 +89,10 @@ def evidence(
         } | (profile or {}).get(model, {})
         for i, model in enumerate(scores)
     }  # fmt: skip
-    times = {model: np.array((epochs or {}).get(model, [1.0 + i, 1.1 + i])) for i, model in enumerate(scores)}
+    times = {
+        model: np.array((epochs or {}).get(model, [1.0 + i, 1.1 + i]))
+        for i, model in enumerate(scores)
+    }
     places = {model: (devices or {}).get(model, {"Toy"}) for model in scores}
     return Evidence(
         comparison,
@@ -77,7 +103,7 @@ def evidence(
     )
 
 
-# --- statistics ------------------------------------------------------------------------------------------
+# --- statistics -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -101,7 +127,8 @@ def test_p_is_the_share_of_all_permutations(seed):
     rho = stats.spearmanr(times, memory).statistic
     gap = rho - stats.spearmanr(times, parameters).statistic
     drawn = [
-        (stats.spearmanr(t, memory).statistic, stats.spearmanr(t, parameters).statistic) for t in permutations(times)
+        (stats.spearmanr(t, memory).statistic, stats.spearmanr(t, parameters).statistic)
+        for t in permutations(times)
     ]
     assert found[0].value == pytest.approx(rho)
     assert found[0].p == np.mean([a >= rho - 1e-9 for a, _ in drawn])
@@ -114,7 +141,9 @@ def test_p_beyond_the_enumerated_is_near_that_of_scipy():
     rng = np.random.default_rng(3)
     pixels = rng.permutation(n)
     classes = {f"c{i}": value / 20 for i, value in enumerate(pixels + rng.normal(0, 3, n))}
-    e = evidence({"a": 0.5}, classes=classes, pixels={f"c{i}": int(v) for i, v in enumerate(pixels)})
+    e = evidence(
+        {"a": 0.5}, classes=classes, pixels={f"c{i}": int(v) for i, v in enumerate(pixels)}
+    )
     (found,), _, _ = rare_classes(e, "iou", ["a"])
     expected = stats.spearmanr(list(classes.values()), pixels, alternative="greater")
     assert found.value == pytest.approx(expected.statistic)
@@ -137,7 +166,7 @@ def test_times_without_spread_have_an_exact_ratio_and_a_single_one_has_none():
         ratio_of_means(np.array([2.0]), np.array([3.0, 3.0]))
 
 
-# --- places ----------------------------------------------------------------------------------------------
+# --- places ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -172,21 +201,28 @@ def test_places_without_noise(claim, verdict):
 )
 def test_places_of_epoch_times_hang_on_their_spread(spread, claim, verdict):
     around = np.array([-spread, 0, spread])
-    e = evidence(dict.fromkeys("abc", 0.5), epochs={m: t + around for m, t in (("a", 1), ("b", 1.1), ("c", 3))})
+    e = evidence(
+        dict.fromkeys("abc", 0.5),
+        epochs={m: t + around for m, t in (("a", 1), ("b", 1.1), ("c", 3))},
+    )
     assert rank(claim, figures(e, "epoch_seconds", ["a", "b", "c"]))[1] == verdict
 
 
 def test_a_place_names_the_neighbours_and_what_cannot_be_told_apart():
     around = np.array([-0.1, 0, 0.1])
     e = evidence(
-        dict.fromkeys("abcd", 0.5), epochs={m: t + around for m, t in zip("abcd", (1, 2, 2.1, 4), strict=True)}
+        dict.fromkeys("abcd", 0.5),
+        epochs={m: t + around for m, t in zip("abcd", (1, 2, 2.1, 4), strict=True)},
     )
     found, _, why = rank(ranking("b", 2), figures(e, "epoch_seconds", list("abcd")))
     assert [s.name for s in found] == ["place", "a / b", "c / b"]
     assert found[0].value == 2
     assert found[1].value == pytest.approx(0.5)
     assert found[1].high < 1 < found[2].high
-    assert why == "b has place 2 of 4 from the lowest, 1 before it and 1 after it, not to be told from c"
+    assert (
+        why
+        == "b has place 2 of 4 from the lowest, 1 before it and 1 after it, not to be told from c"
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +238,8 @@ def test_a_place_names_the_neighbours_and_what_cannot_be_told_apart():
 )
 def test_profiled_times_are_told_apart_from_a_tenth_on_or_from_their_spread(second, p95, verdict):
     profile = {
-        model: {"train_step_ms": time, "train_step_p95_ms": p95 * time} for model, time in (("a", 100), ("b", second))
+        model: {"train_step_ms": time, "train_step_p95_ms": p95 * time}
+        for model, time in (("a", 100), ("b", second))
     }
     e = evidence(dict.fromkeys("ab", 0.5), profile=profile)
     assert rank(ranking("a", 1), figures(e, "train_step_ms", ["a", "b"]))[1] == verdict
@@ -235,14 +272,19 @@ def test_places_that_mean_nothing(claim, said):
 
 def test_times_of_different_devices_are_not_compared():
     e = evidence(
-        dict.fromkeys("ab", 0.5), devices={"b": {"Other"}}, profile={"b": {"device": {"kind": "cuda", "name": "GPU"}}}
+        dict.fromkeys("ab", 0.5),
+        devices={"b": {"Other"}},
+        profile={"b": {"device": {"kind": "cuda", "name": "GPU"}}},
     )
-    for by, said in (("epoch_seconds", r"ran on different devices \(Other and Toy\)"), ("latency_ms", "GPU and Toy")):
+    for by, said in (
+        ("epoch_seconds", r"ran on different devices \(Other and Toy\)"),
+        ("latency_ms", "GPU and Toy"),
+    ):
         with pytest.raises(Untold, match=said):
             figures(e, by, ["a", "b"])
 
 
-# --- what time follows -----------------------------------------------------------------------------------
+# --- what time follows ----------------------------------------------------------------------------
 
 UP, DOWN, MIXED = [1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1], [3, 1, 5, 2, 6, 4]
 
@@ -259,18 +301,23 @@ UP, DOWN, MIXED = [1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1], [3, 1, 5, 2, 6, 4]
     ],
 )
 def test_what_times_follow(memory, parameters, verdict):
-    sizes = {n: dict(zip(MODELS, v, strict=False)) for n, v in (("memory_mb", memory), ("parameters", parameters))}
+    sizes = {
+        n: dict(zip(MODELS, v, strict=False))
+        for n, v in (("memory_mb", memory), ("parameters", parameters))
+    }
     assert follows(FOLLOWS, exact(*UP[: len(memory)]), sizes)[1] == verdict
 
 
-@pytest.mark.parametrize(("times", "said"), [([1, 2], "fewer than three"), ([1, 1, 1], "all values are equal")])
+@pytest.mark.parametrize(
+    ("times", "said"), [([1, 2], "fewer than three"), ([1, 1, 1], "all values are equal")]
+)
 def test_times_that_follow_nothing(times, said):
     sizes = {n: dict(zip(MODELS, UP, strict=True)) for n in ("memory_mb", "parameters")}
     with pytest.raises(Untold, match=said):
         follows(FOLLOWS, exact(*times), sizes)
 
 
-# --- rare classes ----------------------------------------------------------------------------------------
+# --- rare classes ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -299,16 +346,23 @@ def test_a_class_that_is_nowhere_takes_no_part():
     assert "Lake scores lowest with 16.7 % of the pixels" in why
 
 
-# --- tuning ----------------------------------------------------------------------------------------------
+# --- tuning ---------------------------------------------------------------------------------------
 
-NO_GAIN = NoGainClaim(text="?", test="no_gain", by=["miou_d"], baseline="r", recipes="tried_*", gain=0.02)
+NO_GAIN = NoGainClaim(
+    text="?", test="no_gain", by=["miou_d"], baseline="r", recipes="tried_*", gain=0.02
+)
 
 
 def tuned(one: float, two: float | None, spread: float = 0.001) -> list[Evidence]:
     """A baseline and a recipe with these gains on one or two datasets."""
     gains = {"d": one} | ({} if two is None else {"d2": two})
     return [
-        evidence({"a": 0.5 + gain * (recipe != "r")}, dataset=dataset, recipe=recipe, spread=spread * (recipe != "r"))
+        evidence(
+            {"a": 0.5 + gain * (recipe != "r")},
+            dataset=dataset,
+            recipe=recipe,
+            spread=spread * (recipe != "r"),
+        )
         for dataset, gain in gains.items()
         for recipe in ("r", "tried_x")
     ]
@@ -350,7 +404,7 @@ def test_tuning_without_recipes_or_on_other_tiles():
         no_gain(NO_GAIN, "miou_d", [evidence({"a": 0.5}), other], ["a"])
 
 
-# --- all together ----------------------------------------------------------------------------------------
+# --- all together ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -377,12 +431,15 @@ def toy_paper() -> Paper:
         "rows": {"a": [6, 1, 10], "b": [5, 2, 20], "c": [4, 3, 30], "d*": [3, 4, 40]},
     }  # fmt: skip
     claims = {
-        "last": ranking("d*", 1, "highest").model_dump() | {"by": ["epoch_seconds", "train_step_ms"]},
+        "last": ranking("d*", 1, "highest").model_dump()
+        | {"by": ["epoch_seconds", "train_step_ms"]},
         "memory": FOLLOWS.model_dump(),
         "rare": {"text": "?", "test": "rare_classes", "by": ["iou"]},
         "tuning": NO_GAIN.model_dump(),
     }
-    return Paper.model_validate({"title": "P", "models": ["a", "b", "c", "d*"], "tables": [table], "claims": claims})
+    return Paper.model_validate(
+        {"title": "P", "models": ["a", "b", "c", "d*"], "tables": [table], "claims": claims}
+    )
 
 
 def test_every_claim_is_tested_everywhere_it_can_be():
@@ -410,7 +467,12 @@ def test_every_claim_is_tested_everywhere_it_can_be():
 
 def test_the_frame_has_a_row_for_each_statistic_and_one_for_none():
     frame = claims_frame(examined(toy_paper(), [evidence(dict.fromkeys("abcd", 0.5))]))
-    assert frame.groupby("claim", sort=False).size().to_dict() == {"last": 6, "memory": 6, "rare": 1, "tuning": 1}
+    assert frame.groupby("claim", sort=False).size().to_dict() == {
+        "last": 6,
+        "memory": 6,
+        "rare": 1,
+        "tuning": 1,
+    }
     assert set(frame["verdict"]) == {HOLDS, UNKNOWN}
     assert frame.loc[frame["claim"] == "tuning", "value"].isna().all()
     assert claims_frame([]).columns.tolist() == frame.columns.tolist()
@@ -419,13 +481,18 @@ def test_the_frame_has_a_row_for_each_statistic_and_one_for_none():
 def test_the_order_of_speed_stands_beside_the_printed_one():
     models = {"c": 30, "a": 9, "d_small": 20, "other": 1}
     device = {"kind": "cpu", "name": "Toy"}
-    profiles = {("d", m): {"train_step_ms": t, "latency_ms": -t, "device": device} for m, t in models.items()}
+    profiles = {
+        ("d", m): {"train_step_ms": t, "latency_ms": -t, "device": device}
+        for m, t in models.items()
+    }
     frame = speed_frame(toy_paper(), profiles).set_index(["measure", "model"])
     step = frame.loc["train_step_ms"]
     assert step["place"].to_dict() == {"c": 3, "a": 1, "d_small": 2}
     assert step["published"].to_dict() == {"c": 30, "a": 10, "d_small": 40}
     assert step["published_place"].to_dict() == {"c": 2, "a": 1, "d_small": 3}
-    assert step["rho"].unique() == pytest.approx([stats.spearmanr([30, 9, 20], [30, 10, 40]).statistic])
+    assert step["rho"].unique() == pytest.approx(
+        [stats.spearmanr([30, 9, 20], [30, 10, 40]).statistic]
+    )
     assert frame.loc["latency_ms", "rho"].unique() == pytest.approx([-0.5])
     alone = speed_frame(None, profiles)
     assert len(alone) == 8
@@ -433,7 +500,7 @@ def test_the_order_of_speed_stands_beside_the_printed_one():
     assert (alone["table"] == "").all()
 
 
-# --- the paper of the project ----------------------------------------------------------------------------
+# --- the paper of the project ---------------------------------------------------------------------
 
 
 PAPER = load().papers["faster_unet"]
@@ -445,7 +512,9 @@ def own(table: PaperTable, claim: str) -> str:
     found = printed(table, "epoch_seconds")
     if isinstance(entry, RankClaim):
         return rank(entry, found)[1]
-    return follows(entry, found, {name: table.column(name) for name in (entry.size, entry.rather_than)})[1]
+    return follows(
+        entry, found, {name: table.column(name) for name in (entry.size, entry.rather_than)}
+    )[1]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,11 @@ def comparison(
 
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
-    [((0.1, 0.2), (0.2, 0.3), True), ((0.1, 0.2), (0.21, 0.3), False), ((0.0, 1.0), (0.4, 0.5), True)],
+    [
+        ((0.1, 0.2), (0.2, 0.3), True),
+        ((0.1, 0.2), (0.21, 0.3), False),
+        ((0.0, 1.0), (0.4, 0.5), True),
+    ],
 )
 def test_overlap_is_symmetric_and_includes_the_ends(one, other, expected):
     a, b = Score(0, *one, 0), Score(0, *other, 0)
@@ -48,8 +52,15 @@ def test_models_are_tied_with_the_best_but_not_through_each_other():
 
 
 def test_the_answer_names_what_cannot_be_told_apart_and_the_cheapest_of_it():
-    text = answer(comparison(result("x", 0.52, latency=5), result("y", 0.53, latency=25), result("z", 0.3, latency=1)))
-    assert "**y** scores highest with mIoU^D **0.530** [0.510, 0.550], but its interval overlaps that of x," in text
+    text = answer(
+        comparison(
+            result("x", 0.52, latency=5), result("y", 0.53, latency=25), result("z", 0.3, latency=1)
+        )
+    )
+    assert (
+        "**y** scores highest with mIoU^D **0.530** [0.510, 0.550], but its interval overlaps that of x,"
+        in text
+    )
     assert "the fastest of them is x (5.0 ms per forward pass against 25.0 ms)" in text
     assert "always answering Sea, the most frequent training class, would reach 0.100" in text
 
@@ -67,7 +78,9 @@ def test_one_model_is_not_called_the_highest():
     assert "highest" not in text
 
 
-@pytest.mark.parametrize(("baseline", "words"), [(0.51, "cannot be told from"), (0.8, "worse than")])
+@pytest.mark.parametrize(
+    ("baseline", "words"), [(0.51, "cannot be told from"), (0.8, "worse than")]
+)
 def test_the_answer_admits_when_the_baseline_is_as_good(baseline, words):
     assert words in answer(comparison(result("x", 0.5), baseline=baseline))
 
@@ -92,10 +105,17 @@ def test_gaps_pair_recipes_that_differ_in_the_split_alone_and_leak_differently()
 
 @pytest.mark.parametrize(
     ("clean", "difference", "words"),
-    [(0.4, "+0.200", "flatters"), (0.59, "+0.010", "not a result"), (0.7, "−0.100", "does not flatter")],
+    [
+        (0.4, "+0.200", "flatters"),
+        (0.59, "+0.010", "not a result"),
+        (0.7, "−0.100", "does not flatter"),
+    ],
 )
 def test_the_gap_is_put_in_words(clean, difference, words):
-    pair = [comparison(result("x", 0.6), recipe="a", shared=49), comparison(result("x", clean), recipe="b")]
+    pair = [
+        comparison(result("x", 0.6), recipe="a", shared=49),
+        comparison(result("x", clean), recipe="b"),
+    ]
     (gap,) = gaps(pair, {"a": {"split": "r"}, "b": {"split": "g"}})
     text = gap_sentence(gap)
     assert "49 of 50 judged tiles" in text

@@ -1,4 +1,5 @@
-"""Who may write where, and what a stopped training says; trainings that are cut off: tests/faults."""
+"""Who may write where, and what a stopped training says; trainings that are cut off:
+tests/faults."""
 
 import fcntl
 import json
@@ -99,4 +100,6 @@ def test_told_to_stop_is_an_exit_status(caplog):
     with pytest.raises(SystemExit) as ended:
         raise Stopped("SIGTERM: stopped in epoch 3, after batch 17 of 40")
     assert ended.value.code == 75
-    assert caplog.messages == ["SIGTERM: stopped in epoch 3, after batch 17 of 40; run the same command again to go on"]
+    assert caplog.messages == [
+        "SIGTERM: stopped in epoch 3, after batch 17 of 40; run the same command again to go on"
+    ]

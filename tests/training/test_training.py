@@ -1,4 +1,5 @@
-"""Training of tiny cells on the CPU: numbers that agree with evaluation, repeat, and survive an interruption."""
+"""Training of tiny cells on the CPU: numbers that agree with evaluation, repeat, and survive an
+interruption."""
 
 import io
 import json
@@ -32,7 +33,12 @@ UNET = {
 
 
 def cell(seed=0, counted=(0, 1, 2), model=UNET, **training) -> TrainSlice:
-    recipe = {"loss": {"name": "cross_entropy"}, "epochs": 3, "batch_size": 4, "precision": "32"} | training
+    recipe = {
+        "loss": {"name": "cross_entropy"},
+        "epochs": 3,
+        "batch_size": 4,
+        "precision": "32",
+    } | training
     return TrainSlice(
         cell={"dataset": "small", "model": "m", "recipe": "r", "seed": seed},
         model=model,
@@ -87,9 +93,13 @@ def test_a_log_tells_how_far_an_epoch_is(data, tmp_path, monkeypatch, caplog):
     expected = []
     for epoch in (1, 2):
         # None after a first batch: there is no pace yet.
-        expected += [f"epoch {epoch}/2: {k} of {batches['train']} batches" for k in range(2, batches["train"] + 1)]
         expected += [
-            f"epoch {epoch}/2, validation: {k} of {batches['val']} batches" for k in range(2, batches["val"] + 1)
+            f"epoch {epoch}/2: {k} of {batches['train']} batches"
+            for k in range(2, batches["train"] + 1)
+        ]
+        expected += [
+            f"epoch {epoch}/2, validation: {k} of {batches['val']} batches"
+            for k in range(2, batches["val"] + 1)
         ]
     assert [line for line in said if "batches" in line] == expected
 
@@ -106,7 +116,11 @@ def test_training_and_evaluation_give_the_same_numbers(data, trained, weights, t
     assert list(counts.columns) == ["tile", "scene", "class", "tp", "fp", "fn", "tn"]
     tiles = split["tile"][split["subset"] == "val"]
     assert sorted(set(counts["tile"])) == sorted(tiles)
-    totals = counts.groupby("class", sort=False)[["tp", "fp", "fn", "tn"]].sum().loc[["ground", "water", "road"]]
+    totals = (
+        counts.groupby("class", sort=False)[["tp", "fp", "fn", "tn"]]
+        .sum()
+        .loc[["ground", "water", "road"]]
+    )
     found = epoch_metrics(totals.to_numpy())
     row = history.iloc[(result["best_epoch"] if weights == "best" else 3) - 1]
     for name, value in found.items():
@@ -138,17 +152,26 @@ class Interrupt(Exception):
     ("scheduler", "at", "minutes"),
     [
         ({"name": "plateau", "patience": 0, "factor": 0.5}, 0, 10),  # at the start of an epoch
-        ({"name": "plateau", "patience": 0, "factor": 0.5}, 3, 0),  # within one, while gradients wait for their step
+        (
+            {"name": "plateau", "patience": 0, "factor": 0.5},
+            3,
+            0,
+        ),  # within one, while gradients wait for their step
         ({"name": "cosine", "warmup": 1}, 2, 10),  # within one: back to its start
         ({"name": "cosine", "warmup": 1}, 2, 0),
     ],
 )
-def test_an_interrupted_training_ends_bit_identical(data, tmp_path, monkeypatch, scheduler, at, minutes):
+def test_an_interrupted_training_ends_bit_identical(
+    data, tmp_path, monkeypatch, scheduler, at, minutes
+):
     """Lightning itself would lose a plateau's step of the epoch that a checkpoint ends."""
     spec = cell(
         scheduler=scheduler,
         augmentation={"hflip": True, "hue": 0.1, "brightness": 0.2},
-        optimizer={"name": "adamw", "lr": 1.0},  # so large that one class wins and the plateau comes
+        optimizer={
+            "name": "adamw",
+            "lr": 1.0,
+        },  # so large that one class wins and the plateau comes
         monitor="val_jaccard",
         epochs=5,
         early_stopping=5,
@@ -172,7 +195,10 @@ def test_an_interrupted_training_ends_bit_identical(data, tmp_path, monkeypatch,
     assert result["resumed_at"] == [3]
     for name in ("best.pt", "final.pt"):
         assert same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
-    whole, cut = (pd.read_csv(tmp_path / n / "history.csv").drop(columns="epoch_seconds") for n in ("whole", "cut"))
+    whole, cut = (
+        pd.read_csv(tmp_path / n / "history.csv").drop(columns="epoch_seconds")
+        for n in ("whole", "cut")
+    )
     pd.testing.assert_frame_equal(whole, cut, check_exact=True)
     assert scheduler["name"] != "plateau" or whole["lr"].nunique() > 1
 
@@ -196,7 +222,8 @@ def test_a_stale_checkpoint_is_not_resumed(data, tmp_path):
 
 
 def test_early_stopping_and_plateau(data, tmp_path):
-    # Too small a rate to move a single pixel, and no running averages: no epoch is better than the first.
+    # Too small a rate to move a single pixel, and no running averages: no epoch is better than the
+    # first.
     spec = cell(
         model=UNET | {"batch_norm": False},
         epochs=12,
@@ -233,7 +260,9 @@ def test_ignored_classes_are_neither_learnt_nor_judged(data, tmp_path):
 
 @pytest.mark.parametrize("name", ["jdt", "cross_entropy"])
 def test_bf16_and_weighted_losses_train(data, tmp_path, name):
-    spec = cell(precision="bf16", loss={"name": name, "class_weights": "inverse_root"}, scaling="imagenet")
+    spec = cell(
+        precision="bf16", loss={"name": name, "class_weights": "inverse_root"}, scaling="imagenet"
+    )
     result = train(spec, data[1], data[2], tmp_path, "x")
     history = pd.read_csv(tmp_path / "history.csv")
     assert result["precision"] == "bf16"

@@ -36,4 +36,7 @@ def test_a_deployment_reads_its_own_configuration(tmp_path):
     (tmp_path / "config/studies/mine.yaml").write_text(MINE.replace("unet_tiny", "unet_tinny"))
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert done.returncode != 0
-    assert "config/studies/mine.yaml: models.0: unknown model, got 'unet_tinny'" in done.stdout + done.stderr
+    assert (
+        "config/studies/mine.yaml: models.0: unknown model, got 'unet_tinny'"
+        in done.stdout + done.stderr
+    )

@@ -1,4 +1,5 @@
-"""The pages in docs/ done as they say, in a folder that holds nothing else: data, model and study of one's own."""
+"""The pages in docs/ done as they say, in a folder that holds nothing else: data, model and study
+of one's own."""
 
 import json
 import os
@@ -36,19 +37,26 @@ def commands(page: str) -> list[str]:
 
 
 def make_fields(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What the page says the folder holds; scene → bands uint16 [4, 256, 256] and labels [256, 256]."""
+    """What the page says the folder holds; scene → bands uint16 [4, 256, 256] and labels [256,
+    256]."""
     rng, scenes = np.random.default_rng(11), {}
     for subset, names in LISTS.items():
         (folder / f"{subset}.txt").parent.mkdir(parents=True, exist_ok=True)
         (folder / f"{subset}.txt").write_text("\n".join(names) + "\n")
         for name in names:
-            labels = rng.choice([10, 20, 30], size=(8, 8)).repeat(32, 0).repeat(32, 1).astype(np.uint8)
+            labels = (
+                rng.choice([10, 20, 30], size=(8, 8)).repeat(32, 0).repeat(32, 1).astype(np.uint8)
+            )
             labels[:5] = 0
             means = np.select([labels == k for k in (0, 10, 20, 30)], [500, 4000, 2000, 9000])
-            bands = means * np.array([0.5, 0.7, 1.0, 1.3])[:, None, None] + rng.normal(0, 200, (4, 256, 256))
+            bands = means * np.array([0.5, 0.7, 1.0, 1.3])[:, None, None] + rng.normal(
+                0, 200, (4, 256, 256)
+            )
             scenes[name] = bands.clip(1, 65535).astype(np.uint16), labels
             place = from_origin(500_000 + 2560 * len(scenes), 5_000_000, 10, 10)
-            write_raster(folder / f"images/{name}.tif", scenes[name][0], crs="EPSG:32632", transform=place)
+            write_raster(
+                folder / f"images/{name}.tif", scenes[name][0], crs="EPSG:32632", transform=place
+            )
             write_raster(folder / f"labels/{name}_label.png", labels[None])
     return scenes
 
@@ -91,7 +99,8 @@ OWN = next(block for block in blocks("own-model.md", "yaml") if "family: python"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A folder with the page's data and YAML file, what the data are, and what each of the page's commands said."""
+    """A folder with the page's data and YAML file, what the data are, and what each of the page's
+    commands said."""
     folder = tmp_path_factory.mktemp("mine")
     scenes = make_fields(folder / "fields")
     (config,) = blocks("own-dataset.md", "yaml")
@@ -113,7 +122,9 @@ def test_the_check_says_what_the_folder_holds(built):
     every = np.concatenate([labels.ravel() for _, labels in scenes.values()])
     for i, (name, value) in enumerate((("Crops", 10), ("Forest", 20), ("Water", 30))):
         pixels, share = int((every == value).sum()), (every == value).mean()
-        assert re.search(rf"^ +{i} +{value} +{name} +{pixels:,} +{100 * share:.0f} % +12$", text, re.MULTILINE), text
+        assert re.search(
+            rf"^ +{i} +{value} +{name} +{pixels:,} +{100 * share:.0f} % +12$", text, re.MULTILINE
+        ), text
     assert re.search(rf"^ +0 +no label +{(every == 0).sum():,} ", text, re.MULTILINE)
     highest = max(int(bands[2].max()) for bands, _ in scenes.values())
     assert re.search(rf"^ +3 .* {highest:,} +0 +10,000$", text, re.MULTILINE)
@@ -140,7 +151,10 @@ def test_tiles_are_the_scaled_bands_in_the_stated_order(built):
         shares = np.minimum(bands[[2, 1, 0, 3]] / 10_000, 1)
         expected = np.rint(shares * 255).transpose(1, 2, 0)
         # In 32-bit floats a value may lie on the other side of a half.
-        assert np.abs(store.images[row.tile] - expected).max() <= (np.abs(shares * 255 % 1 - 0.5) < 1e-4).any()
+        assert (
+            np.abs(store.images[row.tile] - expected).max()
+            <= (np.abs(shares * 255 % 1 - 0.5) < 1e-4).any()
+        )
         wanted = np.select([labels == k for k in (10, 20, 30)], [0, 1, 2], 255)
         np.testing.assert_array_equal(store.masks[row.tile], wanted)
 
@@ -154,7 +168,8 @@ def test_the_model_is_trained_and_judged_on_four_bands(built):
     folder = built[0]
     made = json.loads((folder / "results/runs/fields/unet_tiny/fields/seed0/run.json").read_text())
     assert made["tiles"] == {"train": 8, "val": 2}
-    # Profiles are of three bands; a fourth adds 3×3 weights to each of the first layer's 16 channels.
+    # Profiles are of three bands; a fourth adds 3×3 weights to each of the first layer's 16
+    # channels.
     profile = json.loads((folder / "results/profiles/fields/unet_tiny.json").read_text())
     assert made["parameters"] == profile["parameters"] + 3 * 3 * 16
     scores = pd.read_csv(folder / "results/my_fields/tables/scores.csv")
@@ -178,7 +193,9 @@ def test_the_same_keys_in_config_are_the_same_run(built):
             path = folder / "config" / f"{section}.yaml"
             together = yaml.safe_load(path.read_text())[section] | mine[section]
             path.write_text(yaml.safe_dump({section: together}, sort_keys=False))
-        (folder / "config/studies/my_fields.yaml").write_text(yaml.safe_dump(mine["study"]["my_fields"]))
+        (folder / "config/studies/my_fields.yaml").write_text(
+            yaml.safe_dump(mine["study"]["my_fields"])
+        )
         assert planned(folder, "snakemake my_fields") == {}
     finally:
         shutil.rmtree(folder / "config")
@@ -189,10 +206,23 @@ def test_a_model_of_ones_own_trains_only_itself(built):
     own = yaml.safe_load(OWN) | {"study": {"my_fields": {"models": ["unet_tiny", "squeeze"]}}}
     (folder / "squeeze.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
     said = run(folder, f"{BUILD} squeeze.yaml --dry-run")
-    assert said.returncode == 1 and "squeeze.yaml: models.squeeze.file: no such file in " in said.stdout
+    assert (
+        said.returncode == 1
+        and "squeeze.yaml: models.squeeze.file: no such file in " in said.stdout
+    )
     (folder / "my_models").mkdir()
-    (folder / "my_models/squeeze.py").write_text(blocks("own-model.md", "python")[0], encoding="utf-8")
-    new = {"train": 1, "evaluate": 1, "profile": 1, "tables": 1, "figures": 1, "report": 1, "my_fields": 1}
+    (folder / "my_models/squeeze.py").write_text(
+        blocks("own-model.md", "python")[0], encoding="utf-8"
+    )
+    new = {
+        "train": 1,
+        "evaluate": 1,
+        "profile": 1,
+        "tables": 1,
+        "figures": 1,
+        "report": 1,
+        "my_fields": 1,
+    }
     assert planned(folder, f"{BUILD} squeeze.yaml") == new
 
 
@@ -202,7 +232,9 @@ def test_every_example_of_the_models_page_is_a_configuration(tmp_path, monkeypat
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_models").mkdir()
-    (tmp_path / "my_models/squeeze.py").write_text(blocks("own-model.md", "python")[0], encoding="utf-8")
+    (tmp_path / "my_models/squeeze.py").write_text(
+        blocks("own-model.md", "python")[0], encoding="utf-8"
+    )
     together: dict = {}
     for block in blocks("own-model.md", "yaml"):
         for section, entries in yaml.safe_load(block).items():
@@ -218,6 +250,10 @@ def test_every_example_of_the_models_page_is_a_configuration(tmp_path, monkeypat
 
 
 def test_the_pages_name_no_command_that_is_not_tried():
-    assert [command.split()[0] for command in (CHECK, ESTIMATE, BUILD)] == ["python", "snakemake", "snakemake"]
+    assert [command.split()[0] for command in (CHECK, ESTIMATE, BUILD)] == [
+        "python",
+        "snakemake",
+        "snakemake",
+    ]
     # The same as BUILD, of a study that takes hours.
     assert commands("own-model.md") == ["snakemake --cores all my_study --configfile mine.yaml"]

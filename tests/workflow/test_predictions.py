@@ -22,7 +22,9 @@ DATASET, MODEL, RECIPE, _ = CELL.removeprefix("results/runs/").split("/")
 @pytest.fixture
 def project(tmp_path_factory, tmp_path):
     """A copy of the built project, with scenes that it does not know."""
-    folder = shutil.copytree(tiny_study.build(tmp_path_factory.getbasetemp())[0], tmp_path / "project", symlinks=True)
+    folder = shutil.copytree(
+        tiny_study.build(tmp_path_factory.getbasetemp())[0], tmp_path / "project", symlinks=True
+    )
     for i, name in enumerate(("north 1", "south")):
         write_scene(folder / f"new/{name}.tif", noise(100, 130, seed=i))
     chosen = {"scenes": "new/*.tif", "dataset": DATASET, "model": MODEL, "recipe": RECIPE}
@@ -33,14 +35,21 @@ def project(tmp_path_factory, tmp_path):
 def test_every_scene_gets_its_map_once(project):
     done = snakemake(project, "predict", "--configfile", "mine.yaml")
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^predict_scene +2$", done.stdout, re.MULTILINE) and "rule train:" not in done.stdout
+    assert (
+        re.search(r"^predict_scene +2$", done.stdout, re.MULTILINE)
+        and "rule train:" not in done.stdout
+    )
     colors = [c.color for c in load(project / "config").datasets[DATASET].classes]
     for name in ("north 1", "south"):
         with (
             rasterio.open(project / f"results/predictions/harbour/{name}.tif") as file,
             rasterio.open(project / f"new/{name}.tif") as scene,
         ):
-            assert (file.crs, file.transform, file.shape) == (scene.crs, scene.transform, scene.shape)
+            assert (file.crs, file.transform, file.shape) == (
+                scene.crs,
+                scene.transform,
+                scene.shape,
+            )
             assert [file.colormap(1)[i][:3] for i in range(len(colors))] == [
                 tuple(bytes.fromhex(color[1:])) for color in colors
             ]
@@ -73,11 +82,16 @@ def test_scenes_by_pattern(tmp_path, monkeypatch):
         return {name: str(path) for name, path in prediction_scenes(config, "harbour").items()}
 
     assert found("a/*.tif") == {"1": "a/1.tif", "2": "a/2.tif"}
-    assert found(f"{tmp_path}/b/**/*.tif") == {"1": f"{tmp_path}/b/c/1.tif", "3": f"{tmp_path}/b/c/3.tif"}
+    assert found(f"{tmp_path}/b/**/*.tif") == {
+        "1": f"{tmp_path}/b/c/1.tif",
+        "3": f"{tmp_path}/b/c/3.tif",
+    }
     with pytest.raises(UserError, match=r"a/1\.png and a/1\.tif would have the same map; "):
         found("a/*")
     with pytest.raises(UserError, match=r"predictions\.harbour\.scenes: none/\*: no such file"):
         found("none/*")
     for kind in ("dataset", "model", "recipe"):
-        with pytest.raises(UserError, match=rf"predictions\.harbour\.{kind}: unknown {kind}, got 'other'; "):
+        with pytest.raises(
+            UserError, match=rf"predictions\.harbour\.{kind}: unknown {kind}, got 'other'; "
+        ):
             load(ROOT / "config", {"predictions": {"harbour": known | {kind: "other"}}})

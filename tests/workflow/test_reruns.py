@@ -1,6 +1,8 @@
-"""What runs again after a change, and what does not: Snakemake's own dry-runs of the real rules, and a few runs.
+"""What runs again after a change, and what does not: Snakemake's own dry-runs of the real rules,
+and a few runs.
 
-Dry-runs of many cells need no training: the files of `studies` are placeholders that Snakemake takes for finished.
+Dry-runs of many cells need no training: the files of `studies` are placeholders that Snakemake
+takes for finished.
 """
 
 import copy
@@ -50,7 +52,12 @@ CONFIG = {
     },
     "recipes.yaml": {
         "recipes": {
-            "quick": {"split": "thirds", "loss": {"name": "cross_entropy"}, "epochs": 2, "batch_size": 4},
+            "quick": {
+                "split": "thirds",
+                "loss": {"name": "cross_entropy"},
+                "epochs": 2,
+                "batch_size": 4,
+            },
             "slow": {"split": "halves", "loss": {"name": "jdt"}, "epochs": 9, "batch_size": 4},
         }
     },
@@ -70,7 +77,7 @@ STUDIES = {
 CELLS = STUDIES["wide"] | STUDIES["deep"]
 
 
-# --- the jobs a change should start, written out from the grid ------------------------------------------
+# --- the jobs a change should start, written out from the grid ------------------------------------
 
 
 def pages(*studies: str) -> set[str]:
@@ -119,12 +126,13 @@ def using(key: str) -> list[str]:
     return [d for d in DATASETS if re.search(rf"\b{name}\W+{value}\b", json.dumps(PUBLISHED[d]))]
 
 
-# --- many cells, not trained ----------------------------------------------------------------------------
+# --- many cells, not trained ----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory):
-    """A project of two studies that Snakemake takes for finished: its folder, and Snakemake in it."""
+    """A project of two studies that Snakemake takes for finished: its folder, and Snakemake in
+    it."""
     folder = tmp_path_factory.mktemp("studies")
     tiny_study.copy_code(folder)
     write(folder, CONFIG)
@@ -161,7 +169,9 @@ def checkpoints(folder: Path, monkeypatch, overrides: dict | None = None) -> dic
     tiles, splits = folder / "data" / "tiles", folder / "data" / "splits"
     return {
         (d, m, r): identity(
-            slices.train_slice(config, d, m, r, 0), tiles / d, splits / d / f"{config.recipes[r].split}.csv"
+            slices.train_slice(config, d, m, r, 0),
+            tiles / d,
+            splits / d / f"{config.recipes[r].split}.csv",
         )
         for d, m, r in CELLS
     }
@@ -200,7 +210,9 @@ def test_the_reader_of_one_dataset_is_its_own():
     assert using("kind: demo") == ["demo"]
 
 
-@pytest.mark.parametrize(("name", "expected"), PACKAGE_EDITS, ids=[name for name, _ in PACKAGE_EDITS])
+@pytest.mark.parametrize(
+    ("name", "expected"), PACKAGE_EDITS, ids=[name for name, _ in PACKAGE_EDITS]
+)
 def test_an_edit_runs_what_imports_the_file(studies, monkeypatch, name, expected):
     folder, server = studies
     before = checkpoints(folder, monkeypatch)
@@ -209,7 +221,8 @@ def test_an_edit_runs_what_imports_the_file(studies, monkeypatch, name, expected
             stack.enter_context(changed(path, path.read_text(encoding="utf-8") + "\n"))
         assert server.planned() == expected
         after = checkpoints(folder, monkeypatch)
-    # A checkpoint stands where training would not run, and where it would only because its tiles may become others.
+    # A checkpoint stands where training would not run, and where it would only because its tiles
+    # may become others.
     anew = {cell for cell in CELLS if f"train {'/'.join(cell)}/0" in expected}
     stale = {cell for cell in CELLS if before[cell] != after[cell]}
     assert stale <= anew
@@ -231,16 +244,21 @@ def test_an_edit_of_other_files(studies, monkeypatch, name, expected):
     folder, server = studies
     path, before = folder / name, checkpoints(folder, monkeypatch)
     with changed(path, path.read_text(encoding="utf-8") + "\n"):
-        pages_too = {job for job in server.planned() if job.split()[0] not in ("figures", "report", "tables")}
+        pages_too = {
+            job for job in server.planned() if job.split()[0] not in ("figures", "report", "tables")
+        }
         assert pages_too >= {job for job in expected if job.split()[0] in ("train", "profile")}
-        assert {job for job in pages_too if job.startswith("train")} == {j for j in expected if j.startswith("train")}
+        assert {job for job in pages_too if job.startswith("train")} == {
+            j for j in expected if j.startswith("train")
+        }
         after = checkpoints(folder, monkeypatch)
     anew = {cell for cell in CELLS if f"train {'/'.join(cell)}/0" in expected}
     assert {cell for cell in CELLS if before[cell] != after[cell]} == anew
 
 
 def test_an_edit_that_leaves_the_file_an_old_date(studies):
-    """As `rsync`, `cp -p` and archives do; and as an edit looks that was made while the job still ran."""
+    """As `rsync`, `cp -p` and archives do; and as an edit looks that was made while the job still
+    ran."""
     folder, server = studies
     path = folder / "src/satseg/losses.py"
     with changed(path, path.read_text(encoding="utf-8") + "\n"):
@@ -259,11 +277,23 @@ KEYS = {
     "a recipe's text": ({"recipes": {"slow": {"about": "Slowly."}}}, pages("deep")),
     "a default, written out": ({"recipes": {"slow": {"accumulate": 1}}}, pages()),
     "a recipe's epochs": ({"recipes": {"slow": {"epochs": 8}}}, trained(on("slow"))),
-    "the judged subset": ({"recipes": {"slow": {"evaluate": {"subset": "val"}}}}, judged(on("slow"))),
-    "a model's widths": ({"models": {"maxi": {"widths": [8, 12]}}}, trained(on("maxi")) | profiled(on("maxi"))),
+    "the judged subset": (
+        {"recipes": {"slow": {"evaluate": {"subset": "val"}}}},
+        judged(on("slow")),
+    ),
+    "a model's widths": (
+        {"models": {"maxi": {"widths": [8, 12]}}},
+        trained(on("maxi")) | profiled(on("maxi")),
+    ),
     "a split's seed": ({"splits": {"halves": {"seed": 1}}}, divided(on("slow"))),
-    "a colour, masks of indices": ({"datasets": {"loveda": {"classes": recolored("loveda")}}}, pages("wide")),
-    "a colour, masks of colours": ({"datasets": {"dubai": {"classes": recolored("dubai")}}}, tiled("dubai")),
+    "a colour, masks of indices": (
+        {"datasets": {"loveda": {"classes": recolored("loveda")}}},
+        pages("wide"),
+    ),
+    "a colour, masks of colours": (
+        {"datasets": {"dubai": {"classes": recolored("dubai")}}},
+        tiled("dubai"),
+    ),
     "a tile size": ({"datasets": {"loveda": {"tile_size": 256}}}, tiled("loveda")),
     "a dataset's licence": ({"datasets": {"loveda": {"licence": "none"}}}, pages("wide")),
     "a dataset's size": (
@@ -290,7 +320,9 @@ def test_a_changed_key_runs_what_it_can_change(studies, monkeypatch, overrides, 
 def added(cells: set, seed: int = 0) -> set[str]:
     """The jobs of new cells, without their datasets' own, and the pages of `deep`."""
     names = ["/".join(cell) for cell in cells]
-    return {f"{rule} {name}/{seed}" for rule in ("train", "evaluate") for name in names} | pages("deep")
+    return {f"{rule} {name}/{seed}" for rule in ("train", "evaluate") for name in names} | pages(
+        "deep"
+    )
 
 
 NEW = {
@@ -310,7 +342,10 @@ NEW = {
     ),
     "seed": ({"study": {"deep": {"seeds": [0, 1]}}}, added(STUDIES["deep"], seed=1)),
     "dataset": (
-        {"datasets": {"fresh": PUBLISHED["demo"]}, "study": {"deep": {"datasets": ["demo", "fresh"]}}},
+        {
+            "datasets": {"fresh": PUBLISHED["demo"]},
+            "study": {"deep": {"datasets": ["demo", "fresh"]}},
+        },
         added({("fresh", model, recipe) for model in MODELS for recipe in ("quick", "slow")})
         | {"download fresh", "tile fresh", "split fresh/thirds", "split fresh/halves"}
         | {f"profile fresh/{model}" for model in MODELS},
@@ -332,7 +367,7 @@ def test_what_is_new_adds_its_own_cells(studies, overrides, expected):
     assert server.planned("--configfile", "mine.yaml") == expected
 
 
-# --- a study that was built -----------------------------------------------------------------------------
+# --- a study that was built -----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -361,8 +396,15 @@ def test_a_touch_of_everything_runs_nothing(built):
     large = [*folder.glob("data/tiles/demo/*.npy"), *folder.glob(f"{CELL}/*.pt")]
     limit = min(path.stat().st_size for path in large) - 1
     assert len(large) == 4
-    files = [path for path in folder.rglob("*") if path.is_file() and folder / ".snakemake" not in path.parents]
-    assert {folder / CELL / "history.csv", folder / "results/tiny/figures/.snakemake_timestamp"} <= set(files)
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and folder / ".snakemake" not in path.parents
+    ]
+    assert {
+        folder / CELL / "history.csv",
+        folder / "results/tiny/figures/.snakemake_timestamp",
+    } <= set(files)
     for path in sorted(files, reverse=True):
         path.touch()
     assert server.planned("--max-checksum-file-size", str(limit)) == set()
@@ -375,7 +417,10 @@ LAST = {"tables tiny", "figures tiny", "report tiny"}
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        *((f"{CELL}/{name}", "train evaluate") for name in ("history.csv", "best.pt", "final.pt", "run.json")),
+        *(
+            (f"{CELL}/{name}", "train evaluate")
+            for name in ("history.csv", "best.pt", "final.pt", "run.json")
+        ),
         *((f"{CELL}/{name}", "evaluate") for name in ("counts.csv", "panels.npz")),
         ("results/profiles/demo/mini.json", "profile"),
     ],
@@ -399,10 +444,14 @@ def test_a_cell_that_is_built_again_is_the_same(project):
     assert sorted(ran) == ["all", "evaluate", "figures", "report", "tables", "train"]
     for name in ("counts.csv", "panels.npz"):
         assert (cell / name).read_bytes() == (old / name).read_bytes()
-    now, then = (pd.read_csv(folder / "history.csv").drop(columns="epoch_seconds") for folder in (cell, old))
+    now, then = (
+        pd.read_csv(folder / "history.csv").drop(columns="epoch_seconds") for folder in (cell, old)
+    )
     pd.testing.assert_frame_equal(now, then, check_exact=True)
     for name in ("best.pt", "final.pt"):
-        now, then = (torch.load(folder / name, weights_only=True)["state_dict"] for folder in (cell, old))
+        now, then = (
+            torch.load(folder / name, weights_only=True)["state_dict"] for folder in (cell, old)
+        )
         assert all(torch.equal(now[key], then[key]) for key in then) and len(now) == len(then)
 
 

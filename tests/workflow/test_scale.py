@@ -46,10 +46,15 @@ def test_one_job_for_each_thing_to_make(project):
     # Both recipes are copies of one, so they share its split.
     per_dataset = dict.fromkeys(("download", "tile", "split"), datasets)
     once = dict.fromkeys(("tables", "figures", "report", dag.STUDY), 1)
-    assert jobs == per_dataset | {"train": cells, "evaluate": cells, "profile": datasets * models} | once
+    assert (
+        jobs
+        == per_dataset | {"train": cells, "evaluate": cells, "profile": datasets * models} | once
+    )
 
 
-@pytest.mark.parametrize(("cores", "gpus", "threads"), [(8, 1, 8), (8, 4, 2), (2, 4, 1), (64, 2, 16)])
+@pytest.mark.parametrize(
+    ("cores", "gpus", "threads"), [(8, 1, 8), (8, 4, 2), (2, 4, 1), (64, 2, 16)]
+)
 def test_jobs_on_gpus_share_the_cores(project, cores, gpus, threads):
     said = plan(project, "--cores", str(cores), "--resources", f"gpu={gpus}", "--", dag.STUDY)
     trainings = [text.split("\n    resources:")[0] for text in said.split("rule train:")[1:]]
@@ -59,22 +64,32 @@ def test_jobs_on_gpus_share_the_cores(project, cores, gpus, threads):
     assert {int(match[1]) if match else 1 for match in found} == {threads}
 
 
-# --- the cluster's profile -----------------------------------------------------------------------------
+# --- the cluster's profile ------------------------------------------------------------------------
 
 
 def profile(name: str) -> dict:
-    return yaml.safe_load((ROOT / "workflow/profiles" / name / "config.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(
+        (ROOT / "workflow/profiles" / name / "config.yaml").read_text(encoding="utf-8")
+    )
 
 
 def test_profiles_differ_only_in_where_jobs_run():
     """What runs again, and what is said, is the same on a cluster."""
     ours, cluster = profile("default"), profile("slurm")
-    assert {key: cluster.get(key) for key in ours} == ours | {"cores": None, "resources": {"turn": 1}}
+    assert {key: cluster.get(key) for key in ours} == ours | {
+        "cores": None,
+        "resources": {"turn": 1},
+    }
 
 
 def test_every_rule_on_a_gpu_has_its_own_resources_on_a_cluster():
-    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
-    rules = {name: body for name, body in re.findall(r"^rule (\w+):\n((?:[ ].*\n|\n)+)", text, re.MULTILINE)}
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk")
+    )
+    rules = {
+        name: body
+        for name, body in re.findall(r"^rule (\w+):\n((?:[ ].*\n|\n)+)", text, re.MULTILINE)
+    }
     on_gpu = {name for name, body in rules.items() if re.search(r"^ +gpu=", body, re.MULTILINE)}
     assert len(on_gpu) >= 3
     cluster = profile("slurm")

@@ -1,4 +1,5 @@
-"""The real workflow on a study small enough to train here: what it writes, and what it says of mistakes."""
+"""The real workflow on a study small enough to train here: what it writes, and what it says of
+mistakes."""
 
 import io
 import json
@@ -30,7 +31,7 @@ def project(built, tmp_path):
     return shutil.copytree(built[0], tmp_path / "project", symlinks=True)
 
 
-# --- what it writes ------------------------------------------------------------------------------------
+# --- what it writes -------------------------------------------------------------------------------
 
 
 def test_tile_store(built):
@@ -44,7 +45,9 @@ def test_tile_store(built):
     assert list(table["tile"]) == list(range(count))
     assert table["scene"].nunique() == SCENES
     assert set(table["whole"]) == {1}
-    pixels = [f"pixels_{name}" for name in ("No data", "Field", "Woodland", "Water", "Road", "Building")]
+    pixels = [
+        f"pixels_{name}" for name in ("No data", "Field", "Woodland", "Water", "Road", "Building")
+    ]
     names = ["tile", "scene", "group", "row", "col", "whole", "official_split", *pixels]
     assert list(table) == names
     expected = [[(mask == k).sum() for k in range(6)] for mask in masks]
@@ -116,7 +119,8 @@ def test_panels(built):
 def test_profile(built):
     profile = json.loads((built[0] / "results/profiles/demo/mini.json").read_text())
     assert (profile["dataset"], profile["model"]) == ("demo", "mini")
-    # 3×3 convolutions 3-4-8-16, 2×2 up-convolutions, 3×3 after each joining, head; batch norm after the 3×3.
+    # 3×3 convolutions 3-4-8-16, 2×2 up-convolutions, 3×3 after each joining, head; batch norm after
+    # the 3×3.
     assert profile["parameters"] > 3 * 3 * (3 * 4 + 4 * 8 + 8 * 16)
     assert profile["latency_ms"] > 0
 
@@ -152,7 +156,17 @@ def test_tables_figures_and_report(built):
 
 
 def test_every_job_left_a_log_and_its_cost(built):
-    rules = ["download", "tile", "split", "train", "evaluate", "profile", "tables", "figures", "report"]
+    rules = [
+        "download",
+        "tile",
+        "split",
+        "train",
+        "evaluate",
+        "profile",
+        "tables",
+        "figures",
+        "report",
+    ]
     for rule in rules:
         logs = list((built[0] / "logs" / rule).rglob("*.log"))
         assert len(logs) == 1, rule
@@ -164,7 +178,7 @@ def test_default_profile_lets_one_job_use_the_accelerator(built):
     assert re.search(r"^Provided resources: gpu=.*1", built[1], re.MULTILINE)
 
 
-# --- mistakes ------------------------------------------------------------------------------------------
+# --- mistakes -------------------------------------------------------------------------------------
 
 
 def refused(folder: Path, *arguments: str) -> str:
@@ -208,7 +222,7 @@ def test_an_unknown_target_is_named(project):
     assert "Traceback" not in done.stdout
 
 
-# --- Snakemake's own reports ---------------------------------------------------------------------------
+# --- Snakemake's own reports ----------------------------------------------------------------------
 
 
 def test_lint_finds_nothing(project):
@@ -226,7 +240,8 @@ def test_snakemake_report_holds_tables_and_figures(built):
     page = archive.read("report/report.html").decode("utf-8")
 
     def listed(name: str) -> dict:
-        """What Snakemake's page holds under a name: the one of its variables that is filled with the study's files."""
+        """What Snakemake's page holds under a name: the one of its variables that is filled with
+        the study's files."""
         start = re.search(rf'var {name} = (?={{"(?:results/)?tiny)', page).end()
         return json.JSONDecoder().raw_decode(page[start:])[0]
 
@@ -243,11 +258,14 @@ def test_snakemake_report_holds_tables_and_figures(built):
     categories = listed("categories")
     assert set(categories) == {"tiny"}
     assert set(categories["tiny"]) == {"Report", "Tables", "Figures"}
-    assert sorted(file for files in categories["tiny"].values() for file in files) == sorted(results)
+    assert sorted(file for files in categories["tiny"].values() for file in files) == sorted(
+        results
+    )
 
 
 def test_workflow_runs_from_another_folder(built, tmp_path):
-    """Configuration and code are found beside the workflow; data and results go to the working directory."""
+    """Configuration and code are found beside the workflow; data and results go to the working
+    directory."""
     done = snakemake(built[0], "--directory", str(tmp_path), "--dry-run", "tiny")
     assert done.returncode == 0, done.stdout
     assert re.search(r"^total +10$", done.stdout, re.MULTILINE)

@@ -30,10 +30,19 @@ def unet(width: int) -> dict:
 
 CONFIG = {
     "config.yaml": {"studies": ["tiny"]},
-    "splits.yaml": {"splits": {"thirds": {"unit": "group", "train": 0.5, "val": 0.25, "test": 0.25}}},
+    "splits.yaml": {
+        "splits": {"thirds": {"unit": "group", "train": 0.5, "val": 0.25, "test": 0.25}}
+    },
     "models.yaml": {"models": {"mini": unet(12), "maxi": unet(16)}},
     "recipes.yaml": {
-        "recipes": {"quick": {"split": "thirds", "loss": {"name": "cross_entropy"}, "epochs": 2, "batch_size": 4}}
+        "recipes": {
+            "quick": {
+                "split": "thirds",
+                "loss": {"name": "cross_entropy"},
+                "epochs": 2,
+                "batch_size": 4,
+            }
+        }
     },
     "papers.yaml": {"papers": {}},
     "studies/tiny.yaml": {"datasets": ["demo"], "models": ["mini"], "recipes": ["quick"]},
@@ -111,13 +120,18 @@ class Server:
 
     def run(self, *arguments: str) -> str:
         """What `snakemake` says; it must succeed."""
-        print(json.dumps(["--cores", "2", "--nocolor", *arguments]), file=self.process.stdin, flush=True)
+        print(
+            json.dumps(["--cores", "2", "--nocolor", *arguments]),
+            file=self.process.stdin,
+            flush=True,
+        )
         code, said = json.loads(self.process.stdout.readline())
         assert code == 0, said
         return said
 
     def planned(self, *arguments: str) -> set[str]:
-        """The jobs a run would start: rule and wildcards, as `train demo/mini/quick/0`; not the targets."""
+        """The jobs a run would start: rule and wildcards, as `train demo/mini/quick/0`; not the
+        targets."""
         said = self.run("--dry-run", *arguments)
         found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", said, re.MULTILINE)
         assert found or "Nothing to be done" in said, said
@@ -134,7 +148,9 @@ class Server:
 def copy_code(folder: Path) -> None:
     """The workflow and the package, as they are in this checkout."""
     for name in ("workflow", "src"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     for name in ("Snakefile", "environment.yml", "requirements.lock"):
         shutil.copy(ROOT / name, folder)
     (folder / "profiles").symlink_to((ROOT / "profiles").readlink())
@@ -142,16 +158,22 @@ def copy_code(folder: Path) -> None:
 
 def datasets() -> dict:
     """The datasets of this checkout's configuration, as written."""
-    return yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text(encoding="utf-8"))["datasets"]
+    return yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text(encoding="utf-8"))[
+        "datasets"
+    ]
 
 
 @cache
 def build(base: Path) -> tuple[Path, str]:
-    """Build the study below `base`, once however many modules ask; the project, and what Snakemake said."""
+    """Build the study below `base`, once however many modules ask; the project, and what Snakemake
+    said."""
     folder = base / "tiny_study"
     folder.mkdir()
     copy_code(folder)
-    demo = datasets()["demo"] | {"source": {"kind": "demo", "scenes": SCENES, "size": SIZE}, "tile_size": TILE}
+    demo = datasets()["demo"] | {
+        "source": {"kind": "demo", "scenes": SCENES, "size": SIZE},
+        "tile_size": TILE,
+    }
     write(folder, CONFIG | {"datasets.yaml": {"datasets": {"demo": demo}}})
     done = snakemake(folder)
     logs = "\n".join(f"{p}:\n{p.read_text()}" for p in folder.glob("logs/**/*.log"))

@@ -19,8 +19,12 @@ def main() -> None:
     """Check a dataset; exit status 1 says that something would stop the pipeline."""
     parser = argparse.ArgumentParser(prog="python -m satseg.check", description=__doc__)
     parser.add_argument("dataset", help="name of the dataset in the configuration")
-    parser.add_argument("--configfile", nargs="+", default=[], help="YAML files that go over config/")
-    parser.add_argument("--data", default="data", help="folder of raw data; the picture goes to check/ in it")
+    parser.add_argument(
+        "--configfile", nargs="+", default=[], help="YAML files that go over config/"
+    )
+    parser.add_argument(
+        "--data", default="data", help="folder of raw data; the picture goes to check/ in it"
+    )
     arguments = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)
@@ -28,7 +32,9 @@ def main() -> None:
     try:
         config = load_with(arguments.configfile)
         if arguments.dataset not in config.datasets:
-            raise UserError(f"no dataset {arguments.dataset!r}; there are {', '.join(config.datasets)}")
+            raise UserError(
+                f"no dataset {arguments.dataset!r}; there are {', '.join(config.datasets)}"
+            )
         root = scenes_folder(config, arguments.dataset, arguments.data)
         sheet = Path(arguments.data, "check", f"{arguments.dataset}.png")
         found = check(config, arguments.dataset, root, sheet)

@@ -25,7 +25,9 @@ from satseg.readers import read_json
 from satseg.text import counted
 
 
-def check(config: Config, dataset: str, root: str | Path, sheet: str | Path | None = None) -> Findings:
+def check(
+    config: Config, dataset: str, root: str | Path, sheet: str | Path | None = None
+) -> Findings:
     """Read a dataset and judge it.
 
     Args:
@@ -37,14 +39,21 @@ def check(config: Config, dataset: str, root: str | Path, sheet: str | Path | No
     entry, spec = config.datasets[dataset], slices.tile_slice(config, dataset)
     facts = read_dataset(spec, root, lambda found: watched(found, len(found), "reading", "scenes"))
     table, official_error, said = _tiles(facts, spec, root)
-    divisions = [_divide(config.splits[name], name, table, used) for name, used in _splits(config, dataset).items()]
+    divisions = [
+        _divide(config.splits[name], name, table, used)
+        for name, used in _splits(config, dataset).items()
+    ]
     problems = facts.problems
     if official_error:
         problems.append(Problem(official_error, [], ""))
     # Where the lists are wrong, that there is no official split only follows.
     told = [d for d in divisions if d.error and d.used and not (official_error and d.official)]
     problems += [Problem(f"split {d.name!r}: {d.error}", [], "") for d in told]
-    pairs = [(a, b, share) for a, b, share in same_ground(facts.places) if _group(table, a) != _group(table, b)]
+    pairs = [
+        (a, b, share)
+        for a, b, share in same_ground(facts.places)
+        if _group(table, a) != _group(table, b)
+    ]
     sections = [
         ("Scenes", scenes_text(facts, entry)),
         ("Classes", classes_text(facts, entry)),
@@ -53,7 +62,10 @@ def check(config: Config, dataset: str, root: str | Path, sheet: str | Path | No
     ]
     text = "\n\n".join(f"{title}\n{body}" for title, body in sections if body)
     notes = (
-        said + dataset_notes(facts, entry, table) + absences(facts, entry, divisions) + _leaks(facts, pairs, divisions)
+        said
+        + dataset_notes(facts, entry, table)
+        + absences(facts, entry, divisions)
+        + _leaks(facts, pairs, divisions)
     )
     if sheet and facts.shapes:
         draw_sheet(facts, entry, spec, dataset, Path(sheet))
@@ -82,7 +94,8 @@ def _tiles(facts: Facts, spec: TileSlice, root: str | Path) -> tuple[pd.DataFram
 
 
 def _splits(config: Config, dataset: str) -> dict[str, bool]:
-    """The splits to try: those that studies of the dataset use; where there is no study, all that could be."""
+    """The splits to try: those that studies of the dataset use; where there is no study, all that
+    could be."""
     used = {
         config.recipes[recipe].split
         for study in config.study.values()
@@ -90,7 +103,9 @@ def _splits(config: Config, dataset: str) -> dict[str, bool]:
         for recipe in study.recipes
     }
     official = config.datasets[dataset].official_here is not None
-    possible = [name for name, split in config.splits.items() if official or split.unit != "official"]
+    possible = [
+        name for name, split in config.splits.items() if official or split.unit != "official"
+    ]
     return {name: name in used for name in config.splits if name in (used or possible)}
 
 
@@ -108,7 +123,9 @@ def _group(table: pd.DataFrame, scene: str) -> str:
     return found.iloc[0] if len(found) else scene
 
 
-def _leaks(facts: Facts, pairs: list[tuple[str, str, float]], divisions: list[Division]) -> list[str]:
+def _leaks(
+    facts: Facts, pairs: list[tuple[str, str, float]], divisions: list[Division]
+) -> list[str]:
     """What shows the same twice, and which splits put it on both sides."""
     notes = []
     copies = [names for names in facts.copies.values() if len(names) > 1]
@@ -128,7 +145,9 @@ def _leaks(facts: Facts, pairs: list[tuple[str, str, float]], divisions: list[Di
         if division.drawn is None or not both:
             continue
         subsets = division.drawn.groupby("scene")["subset"].agg(set).to_dict()
-        crossing = sum(1 for names in both if _crosses([subsets.get(name, set()) for name in names]))
+        crossing = sum(
+            1 for names in both if _crosses([subsets.get(name, set()) for name in names])
+        )
         if crossing:
             notes.append(
                 f"split {division.name!r} puts {crossing} of these on both sides of training and judging: "
@@ -154,6 +173,10 @@ def scenes_folder(config: Config, dataset: str, data: str | Path) -> Path:
     manifest = Path(data, "raw", dataset, "manifest.json")
     if not manifest.exists():
         if entry.path and not Path(entry.path).expanduser().exists():
-            raise UserError(f"datasets.{dataset}.path: {entry.path}: no such folder or zip; correct it")
-        raise UserError(f"{dataset}: its scenes are not here yet; run `snakemake --cores 1 {manifest}` first")
+            raise UserError(
+                f"datasets.{dataset}.path: {entry.path}: no such folder or zip; correct it"
+            )
+        raise UserError(
+            f"{dataset}: its scenes are not here yet; run `snakemake --cores 1 {manifest}` first"
+        )
     return Path(manifest.parent, read_json(manifest, ["root"])["root"])

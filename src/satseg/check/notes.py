@@ -10,7 +10,10 @@ from satseg.config.datasets import Dataset
 from satseg.data.labels import NO_LABEL
 from satseg.text import counted
 
-RARE, CUT = 0.001, 0.05  # shares below and above which a class and what the scaling cuts off are worth a word
+RARE, CUT = (
+    0.001,
+    0.05,
+)  # shares below and above which a class and what the scaling cuts off are worth a word
 
 
 def dataset_notes(facts: Facts, entry: Dataset, table: pd.DataFrame) -> list[str]:
@@ -26,7 +29,9 @@ def dataset_notes(facts: Facts, entry: Dataset, table: pd.DataFrame) -> list[str
         notes.append(f"{percent(missing)} of the pixels have no label")
     lost = _cut_off(facts, entry)
     if lost > CUT:
-        notes.append(f"pixels.scale cuts off {percent(lost)} of the values; see the bands' 1 % and 99 %")
+        notes.append(
+            f"pixels.scale cuts off {percent(lost)} of the values; see the bands' 1 % and 99 %"
+        )
     notes += _unfilled(facts, entry)
     small = [scene for scene, rows in table.groupby("scene") if not rows["whole"].any()]
     if small:
@@ -50,7 +55,8 @@ def _cut_off(facts: Facts, entry: Dataset) -> float:
 
 
 def _unfilled(facts: Facts, entry: Dataset) -> list[str]:
-    """A note where bands fill little of what `scale` spans: they keep few of the 256 levels and look dark."""
+    """A note where bands fill little of what `scale` spans: they keep few of the 256 levels and
+    look dark."""
     if not entry.pixels.scale or not facts.samples:
         return []
     few, most = np.percentile(np.concatenate(facts.samples, axis=1), [1, 99], axis=1)
@@ -68,7 +74,11 @@ def _unfilled(facts: Facts, entry: Dataset) -> list[str]:
 
 def absences(facts: Facts, entry: Dataset, divisions: list[Division]) -> list[str]:
     """Classes that a split keeps out of a subset altogether."""
-    effects = {"train": "no model can learn it", "val": "it has no part in choosing", "test": "it gets no score"}
+    effects = {
+        "train": "no model can learn it",
+        "val": "it has no part in choosing",
+        "test": "it gets no score",
+    }
     notes = []
     for division in divisions:
         for subset, effect in effects.items() if division.drawn is not None else ():
@@ -76,5 +86,7 @@ def absences(facts: Facts, entry: Dataset, divisions: list[Division]) -> list[st
             there = set().union(*(facts.classes_in[scene] for scene in scenes))
             for i, land in enumerate(entry.classes):
                 if len(scenes) and facts.labels[i] and i not in there and not land.unlabelled:
-                    notes.append(f"split {division.name!r}: no {subset} scene holds class {land.name!r}: {effect}")
+                    notes.append(
+                        f"split {division.name!r}: no {subset} scene holds class {land.name!r}: {effect}"
+                    )
     return notes

@@ -26,7 +26,10 @@ def draw_sheet(facts: Facts, entry: Dataset, spec: TileSlice, dataset: str, path
     usable = [scene for scene in facts.found if scene.name in facts.shapes]
     bands = Counter(shape[2] for shape in facts.shapes.values()).most_common(1)[0][0]
     usable = [scene for scene in usable if facts.shapes[scene.name][2] == bands]
-    shown = [usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(SHEET, len(usable))).astype(int))]
+    shown = [
+        usable[i]
+        for i in np.unique(np.linspace(0, len(usable) - 1, min(SHEET, len(usable))).astype(int))
+    ]
     reader = MaskReader(spec)
     thumbnails = [_thumbnail(scene, spec, reader, len(entry.classes)) for scene in shown]
     images, masks = (np.stack(part) for part in zip(*thumbnails, strict=True))
@@ -38,8 +41,11 @@ def draw_sheet(facts: Facts, entry: Dataset, spec: TileSlice, dataset: str, path
         save(samples([panels]), temporary)
 
 
-def _thumbnail(scene: Scene, spec: TileSlice, reader: MaskReader, unknown: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image uint8 [S, S, C] and class indices uint8 [S, S] of a scene made small; `unknown` where it is no class."""
+def _thumbnail(
+    scene: Scene, spec: TileSlice, reader: MaskReader, unknown: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image uint8 [S, S, C] and class indices uint8 [S, S] of a scene made small; `unknown` where
+    it is no class."""
     with rasterio.open(scene.image) as image, rasterio.open(scene.mask) as mask:
         factor = min(1.0, THUMBNAIL / max(image.shape))
         height, width = (max(1, round(side * factor)) for side in image.shape)

@@ -1,4 +1,5 @@
-"""Reading a whole dataset for what is in it: nothing is written, and one bad file does not end it."""
+"""Reading a whole dataset for what is in it: nothing is written, and one bad file does not end
+it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -92,9 +93,15 @@ class Facts:
         bands = Counter(shape[2] for shape in self.shapes.values())
         if len(bands) > 1:
             usual = bands.most_common(1)[0][0]
-            other = [str(s.image) for s in self.found if s.name in self.shapes and self.shapes[s.name][2] != usual]
+            other = [
+                str(s.image)
+                for s in self.found
+                if s.name in self.shapes and self.shapes[s.name][2] != usual
+            ]
             what = f"has not {usual} bands, as the others have"
-            found.append(Problem(what, other, "say with pixels.bands which to take, or remove these"))
+            found.append(
+                Problem(what, other, "say with pixels.bands which to take, or remove these")
+            )
         return self.unpaired + found
 
     def _foreign(self) -> list[Problem]:
@@ -102,24 +109,40 @@ class Facts:
         if len(self.unknown) > MANY_COLORS:
             what = f"it holds some of {len(self.unknown):,} values that are no class of the dataset"
             way = "masks saved as JPEG, or resampled, look like that: export them again as PNG or GeoTIFF"
-            return [Problem(what, list(dict.fromkeys(m for value in self.unknown.values() for m in value.masks)), way)]
+            return [
+                Problem(
+                    what,
+                    list(dict.fromkeys(m for value in self.unknown.values() for m in value.masks)),
+                    way,
+                )
+            ]
         way = "add it to `classes`, or to `gaps` if it means no label"
         return [
-            Problem(f"{name} is no class of the dataset, in {counted(value.pixels, 'pixel')}", value.masks, way)
+            Problem(
+                f"{name} is no class of the dataset, in {counted(value.pixels, 'pixel')}",
+                value.masks,
+                way,
+            )
             for name, value in self.unknown.items()
         ]
 
     def complain(self, scene: Scene, error: UserError) -> None:
-        """Take down a message of the form `file: what; way`, together with those of other files that say the same."""
+        """Take down a message of the form `file: what; way`, together with those of other files
+        that say the same."""
         text = str(error)
-        path = next((str(p) for p in (scene.image, scene.mask) if text.startswith(f"{p}: ")), str(scene.image))
+        path = next(
+            (str(p) for p in (scene.image, scene.mask) if text.startswith(f"{p}: ")),
+            str(scene.image),
+        )
         what, _, way = text.removeprefix(f"{path}: ").rpartition("; ")
         files = self.complaints.setdefault((what or way, way if what else ""), [])
         if path not in files:
             files.append(path)
 
 
-def read_dataset(spec: TileSlice, root: str | Path, watched: Callable[[list[Scene]], Iterable[Scene]] = iter) -> Facts:
+def read_dataset(
+    spec: TileSlice, root: str | Path, watched: Callable[[list[Scene]], Iterable[Scene]] = iter
+) -> Facts:
     """Read every image and mask below `root`, in strips.
 
     Args:
@@ -141,7 +164,9 @@ def read_dataset(spec: TileSlice, root: str | Path, watched: Callable[[list[Scen
             except UserError as error:
                 facts.complain(scene, error)
             except RasterioError:
-                facts.complain(scene, UserError(f"{scene.image}: it or its mask is damaged; replace it"))
+                facts.complain(
+                    scene, UserError(f"{scene.image}: it or its mask is damaged; replace it")
+                )
             else:
                 if shape:
                     facts.shapes[scene.name] = shape
@@ -153,12 +178,16 @@ def _read_scene(facts: Facts, scene: Scene, spec: TileSlice, reader: MaskReader 
     facts.copies.setdefault(sha256(scene.image), []).append(scene.name)
     seen = np.zeros(256, np.int64)
     with open_image(scene.image) as image, open_image(scene.mask) as mask:
-        kind = f"{image.count} band{'s' * (image.count > 1)} of {'/'.join(sorted(set(image.dtypes)))}"
+        kind = (
+            f"{image.count} band{'s' * (image.count > 1)} of {'/'.join(sorted(set(image.dtypes)))}"
+        )
         facts.kinds.setdefault(kind, []).append(str(scene.image))
         if image.crs and not image.transform.is_identity:
             left, bottom, right, top = image.bounds
             corners = (min(left, right), min(bottom, top), max(left, right), max(bottom, top))
-            facts.places[scene.name] = Place(image.crs.to_string(), *corners, abs(image.transform.a))
+            facts.places[scene.name] = Place(
+                image.crs.to_string(), *corners, abs(image.transform.a)
+            )
         bands = [band for band in chosen(image, spec.pixels) if band <= image.count]
         for top in range(0, image.height, STRIP):
             window = Window(0, top, image.width, min(STRIP, image.height - top))
@@ -207,15 +236,28 @@ def _labels(
     return labels
 
 
-def tile_grid(shapes: dict[str, tuple[int, int, int]], size: int, groups: dict[str, str]) -> pd.DataFrame:
-    """The rows that tiles.csv will have: tile, scene, group, row, col, whole; `groups` are those of the scenes."""
+def tile_grid(
+    shapes: dict[str, tuple[int, int, int]], size: int, groups: dict[str, str]
+) -> pd.DataFrame:
+    """The rows that tiles.csv will have: tile, scene, group, row, col, whole; `groups` are those of
+    the scenes."""
     rows = [
-        (scene, groups[scene], row, col, int((row + 1) * size <= height and (col + 1) * size <= width))
+        (
+            scene,
+            groups[scene],
+            row,
+            col,
+            int((row + 1) * size <= height and (col + 1) * size <= width),
+        )
         for scene, (height, width, _) in sorted(shapes.items())
         for row in range(-(-height // size))
         for col in range(-(-width // size))
     ]
-    return pd.DataFrame(rows, columns=["scene", "group", "row", "col", "whole"]).rename_axis("tile").reset_index()
+    return (
+        pd.DataFrame(rows, columns=["scene", "group", "row", "col", "whole"])
+        .rename_axis("tile")
+        .reset_index()
+    )
 
 
 def same_ground(places: dict[str, Place]) -> list[tuple[str, str, float]]:
@@ -229,5 +271,7 @@ def same_ground(places: dict[str, Place]) -> list[tuple[str, str, float]]:
             wide = np.minimum(right[i], right[i + 1 :]) - np.maximum(left[i], left[i + 1 :])
             high = np.minimum(top[i], top[i + 1 :]) - np.maximum(bottom[i], bottom[i + 1 :])
             share = wide.clip(0) * high.clip(0) / np.minimum(area[i], area[i + 1 :])
-            pairs += [(name, names[i + 1 + k], float(share[k])) for k in np.flatnonzero(share > OVERLAP)]
+            pairs += [
+                (name, names[i + 1 + k], float(share[k])) for k in np.flatnonzero(share > OVERLAP)
+            ]
     return pairs

@@ -16,13 +16,19 @@ from satseg.text import columns, counted
 def scenes_text(facts: Facts, entry: Dataset) -> str:
     """How many scenes there are, and what their files are like."""
     sizes = Counter(f"{width}×{height}" for height, width, _ in facts.shapes.values())
-    said = ", ".join(f"{n} of {size}" for size, n in sizes.most_common(4)) + (", …" if len(sizes) > 4 else "")
-    lines = [f"{counted(len(facts.found), 'pair')} of image and mask; {len(facts.shapes)} usable: {said or 'none'}"]
+    said = ", ".join(f"{n} of {size}" for size, n in sizes.most_common(4)) + (
+        ", …" if len(sizes) > 4 else ""
+    )
+    lines = [
+        f"{counted(len(facts.found), 'pair')} of image and mask; {len(facts.shapes)} usable: {said or 'none'}"
+    ]
     lines += [f"{kind}: {counted(len(images), 'image')}" for kind, images in facts.kinds.items()]
     where = Counter(f"{p.crs}, pixels of {p.pixel:g}" for p in facts.places.values())
     lines += [f"{place}: {counted(n, 'image')}" for place, n in where.most_common(4)]
     if facts.pixels:
-        lines.append(f"{facts.pixels:,} pixels; {percent(facts.no_data / facts.pixels)} of them without data")
+        lines.append(
+            f"{facts.pixels:,} pixels; {percent(facts.no_data / facts.pixels)} of them without data"
+        )
     text = "\n".join(f"  {line}" for line in lines)
     return text + ("\n" + _bands_text(facts, entry) if facts.samples else "")
 
@@ -33,7 +39,9 @@ def _bands_text(facts: Facts, entry: Dataset) -> str:
     numbers = entry.pixels.bands or range(1, len(values) + 1)
     pairs = entry.pixels.scale or []
     pairs = pairs * len(values) if len(pairs) == 1 else pairs
-    header = ["band", "lowest", "1 %", "99 %", "highest"] + (["becomes 0", "becomes 255"] if pairs else [])
+    header = ["band", "lowest", "1 %", "99 %", "highest"] + (
+        ["becomes 0", "becomes 255"] if pairs else []
+    )
     rows = [header]
     for i, number in enumerate(numbers):
         found = [facts.lowest[i], few[i], most[i], facts.highest[i], *(pairs[i] if pairs else [])]
@@ -50,7 +58,9 @@ def classes_text(facts: Facts, entry: Dataset) -> str:
         value = land.color if by_color else str(entry.mask_values[i])
         name = land.name + (" (unlabelled)" if land.unlabelled else "")
         rows.append([str(i), value, name, *_amounts(facts, i, total)])
-    rows.append(["", ", ".join(map(str, entry.gaps)), "no label", *_amounts(facts, NO_LABEL, total)])
+    rows.append(
+        ["", ", ".join(map(str, entry.gaps)), "no label", *_amounts(facts, NO_LABEL, total)]
+    )
     text = columns(rows, texts=3)
     if facts.unknown:
         found = sorted(facts.unknown.items(), key=lambda item: -item[1].pixels)
@@ -110,7 +120,9 @@ def report(found: Findings) -> str:
     if found.problems:
         lines = [f"To be mended: {counted(len(found.problems), 'fault')}"]
         for problem in found.problems:
-            lines.append(f"  - {problem.what}; {problem.way}" if problem.way else f"  - {problem.what}")
+            lines.append(
+                f"  - {problem.what}; {problem.way}" if problem.way else f"  - {problem.what}"
+            )
             lines += [f"      {file}" for file in problem.files[:SHOWN]]
             if len(problem.files) > SHOWN:
                 lines.append(f"      … and {len(problem.files) - SHOWN} more")

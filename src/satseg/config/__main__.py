@@ -14,7 +14,9 @@ def main() -> None:
         config = load()
     except UserError as error:
         sys.exit(str(error))
-    print(f"{len(config.study)} studies, {len(config.datasets)} datasets, {len(config.models)} models: ok")
+    print(
+        f"{len(config.study)} studies, {len(config.datasets)} datasets, {len(config.models)} models: ok"
+    )
 
 
 if __name__ == "__main__":

@@ -17,14 +17,20 @@ def quoted(text: str) -> list[str]:
 
 
 def locate(location: tuple, raw: dict) -> tuple[tuple, type[BaseModel] | None, list]:
-    """The path of keys as the user wrote it, the class that declares the last of them, and its annotation."""
+    """The path of keys as the user wrote it, the class that declares the last of them, and its
+    annotation."""
     tree, kinds, section, key = raw, [Config], Config, []
     for part in location:
         if part == "[key]":  # what is wrong is the name itself
             continue
         if isinstance(tree, dict) and part not in tree:
             # The tag of a discriminated union is in pydantic's location, but is no key of the file.
-            tagged = [m for k in kinds for m in section_models(k) if part in tags(m) and part in tree.values()]
+            tagged = [
+                m
+                for k in kinds
+                for m in section_models(k)
+                if part in tags(m) and part in tree.values()
+            ]
             if tagged:
                 kinds = tagged
                 continue
@@ -33,7 +39,13 @@ def locate(location: tuple, raw: dict) -> tuple[tuple, type[BaseModel] | None, l
         key.append(part)
         section = next((m for k in kinds for m in section_models(k)), None)
         kinds = [k for kind in kinds for k in _step(kind, part)]
-        tree = tree.get(part) if isinstance(tree, dict) else tree[part] if isinstance(tree, list) else None
+        tree = (
+            tree.get(part)
+            if isinstance(tree, dict)
+            else tree[part]
+            if isinstance(tree, list)
+            else None
+        )
     return tuple(key), section, kinds
 
 
@@ -53,13 +65,20 @@ def section_models(kind: Any) -> list[type[BaseModel]]:
     """The section classes among the alternatives of an annotation."""
     if isinstance(kind, type):
         return [kind] if issubclass(kind, BaseModel) else []
-    return [] if get_origin(kind) in (dict, list) else [m for a in get_args(kind) for m in section_models(a)]
+    return (
+        []
+        if get_origin(kind) in (dict, list)
+        else [m for a in get_args(kind) for m in section_models(a)]
+    )
 
 
 def tags(model: type[BaseModel]) -> list:
     """The values that tell this section from its alternatives."""
     return [
-        v for f in model.model_fields.values() if get_origin(f.annotation) is Literal for v in get_args(f.annotation)
+        v
+        for f in model.model_fields.values()
+        if get_origin(f.annotation) is Literal
+        for v in get_args(f.annotation)
     ]
 
 

@@ -24,7 +24,12 @@ def check_names(config: Config, place: Any) -> None:
         known(("studies", i), name, config.study, "study")
     for name, prediction in config.predictions.items():
         for kind in ("dataset", "model", "recipe"):
-            known(("predictions", name, kind), getattr(prediction, kind), getattr(config, f"{kind}s"), kind)
+            known(
+                ("predictions", name, kind),
+                getattr(prediction, kind),
+                getattr(config, f"{kind}s"),
+                kind,
+            )
     for name, recipe in config.recipes.items():
         known(("recipes", name, "split"), recipe.split, config.splits, "split")
         key = ("recipes", name, "evaluate", "subset")
@@ -47,7 +52,9 @@ def check_names(config: Config, place: Any) -> None:
         for i, figure in enumerate(study.published):
             for kind in ("dataset", "model", "recipe"):
                 key = ("study", name, "published", i, kind)
-                known(key, getattr(figure, kind), getattr(study, f"{kind}s"), f"{kind} in this study")
+                known(
+                    key, getattr(figure, kind), getattr(study, f"{kind}s"), f"{kind} in this study"
+                )
         if study.paper is not None:
             known(("study", name, "paper"), study.paper, config.papers, "paper")
         claims = config.papers[study.paper].claims if study.paper else {}
@@ -58,9 +65,12 @@ def check_names(config: Config, place: Any) -> None:
 
 
 def _check_paper(config: Config, at: tuple, paper: Paper, known: Any) -> None:
-    """Every name a paper's entry mentions is there: models, recipes and their keys, datasets and their classes."""
+    """Every name a paper's entry mentions is there: models, recipes and their keys, datasets and
+    their classes."""
     for i, pattern in enumerate(paper.models):
-        found = [pattern, *config.models] if fnmatch.filter(config.models, pattern) else config.models
+        found = (
+            [pattern, *config.models] if fnmatch.filter(config.models, pattern) else config.models
+        )
         known((*at, "models", i), pattern, found, "model")
     for i, line in enumerate(paper.protocol):
         for key in line.keys:
@@ -71,16 +81,25 @@ def _check_paper(config: Config, at: tuple, paper: Paper, known: Any) -> None:
         known((*here, "dataset"), table.dataset, config.datasets, "dataset")
         known((*here, "recipe"), table.recipe, config.recipes, "recipe")
         dataset = config.datasets[table.dataset]
-        classes = [dataset.classes[k].name for k in counted_classes(dataset, config.recipes[table.recipe])]
+        classes = [
+            dataset.classes[k].name for k in counted_classes(dataset, config.recipes[table.recipe])
+        ]
         for k, column in enumerate(table.columns):
             key = (*here, "columns", k, "class_name")
-            known(key, column.class_name, ["all", *classes], f"class that counts in {table.dataset!r}")
+            known(
+                key, column.class_name, ["all", *classes], f"class that counts in {table.dataset!r}"
+            )
     for name, claim in paper.claims.items():
         if isinstance(claim, NoGainClaim):
             here = (*at, "claims", name)
             known((*here, "baseline"), claim.baseline, config.recipes, "recipe")
             matching = fnmatch.filter(config.recipes, claim.recipes)
-            known((*here, "recipes"), claim.recipes, [claim.recipes] if matching else config.recipes, "recipe")
+            known(
+                (*here, "recipes"),
+                claim.recipes,
+                [claim.recipes] if matching else config.recipes,
+                "recipe",
+            )
 
 
 def check_cells(config: Config, place: Any) -> None:
@@ -90,7 +109,11 @@ def check_cells(config: Config, place: Any) -> None:
             dataset = config.datasets[dataset_name]
             if dataset.path is None and dataset.source is None:
                 key = ("datasets", dataset_name, "path")
-                raise UserError(mistake_line(place(key), key, None, "give the folder or zip of the data, or a source"))
+                raise UserError(
+                    mistake_line(
+                        place(key), key, None, "give the folder or zip of the data, or a source"
+                    )
+                )
             for model_name in study.models:
                 _check_model(config, name, dataset_name, model_name, place)
             for recipe_name in study.recipes:
@@ -99,7 +122,8 @@ def check_cells(config: Config, place: Any) -> None:
 
 
 def _check_model(config: Config, study: str, dataset: str, model: str, place: Any) -> None:
-    """A study's model needs tiles it can halve often enough; one of the user's own needs its file."""
+    """A study's model needs tiles it can halve often enough; one of the user's own needs its
+    file."""
     spec, size = config.models[model], config.datasets[dataset].tile_size
     if size % spec.stride:
         key = ("datasets", dataset, "tile_size")
@@ -123,7 +147,12 @@ def _check_recipe(config: Config, study: str, dataset: str, recipe: str, place: 
             f"are not `unlabelled`, or set the recipe's count_unlabelled: true"
         )
     if entry.pixels.bands:
-        check_bands(chosen, len(entry.pixels.bands), f"{place(('recipes', recipe))}: recipes.{recipe}", dataset)
+        check_bands(
+            chosen,
+            len(entry.pixels.bands),
+            f"{place(('recipes', recipe))}: recipes.{recipe}",
+            dataset,
+        )
     for model in config.study[study].models:
         if chosen.head_dropout is not None and isinstance(config.models[model], PythonSpec):
             key = ("recipes", recipe, "head_dropout")
@@ -146,7 +175,8 @@ def check_bands(recipe: Training, bands: int, where: str, dataset: str) -> None:
 
 
 def _check_official(config: Config, study: str, dataset: str, recipe: str, place: Any) -> None:
-    """A recipe with an official split needs a dataset that has one, and the subset to be judged in it."""
+    """A recipe with an official split needs a dataset that has one, and the subset to be judged in
+    it."""
     entry, chosen = config.datasets[dataset], config.recipes[recipe]
     if config.splits[chosen.split].unit != "official":
         return
@@ -159,5 +189,10 @@ def _check_official(config: Config, study: str, dataset: str, recipe: str, place
         )
     subsets = config.splits[chosen.split].official_subsets(entry.official_here)
     if chosen.evaluate.subset not in subsets:
-        key, what = ("recipes", recipe, "evaluate", "subset"), f"subset of the official split of {dataset!r}"
-        raise UserError(mistake_line(place(key), key, chosen.evaluate.subset, f"unknown {what}", list(subsets)))
+        key, what = (
+            ("recipes", recipe, "evaluate", "subset"),
+            f"subset of the official split of {dataset!r}",
+        )
+        raise UserError(
+            mistake_line(place(key), key, chosen.evaluate.subset, f"unknown {what}", list(subsets))
+        )

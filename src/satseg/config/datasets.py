@@ -21,7 +21,8 @@ class LandClass(Strict):
     color: Color
     """Colour in figures and, where `masks` are colours, in the mask files."""
     value: Annotated[int, Field(ge=0, le=65535)] | None = None
-    """Value in the mask files, where `masks` are indices; null for its position in the list, from 0."""
+    """Value in the mask files, where `masks` are indices; null for its position in the list, from
+    0."""
     unlabelled: bool = False
     """The annotators' "nothing said here": a recipe decides whether it counts as a class."""
 
@@ -33,7 +34,9 @@ class KaggleSource(Strict):
     """Which kind of source this is."""
     slug: str
     """`owner/name` of the dataset on Kaggle."""
-    bytes: Annotated[int, Field(ge=1)] | None = Field(None, exclude=True)  # decides nothing: in no slice
+    bytes: Annotated[int, Field(ge=1)] | None = Field(
+        None, exclude=True
+    )  # decides nothing: in no slice
     """Size of the download, for `snakemake estimate`; null where it is not known."""
 
 
@@ -49,7 +52,8 @@ class HttpFile(Strict):
 
 
 class HttpSource(Strict):
-    """Zip archives on the web, unpacked into one folder; a broken download goes on where it stopped."""
+    """Zip archives on the web, unpacked into one folder; a broken download goes on where it
+    stopped."""
 
     kind: Literal["http"]
     """Which kind of source this is."""
@@ -76,7 +80,8 @@ Source = Annotated[HttpSource | KaggleSource | DemoSource, Field(discriminator="
 
 
 class Layout(Strict):
-    """Where the scenes lie. `{field}` matches part of one name, `{field:a|b}` only a or b, `**/` any folders."""
+    """Where the scenes lie. `{field}` matches part of one name, `{field:a|b}` only a or b, `**/`
+    any folders."""
 
     images: str
     """Path pattern of the images."""
@@ -93,9 +98,11 @@ class Pixels(Strict):
 
     bands: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
     """Bands to take, in this order, counted from 1; null for all."""
-    scale: Annotated[list[float], Field(min_length=2, max_length=2)] | list[list[float]] | None = None
-    """The values that become 0 and 255, as `[0, 10000]`, or such a pair for each band; what lies beyond is cut off.
-    null leaves 8-bit images as they are; others need it."""
+    scale: Annotated[list[float], Field(min_length=2, max_length=2)] | list[list[float]] | None = (
+        None
+    )
+    """The values that become 0 and 255, as `[0, 10000]`, or such a pair for each band; what lies
+    beyond is cut off. null leaves 8-bit images as they are; others need it."""
 
     @field_validator("scale")
     @classmethod
@@ -107,9 +114,13 @@ class Pixels(Strict):
         pairs = self.scale or []
         for pair in pairs:
             if len(pair) != 2 or not pair[0] < pair[1]:
-                raise ValueError(f"scale: {pair} is not a low value and a higher one, such as [0, 10000]")
+                raise ValueError(
+                    f"scale: {pair} is not a low value and a higher one, such as [0, 10000]"
+                )
         if self.bands and len(pairs) not in (0, 1, len(self.bands)):
-            raise ValueError(f"scale: {len(pairs)} pairs for {len(self.bands)} bands; give one pair, or one each")
+            raise ValueError(
+                f"scale: {len(pairs)} pairs for {len(self.bands)} bands; give one pair, or one each"
+            )
         return self
 
 
@@ -137,7 +148,8 @@ class OfficialTiles(Strict):
     lists: dict[Subset, str]
     """Path pattern of each subset's list of tile names."""
     tile: Annotated[str, StringConstraints(pattern=PATTERNS["tile"][0])]
-    """Name of a tile: `{scene}`, and `{k}`, which counts a scene's tiles from 0, row by row, partial ones too."""
+    """Name of a tile: `{scene}`, and `{k}`, which counts a scene's tiles from 0, row by row,
+    partial ones too."""
     tile_size: Annotated[int, Field(ge=32)]
     """Size of the tiles listed; tiles of another size have no official split."""
 
@@ -155,7 +167,8 @@ class OfficialLists(Strict):
     lists: dict[Subset, str]
     """Path pattern of each subset's list of scenes."""
     name: str = "{scene}"
-    """A scene's name in the lists, made of `{scene}` and the layout's fields, such as `{scene}.tif`."""
+    """A scene's name in the lists, made of `{scene}` and the layout's fields, such as
+    `{scene}.tif`."""
 
     @property
     def subsets(self) -> set[str]:
@@ -190,7 +203,9 @@ class Tiling(Strict):
             values = [getattr(c, what) for c in self.classes]
             twice = {v for v in values if values.count(v) > 1}
             if twice:
-                raise ValueError(f"classes: {what} {sorted(twice)[0]!r} occurs twice; each must be unique")
+                raise ValueError(
+                    f"classes: {what} {sorted(twice)[0]!r} occurs twice; each must be unique"
+                )
         return self
 
     @model_validator(mode="after")
@@ -209,7 +224,9 @@ class Tiling(Strict):
     def _field_of_images(self, key: str, field: str) -> None:
         fields = sorted(set(re.findall(r"\{(\w+)", self.layout.images)))
         if field not in fields:
-            raise ValueError(f"{key}: {field!r} is no field of layout.images; allowed: {', '.join(fields)}")
+            raise ValueError(
+                f"{key}: {field!r} is no field of layout.images; allowed: {', '.join(fields)}"
+            )
 
     @model_validator(mode="after")
     def _valued(self):
@@ -217,7 +234,9 @@ class Tiling(Strict):
             raise ValueError("classes: value is for masks of indices; these masks are colours")
         twice = {v for v in self.mask_values if self.mask_values.count(v) > 1}
         if twice:
-            raise ValueError(f"classes: value {min(twice)} occurs twice; a class without one has its position")
+            raise ValueError(
+                f"classes: value {min(twice)} occurs twice; a class without one has its position"
+            )
         return self
 
     @property

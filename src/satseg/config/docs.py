@@ -43,7 +43,9 @@ def readme() -> str:
         rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
         for key, field in section.model_fields.items():
             default = "required" if field.is_required() else f"`{_plain(field.default)}`"
-            rows.append(f"| `{key}` | {_type(types[key])} | {default} | {field.description or ''} |")
+            rows.append(
+                f"| `{key}` | {_type(types[key])} | {default} | {field.description or ''} |"
+            )
             sections += _sections(field.annotation)
         parts += [f"## {section.__name__}\n", section.__doc__.strip() + "\n", *rows, ""]
     return "\n".join(parts)
@@ -82,8 +84,17 @@ def _type(value: dict) -> str:
         return f"keys with {_type(entries[0] if isinstance(entries[0], dict) else {})}"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = ", ".join(f"{sign} {value[b]:g}" for b, sign in bounds.items() if b in value)
-    names = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
-    text = "colour `#RRGGBB`" if "pattern" in value and "#" in value["pattern"] else names.get(kind, kind)
+    names = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "boolean": "true or false",
+    }
+    text = (
+        "colour `#RRGGBB`"
+        if "pattern" in value and "#" in value["pattern"]
+        else names.get(kind, kind)
+    )
     return f"{text} {limits}".strip()
 
 

@@ -45,7 +45,9 @@ class UNetSpec(Strict):
     def _levels(self):
         for key in ("convs", "decoder_convs"):
             if len(getattr(self, key)) != len(self.widths):
-                raise ValueError(f"{key} has {len(getattr(self, key))} entries; widths has {len(self.widths)}")
+                raise ValueError(
+                    f"{key} has {len(getattr(self, key))} entries; widths has {len(self.widths)}"
+                )
         return self
 
     @property
@@ -64,8 +66,8 @@ class SmpSpec(Strict):
     encoder: str
     """Encoder name, such as `resnet34`."""
     encoder_weights: str | None = None
-    """Pretrained encoder weights: a name such as `imagenet`, fetched once, or the path of a file of weights (a
-    state dict, `.pt`, `.pth` or `.safetensors`); null starts from random weights."""
+    """Pretrained encoder weights: a name such as `imagenet`, fetched once, or the path of a file of
+    weights (a state dict, `.pt`, `.pth` or `.safetensors`); null starts from random weights."""
     head_dropout: Probability = 0.0
     """Dropout before the head."""
 

@@ -50,8 +50,12 @@ class PaperColumn(Strict):
     @model_validator(mode="after")
     def _complete(self):
         if (self.classes is None) == (self.metric in SIZES):
-            raise ValueError(f"{self.metric}: `classes` is for {' and '.join(SIZES)}, and needed there")
-        if self.metric not in (CLASS_METRICS if self.class_name != "all" else (*SIZES, *TIMES, *METRICS)):
+            raise ValueError(
+                f"{self.metric}: `classes` is for {' and '.join(SIZES)}, and needed there"
+            )
+        if self.metric not in (
+            CLASS_METRICS if self.class_name != "all" else (*SIZES, *TIMES, *METRICS)
+        ):
             raise ValueError(f"{self.metric}: there is none of class {self.class_name!r}")
         return self
 
@@ -93,25 +97,38 @@ class PaperTable(Strict):
     def _full(self):
         for model, figures in self.rows.items():
             if len(figures) != len(self.columns):
-                raise ValueError(f"rows: {model} has {len(figures)} figures; there are {len(self.columns)} columns")
+                raise ValueError(
+                    f"rows: {model} has {len(figures)} figures; there are {len(self.columns)} columns"
+                )
             for column, figure in zip(self.columns, figures, strict=True):
                 if isinstance(figure, PrintedSize) and column.metric not in SIZES:
-                    raise ValueError(f"rows: {model}: {column.metric} does not depend on the number of classes")
+                    raise ValueError(
+                        f"rows: {model}: {column.metric} does not depend on the number of classes"
+                    )
         return self
 
     def row(self, model: str) -> list[Printed]:
         """The printed figures of a model; none where the table has no such row."""
-        found = next((figures for name, figures in self.rows.items() if fnmatchcase(model, name)), [])
+        found = next(
+            (figures for name, figures in self.rows.items() if fnmatchcase(model, name)), []
+        )
         sized = [f if isinstance(f, PrintedSize) else None for f in found]
         return [
-            Printed(column, size.value if size else figure, size.classes if size else column.classes)
+            Printed(
+                column, size.value if size else figure, size.classes if size else column.classes
+            )
             for column, figure, size in zip(self.columns, found, sized, strict=False)
         ]
 
     def column(self, metric: str) -> dict[str, float]:
-        """Row → printed figure of all classes together; empty where the table has no such column."""
+        """Row → printed figure of all classes together; empty where the table has no such
+        column."""
         printed = ((name, figure) for name in self.rows for figure in self.row(name))
-        return {n: f.value for n, f in printed if (f.column.metric, f.column.class_name) == (metric, "all")}
+        return {
+            n: f.value
+            for n, f in printed
+            if (f.column.metric, f.column.class_name) == (metric, "all")
+        }
 
 
 class Claim(Strict):
@@ -189,14 +206,23 @@ class Paper(Strict):
     tables: list[PaperTable] = []
     """Its tables of results."""
     claims: dict[
-        Name, Annotated[RankClaim | FollowsClaim | RareClassesClaim | NoGainClaim, Field(discriminator="test")]
+        Name,
+        Annotated[
+            RankClaim | FollowsClaim | RareClassesClaim | NoGainClaim, Field(discriminator="test")
+        ],
     ] = {}
     """Its claims, by name."""
 
     @model_validator(mode="after")
     def _own_models(self):
-        named = [(f"tables.{i}.rows", name) for i, table in enumerate(self.tables) for name in table.rows]
-        named += [(f"claims.{n}.model", c.model) for n, c in self.claims.items() if isinstance(c, RankClaim)]
+        named = [
+            (f"tables.{i}.rows", name) for i, table in enumerate(self.tables) for name in table.rows
+        ]
+        named += [
+            (f"claims.{n}.model", c.model)
+            for n, c in self.claims.items()
+            if isinstance(c, RankClaim)
+        ]
         for key, name in named:
             if name not in self.models:
                 raise ValueError(f"{key}: {name!r} is not among models ({', '.join(self.models)})")

@@ -27,12 +27,14 @@ FILES = {
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def load(folder: str | Path | None = None, overrides: dict | None = None, origin: str = "--configfile") -> Config:
+def load(
+    folder: str | Path | None = None, overrides: dict | None = None, origin: str = "--configfile"
+) -> Config:
     """Read, merge and check the configuration.
 
     Args:
-        folder: the folder of `config.yaml` and its siblings; by default `config/` of the working directory,
-            or the project's own where that has none.
+        folder: the folder of `config.yaml` and its siblings; by default `config/` of the working
+            directory, or the project's own where that has none.
         overrides: values that go over those of the files (what `--configfile` brought).
         origin: how messages name the place the overrides came from.
 
@@ -44,7 +46,9 @@ def load(folder: str | Path | None = None, overrides: dict | None = None, origin
     raw: dict[str, Any] = {}
     for name in dict.fromkeys(FILES.values()):
         raw |= _read(folder / name, [key for key, file in FILES.items() if file == name])
-    raw["study"] = {path.stem: read_mapping(path) for path in sorted((folder / "studies").glob("*.yaml"))}
+    raw["study"] = {
+        path.stem: read_mapping(path) for path in sorted((folder / "studies").glob("*.yaml"))
+    }
 
     def place(key: tuple) -> str:
         if _holds(overrides or {}, key):
@@ -56,7 +60,9 @@ def load(folder: str | Path | None = None, overrides: dict | None = None, origin
     for key in overrides or {}:
         if key not in Config.model_fields:
             raise UserError(
-                mistake_line(origin, (key,), (overrides or {})[key], "unknown key", list(Config.model_fields))
+                mistake_line(
+                    origin, (key,), (overrides or {})[key], "unknown key", list(Config.model_fields)
+                )
             )
     raw = _merge(raw, overrides or {})
     try:
@@ -84,7 +90,9 @@ def _read(path: Path, keys: list[str]) -> dict:
     values = read_mapping(path)
     for found in values:
         if found not in keys:
-            raise UserError(mistake_line(shown_path(path), (found,), values[found], "unknown key", keys))
+            raise UserError(
+                mistake_line(shown_path(path), (found,), values[found], "unknown key", keys)
+            )
     return values
 
 
@@ -95,7 +103,8 @@ def _merge(base: Any, over: Any) -> Any:
 
 
 def _holds(tree: dict, key: tuple) -> bool:
-    """Whether the value at `key` came from the overrides `tree`; all but mappings is replaced as a whole."""
+    """Whether the value at `key` came from the overrides `tree`; all but mappings is replaced as a
+    whole."""
     for part in key:
         if not isinstance(tree, dict):
             return True

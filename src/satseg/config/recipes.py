@@ -15,7 +15,8 @@ class Loss(Strict):
     """The training loss."""
 
     name: Literal["cross_entropy", "jdt"]
-    """`cross_entropy`, or `jdt`: the Jaccard metric losses (Dice and Tversky are settings of it)."""
+    """`cross_entropy`, or `jdt`: the Jaccard metric losses (Dice and Tversky are settings of
+    it)."""
     miou_d: Annotated[float, Field(ge=0)] = 1.0
     """jdt: weight of the data-set level part."""
     miou_i: Annotated[float, Field(ge=0)] = 0.0
@@ -81,7 +82,8 @@ class Augmentation(Strict):
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Contrast factor, uniform in 1 ± this."""
     everywhere: bool = False
-    """Change validation and test tiles too. A fault of some published protocols: scores then hang on the draw."""
+    """Change validation and test tiles too. A fault of some published protocols: scores then hang
+    on the draw."""
 
 
 class Training(Strict):
@@ -99,7 +101,9 @@ class Training(Strict):
     """The training loss."""
     optimizer: Optimizer = Optimizer()
     """The optimizer."""
-    scheduler: Annotated[PlateauScheduler | CosineScheduler, Field(discriminator="name")] | None = None
+    scheduler: Annotated[PlateauScheduler | CosineScheduler, Field(discriminator="name")] | None = (
+        None
+    )
     """Learning-rate schedule; null for none."""
     epochs: Annotated[int, Field(ge=1)]
     """Number of epochs, at most."""
@@ -116,8 +120,9 @@ class Training(Strict):
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 where the hardware has it, else 32-bit."""
     devices: Annotated[int, Field(ge=1)] = 1
-    """GPUs that train one model together, each with its share of every batch; without a GPU, as many processes. Batch
-    normalisation takes its statistics over the whole batch on GPUs, over each process's share on a CPU."""
+    """GPUs that train one model together, each with its share of every batch; without a GPU, as
+    many processes. Batch normalisation takes its statistics over the whole batch on GPUs, over each
+    process's share on a CPU."""
 
     @model_validator(mode="after")
     def _shared_evenly(self):

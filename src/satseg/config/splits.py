@@ -18,7 +18,8 @@ class Split(Strict):
     """How tiles are divided; shares are of the number of tiles."""
 
     unit: Literal["tile", "group", "official"]
-    """What stays together: the tile alone, or all scenes of the same ground; `official` takes the publishers' split."""
+    """What stays together: the tile alone, or all scenes of the same ground; `official` takes the
+    publishers' split."""
     train: Fraction | None = Field(None, validate_default=True)
     """Share of the training tiles; needed unless official."""
     val: Fraction | None = Field(None, validate_default=True)
@@ -26,9 +27,11 @@ class Split(Strict):
     test: Probability = 0.0
     """Share of the test tiles; 0 for none."""
     keep_official: bool = False
-    """group: where the publishers divided whole groups, their subsets stand and the shares are not used."""
+    """group: where the publishers divided whole groups, their subsets stand and the shares are not
+    used."""
     test_from_val: Probability = 0.0
-    """Share of the publishers' validation scenes that become the test set, where theirs is not public."""
+    """Share of the publishers' validation scenes that become the test set, where theirs is not
+    public."""
     train_scenes: Annotated[int, Field(ge=1)] | None = None
     """At most this many training scenes, drawn by seed; the others are left out. null for all."""
     seed: int = 0
@@ -54,9 +57,12 @@ class Split(Strict):
 
     @property
     def subsets(self) -> list[str]:
-        """Names of the subsets this split has; those an official one may have, for each dataset has its own."""
+        """Names of the subsets this split has; those an official one may have, for each dataset has
+        its own."""
         return ["train", "val"] + (["test"] if self.test or self.unit == "official" else [])
 
-    def official_subsets(self, official: OfficialScenes | OfficialTiles | OfficialLists) -> set[str]:
+    def official_subsets(
+        self, official: OfficialScenes | OfficialTiles | OfficialLists
+    ) -> set[str]:
         """Subsets this split makes of the publishers' own."""
         return official.subsets | ({"test"} if self.test_from_val else set())

@@ -58,7 +58,8 @@ class Prediction(Strict):
     """Scenes that `snakemake predict` turns into class maps with a trained cell."""
 
     scenes: str
-    """Path pattern of the scenes, such as `/data/new/*.tif`; maps are named like them, but for the ending."""
+    """Path pattern of the scenes, such as `/data/new/*.tif`; maps are named like them, but for the
+    ending."""
     dataset: str
     """Dataset the model was trained on."""
     model: str

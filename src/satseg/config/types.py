@@ -15,9 +15,15 @@ PATTERNS = {
     "color": (r"^#[0-9A-Fa-f]{6}$", "a colour such as '#3C1098'"),
     "url": (r"^https?://\S+/[^/\s]+$", "the http or https address of a file"),
     "tile": (r"^[^{}]*\{scene\}[^{}]*\{k\}[^{}]*$", "a name with {scene} and after it {k}"),
-    "python": (r"^(\w[\w. -]*/)*\w[\w. -]*\.py$", "the path of a .py file below the working folder"),
+    "python": (
+        r"^(\w[\w. -]*/)*\w[\w. -]*\.py$",
+        "the path of a .py file below the working folder",
+    ),
     "identifier": (r"^[A-Za-z_]\w*$", "the name of a class or function"),
-    "checksum": (r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$", "md5: or sha256: and the digest in hex"),
+    "checksum": (
+        r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$",
+        "md5: or sha256: and the digest in hex",
+    ),
 }
 
 

@@ -11,13 +11,16 @@ MERGE = "tag:yaml.org,2002:merge"  # what `<<` is
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as data: no tag runs code, and no key may occur twice, for the first would be lost without a word."""
+    """YAML as data: no tag runs code, and no key may occur twice, for the first would be lost
+    without a word."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         """A mapping of distinct keys, as it stands in the file: merge keys are resolved later."""
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != MERGE):
+        for key in (
+            key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != MERGE
+        ):
             if key.value in seen:
                 problem = f"key {key.value!r} occurs twice; keep one of them"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from satseg.errors import UserError
 from satseg.files import room
 
-# An archive is refused that unpacks to more than both, or to more than MOST: images are packed already, and what is
-# made to fill a disk is a thousand times its size and more.
+# An archive is refused that unpacks to more than both, or to more than MOST: images are packed
+# already, and what is made to fill a disk is a thousand times its size and more.
 FAIR, RATIO = 2**30, 100  # bytes, and times its own size
 MOST = 500 * 2**30  # bytes
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
@@ -21,8 +21,8 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
     """Unpack a zip into `folder`; archives inside it stay as they are.
 
     Raises:
-        UserError: not a zip, damaged, encrypted, or an entry that would leave the folder, is no ordinary file, takes
-            another's place, or is far too large; or the disk is full.
+        UserError: not a zip, damaged, encrypted, or an entry that would leave the folder, is no
+            ordinary file, takes another's place, or is far too large; or the disk is full.
     """
     archive, folder = Path(archive), Path(folder)
     try:
@@ -47,7 +47,10 @@ def _check(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
     files: set[PurePosixPath] = set()
     folders: set[PurePosixPath] = set()
     for entry in entries:
-        said, name = f"{archive}: entry {entry.filename!r}", PurePosixPath(entry.filename.replace("\\", "/"))
+        said, name = (
+            f"{archive}: entry {entry.filename!r}",
+            PurePosixPath(entry.filename.replace("\\", "/")),
+        )
         if not name.parts or name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
             raise UserError(f"{said} leads outside the archive; {no}")
         kind = stat.S_IFMT(entry.external_attr >> 16)

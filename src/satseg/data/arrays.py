@@ -9,13 +9,16 @@ from typing import Self
 
 import numpy as np
 
-UNSAVED = 32 * 2**20  # bytes written before they are sent to the disk: waiting for all of them at the end takes longer
+UNSAVED = (
+    32 * 2**20
+)  # bytes written before they are sent to the disk: waiting for all of them at the end takes longer
 
 
 class ArrayFile:
     """A .npy file of uint8 values, written in order; a memory map would fill the memory.
 
-    It is written and hashed in threads, while the next values are made: what `write` gets must stand as it is until
+    It is written and hashed in threads, while the next values are made: what `write` gets must
+        stand as it is until
     the next `write` returns.
     """
 
@@ -25,7 +28,9 @@ class ArrayFile:
         self._threads = ThreadPoolExecutor(2)
         self._pending: list[Future] = []
         header = BytesIO()
-        np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(
+            header, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
         self.write(header.getvalue())
 
     def write(self, values: np.ndarray | bytes) -> None:
@@ -35,7 +40,9 @@ class ArrayFile:
             OSError: those before them could not be written.
         """
         self._wait()
-        self._pending = [self._threads.submit(take, values) for take in (self._save, self._hash.update)]
+        self._pending = [
+            self._threads.submit(take, values) for take in (self._save, self._hash.update)
+        ]
 
     @property
     def sha256(self) -> str:

@@ -1,4 +1,5 @@
-"""Random changes of training tiles, drawn from (seed, epoch, tile) so that a rerun repeats them in any order."""
+"""Random changes of training tiles, drawn from (seed, epoch, tile) so that a rerun repeats them in
+any order."""
 
 import math
 
@@ -54,10 +55,13 @@ def augment(
 
 
 def _shift_hue(image: torch.Tensor, turn: float) -> None:
-    """Turn the hue of an image float [3, H, W], in place, by a share of the colour circle; other images stay.
+    """Turn the hue of an image float [3, H, W], in place, by a share of the colour circle; other
+    images stay.
 
-    Over a sixth of the circle a channel first leaves, or reaches, the pixel's highest or lowest value with a slope
-    of its chroma. From where the pixel was, that slope starts at the channel that comes after: so no hue has to be
+    Over a sixth of the circle a channel first leaves, or reaches, the pixel's highest or lowest
+    value with a slope
+    of its chroma. From where the pixel was, that slope starts at the channel that comes after: so
+        no hue has to be
     computed, no pixel be sorted into a sixth.
     """
     if len(image) != 3:
@@ -70,20 +74,43 @@ def _shift_hue(image: torch.Tensor, turn: float) -> None:
     falling, rising = torch.lerp(top, low, share), torch.lerp(low, top, share)
     lower, upper, sign = (rising, falling, 1) if share <= 0.5 else (falling, rising, -1)
     for _ in range(steps):
-        # Falling where `after` is above `before`, else rising; `torch.where` would cost more than all the rest.
+        # Falling where `after` is above `before`, else rising; `torch.where` would cost more than
+        # all the rest.
         red, green, blue = (
-            (after - before).mul_(sign * STEEP).clamp_(lower, upper).add_(channel).sub_(after).clamp_(low, top)
-            for channel, after, before in ((red, green, blue), (green, blue, red), (blue, red, green))
+            (after - before)
+            .mul_(sign * STEEP)
+            .clamp_(lower, upper)
+            .add_(channel)
+            .sub_(after)
+            .clamp_(low, top)
+            for channel, after, before in (
+                (red, green, blue),
+                (green, blue, red),
+                (blue, red, green),
+            )
         )
-    for plane, channel in zip(image, (red, green, blue) if turn > 0 else (red, blue, green), strict=True):
+    for plane, channel in zip(
+        image, (red, green, blue) if turn > 0 else (red, blue, green), strict=True
+    ):
         plane.copy_(channel)
 
 
-def _draw(settings: Augmentation, seed: int, epoch: int, tile: int) -> tuple[float, float, float, bool, bool]:
-    """Hue shift, brightness and contrast factors, and whether to mirror, for one tile in one epoch."""
+def _draw(
+    settings: Augmentation, seed: int, epoch: int, tile: int
+) -> tuple[float, float, float, bool, bool]:
+    """Hue shift, brightness and contrast factors, and whether to mirror, for one tile in one
+    epoch."""
     rng = np.random.default_rng([seed, epoch, tile])
     # Always the same draws, so that switching one change on leaves the others as they were.
     chosen = rng.random(5) < settings.probability
-    shift = rng.uniform(-1, 1, 3) * (settings.hue, settings.brightness, settings.contrast) * chosen[:3]
+    shift = (
+        rng.uniform(-1, 1, 3) * (settings.hue, settings.brightness, settings.contrast) * chosen[:3]
+    )
     hue, brightness, contrast = shift.tolist()
-    return hue, 1 + brightness, 1 + contrast, bool(chosen[3] and settings.hflip), bool(chosen[4] and settings.vflip)
+    return (
+        hue,
+        1 + brightness,
+        1 + contrast,
+        bool(chosen[3] and settings.hflip),
+        bool(chosen[4] and settings.vflip),
+    )

@@ -7,10 +7,13 @@ from satseg.data.layout import Scene
 from satseg.files import sha256
 
 
-def scene_groups(found: list[Scene], patterns: list[list[str]], copies: list[list[str]]) -> dict[str, str]:
+def scene_groups(
+    found: list[Scene], patterns: list[list[str]], copies: list[list[str]]
+) -> dict[str, str]:
     """Group of every scene: `group1`, … by the patterns of scene names, or its own name.
 
-    Scenes that are `copies` of each other show the same ground, whatever they are called: their groups are one.
+    Scenes that are `copies` of each other show the same ground, whatever they are called: their
+    groups are one.
     """
     groups = {scene.name: _group(scene.name, patterns) for scene in found}
     for first, *others in copies:

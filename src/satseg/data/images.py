@@ -26,29 +26,36 @@ def band_count(file: rasterio.DatasetReader, path: str | Path, pixels: Pixels) -
     """Number of bands that `read_bands` takes of an image.
 
     Raises:
-        UserError: it lacks a band, a band is no picture (a palette, inks, transparency), or its values are no 8-bit
-            ones and nothing says how to scale them.
+        UserError: it lacks a band, a band is no picture (a palette, inks, transparency), or its
+            values are no 8-bit ones and nothing says how to scale them.
     """
     beyond = [band for band in pixels.bands or [] if band > file.count]
     if beyond:
-        raise UserError(f"{path}: has no band {beyond[0]}, only {file.count}; correct the dataset's pixels.bands")
+        raise UserError(
+            f"{path}: has no band {beyond[0]}, only {file.count}; correct the dataset's pixels.bands"
+        )
     bands = chosen(file, pixels)
     _check_meaning(file, path, pixels)
     kinds = {file.dtypes[band - 1] for band in bands}
     if any(np.dtype(kind).kind not in "uif" for kind in kinds):
-        raise UserError(f"{path}: {'/'.join(sorted(kinds))} pixels; save it as whole or real numbers")
+        raise UserError(
+            f"{path}: {'/'.join(sorted(kinds))} pixels; save it as whole or real numbers"
+        )
     if not pixels.scale and kinds != {"uint8"}:
         raise UserError(
             f"{path}: {'/'.join(sorted(kinds))} pixels, but models see 8 bits (uint8); say with the dataset's "
             f"pixels.scale which values become 0 and 255, such as [0, 10000]"
         )
     if pixels.scale and len(pixels.scale) not in (1, len(bands)):
-        raise UserError(f"{path}: {len(bands)} bands; the dataset's pixels.scale has {len(pixels.scale)} pairs")
+        raise UserError(
+            f"{path}: {len(bands)} bands; the dataset's pixels.scale has {len(pixels.scale)} pairs"
+        )
     return len(bands)
 
 
 def _check_meaning(file: rasterio.DatasetReader, path: str | Path, pixels: Pixels) -> None:
-    """Refuse bands that are no picture; whoever names the bands knows what they are, palettes aside."""
+    """Refuse bands that are no picture; whoever names the bands knows what they are, palettes
+    aside."""
     meanings = file.colorinterp
     if ColorInterp.palette in meanings:
         raise UserError(f"{path}: {PALETTE}")
@@ -74,12 +81,13 @@ def read_bands(
         options: further arguments of rasterio's `read`.
 
     Returns:
-        uint8 [h, w, C], and bool [h, w] where all these bands hold the file's no-data value or NaN; None instead
-        where the file can hold neither.
+        uint8 [h, w, C], and bool [h, w] where all these bands hold the file's no-data value or NaN;
+        None instead where the file can hold neither.
     """
     bands = chosen(file, pixels)
     if not options:
-        # A pixel's bands side by side, as in tiles and in most files: nothing is to be rearranged later.
+        # A pixel's bands side by side, as in tiles and in most files: nothing is to be rearranged
+        # later.
         height, width = (window.height, window.width) if window else file.shape
         kind = np.result_type(*(file.dtypes[band - 1] for band in bands))
         options["out"] = np.empty((height, width, len(bands)), kind).transpose(2, 0, 1)
@@ -98,7 +106,8 @@ def chosen(file: rasterio.DatasetReader, pixels: Pixels) -> list[int]:
 
 
 def scaled(values: np.ndarray, pixels: Pixels) -> np.ndarray:
-    """Bands [C, h, w] as uint8: each low value becomes 0, each high one 255, linearly; what is no number becomes 0."""
+    """Bands [C, h, w] as uint8: each low value becomes 0, each high one 255, linearly; what is no
+    number becomes 0."""
     if not pixels.scale:
         return values
     pairs = np.array(pixels.scale)
@@ -112,7 +121,8 @@ def scaled(values: np.ndarray, pixels: Pixels) -> np.ndarray:
 
 
 def absent(values: np.ndarray, nodata: list[float | None]) -> np.ndarray | None:
-    """Where a band holds no data, its own no-data value or NaN: bool [C, h, w]; None where that cannot be."""
+    """Where a band holds no data, its own no-data value or NaN: bool [C, h, w]; None where that
+    cannot be."""
     real = values.dtype.kind == "f"
     if not real and all(value is None for value in nodata):
         return None
@@ -123,19 +133,24 @@ def absent(values: np.ndarray, nodata: list[float | None]) -> np.ndarray | None:
     return gone
 
 
-BLOCK_CACHE = 64 * 2**20  # bytes of decoded blocks: strips never come back, and GDAL would keep a twentieth of the RAM
+BLOCK_CACHE = (
+    64 * 2**20
+)  # bytes of decoded blocks: strips never come back, and GDAL would keep a twentieth of the RAM
 
 
 def scene_shape(scene: Scene, pixels: Pixels) -> tuple[int, int, int]:
     """Height, width and bands of a scene, after checking that its mask fits.
 
     Raises:
-        UserError: a file cannot be read, its pixels are of another kind than expected, or the sizes differ.
+        UserError: a file cannot be read, its pixels are of another kind than expected, or the sizes
+            differ.
     """
     with open_image(scene.image) as image, open_image(scene.mask) as mask:
         bands = band_count(image, scene.image, pixels)
         if any(np.dtype(kind).kind not in "ui" for kind in mask.dtypes):
-            raise UserError(f"{scene.mask}: {mask.dtypes[0]} pixels; masks hold whole numbers; save it as 8 or 16 bits")
+            raise UserError(
+                f"{scene.mask}: {mask.dtypes[0]} pixels; masks hold whole numbers; save it as 8 or 16 bits"
+            )
         if image.shape != mask.shape:
             raise UserError(
                 f"{scene.mask}: {mask.width}×{mask.height} pixels, but its image {scene.image.name} has "

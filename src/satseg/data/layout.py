@@ -1,4 +1,5 @@
-"""Finding the scenes of a raw folder: which image belongs to which mask, and what the scene is called."""
+"""Finding the scenes of a raw folder: which image belongs to which mask, and what the scene is
+called."""
 
 import re
 from pathlib import Path
@@ -40,7 +41,8 @@ def scenes(root: str | Path, layout: Layout) -> list[Scene]:
     """Pair images and masks below `root`, ordered by scene name.
 
     Raises:
-        UserError: nothing matches, an image or mask is without its partner, or two pairs share a scene name.
+        UserError: nothing matches, an image or mask is without its partner, or two pairs share a
+            scene name.
     """
     found, problems = survey(root, layout)
     if problems:
@@ -49,7 +51,8 @@ def scenes(root: str | Path, layout: Layout) -> list[Scene]:
 
 
 def survey(root: str | Path, layout: Layout) -> tuple[list[Scene], list[Problem]]:
-    """The pairs of images and masks below `root`, ordered by scene name, and everything that keeps others from it."""
+    """The pairs of images and masks below `root`, ordered by scene name, and everything that keeps
+    others from it."""
     files = _files(root)
     (images, twice), (masks, again) = _matches(files, layout.images), _matches(files, layout.masks)
     problems = twice + again
@@ -61,7 +64,9 @@ def survey(root: str | Path, layout: Layout) -> tuple[list[Scene], list[Problem]
     for have, lack, what in ((images, masks, "mask"), (masks, images, "image")):
         alone = sorted(str(path) for fields, path in have.items() if fields not in lack)
         if alone:
-            problems.append(Problem(f"no {what} belongs to it", alone, f"add the {what} or remove this file"))
+            problems.append(
+                Problem(f"no {what} belongs to it", alone, f"add the {what} or remove this file")
+            )
     found: dict[str, Scene] = {}
     for fields, image in images.items():
         name = layout.scene.format(**dict(fields))
@@ -86,12 +91,15 @@ def find(root: str | Path, pattern: str) -> Path | None:
 
 
 def _files(root: str | Path) -> list[tuple[str, Path]]:
-    """Every file below `root`, with its path from there; hidden ones, as some systems put beside images, are none."""
+    """Every file below `root`, with its path from there; hidden ones, as some systems put beside
+    images, are none."""
     found = ((path.relative_to(root).as_posix(), path) for path in files_below(root))
     return [(relative, path) for relative, path in found if not re.search(r"(^|/)\.", relative)]
 
 
-def _matches(files: list[tuple[str, Path]], pattern: str) -> tuple[dict[tuple, Path], list[Problem]]:
+def _matches(
+    files: list[tuple[str, Path]], pattern: str
+) -> tuple[dict[tuple, Path], list[Problem]]:
     """Files that match, by their fields' values; and those whose values another one has already."""
     regex = _regex(pattern)
     matched: dict[tuple, Path] = {}
@@ -102,7 +110,11 @@ def _matches(files: list[tuple[str, Path]], pattern: str) -> tuple[dict[tuple, P
             key = tuple(sorted(match.groupdict().items()))
             if key in matched:
                 what = f"takes the same place in the layout {pattern!r} as {matched[key]}"
-                problems.append(Problem(what, [str(path)], "remove one of them, or give the pattern another field"))
+                problems.append(
+                    Problem(
+                        what, [str(path)], "remove one of them, or give the pattern another field"
+                    )
+                )
             else:
                 matched[key] = path
     return matched, problems

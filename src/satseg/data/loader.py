@@ -22,7 +22,9 @@ def subset_tiles(tiles: Tiles, split: pd.DataFrame, subset: str, padded: bool) -
     if not padded:
         chosen = chosen & (tiles.table["whole"] == 1).to_numpy()
     if not chosen.any():
-        raise UserError(f"no tile is left in subset {subset!r}; use another split, or padded_tiles: true")
+        raise UserError(
+            f"no tile is left in subset {subset!r}; use another split, or padded_tiles: true"
+        )
     return tiles.table["tile"].to_numpy()[chosen]
 
 
@@ -36,15 +38,19 @@ class TileDataset(Dataset):
         return len(self.chosen)
 
     def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Images uint8 [B, C, H, W] (channels last in memory), masks uint8 [B, H, W] and tile numbers int64 [B].
+        """Images uint8 [B, C, H, W] (channels last in memory), masks uint8 [B, H, W] and tile
+        numbers int64 [B].
 
-        A negative row, ~row, is borrowed (see `Batches`): an image that has no label, and no number.
+        A negative row, ~row, is borrowed (see `Batches`): an image that has no label, and no
+        number.
         """
         if rows and rows[0] < 0:
             images, masks, tiles = self.__getitems__([~row for row in rows])
             return images, torch.full_like(masks, NO_LABEL), tiles[:0]
         tiles = self.chosen[rows]
-        images, masks = (torch.from_numpy(np.asarray(array[tiles])) for array in (self.images, self.masks))
+        images, masks = (
+            torch.from_numpy(np.asarray(array[tiles])) for array in (self.images, self.masks)
+        )
         return images.permute(0, 3, 1, 2), masks, torch.from_numpy(tiles)
 
 
@@ -71,9 +77,11 @@ class EpochSampler(Sampler):
 
 
 class Batches(BatchSampler):
-    """Batches of a sampler's tiles; the next time, the first `skip` of them are empty: they have been trained on.
+    """Batches of a sampler's tiles; the next time, the first `skip` of them are empty: they have
+    been trained on.
 
-    Of each batch, process `rank` of `world` has a share. Where there are fewer tiles than processes, one that has none
+    Of each batch, process `rank` of `world` has a share. Where there are fewer tiles than
+    processes, one that has none
     borrows a tile, which counts for nothing: it must take part in what all processes do together.
     """
 
@@ -94,9 +102,11 @@ def loader(
     rank: int = 0,
     world: int = 1,
 ) -> DataLoader:
-    """Batches of (images, masks, tiles): shuffled anew each epoch where a seed is given, in order otherwise.
+    """Batches of (images, masks, tiles): shuffled anew each epoch where a seed is given, in order
+    otherwise.
 
-    Where `count` is given besides, so many tiles an epoch. A tile that would be shuffled into a last batch of its own
+    Where `count` is given besides, so many tiles an epoch. A tile that would be shuffled into a
+    last batch of its own
     is left out of that epoch: models that normalise over a pixel an image cannot train on one.
     Of `world` processes that train together, `rank` has its share of each batch.
     """
@@ -112,7 +122,8 @@ def loader(
         collate_fn=_as_it_is,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
-        # Of its own: an iterator draws from it when it starts, and must not shift the training's random state.
+        # Of its own: an iterator draws from it when it starts, and must not shift the training's
+        # random state.
         generator=torch.Generator(),
     )
 

@@ -16,7 +16,11 @@ class MaskReader:
     def __init__(self, spec: TileSlice):
         self.colors = spec.colors is not None
         self.lookup = np.full(2**24 if self.colors else 2**16, UNKNOWN, np.uint8)
-        values = [_code(c) for c in spec.colors] if self.colors else spec.values or range(len(spec.classes))
+        values = (
+            [_code(c) for c in spec.colors]
+            if self.colors
+            else spec.values or range(len(spec.classes))
+        )
         if not self.colors:
             self.lookup[NO_LABEL] = NO_LABEL
         for index, value in enumerate(values):
@@ -42,14 +46,17 @@ class MaskReader:
         return labels
 
     def known(self, codes: np.ndarray, file: rasterio.DatasetReader) -> np.ndarray:
-        """Class indices uint8 of what `codes` gave: `NO_LABEL` for gaps, `UNKNOWN` for what is no class."""
+        """Class indices uint8 of what `codes` gave: `NO_LABEL` for gaps, `UNKNOWN` for what is no
+        class."""
         if codes.dtype == np.uint8:
             table, codes_below = self.lookup[:256], int(codes.max()) + 1
             if np.array_equal(table[:codes_below], np.arange(codes_below)):
                 labels = codes  # they are the indices already
             else:
                 # Several times as fast as indexing.
-                labels = np.frombuffer(bytearray(codes.tobytes()).translate(table), np.uint8).reshape(codes.shape)
+                labels = np.frombuffer(
+                    bytearray(codes.tobytes()).translate(table), np.uint8
+                ).reshape(codes.shape)
         elif codes.dtype == np.uint16 or self.colors:
             labels = self.lookup[codes]
         else:
@@ -60,20 +67,27 @@ class MaskReader:
         return labels
 
     def codes(self, values: np.ndarray, file: rasterio.DatasetReader, path: Path) -> np.ndarray:
-        """What each pixel [h, w] says, as a number: the value, or the colour as red << 16 | green << 8 | blue.
+        """What each pixel [h, w] says, as a number: the value, or the colour as red << 16 | green
+        << 8 | blue.
 
         Raises:
             UserError: the bands [bands, h, w] are not what the layout says.
         """
-        return self._colour_codes(values, file, path) if self.colors else self._indices(values, path)
+        return (
+            self._colour_codes(values, file, path) if self.colors else self._indices(values, path)
+        )
 
     def shown(self, code: int) -> str:
         """How messages call a code."""
         return f"colour #{code:06X}" if self.colors else f"value {code}"
 
-    def _colour_codes(self, values: np.ndarray, file: rasterio.DatasetReader, path: Path) -> np.ndarray:
+    def _colour_codes(
+        self, values: np.ndarray, file: rasterio.DatasetReader, path: Path
+    ) -> np.ndarray:
         if values.dtype != np.uint8:
-            raise UserError(f"{path}: {values.dtype} pixels; masks of colours are 8-bit; save it as such")
+            raise UserError(
+                f"{path}: {values.dtype} pixels; masks of colours are 8-bit; save it as such"
+            )
         if file.count == 1:
             try:
                 palette = file.colormap(1)
@@ -87,7 +101,9 @@ class MaskReader:
                 codes[index] = red << 16 | green << 8 | blue
             return codes[values[0]]
         if file.count < 3:
-            raise UserError(f"{path}: {file.count} bands; colour masks have 3, or 1 with a palette; replace it")
+            raise UserError(
+                f"{path}: {file.count} bands; colour masks have 3, or 1 with a palette; replace it"
+            )
         red, green, blue = values[:3].astype(np.uint32)
         return red << 16 | green << 8 | blue
 

@@ -17,6 +17,8 @@ def normalise(images: torch.Tensor, scaling: str) -> torch.Tensor:
     if scaling == "unit":
         return images
     if images.shape[1] != 3:
-        raise UserError(f"scaling: 'imagenet' needs 3 bands, the images have {images.shape[1]}; use 'unit'")
+        raise UserError(
+            f"scaling: 'imagenet' needs 3 bands, the images have {images.shape[1]}; use 'unit'"
+        )
     mean, std = (images.new_tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (images - mean) / std

@@ -18,18 +18,21 @@ from satseg.readers import read_json
 
 
 class Origin(Strict):
-    """What the images were before they became tiles: a model trained on the tiles wants others like them."""
+    """What the images were before they became tiles: a model trained on the tiles wants others like
+    them."""
 
     pixels: Pixels = Pixels()
     """Which of their bands were taken, and how these were scaled."""
     dtypes: tuple[str, ...] = ("uint8",)
     """Types of their pixels."""
     metres: tuple[float, float] | None = None
-    """Sides of their smallest and largest pixels on the ground; None where the images do not say."""
+    """Sides of their smallest and largest pixels on the ground; None where the images do not
+    say."""
 
 
 def read_origin(folder: str | Path) -> Origin:
-    """The tile store's `origin.json`; without one, the images were 8-bit ones and nothing else is known.
+    """The tile store's `origin.json`; without one, the images were 8-bit ones and nothing else is
+    known.
 
     Raises:
         UserError: it is damaged.
@@ -62,11 +65,16 @@ def describe(images: Iterable[Path], pixels: Pixels) -> Origin:
             kinds |= {file.dtypes[band - 1] for band in chosen(file, pixels)}
             sizes.append(pixel_size(file))
     known = [size for size in sizes if size]
-    return Origin(pixels=pixels, dtypes=tuple(sorted(kinds)), metres=(min(known), max(known)) if known else None)
+    return Origin(
+        pixels=pixels,
+        dtypes=tuple(sorted(kinds)),
+        metres=(min(known), max(known)) if known else None,
+    )
 
 
 def pixel_size(file: rasterio.DatasetReader) -> float | None:
-    """Side of a pixel on the ground at the image's centre, in metres; None where the file does not say.
+    """Side of a pixel on the ground at the image's centre, in metres; None where the file does not
+    say.
 
     It is measured on the WGS 84 ellipsoid, so that projections of other scales and degrees compare.
     """
@@ -85,6 +93,8 @@ def pixel_size(file: rasterio.DatasetReader) -> float | None:
     east = math.radians(1) * RADIUS / math.sqrt(bent) * math.cos(latitude)
     north = math.radians(1) * RADIUS * (1 - ECCENTRICITY2) / bent**1.5
     sides = [
-        math.hypot(east * (longitudes[i] - longitudes[0]), north * (latitudes[i] - latitudes[0])) / SPAN for i in (1, 2)
+        math.hypot(east * (longitudes[i] - longitudes[0]), north * (latitudes[i] - latitudes[0]))
+        / SPAN
+        for i in (1, 2)
     ]
     return math.sqrt(sides[0] * sides[1]) or None

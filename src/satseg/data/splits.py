@@ -1,4 +1,5 @@
-"""Dividing tiles into training, validation and test, and saying what leaks from one into the other."""
+"""Dividing tiles into training, validation and test, and saying what leaks from one into the
+other."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
         split: what stays together, and the shares.
 
     Returns:
-        tile, scene, subset; the same for the same table and seed. An official split may leave tiles out.
+        tile, scene, subset; the same for the same table and seed. An official split may leave tiles
+        out.
 
     Raises:
         UserError: the tiles cannot be divided so.
@@ -24,14 +26,17 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
     if split.unit == "official" or (split.keep_official and _groups_divided(table)):
         drawn = _with_test(_as_published(table), split.test_from_val, rng)
     else:
-        shares = {name: share for name in ("train", "val", "test") if (share := getattr(split, name))}
+        shares = {
+            name: share for name in ("train", "val", "test") if (share := getattr(split, name))
+        }
         draw = _by_tile if split.unit == "tile" else _by_group
         drawn = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
     return _fewer(drawn, split.train_scenes, rng)
 
 
 def _groups_divided(table: pd.DataFrame) -> bool:
-    """Whether the publishers put each group as a whole into one of their subsets, and some into train and val."""
+    """Whether the publishers put each group as a whole into one of their subsets, and some into
+    train and val."""
     subsets = table.groupby("group")["official_split"].unique()
     whole = [set(names) - {""} for names in subsets]
     return all(len(names) <= 1 for names in whole) and {"train", "val"} <= set().union(*whole)
@@ -54,7 +59,9 @@ def _fewer(drawn: pd.DataFrame, scenes: int | None, rng: np.random.Generator) ->
     if scenes is None or len(trained) <= scenes:
         return drawn
     dropped = rng.permutation(trained)[scenes:]
-    return drawn[~((drawn["subset"] == "train") & drawn["scene"].isin(dropped))].reset_index(drop=True)
+    return drawn[~((drawn["subset"] == "train") & drawn["scene"].isin(dropped))].reset_index(
+        drop=True
+    )
 
 
 def _as_published(table: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +76,8 @@ def _as_published(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_tile(table: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> np.ndarray:
-    """Whole and padded tiles are shared out each for themselves, so that both pools have the shares."""
+    """Whole and padded tiles are shared out each for themselves, so that both pools have the
+    shares."""
     subsets = np.empty(len(table), object)
     for whole in (1, 0):
         pool = rng.permutation(np.flatnonzero(table["whole"] == whole))
@@ -79,7 +87,9 @@ def _by_tile(table: pd.DataFrame, shares: dict[str, float], rng: np.random.Gener
     return subsets
 
 
-def _by_group(table: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+def _by_group(
+    table: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
+) -> np.ndarray:
     """Largest group first, each to the subset that lacks most tiles; no subset stays empty."""
     sizes = table["group"].value_counts().sort_index()
     if len(sizes) < len(shares):
@@ -111,7 +121,9 @@ def leakage(table: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
         for subset in ("val", "test"):
             judged = members[members["subset"] == subset]
             if len(judged):
-                shared = {f"{k}_shared": int(judged[k].isin(train[k]).sum()) for k in ("scene", "group")}
+                shared = {
+                    f"{k}_shared": int(judged[k].isin(train[k]).sum()) for k in ("scene", "group")
+                }
                 rows.append({"pool": pool, "subset": subset, "tiles": len(judged)} | shared)
     return pd.DataFrame(rows, columns=["pool", "subset", "tiles", "scene_shared", "group_shared"])
 

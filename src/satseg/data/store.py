@@ -1,4 +1,5 @@
-"""Opening the tile store: memory-mapped images and masks, and a table that says where each tile comes from."""
+"""Opening the tile store: memory-mapped images and masks, and a table that says where each tile
+comes from."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -52,5 +53,7 @@ def read_table(folder: str | Path) -> pd.DataFrame:
     path = Path(folder) / "tiles.csv"
     table = read_csv(path, ["tile", "scene", "group", "row", "col", "whole", "official_split"])
     if not np.array_equal(table["tile"], np.arange(len(table))) or table.isna().any(axis=None):
-        raise UserError(f"{path}: its tiles are not numbered from 0, or cells are empty; delete it and tile again")
+        raise UserError(
+            f"{path}: its tiles are not numbered from 0, or cells are empty; delete it and tile again"
+        )
     return table

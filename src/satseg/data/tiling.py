@@ -36,18 +36,29 @@ def build_tiles(spec: TileSlice, root: str | Path, out: str | Path) -> pd.DataFr
     Scenes are read in strips one tile high, so memory does not grow with their height or number.
 
     Raises:
-        UserError: a file is damaged, sizes or bands differ, or a mask holds a value that is no class; the disk is full.
+        UserError: a file is damaged, sizes or bands differ, or a mask holds a value that is no
+            class; the disk is full.
     """
     found = scenes(root, spec.layout)
     copies = same_images(found)
     for first, *others in copies:
-        log.warning("%s: the same image as that of %s, to the byte; they count as one group", ", ".join(others), first)
+        log.warning(
+            "%s: the same image as that of %s, to the byte; they count as one group",
+            ", ".join(others),
+            first,
+        )
     groups = scene_groups(found, spec.groups, copies)
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE))
         shapes = _shapes(found, spec.pixels)
-        files = dict(zip(FILES, stack.enter_context(together(*(Path(out, name) for name in FILES))), strict=True))
+        files = dict(
+            zip(
+                FILES,
+                stack.enter_context(together(*(Path(out, name) for name in FILES))),
+                strict=True,
+            )
+        )
         size = spec.tile_size
         tiles = (_tile_count(shapes, size), size, size)
         with (
@@ -80,7 +91,12 @@ def _shapes(found: list[Scene], pixels: Pixels) -> list[tuple[int, int, int]]:
 
 
 def _rows(
-    found: list[Scene], shapes: list, groups: dict[str, str], spec: TileSlice, images: "ArrayFile", masks: "ArrayFile"
+    found: list[Scene],
+    shapes: list,
+    groups: dict[str, str],
+    spec: TileSlice,
+    images: "ArrayFile",
+    masks: "ArrayFile",
 ) -> Iterator[dict]:
     """Write the tiles of every scene; yield what tiles.csv says of each, but for its number."""
     size, reader = spec.tile_size, MaskReader(spec)
@@ -95,8 +111,17 @@ def _rows(
             height, width = labels.shape
             for col, part in enumerate(parts[turn]):
                 whole = int(height == size and (col + 1) * size <= width)
-                place = {"scene": scene.name, "group": groups[scene.name], "row": row, "col": col, "whole": whole}
-                counted = {f"pixels_{name}": np.count_nonzero(part == i) for i, name in enumerate(spec.classes)}
+                place = {
+                    "scene": scene.name,
+                    "group": groups[scene.name],
+                    "row": row,
+                    "col": col,
+                    "whole": whole,
+                }
+                counted = {
+                    f"pixels_{name}": np.count_nonzero(part == i)
+                    for i, name in enumerate(spec.classes)
+                }
                 yield place | {"official_split": ""} | counted
 
 
@@ -106,9 +131,11 @@ def _tile_count(shapes: list[tuple[int, int, int]], size: int) -> int:
 
 
 def _cut(strip: np.ndarray, size: int, fill: int, tiles: np.ndarray | None = None) -> np.ndarray:
-    """Tiles uint8 [cols, size, size, …] of a strip uint8 [h, W, …] that is at most a tile high, padded with `fill`.
+    """Tiles uint8 [cols, size, size, …] of a strip uint8 [h, W, …] that is at most a tile high,
+    padded with `fill`.
 
-    Those of the strip above, given as `tiles`, are overwritten: fresh memory would cost more than the copying.
+    Those of the strip above, given as `tiles`, are overwritten: fresh memory would cost more than
+    the copying.
     """
     height, width = strip.shape[:2]
     if tiles is None:
@@ -121,7 +148,8 @@ def _cut(strip: np.ndarray, size: int, fill: int, tiles: np.ndarray | None = Non
 
 
 def _strips(scene: Scene, shape: tuple[int, int, int], spec: TileSlice, reader: "MaskReader"):
-    """Yield row number, image strip [h, W, C] and label strip [h, W], a tile high, from top to bottom."""
+    """Yield row number, image strip [h, W, C] and label strip [h, W], a tile high, from top to
+    bottom."""
     (height, width, _), size = shape, spec.tile_size
     with open_image(scene.image) as image, open_image(scene.mask) as mask:
         for row in range(-(-height // size)):
@@ -130,14 +158,20 @@ def _strips(scene: Scene, shape: tuple[int, int, int], spec: TileSlice, reader: 
                 strip, absent = read_bands(image, spec.pixels, window)
                 values = mask.read(window=window)
             except RasterioError:
-                raise UserError(f"{_damaged(scene, window)}: damaged near row {row * size}; replace the file") from None
+                raise UserError(
+                    f"{_damaged(scene, window)}: damaged near row {row * size}; replace the file"
+                ) from None
             except MemoryError:
                 raise UserError(
                     f"{scene.image}: {width}×{height} pixels, too wide for the memory there is; replace the file, "
                     f"or cut the scene into several"
                 ) from None
             labels = reader.labels(values, mask, scene.mask)
-            yield row, strip, labels if absent is None else np.where(absent, np.uint8(NO_LABEL), labels)
+            yield (
+                row,
+                strip,
+                labels if absent is None else np.where(absent, np.uint8(NO_LABEL), labels),
+            )
 
 
 def _damaged(scene: Scene, window: Window) -> Path:

@@ -13,9 +13,15 @@ from satseg.estimate.words import report
 def main() -> None:
     """Say what to expect of studies before they start."""
     parser = argparse.ArgumentParser(prog="python -m satseg.estimate", description=main.__doc__)
-    parser.add_argument("study", nargs="*", help="studies; by default those that plain `snakemake` builds")
-    parser.add_argument("--configfile", nargs="+", default=[], help="YAML files that go over config/")
-    parser.add_argument("--told", nargs="*", help="files to name instead of --configfile in the commands it tells")
+    parser.add_argument(
+        "study", nargs="*", help="studies; by default those that plain `snakemake` builds"
+    )
+    parser.add_argument(
+        "--configfile", nargs="+", default=[], help="YAML files that go over config/"
+    )
+    parser.add_argument(
+        "--told", nargs="*", help="files to name instead of --configfile in the commands it tells"
+    )
     parser.add_argument("--data", default="data", help="folder of the data")
     parser.add_argument("--results", default="results", help="folder of the results")
     arguments = parser.parse_args()

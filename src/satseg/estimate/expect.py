@@ -18,7 +18,9 @@ from satseg.jobs import slices
 from satseg.jobs.slices import Cell
 from satseg.readers import read_csv, read_json
 
-FORWARD = 1 / 3  # of a training step's time goes into the forward pass, which is all that validation does
+FORWARD = (
+    1 / 3
+)  # of a training step's time goes into the forward pass, which is all that validation does
 
 
 MEASURED = 512**2  # pixels of the image that profiles are measured on
@@ -55,22 +57,41 @@ class Times(NamedTuple):
 class Estimate:
     """What some studies will take, given what is on disk already."""
 
-    def __init__(self, config: Config, studies: list[str], data: str | Path = "data", results: str | Path = "results"):
-        self.config, self.studies, self.data, self.results = config, studies, Path(data), Path(results)
+    def __init__(
+        self,
+        config: Config,
+        studies: list[str],
+        data: str | Path = "data",
+        results: str | Path = "results",
+    ):
+        self.config, self.studies, self.data, self.results = (
+            config,
+            studies,
+            Path(data),
+            Path(results),
+        )
         chosen = [config.study[name] for name in studies]
-        self.cells = list({cell.path: cell for study in chosen for cell in slices.cells(study)}.values())
+        self.cells = list(
+            {cell.path: cell for study in chosen for cell in slices.cells(study)}.values()
+        )
         self.datasets = list(dict.fromkeys(cell.dataset for cell in self.cells))
 
     def jobs(self) -> dict[str, list[Path]]:
         """Rule → the file each of its jobs makes."""
         pairs = list(dict.fromkeys((cell.dataset, cell.model) for cell in self.cells))
-        divided = list(dict.fromkeys((cell.dataset, self.config.recipes[cell.recipe].split) for cell in self.cells))
+        divided = list(
+            dict.fromkeys(
+                (cell.dataset, self.config.recipes[cell.recipe].split) for cell in self.cells
+            )
+        )
         runs = [self.results / "runs" / cell.path for cell in self.cells]
         shown = [self.results / study for study in self.studies]
         return {
             "download": [self.data / "raw" / name / "manifest.json" for name in self.datasets],
             "tile": [self._tiles_csv(name) for name in self.datasets],
-            "split": [self.data / "splits" / dataset / f"{split}.csv" for dataset, split in divided],
+            "split": [
+                self.data / "splits" / dataset / f"{split}.csv" for dataset, split in divided
+            ],
             "train": [run / "history.csv" for run in runs],
             "evaluate": [run / "counts.csv" for run in runs],
             "profile": [self._profile_file(*pair) for pair in pairs],
@@ -85,28 +106,33 @@ class Estimate:
     def _profile_file(self, dataset: str, model: str) -> Path:
         return self.results / "profiles" / dataset / f"{model}.json"
 
-    # --- downloads and disk ------------------------------------------------------------------------------
+    # --- downloads and disk -----------------------------------------------------------------------
 
     def download_bytes(self, dataset: str) -> int | None:
-        """Bytes that come over the network; 0 where there is nothing to fetch, None where it is not known."""
+        """Bytes that come over the network; 0 where there is nothing to fetch, None where it is not
+        known."""
         entry = self.config.datasets[dataset]
         here = (self.data / "raw" / dataset / "manifest.json").exists()
         if here or entry.path or isinstance(entry.source, DemoSource):
             return 0
         parts = entry.source.files if isinstance(entry.source, HttpSource) else [entry.source]
-        return None if any(part.bytes is None for part in parts) else sum(part.bytes for part in parts)
+        return (
+            None if any(part.bytes is None for part in parts) else sum(part.bytes for part in parts)
+        )
 
     def tile_bytes(self, dataset: str) -> int | None:
         """Size of the tile store: every band and the mask, a byte a pixel."""
         tiles = self.tiles(dataset)
-        return tiles and tiles.count * self.config.datasets[dataset].tile_size ** 2 * (tiles.bands + 1)
+        return tiles and tiles.count * self.config.datasets[dataset].tile_size ** 2 * (
+            tiles.bands + 1
+        )
 
     def weight_bytes(self, cell: Cell) -> int | None:
         """Size of a training's weights, as far as the model's profile says."""
         profile = self.profile(cell.dataset, cell.model)
         return profile and WEIGHTS * profile["parameters"]
 
-    # --- time --------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------
 
     @cache  # noqa: B019 one object a call of the program
     def tiles(self, dataset: str) -> Tiles | None:
@@ -117,12 +143,16 @@ class Estimate:
             return Tiles(len(images), images.shape[-1], True)
         said = self._expected(dataset)
         bands = entry.pixels.bands
-        return said and Tiles(round(said.pixels / entry.tile_size**2), len(bands) if bands else said.bands, False)
+        return said and Tiles(
+            round(said.pixels / entry.tile_size**2), len(bands) if bands else said.bands, False
+        )
 
     def _expected(self, dataset: str) -> Expected | None:
         entry = self.config.datasets[dataset]
         if isinstance(entry.source, DemoSource) and not entry.path:
-            return Expected(scenes=entry.source.scenes, pixels=entry.source.scenes * entry.source.size**2)
+            return Expected(
+                scenes=entry.source.scenes, pixels=entry.source.scenes * entry.source.size**2
+            )
         return entry.expected
 
     def subset_tiles(self, dataset: str, recipe: str) -> dict[str, int] | None:
@@ -139,7 +169,9 @@ class Estimate:
         said, official = self._expected(dataset), self.config.datasets[dataset].official_here
         shares = {"train": split.train, "val": split.val}
         # Only publishers who divided whole scenes have their way in a split by group.
-        if split.unit == "official" or (split.keep_official and official and not isinstance(official, OfficialTiles)):
+        if split.unit == "official" or (
+            split.keep_official and official and not isinstance(official, OfficialTiles)
+        ):
             if not {"train", "val"} <= set(said.official):
                 return None
             shares = dict(said.official)
@@ -151,21 +183,28 @@ class Estimate:
 
     @cache  # noqa: B019
     def profile(self, dataset: str, model: str) -> dict | None:
-        """What the model costs on a device like this one: its profile, or that on another dataset, which is near it."""
+        """What the model costs on a device like this one: its profile, or that on another dataset,
+        which is near it."""
         own = self._profile_file(dataset, model)
         for path in [own, *sorted(self.results.glob(f"profiles/*/{model}.json"))]:
             if path.exists():
                 found = read_json(path, ["device", "spec", "dataset", "train_step_ms"])
-                if _same_device(found["device"]) and found["spec"] == self.config.models[model].model_dump():
+                if (
+                    _same_device(found["device"])
+                    and found["spec"] == self.config.models[model].model_dump()
+                ):
                     return found
         return None
 
     def times(self, cell: Cell) -> Times:
-        """How long a training takes: by its model's trainings on the same tiles and device, or by the profile."""
+        """How long a training takes: by its model's trainings on the same tiles and device, or by
+        the profile."""
         recipe = self.config.recipes[cell.recipe]
         subsets = self.subset_tiles(cell.dataset, cell.recipe)
         if not subsets:
-            return Times(cell, None, recipe.epochs, None, "Not yet tiled", self._tiles_csv(cell.dataset))
+            return Times(
+                cell, None, recipe.epochs, None, "Not yet tiled", self._tiles_csv(cell.dataset)
+            )
         train = min(subsets.get("train", 0), recipe.epoch_tiles or sys.maxsize)
         steps = train + FORWARD * subsets.get("val", 0)
         before = self._measured_step(cell.dataset, cell.model)
@@ -175,12 +214,18 @@ class Estimate:
         if profile is None:
             path = self._profile_file(cell.dataset, cell.model)
             return Times(cell, train, recipe.epochs, None, "Not yet profiled on this device", path)
-        step = profile["train_step_ms"] / 1e3 * self.config.datasets[cell.dataset].tile_size ** 2 / MEASURED
+        step = (
+            profile["train_step_ms"]
+            / 1e3
+            * self.config.datasets[cell.dataset].tile_size ** 2
+            / MEASURED
+        )
         return Times(cell, train, recipe.epochs, steps * step, f"profile on {profile['dataset']}")
 
     @cache  # noqa: B019
     def _measured_step(self, dataset: str, model: str) -> float | None:
-        """Median seconds of a training step a tile, over finished trainings of this model on devices like this one."""
+        """Median seconds of a training step a tile, over finished trainings of this model on
+        devices like this one."""
         found = []
         for path in sorted((self.results / "runs" / dataset / model).glob("*/seed*/run.json")):
             run = read_json(path, ["device", "tiles", "slice"])

@@ -9,7 +9,8 @@ from satseg.text import columns
 
 
 def report(estimate: Estimate, options: str = "") -> str:
-    """Everything there is to expect, to be read in a terminal; the commands it tells end with `options`."""
+    """Everything there is to expect, to be read in a terminal; the commands it tells end with
+    `options`."""
     sections = {
         f"What to expect of {', '.join(estimate.studies)}": "",
         "Jobs": _jobs_text(estimate),
@@ -21,7 +22,9 @@ def report(estimate: Estimate, options: str = "") -> str:
 
 def _jobs_text(estimate: Estimate) -> str:
     jobs = estimate.jobs()
-    rows = [[rule, str(len(files)), str(sum(f.exists() for f in files))] for rule, files in jobs.items()]
+    rows = [
+        [rule, str(len(files)), str(sum(f.exists() for f in files))] for rule, files in jobs.items()
+    ]
     total = [str(sum(int(row[i]) for row in rows)) for i in (1, 2)]
     text = columns([["rule", "jobs", "there already"], *rows, ["all", *total]])
     return text + "\n  What is there may be out of date: `snakemake --dry-run` says what will run."
@@ -32,7 +35,9 @@ def _data_text(estimate: Estimate) -> str:
     for name in estimate.datasets:
         tiles = estimate.tiles(name)
         count = "unknown" if tiles is None else f"{'' if tiles.here else 'about '}{tiles.count:,}"
-        rows.append([name, _size(estimate.download_bytes(name)), count, _size(estimate.tile_bytes(name))])
+        rows.append(
+            [name, _size(estimate.download_bytes(name)), count, _size(estimate.tile_bytes(name))]
+        )
     notes, fetched = [], {name: estimate.download_bytes(name) for name in estimate.datasets}
     if any(size != 0 for size in fetched.values()):
         unknown = [name for name, size in fetched.items() if size is None]
@@ -61,19 +66,32 @@ def _times_text(estimate: Estimate, options: str) -> str:
     if not cells:
         return "  All trainings are there."
     times = [estimate.times(cell) for cell in cells]
-    rows, seen = [["dataset", "model", "recipe", "trainings", "epochs", "tiles", "hours", "by"]], Counter()
+    rows, seen = (
+        [["dataset", "model", "recipe", "trainings", "epochs", "tiles", "hours", "by"]],
+        Counter(),
+    )
     for time in times:
         seen[time.cell.dataset, time.cell.model, time.cell.recipe] += 1
     for key, number in seen.items():
         time = next(t for t in times if (t.cell.dataset, t.cell.model, t.cell.recipe) == key)
-        hours = "unknown" if time.epoch_seconds is None else _hours(number * time.epochs * time.epoch_seconds)
+        hours = (
+            "unknown"
+            if time.epoch_seconds is None
+            else _hours(number * time.epochs * time.epoch_seconds)
+        )
         tiles = "unknown" if time.tiles is None else f"{time.tiles:,}"
-        rows.append([*key, str(number), str(time.epochs), tiles, hours, "" if time.target else time.source])
+        rows.append(
+            [*key, str(number), str(time.epochs), tiles, hours, "" if time.target else time.source]
+        )
     known = [t.epochs * t.epoch_seconds for t in times if t.epoch_seconds is not None]
     lines = [columns(rows, texts=3)]
     if known:
-        rest = f", and {len(times) - len(known)} of unknown length" if len(known) < len(times) else ""
-        lines.append(f"  Together {_hours(sum(known))} hours for {len(known)} trainings, one after the other{rest}.")
+        rest = (
+            f", and {len(times) - len(known)} of unknown length" if len(known) < len(times) else ""
+        )
+        lines.append(
+            f"  Together {_hours(sum(known))} hours for {len(known)} trainings, one after the other{rest}."
+        )
         lines.append(
             "  A profile is one 512² image in 32-bit, and time is taken to grow with the pixels: expect up to twice as "
             "much on a CPU,\n  less on a GPU, where larger batches and bf16 help. Epochs are at most; early stopping "
@@ -99,7 +117,13 @@ def _hours(seconds: float) -> str:
 def _size(size: int | None) -> str:
     if size is None:
         return "unknown"
-    return "none" if size == 0 else f"{_rounded(size / 1e9, 2)} GB" if size >= 1e8 else f"{_rounded(size / 1e6, 2)} MB"
+    return (
+        "none"
+        if size == 0
+        else f"{_rounded(size / 1e9, 2)} GB"
+        if size >= 1e8
+        else f"{_rounded(size / 1e6, 2)} MB"
+    )
 
 
 def _rounded(value: float, digits: int) -> str:

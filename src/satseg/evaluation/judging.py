@@ -24,18 +24,28 @@ def check_fit(segmenter: Segmenter, store: Tiles, weights: Path) -> None:
     """
     bands = store.images.shape[-1]
     if segmenter.bands != bands:
-        raise UserError(f"{weights}: trained on {segmenter.bands} bands, the tiles have {bands}; train the cell again")
+        raise UserError(
+            f"{weights}: trained on {segmenter.bands} bands, the tiles have {bands}; train the cell again"
+        )
     unknown = [name for name in segmenter.classes if f"pixels_{name}" not in store.table]
     if unknown:
-        raise UserError(f"{weights}: knows class {unknown[0]!r}, the tiles do not; train the cell again")
+        raise UserError(
+            f"{weights}: knows class {unknown[0]!r}, the tiles do not; train the cell again"
+        )
 
 
-def judge(segmenter: Segmenter, store: Tiles, chosen: np.ndarray, changes: Augmentation | None) -> np.ndarray:
-    """Counts int64 [N, C, 4] of the chosen tiles, after random changes of them where the recipe makes any."""
+def judge(
+    segmenter: Segmenter, store: Tiles, chosen: np.ndarray, changes: Augmentation | None
+) -> np.ndarray:
+    """Counts int64 [N, C, 4] of the chosen tiles, after random changes of them where the recipe
+    makes any."""
     counts = []
     batches = loader(TileDataset(store, chosen), segmenter.batch_size)
     for images, masks, numbers in watched(batches, len(batches), "evaluating", "batches"):
-        images, masks = images.to(device(), non_blocking=True), masks.to(device(), non_blocking=True)
+        images, masks = (
+            images.to(device(), non_blocking=True),
+            masks.to(device(), non_blocking=True),
+        )
         if changes:
             # One draw for every model and seed: they are judged on the same pixels.
             images, masks = augment(images, masks, numbers, changes, seed=0, epoch=0)
@@ -48,4 +58,6 @@ def predicted(segmenter: Segmenter, store: Tiles, shown: np.ndarray) -> np.ndarr
     """Class index of every pixel of the shown tiles, as they are: uint8 [K, H, W]."""
     counted = np.array(segmenter.counted, np.uint8)
     batches = loader(TileDataset(store, shown), segmenter.batch_size)
-    return np.concatenate([counted[predict(segmenter, images.to(device())).cpu().numpy()] for images, _, _ in batches])
+    return np.concatenate(
+        [counted[predict(segmenter, images.to(device())).cpu().numpy()] for images, _, _ in batches]
+    )

@@ -9,8 +9,11 @@ from satseg.data.store import Tiles
 PANELS, HARD = 6, 2
 
 
-def panel_tiles(store: Tiles, chosen: np.ndarray, counted: list[int], names: list[str]) -> tuple[np.ndarray, list[str]]:
-    """The tiles to show, the same for every model: some of mixed content, one a scene, and some that are hard.
+def panel_tiles(
+    store: Tiles, chosen: np.ndarray, counted: list[int], names: list[str]
+) -> tuple[np.ndarray, list[str]]:
+    """The tiles to show, the same for every model: some of mixed content, one a scene, and some
+    that are hard.
 
     Returns:
         tile numbers [K], rising, and for each the class that makes it hard, or an empty text.
@@ -19,7 +22,9 @@ def panel_tiles(store: Tiles, chosen: np.ndarray, counted: list[int], names: lis
     pixels = rows[[f"pixels_{name}" for name in names]].to_numpy(float)
     shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)
     mix = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
-    order = rows.assign(mix=mix).sort_values(["whole", "mix", "tile"], ascending=[False, False, True])
+    order = rows.assign(mix=mix).sort_values(
+        ["whole", "mix", "tile"], ascending=[False, False, True]
+    )
     hard: dict[str, int] = {}
     for tile, name in odd_tiles(store, chosen, counted, names):
         if len(hard) < HARD and name not in hard and tile not in hard.values():
@@ -31,11 +36,15 @@ def panel_tiles(store: Tiles, chosen: np.ndarray, counted: list[int], names: lis
     return np.array(shown), [picks[tile] for tile in shown]
 
 
-def odd_tiles(store: Tiles, chosen: np.ndarray, counted: list[int], names: list[str]) -> list[tuple[int, str]]:
-    """Tiles where a class looks least as it usually does, such as roads in shadow: (tile, class), oddest first.
+def odd_tiles(
+    store: Tiles, chosen: np.ndarray, counted: list[int], names: list[str]
+) -> list[tuple[int, str]]:
+    """Tiles where a class looks least as it usually does, such as roads in shadow: (tile, class),
+    oddest first.
 
-    A class's look in a tile is its mean colour there; how odd it is, the distance from the mean over the
-    chosen tiles in standard deviations. Only tiles count where the class covers at least 1 %.
+    A class's look in a tile is its mean colour there; how odd it is, the distance from the mean
+    over the chosen tiles in standard deviations. Only tiles count where the class covers at least 1
+    %.
     """
     looks = np.full((len(chosen), len(counted), store.images.shape[-1]), np.nan)
     for i, tile in enumerate(chosen):

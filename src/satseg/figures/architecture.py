@@ -69,7 +69,9 @@ LEFT, RIGHT = 0.72, 0.12  # margins in inches
 
 
 @styled
-def architecture(models: Mapping[str, ModelSpec], inputs: Sequence[Input], parameters: Mapping[str, float]) -> Figure:
+def architecture(
+    models: Mapping[str, ModelSpec], inputs: Sequence[Input], parameters: Mapping[str, float]
+) -> Figure:
     """A drawing of each U-Net and a card for each other model.
 
     Args:
@@ -118,18 +120,23 @@ def _room(columns: Sequence[Column]) -> float:
 
 
 def _slabs(column: Column) -> list[float]:
-    """Relative widths of a block's boxes; a decoder begins with the skip connection and the up-convolution."""
+    """Relative widths of a block's boxes; a decoder begins with the skip connection and the
+    up-convolution."""
     boxes = {"input": 1, "output": 1, "decoder": column.convs + 2}.get(column.kind, column.convs)
     return [max(2.0, sqrt(column.channels))] * boxes
 
 
-def _unet_title(axes: Axes, top: float, name: str, spec: UNetSpec, parameters: float | None) -> None:
+def _unet_title(
+    axes: Axes, top: float, name: str, spec: UNetSpec, parameters: float | None
+) -> None:
     parts = ["3×3 convolution", "batch normalisation" if spec.batch_norm else "", "ReLU"]
     parts.append(f"dropout {spec.dropout:g}" if spec.dropout else "")
     about = "each solid box: " + " → ".join(filter(None, parts))
     about += f"; dropout {spec.head_dropout:g} before the head" if spec.head_dropout else ""
     axes.text(0, -top - 0.1, name, va="top", fontsize=9.5, weight="bold")
-    axes.text(0, -top - 0.27, f"{_millions(parameters)}{about}", va="top", fontsize=7.5, color=MUTED)
+    axes.text(
+        0, -top - 0.27, f"{_millions(parameters)}{about}", va="top", fontsize=7.5, color=MUTED
+    )
 
 
 def _millions(parameters: float | None) -> str:
@@ -138,7 +145,8 @@ def _millions(parameters: float | None) -> str:
 
 
 def _draw_unet(axes: Axes, floor: float, columns: Sequence[Column], scale: float) -> None:
-    """Boxes on a common floor: height is the logarithm of the size, width the root of the channels."""
+    """Boxes on a common floor: height is the logarithm of the size, width the root of the
+    channels."""
     gap = (WIDTH - LEFT - RIGHT - scale * _units(columns)) / (len(columns) - 1)
     edges, x = [], LEFT
     for column in columns:
@@ -155,7 +163,9 @@ def _draw_unet(axes: Axes, floor: float, columns: Sequence[Column], scale: float
     _draw_arrows(axes, floor, columns, edges)
 
 
-def _draw_slab(axes: Axes, x: float, y: float, width: float, height: float, kind: str, i: int) -> None:
+def _draw_slab(
+    axes: Axes, x: float, y: float, width: float, height: float, kind: str, i: int
+) -> None:
     face, line = FILLS[kind], "-"
     if kind == "decoder" and i < 2:
         face, line = ("white", (0, (2, 1.5))) if i == 0 else ("#E9F6F0", "-")
@@ -168,7 +178,9 @@ def _column_labels(axes: Axes, x: float, floor: float, column: Column) -> None:
         axes.text(x, floor - 0.1 - 0.16 * i, text, ha="center", va="top", fontsize=7)
 
 
-def _draw_arrows(axes: Axes, floor: float, columns: Sequence[Column], edges: Sequence[tuple]) -> None:
+def _draw_arrows(
+    axes: Axes, floor: float, columns: Sequence[Column], edges: Sequence[tuple]
+) -> None:
     """Between neighbours what leads from one to the next; above them the skip connections."""
     for i, (column, after) in enumerate(pairwise(columns)):
         color = {"bottleneck": POOL, "encoder": POOL, "decoder": UP, "output": HEAD}[after.kind]
@@ -202,7 +214,12 @@ def _arrow_key(axes: Axes, y: float) -> None:
 
 
 def _draw_card(
-    axes: Axes, left: float, top: float, name: str, spec: SmpSpec | PythonSpec, parameters: float | None
+    axes: Axes,
+    left: float,
+    top: float,
+    name: str,
+    spec: SmpSpec | PythonSpec,
+    parameters: float | None,
 ) -> None:
     style = {"boxstyle": "round,pad=0,rounding_size=0.06", "fc": "#F6F8FA", "ec": FAINT, "lw": 0.8}
     axes.add_patch(FancyBboxPatch((left + 0.05, top - 0.68), WIDTH / 2 - 0.2, 0.6, **style))

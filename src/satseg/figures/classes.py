@@ -47,7 +47,13 @@ def class_shares(panels: Sequence[Shares]) -> Figure:
 
 def _mark(subset: str) -> dict:
     marker, face = SUBSET_MARKS[subset]
-    return {"marker": marker, "mfc": face, "mec": INK if face == "white" else "white", "mew": 0.7, "ms": 5}
+    return {
+        "marker": marker,
+        "mfc": face,
+        "mec": INK if face == "white" else "white",
+        "mew": 0.7,
+        "ms": 5,
+    }
 
 
 def _share_panel(axes: Axes, panel: Shares) -> None:
@@ -56,9 +62,13 @@ def _share_panel(axes: Axes, panel: Shares) -> None:
     axes.barh(places, panel.overall, height=0.74, color=colors, edgecolor=MUTED, linewidth=0.5)
     offsets = np.linspace(-0.22, 0.22, len(panel.subsets)) if len(panel.subsets) > 1 else [0]
     for (subset, shares), offset in zip(panel.subsets.items(), offsets, strict=True):
-        axes.plot(shares, places + offset, ls="", label=subset, clip_on=False, zorder=3, **_mark(subset))
+        axes.plot(
+            shares, places + offset, ls="", label=subset, clip_on=False, zorder=3, **_mark(subset)
+        )
     for place, share in zip(places, panel.overall, strict=True):
-        axes.text(1, place, percent(share), transform=axes.get_yaxis_transform(), ha="right", va="center")
+        axes.text(
+            1, place, percent(share), transform=axes.get_yaxis_transform(), ha="right", va="center"
+        )
     furthest = float(np.nanmax([panel.overall, *panel.subsets.values()]))
     axes.set_yticks(places, [c.name for c in panel.classes])
     axes.set(xlim=(0, 1.2 * furthest), ylim=(len(places) - 0.5, -0.5))

@@ -25,11 +25,16 @@ class Cost(NamedTuple):
     """model, value, low, high (mIoU^D), and the columns of COSTS."""
 
 
-COSTS = {"epoch_seconds": "Epoch (s)", "latency_ms": "Latency (ms)", "peak_memory_mb": "Peak memory (MB)"}
+COSTS = {
+    "epoch_seconds": "Epoch (s)",
+    "latency_ms": "Latency (ms)",
+    "peak_memory_mb": "Peak memory (MB)",
+}
 
 
 def pareto(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Which points no other beats, being at least as cheap and as good and one of the two more: bool [N].
+    """Which points no other beats, being at least as cheap and as good and one of the two more:
+    bool [N].
 
     Args:
         cost, score: float [N]; a point with a NaN is never on the front.
@@ -42,10 +47,13 @@ def pareto(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
 
 @styled
 def cost(blocks: Sequence[Cost], colors: Mapping[str, str]) -> Figure:
-    """mIoU^D against epoch time, latency and memory; the front of what no other model beats is drawn out."""
+    """mIoU^D against epoch time, latency and memory; the front of what no other model beats is
+    drawn out."""
     figure = Figure((WIDTH, 3.1 * len(blocks) + 0.5), layout="constrained")
     figure.suptitle("What accuracy costs", x=0.008, ha="left")
-    front = Line2D([], [], color=FAINT, lw=1.2, marker="o", mfc=MUTED, mec=MUTED, label="Pareto front")
+    front = Line2D(
+        [], [], color=FAINT, lw=1.2, marker="o", mfc=MUTED, mec=MUTED, label="Pareto front"
+    )
     beaten = Line2D([], [], ls="", marker="o", mfc="white", mec=MUTED, mew=1.4, label="beaten")
     bar = Line2D([], [], color=FAINT, lw=1.5, label="95 % interval")
     figure.legend(handles=[front, beaten, bar], loc="outside upper right", ncols=3)
@@ -111,7 +119,12 @@ def _label_points(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[s
         mark = Bbox.from_bounds(a - 5 * unit, b - 5 * unit, 10 * unit, 10 * unit)
         taken += [(mark, 2), (Bbox([(a, c), (a + 1, d)]), 1)]
     for point in points.sort_values("value", ascending=False, kind="stable").itertuples():
-        look = {"textcoords": "offset points", "fontsize": 7.5, "va": "center", "color": colors[point.model]}
+        look = {
+            "textcoords": "offset points",
+            "fontsize": 7.5,
+            "va": "center",
+            "color": colors[point.model],
+        }
         look["bbox"] = BEHIND
         tried = []
         for i, (shift, distance) in enumerate(AROUND):
@@ -128,7 +141,8 @@ def _label_points(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[s
         taken.append((box, 2))
 
 
-# Where a name may stand from its point, in points, and what the distance counts against covering something.
+# Where a name may stand from its point, in points, and what the distance counts against covering
+# something.
 AROUND = [
     ((x, y), 0.6 * i)
     for i, r in enumerate((9, 16, 24, 32))

@@ -14,7 +14,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from satseg.figures.style import BEHIND, INK, MUTED, STEPS, WIDTH, fit_text, stack, styled, write_beside
+from satseg.figures.style import (
+    BEHIND,
+    INK,
+    MUTED,
+    STEPS,
+    WIDTH,
+    fit_text,
+    stack,
+    styled,
+    write_beside,
+)
 
 METRICS = {
     "jaccard": "Jaccard",
@@ -39,7 +49,8 @@ class Run(NamedTuple):
 
 @styled
 def metrics(runs: Sequence[Run], colors: Mapping[str, str]) -> Figure:
-    """A row per model and a column per metric: training dashed, validation solid, a line per seed."""
+    """A row per model and a column per metric: training dashed, validation solid, a line per
+    seed."""
     groups = [(title, list(members)) for title, members in groupby(runs, lambda r: r.group)]
     row = float(np.clip(12 / len(runs), 1.05, 1.6))
     heights = [row * len(members) + 0.5 for _, members in groups]
@@ -65,9 +76,12 @@ def metrics(runs: Sequence[Run], colors: Mapping[str, str]) -> Figure:
 
 @styled
 def losses(runs: Sequence[Run], colors: Mapping[str, str]) -> Figure:
-    """Training against validation loss, a panel per model, dataset and recipe, with published points."""
+    """Training against validation loss, a panel per model, dataset and recipe, with published
+    points."""
     alone = len({run.model for run in runs}) == 1
-    groups = [("", list(runs))] if alone else [(t, list(g)) for t, g in groupby(runs, lambda r: r.group)]
+    groups = (
+        [("", list(runs))] if alone else [(t, list(g)) for t, g in groupby(runs, lambda r: r.group)]
+    )
     most = max(len(members) for _, members in groups)
     across = most if most <= 4 else ceil(most / ceil(most / 4))
     downs = [ceil(len(members) / across) for _, members in groups]
@@ -95,7 +109,14 @@ def _curves(axes: Axes, histories: Sequence[pd.DataFrame], column: str, color: s
         # A line needs two points.
         dots = {"marker": "o", "ms": 3} if len(history) < 3 else {}
         for subset, label, style in (("train", "training", DASHED), ("val", "validation", SOLID)):
-            axes.plot(history["epoch"], history[f"{subset}_{column}"], color=color, label=label, **style, **dots)
+            axes.plot(
+                history["epoch"],
+                history[f"{subset}_{column}"],
+                color=color,
+                label=label,
+                **style,
+                **dots,
+            )
     last = [history.iloc[-1] for history in histories]
     end, value = max(h["epoch"] for h in last), float(np.mean([h[f"val_{column}"] for h in last]))
     if np.isfinite(value):
@@ -116,7 +137,11 @@ def _published_points(axes: Axes, run: Run) -> None:
         ours = pd.concat([h.loc[h["epoch"] == epoch, column] for h in run.histories]).mean()
         side = 1 if value >= ours else -1
         late = epoch > axes.get_xlim()[1] / 2
-        place = {"ha": "right" if late else "left", "va": "bottom" if side > 0 else "top", "fontsize": 7.5}
+        place = {
+            "ha": "right" if late else "left",
+            "va": "bottom" if side > 0 else "top",
+            "fontsize": 7.5,
+        }
         axes.annotate(f"report {value:g}", (epoch, value), (4 if late else -4, 6 * side), bbox=BEHIND, zorder=5,
                       textcoords="offset points", **place)  # fmt: skip
     if run.published:

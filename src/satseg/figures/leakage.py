@@ -29,7 +29,8 @@ class Audit(NamedTuple):
 
 @styled
 def leakage(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure:
-    """Share of the judged tiles that the training has seen ground of, beside the score where splits differ."""
+    """Share of the judged tiles that the training has seen ground of, beside the score where splits
+    differ."""
     models = [model for model in colors if model != MAJORITY]
     compared = any(audit.rows["split"].nunique() > 1 for audit in audits)
     pitch = max(0.85, 0.2 * (len(models) + 1)) if compared else 0.75
@@ -37,7 +38,10 @@ def leakage(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure:
     figure = Figure((WIDTH, sum(heights) + 0.6), layout="constrained")
     beside = ", and the score beside it" if compared else ""
     figure.suptitle(f"Judged tiles on ground seen in training{beside}", x=0.008, ha="left")
-    bars = [Patch(facecolor=c, label=t) for t, c in zip(("same scene", "same ground"), SHARED, strict=True)]
+    bars = [
+        Patch(facecolor=c, label=t)
+        for t, c in zip(("same scene", "same ground"), SHARED, strict=True)
+    ]
     figure.legend(handles=bars, loc="outside upper right", ncols=2)
     for part, audit in zip(stack(figure, heights), audits, strict=True):
         part.suptitle(audit.title, x=0.008, ha="left", fontsize=9)
@@ -53,7 +57,10 @@ SHARED = ("#E69F00", "#8C6100")
 
 def _shared_bars(axes: Axes, rows: pd.DataFrame) -> None:
     for place, row in enumerate(rows.itertuples()):
-        for offset, count, color in ((-0.15, row.scene_shared, SHARED[0]), (0.15, row.group_shared, SHARED[1])):
+        for offset, count, color in (
+            (-0.15, row.scene_shared, SHARED[0]),
+            (0.15, row.group_shared, SHARED[1]),
+        ):
             share = count / row.tiles
             axes.barh(place + offset, share, height=0.26, color=color)
             inside = share > 0.6
@@ -80,10 +87,14 @@ def _score_rows(axes: Axes, audit: Audit, models: Sequence[str], colors: Mapping
                 y, color, text = place + offset, colors[model], f"{model}  {value:.3f}"
                 axes.plot([low, high], [y, y], color=color, **BAR)
                 axes.plot(value, y, marker="o", ms=5, mew=0, color=color)
-                write_beside(axes, text, (low, y) if high > 0.65 else (high, y), -6 if high > 0.65 else 6)
+                write_beside(
+                    axes, text, (low, y) if high > 0.65 else (high, y), -6 if high > 0.65 else 6
+                )
         if MAJORITY in means.index:
             value = means.loc[MAJORITY, "value"]
-            axes.plot([value, value], [place - 0.42, place + 0.42], color=MUTED, lw=1.2, ls=(0, (2, 1.5)))
+            axes.plot(
+                [value, value], [place - 0.42, place + 0.42], color=MUTED, lw=1.2, ls=(0, (2, 1.5))
+            )
             text, below = f"{MAJORITY} {value:.3f}", (value, place + 0.42)
             write_beside(axes, text, below, 4, va="bottom", fontsize=7, color=MUTED)
     axes.set_xlim(0, 1)

@@ -42,17 +42,22 @@ PHOTOGRAPHS = 14  # square inches a figure may give them; at 150 dpi its PNG sta
 
 @styled
 def samples(blocks: Sequence[Panels]) -> Figure:
-    """Tiles beside their masks, a block per dataset: three pairs a row, or four where there are several."""
+    """Tiles beside their masks, a block per dataset: three pairs a row, or four where there are
+    several."""
     across, between, gap, under = 3 if len(blocks) == 1 else 4, 0.2, 0.04, 0.26
     side = ((WIDTH - between * (across - 1)) / across - gap) / 2
     side = min(side, sqrt(PHOTOGRAPHS / sum(len(b.images) for b in blocks)))
-    heights = [_head_height(b) + ceil(len(b.images) / across) * (side + under) + 0.1 for b in blocks]
+    heights = [
+        _head_height(b) + ceil(len(b.images) / across) * (side + under) + 0.1 for b in blocks
+    ]
     figure = Figure((WIDTH, sum(heights)))
     for n, block in enumerate(blocks):
         top = sum(heights[:n])
         _block_head(figure, 0, top, block)
         top += _head_height(block)
-        for i, (image, mask, scene) in enumerate(zip(block.images, block.masks, block.scenes, strict=True)):
+        for i, (image, mask, scene) in enumerate(
+            zip(block.images, block.masks, block.scenes, strict=True)
+        ):
             left, y = i % across * (2 * side + gap + between), top + i // across * (side + under)
             _photograph(place_axes(figure, left, y, side, side), image)
             _mask(place_axes(figure, left + side + gap, y, side, side), mask, block.classes)
@@ -70,7 +75,9 @@ def predictions(blocks: Sequence[Panels]) -> Figure:
     across = int(np.clip((WIDTH + BETWEEN) / (needed + BETWEEN), 1, len(blocks)))
     width = (WIDTH - BETWEEN * (across - 1)) / across
     side = min(side, (width - NAMES + GAP) / columns - GAP)
-    heights = [_head_height(b, width) + HEADER + len(b.images) * (side + UNDER) + 0.1 for b in blocks]
+    heights = [
+        _head_height(b, width) + HEADER + len(b.images) * (side + UNDER) + 0.1 for b in blocks
+    ]
     tall = [max(heights[i : i + across]) for i in range(0, len(blocks), across)]
     figure = Figure((WIDTH, 0.25 + sum(tall)))
     note = "Number under a prediction: the tile's pixel accuracy. Odd: the class looks least as it usually does."
@@ -88,13 +95,25 @@ def predictions(blocks: Sequence[Panels]) -> Figure:
 GAP, BETWEEN, UNDER, HEADER, NAMES = 0.05, 0.3, 0.2, 0.3, 0.24
 
 
-def _prediction_row(figure: Figure, left: float, top: float, side: float, block: Panels, row: int) -> None:
+def _prediction_row(
+    figure: Figure, left: float, top: float, side: float, block: Panels, row: int
+) -> None:
     image, mask = block.images[row], block.masks[row]
     place = {"rotation": 90, "ha": "center", "va": "center", "linespacing": 1, "color": MUTED}
     fit_text(
-        write_text(figure, left + NAMES / 2 - 0.02, top + side / 2, block.scenes[row], fontsize=6.5, **place), side
+        write_text(
+            figure,
+            left + NAMES / 2 - 0.02,
+            top + side / 2,
+            block.scenes[row],
+            fontsize=6.5,
+            **place,
+        ),
+        side,
     )
-    guesses = {model: np.where(padding(mask), NO_LABEL, p[row]) for model, p in block.predictions.items()}
+    guesses = {
+        model: np.where(padding(mask), NO_LABEL, p[row]) for model, p in block.predictions.items()
+    }
     for column, title in enumerate(["Image", "Truth", *guesses]):
         x = left + NAMES + column * (side + GAP)
         middle, axes = x + side / 2, place_axes(figure, x, top, side, side)
@@ -103,7 +122,12 @@ def _prediction_row(figure: Figure, left: float, top: float, side: float, block:
         else:
             _mask(axes, guesses[title] if column > 1 else mask, block.classes)
         if row == 0:
-            fit_text(write_text(figure, middle, top - 0.06, title, ha="center", va="baseline", linespacing=1), side)
+            fit_text(
+                write_text(
+                    figure, middle, top - 0.06, title, ha="center", va="baseline", linespacing=1
+                ),
+                side,
+            )
         if column > 1:
             accuracy = shown_accuracy(guesses[title], mask, block.counted)
             text = "–" if np.isnan(accuracy) else f"{accuracy:.2f}"
@@ -117,7 +141,8 @@ def shown_accuracy(prediction: np.ndarray, mask: np.ndarray, counted: Sequence[i
 
 
 def padding(mask: np.ndarray) -> np.ndarray:
-    """Where a tile reaches over its scene's edge: bool [H, W], trailing rows and columns without a label."""
+    """Where a tile reaches over its scene's edge: bool [H, W], trailing rows and columns without a
+    label."""
     unlabelled = mask == NO_LABEL
     rows = np.logical_and.accumulate(unlabelled.all(1)[::-1])[::-1]
     columns = np.logical_and.accumulate(unlabelled.all(0)[::-1])[::-1]
@@ -145,9 +170,12 @@ def photograph_uri(image: np.ndarray) -> str:
 
 
 def mask_uri(labels: np.ndarray, mask: np.ndarray, classes: Sequence[LandClass]) -> str:
-    """Class indices [H, W] in their colours as a PNG in a data URI; bare where `mask` reaches over its scene's edge."""
+    """Class indices [H, W] in their colours as a PNG in a data URI; bare where `mask` reaches over
+    its scene's edge."""
     shown = painted(np.where(padding(mask), NO_LABEL, labels), classes)
-    return _uri(Image.fromarray(shown).convert("P", palette=Image.Palette.ADAPTIVE), "png", optimize=True)
+    return _uri(
+        Image.fromarray(shown).convert("P", palette=Image.Palette.ADAPTIVE), "png", optimize=True
+    )
 
 
 def _uri(picture: Image.Image, kind: str, **options) -> str:
@@ -174,7 +202,9 @@ def _head_height(block: Panels, width: float = WIDTH) -> float:
     return 0.34 + 0.19 * ceil(len(_swatches(block)) / _legend_columns(block, width))
 
 
-def _block_head(figure: Figure, left: float, top: float, block: Panels, width: float = WIDTH) -> None:
+def _block_head(
+    figure: Figure, left: float, top: float, block: Panels, width: float = WIDTH
+) -> None:
     write_text(figure, left, top + 0.05, block.title, va="top", fontsize=10, weight="bold")
     full_width, full_height = figure.get_size_inches()
     patches, columns = _swatches(block), _legend_columns(block, width)

@@ -29,7 +29,8 @@ class Scores(NamedTuple):
 
 
 def summary(rows: pd.DataFrame, metric: str, label: str) -> pd.DataFrame:
-    """Value, low and high of a metric by model (index), means over seeds; models without a value are left out."""
+    """Value, low and high of a metric by model (index), means over seeds; models without a value
+    are left out."""
     mine = rows[(rows["metric"] == metric) & (rows["class"] == label)].dropna(subset="value")
     return mine.groupby("model", sort=False)[["value", "low", "high"]].mean()
 
@@ -66,7 +67,9 @@ def _class_title(axes: Axes, land: LandClass) -> None:
         axes.plot([0, 1], [1, 1], transform=above, clip_on=False, **band)
 
 
-def _dots(axes: Axes, rows: pd.DataFrame, label: str, models: Sequence[str], colors: Mapping[str, str]) -> None:
+def _dots(
+    axes: Axes, rows: pd.DataFrame, label: str, models: Sequence[str], colors: Mapping[str, str]
+) -> None:
     """A line per model, first on top: mean, interval and seeds of a class's IoU."""
     rows = rows[(rows["metric"] == "iou") & (rows["class"] == label)]
     means = summary(rows, "iou", label)
@@ -76,12 +79,24 @@ def _dots(axes: Axes, rows: pd.DataFrame, label: str, models: Sequence[str], col
             continue
         value, low, high = means.loc[model]
         color = colors[model]
-        mark = {"marker": "|", "ms": 7, "mew": 1.6} if model == MAJORITY else {"marker": "o", "ms": 5, "mew": 0}
+        mark = (
+            {"marker": "|", "ms": 7, "mew": 1.6}
+            if model == MAJORITY
+            else {"marker": "o", "ms": 5, "mew": 0}
+        )
         axes.plot([low, high], [place, place], color=color, **BAR)
         axes.plot(value, place, color=color, **mark)
         each = rows.loc[rows["model"] == model, "value"]
         if len(each) > 1:
-            axes.plot(each, np.full(len(each), place + 0.27), ls="", marker="o", ms=1.8, mew=0, color=color)
+            axes.plot(
+                each,
+                np.full(len(each), place + 0.27),
+                ls="",
+                marker="o",
+                ms=1.8,
+                mew=0,
+                color=color,
+            )
     axes.set_yticks(range(len(models)), models)
     axes.set_ylim(len(models) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)

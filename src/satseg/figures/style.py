@@ -32,7 +32,8 @@ SUBSET_MARKS = {"train": ("o", INK), "val": ("D", INK), "test": ("s", "white")}
 
 STYLE = {
     "font.family": "sans-serif",
-    # The first comes with matplotlib: layout and bytes are the same everywhere. The rest is for SVG viewers.
+    # The first comes with matplotlib: layout and bytes are the same everywhere. The rest is for SVG
+    # viewers.
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
     "font.size": 8,
     "text.color": INK,
@@ -83,14 +84,17 @@ def save(figure: Figure, path: str | Path) -> None:
 
 
 def model_colors(models: Sequence[str]) -> dict[str, str]:
-    """The colour of each model in every figure, by the study's order; the majority baseline is grey."""
+    """The colour of each model in every figure, by the study's order; the majority baseline is
+    grey."""
     return {model: PALETTE[i % len(PALETTE)] for i, model in enumerate(models)} | {MAJORITY: MUTED}
 
 
 def place_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Axes at a place in inches from the upper left corner."""
     across, down = figure.get_size_inches()
-    return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+    return figure.add_axes(
+        (left / across, 1 - (top + height) / down, width / across, height / down)
+    )
 
 
 def write_text(figure: Figure, left: float, top: float, text: str, **options) -> Text:
@@ -106,7 +110,8 @@ def frame_axes(axes: Axes) -> None:
 
 
 def fit_text(text: Text, inches: float) -> None:
-    """Break a name that is too long at an underscore or a space, then make its letters small enough."""
+    """Break a name that is too long at an underscore or a space, then make its letters small
+    enough."""
     name, letter = text.get_text(), 0.0091 * text.get_fontsize()
     cuts = [i + 1 for i, sign in enumerate(name[:-1]) if sign in "_ -"]
     if len(name) * letter > inches and cuts:
@@ -121,7 +126,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.{1 if 0 < share < 0.0995 else 0}f} %"
 
 
-def write_beside(axes: Axes, text: str, point: tuple[float, float], shift: float, **options) -> None:
+def write_beside(
+    axes: Axes, text: str, point: tuple[float, float], shift: float, **options
+) -> None:
     """Write right of a point, or left of it where the shift (in points) is negative."""
     options = {"ha": "left" if shift > 0 else "right", "va": "center", "fontsize": 7.5} | options
     axes.annotate(text, point, (shift, 0), textcoords="offset points", **options)
@@ -132,7 +139,12 @@ def stack(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
     return list(np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights)))
 
 
-BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}  # what a name stands on
+BEHIND = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "alpha": 0.8,
+    "pad": 0.5,
+}  # what a name stands on
 
 
 BAR = {"lw": 1.6, "alpha": 0.6, "solid_capstyle": "butt"}  # a 95 % interval

@@ -1,4 +1,5 @@
-"""Which GPUs of this machine a job works on: those its scheduler gave, or ones that no other job holds."""
+"""Which GPUs of this machine a job works on: those its scheduler gave, or ones that no other job
+holds."""
 
 import fcntl
 import os
@@ -12,19 +13,26 @@ from typing import IO
 from satseg.progress import log
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-# Open as long as this process lives: the kernel takes a lock back when its holder ends, however it ends.
+# Open as long as this process lives: the kernel takes a lock back when its holder ends, however it
+# ends.
 _held: list[IO] = []
 
 
-def take_gpu(gpus: list[str] | None = None, folder: str | Path | None = None, number: int = 1) -> str | None:
-    """Make one GPU, or `number` of them, the only ones this process sees; to be called before CUDA starts.
+def take_gpu(
+    gpus: list[str] | None = None, folder: str | Path | None = None, number: int = 1
+) -> str | None:
+    """Make one GPU, or `number` of them, the only ones this process sees; to be called before CUDA
+    starts.
 
-    A `CUDA_VISIBLE_DEVICES` that is set already, by a scheduler or by hand, stands. Else the GPU with the fewest
+    A `CUDA_VISIBLE_DEVICES` that is set already, by a scheduler or by hand, stands. Else the GPU
+    with the fewest
     jobs is taken, by a lock on a file: four jobs on four GPUs have one each, a fifth shares one.
 
     Args:
-        gpus: the machine's GPUs, as `CUDA_VISIBLE_DEVICES` names them (default: those `nvidia-smi` lists).
-        folder: where the lock files lie (default: one of this user and machine, below the temporary folder).
+        gpus: the machine's GPUs, as `CUDA_VISIBLE_DEVICES` names them (default: those `nvidia-smi`
+            lists).
+        folder: where the lock files lie (default: one of this user and machine, below the temporary
+            folder).
         number: how many to take, all different.
 
     Returns:
@@ -49,7 +57,8 @@ def take_gpu(gpus: list[str] | None = None, folder: str | Path | None = None, nu
 
 
 def list_gpus() -> list[str]:
-    """The UUID of every NVIDIA GPU of this machine, without starting CUDA; none where there is no driver."""
+    """The UUID of every NVIDIA GPU of this machine, without starting CUDA; none where there is no
+    driver."""
     if not shutil.which("nvidia-smi"):
         return []
     command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]

@@ -29,7 +29,12 @@ WAYS = {
 
 
 def stage(
-    name: str, about: str, slice_kind: type[Strict], run: Callable, paths: dict[str, str], **options: dict
+    name: str,
+    about: str,
+    slice_kind: type[Strict],
+    run: Callable,
+    paths: dict[str, str],
+    **options: dict,
 ) -> None:
     """Parse the command line and call `run(slice, **paths, **options)`.
 
@@ -56,7 +61,8 @@ def stage(
 
 
 def guarded(name: str, work: Callable[[], None]) -> None:
-    """Do the work of a program: its log goes to stderr, `UserError` and `OSError` end in one line and status 1."""
+    """Do the work of a program: its log goes to stderr, `UserError` and `OSError` end in one line
+    and status 1."""
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)
     try:
@@ -68,6 +74,7 @@ def guarded(name: str, work: Callable[[], None]) -> None:
 
 
 def trouble(error: OSError, name: str) -> str:
-    """One line for what the system refused: the file (or `name`, where it says none), what, and what to do."""
+    """One line for what the system refused: the file (or `name`, where it says none), what, and
+    what to do."""
     what = " ".join((error.strerror or str(error) or type(error).__name__).split())
     return f"{error.filename or name}: {what[0].lower()}{what[1:]}; {WAYS.get(error.errno, WAY)}"

@@ -1,4 +1,5 @@
-"""What each stage gets to see of the configuration: the part that can change its result, and nothing else."""
+"""What each stage gets to see of the configuration: the part that can change its result, and
+nothing else."""
 
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ class DownloadSlice(Strict):
 
 
 class TileSlice(Strict):
-    """For `tile`; `colors` only where the masks are colours, `values` where they are not the class indices."""
+    """For `tile`; `colors` only where the masks are colours, `values` where they are not the class
+    indices."""
 
     dataset: str
     layout: Layout
@@ -139,7 +141,9 @@ def cells(study: Study) -> list[Cell]:
 def download_slice(config: Config, dataset: str) -> DownloadSlice:
     """What `download` needs; a path the user gave goes before the source."""
     entry = config.datasets[dataset]
-    return DownloadSlice(dataset=dataset, path=entry.path, source=None if entry.path else entry.source)
+    return DownloadSlice(
+        dataset=dataset, path=entry.path, source=None if entry.path else entry.source
+    )
 
 
 def tile_slice(config: Config, dataset: str) -> TileSlice:
@@ -151,7 +155,9 @@ def tile_slice(config: Config, dataset: str) -> TileSlice:
         layout=entry.layout,
         classes=[c.name for c in entry.classes],
         colors=[c.color for c in entry.classes] if by_color else None,
-        values=None if by_color or entry.mask_values == list(range(len(entry.classes))) else entry.mask_values,
+        values=None
+        if by_color or entry.mask_values == list(range(len(entry.classes)))
+        else entry.mask_values,
         pixels=entry.pixels,
         gaps=entry.gaps,
         tile_size=entry.tile_size,
@@ -165,7 +171,9 @@ def split_slice(config: Config, split: str) -> SplitSlice:
     return SplitSlice(split=config.splits[split])
 
 
-def train_slice(config: Config, dataset: str, model: str, recipe: str, seed: int | str) -> TrainSlice:
+def train_slice(
+    config: Config, dataset: str, model: str, recipe: str, seed: int | str
+) -> TrainSlice:
     """What decides the result of a training, besides tiles and split."""
     entry, chosen, spec = config.datasets[dataset], config.recipes[recipe], config.models[model]
     if chosen.head_dropout is not None:
@@ -209,7 +217,9 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
                 f"ending a prediction of its own"
             )
     if not found:
-        raise UserError(f"predictions.{prediction}.scenes: {pattern}: no such file; correct the pattern")
+        raise UserError(
+            f"predictions.{prediction}.scenes: {pattern}: no such file; correct the pattern"
+        )
     return found
 
 
@@ -240,11 +250,15 @@ def study_slice(config: Config, study: str) -> StudySlice:
     datasets = {name: config.datasets[name] for name in chosen.datasets}
     paper = config.papers[chosen.paper] if chosen.paper else None
     if paper and chosen.claims is not None:
-        paper = paper.model_copy(update={"claims": {name: paper.claims[name] for name in chosen.claims}})
+        paper = paper.model_copy(
+            update={"claims": {name: paper.claims[name] for name in chosen.claims}}
+        )
     return StudySlice(
         name=study,
         study=chosen,
-        datasets={n: d.model_dump(include=set(StudyDataset.model_fields)) for n, d in datasets.items()},
+        datasets={
+            n: d.model_dump(include=set(StudyDataset.model_fields)) for n, d in datasets.items()
+        },
         models={name: config.models[name] for name in chosen.models},
         recipes={name: config.recipes[name] for name in chosen.recipes},
         paper=paper,

@@ -18,14 +18,20 @@ def training_pixels(
     return {name: int(pool[f"pixels_{name}"].sum()) for name in classes}
 
 
-def _pool(tiles: pd.DataFrame, split: pd.DataFrame, subset: str, padded_tiles: bool) -> pd.DataFrame:
+def _pool(
+    tiles: pd.DataFrame, split: pd.DataFrame, subset: str, padded_tiles: bool
+) -> pd.DataFrame:
     """The tiles of a subset that a recipe uses."""
     pool = tiles.merge(split[["tile", "subset"]], on="tile")
     return pool[(pool["subset"] == subset) & (padded_tiles | (pool["whole"] == 1))]
 
 
 def majority_counts(
-    tiles: pd.DataFrame, split: pd.DataFrame, classes: Sequence[str], subset: str, padded_tiles: bool
+    tiles: pd.DataFrame,
+    split: pd.DataFrame,
+    classes: Sequence[str],
+    subset: str,
+    padded_tiles: bool,
 ) -> tuple[pd.DataFrame, str]:
     """Counts of the predictor that always says the most frequent class of the training tiles.
 

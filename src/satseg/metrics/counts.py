@@ -17,7 +17,10 @@ COUNTS = ["tp", "fp", "fn", "tn"]
 
 
 def tile_counts(
-    prediction: torch.Tensor, target: torch.Tensor, num_classes: int, ignore_index: int | None = NO_LABEL
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    num_classes: int,
+    ignore_index: int | None = NO_LABEL,
 ) -> torch.Tensor:
     """Count pixels per tile and class.
 
@@ -36,17 +39,21 @@ def tile_counts(
     import torch
 
     if prediction.shape != target.shape:
-        raise ValueError(f"prediction is {tuple(prediction.shape)}, target {tuple(target.shape)}; they must be equal")
+        raise ValueError(
+            f"prediction is {tuple(prediction.shape)}, target {tuple(target.shape)}; they must be equal"
+        )
     if prediction.dim() == 2:
         return tile_counts(prediction[None], target[None], num_classes, ignore_index)[0]
     n, c = len(target), num_classes
     truth, guess = target.reshape(n, -1).long(), prediction.reshape(n, -1).long()
     if ignore_index is not None and _outside(guess, c):
-        # Seldom, and a pass over all pixels: something else than a class is predicted where nothing counts.
+        # Seldom, and a pass over all pixels: something else than a class is predicted where nothing
+        # counts.
         guess = torch.where(truth == ignore_index, 0, guess)
     if _outside(guess, c):
         raise ValueError(f"prediction holds values outside the classes 0 to {c - 1}")
-    # One bin per (tile, truth, guess), whatever the truth: the bins show what is wrong, pixels are passed over once.
+    # One bin per (tile, truth, guess), whatever the truth: the bins show what is wrong, pixels are
+    # passed over once.
     values = NO_LABEL + 1
     first = torch.arange(n, device=truth.device)[:, None] * values * c
     bins = torch.add(guess, truth, alpha=c).add_(first)
@@ -76,7 +83,9 @@ def _outside(values: torch.Tensor, above: int) -> bool:
 def ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     """Elementwise over / under as float64; NaN where `under` is 0."""
     over, under = np.asarray(over, float), np.asarray(under, float)
-    return np.divide(over, under, out=np.full(np.broadcast(over, under).shape, np.nan), where=under != 0)
+    return np.divide(
+        over, under, out=np.full(np.broadcast(over, under).shape, np.nan), where=under != 0
+    )
 
 
 def class_metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -98,13 +107,15 @@ def class_metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
-    """Share of the counted pixels that are right: [..., C, 4] → [...]; NaN where none is counted."""
+    """Share of the counted pixels that are right: [..., C, 4] → [...]; NaN where none is
+    counted."""
     counts = np.asarray(counts)
     return ratio(counts[..., 0].sum(-1), counts[..., 0, :].sum(-1))
 
 
 def epoch_metrics(counts: np.ndarray) -> dict[str, float]:
-    """The columns of history.csv: means over the classes that occur, from counts [C, 4] of a whole epoch."""
+    """The columns of history.csv: means over the classes that occur, from counts [C, 4] of a whole
+    epoch."""
     means = {}
     occurs = np.asarray(counts)[:, :3].sum(1) > 0
     for name, values in class_metrics(counts).items():
@@ -125,7 +136,8 @@ def counts_array(frame: pd.DataFrame) -> tuple[np.ndarray, list[str], np.ndarray
         frame: tile, scene, class, tp, fp, fn, tn; a row per tile × class.
 
     Returns:
-        int64 [T, C, 4] in the frame's order of tiles and classes, the class names [C], the scenes [T].
+        int64 [T, C, 4] in the frame's order of tiles and classes, the class names [C], the scenes
+        [T].
 
     Raises:
         ValueError: the frame is empty, or does not hold exactly one row per tile × class.
@@ -134,6 +146,8 @@ def counts_array(frame: pd.DataFrame) -> tuple[np.ndarray, list[str], np.ndarray
     full = pd.MultiIndex.from_product([tiles, classes])
     indexed = frame.set_index(["tile", "class"])
     if frame.empty or len(frame) != len(full) or not indexed.index.is_unique:
-        raise ValueError(f"{len(frame)} rows for {len(tiles)} tiles × {len(classes)} classes; one each is expected")
+        raise ValueError(
+            f"{len(frame)} rows for {len(tiles)} tiles × {len(classes)} classes; one each is expected"
+        )
     counts = indexed.loc[full, COUNTS].to_numpy(np.int64).reshape(len(tiles), len(classes), 4)
     return counts, list(classes), frame.drop_duplicates("tile")["scene"].to_numpy()

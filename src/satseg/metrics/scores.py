@@ -30,15 +30,22 @@ def unit_sums(counts: np.ndarray, units: np.ndarray) -> np.ndarray:
         units: unit index of each tile, int [T], 0 to U-1.
 
     Returns:
-        float64 [U, C, 10]: tp, fp, fn, tn; sum of tile IoU and number of tiles where the class is in the
-        mask; the same where it is in mask or prediction; the sum of the tiles' mean IoU and the number of
-        tiles that have one (these two the same for every class).
+        float64 [U, C, 10]: tp, fp, fn, tn; sum of tile IoU and number of tiles where the class is
+        in the mask; the same where it is in mask or prediction; the sum of the tiles' mean IoU and
+        the number of tiles that have one (these two the same for every class).
     """
     tp, fp, fn, _ = np.moveaxis(counts, -1, 0)
     iou = np.nan_to_num(ratio(tp, tp + fp + fn))
     in_mask, in_either = tp + fn > 0, tp + fp + fn > 0
     mean = class_mean(iou, in_mask)[:, None]
-    columns = [iou * in_mask, in_mask, iou * in_either, in_either, np.nan_to_num(mean), np.isfinite(mean)]
+    columns = [
+        iou * in_mask,
+        in_mask,
+        iou * in_either,
+        in_either,
+        np.nan_to_num(mean),
+        np.isfinite(mean),
+    ]
     columns = [np.broadcast_to(column, iou.shape)[..., None] for column in columns]
     sums = np.zeros((units.max() + 1, counts.shape[1], 10))
     np.add.at(sums, units, np.concatenate([counts, *columns], axis=-1))
@@ -67,14 +74,19 @@ def summed_metrics(sums: np.ndarray, classes: Sequence[str]) -> dict[tuple[str, 
         ("miou_published", "all"): published.mean(-1),
         ("pixel_accuracy", "all"): pixel_accuracy(counts),
     }
-    metrics |= {(name, "all"): class_mean(means[name], occurs) for name in ("dice", "precision", "recall")}
+    metrics |= {
+        (name, "all"): class_mean(means[name], occurs) for name in ("dice", "precision", "recall")
+    }
     for name in ("iou", "dice", "precision", "recall"):
         metrics |= {(name, label): means[name][..., i] for i, label in enumerate(classes)}
-    return metrics | {("iou_published", label): published[..., i] for i, label in enumerate(classes)}
+    return metrics | {
+        ("iou_published", label): published[..., i] for i, label in enumerate(classes)
+    }
 
 
 def bootstrap_weights(units: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
-    """How often each resample draws each unit: int64 [resamples, units], the same for the same arguments."""
+    """How often each resample draws each unit: int64 [resamples, units], the same for the same
+    arguments."""
     return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
 
 
@@ -87,7 +99,8 @@ class Resampled(NamedTuple):
     """Its value in each bootstrap resample, float64 [resamples]; NaN where it is not defined."""
 
     def row(self) -> tuple[float, float, float, float]:
-        """Mean over trainings, 95 % percentile interval, sample standard deviation over trainings (NaN for one)."""
+        """Mean over trainings, 95 % percentile interval, sample standard deviation over trainings
+        (NaN for one)."""
         value = float(_weighted_mean(self.each, np.ones(len(self.each))))
         return value, *interval(self.draws), self.each.std(ddof=1) if len(self.each) > 1 else np.nan
 
@@ -96,7 +109,8 @@ def scores(frames: Sequence[pd.DataFrame], resamples: int = 1000, seed: int = 0)
     """Every metric of one model, with 95 % bootstrap percentile intervals; as `resampled`.
 
     Returns:
-        metric, class, value, low, high, deviation (over trainings, sample standard deviation; NaN for one).
+        metric, class, value, low, high, deviation (over trainings, sample standard deviation; NaN
+        for one).
     """
     return scores_frame(resampled(frames, resamples, seed))
 
@@ -107,23 +121,26 @@ def scores_frame(metrics: dict[tuple[str, str], Resampled]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["metric", "class", "value", "low", "high", "deviation"])
 
 
-def resampled(frames: Sequence[pd.DataFrame], resamples: int = 1000, seed: int = 0) -> dict[tuple[str, str], Resampled]:
+def resampled(
+    frames: Sequence[pd.DataFrame], resamples: int = 1000, seed: int = 0
+) -> dict[tuple[str, str], Resampled]:
     """Every metric of one model, in its trainings and in bootstrap resamples.
 
-    Scenes (tiles, where there are fewer than ten scenes) are drawn with replacement; of several trainings
-    the metric is the mean over them, and they are drawn with replacement too.
+    Scenes (tiles, where there are fewer than ten scenes) are drawn with replacement; of several
+    trainings the metric is the mean over them, and they are drawn with replacement too.
 
     Args:
         frames: the counts.csv frame of each training, all over the same tiles and classes.
         resamples: number of bootstrap resamples.
-        seed: seed of the draws; models judged on the same tiles get the same draws, so that their differences,
-            draw by draw, are those of the pair.
+        seed: seed of the draws; models judged on the same tiles get the same draws, so that their
+            differences, draw by draw, are those of the pair.
 
     Returns:
         (metric, class name or `all`) → its values.
 
     Raises:
-        ValueError: a frame is not one row per tile × class, or the frames differ in tiles or classes.
+        ValueError: a frame is not one row per tile × class, or the frames differ in tiles or
+            classes.
     """
     arrays = [counts_array(frame) for frame in frames]
     _, classes, scenes = arrays[0]

@@ -10,7 +10,9 @@ from satseg.config.reading import load
 from satseg.errors import UserError
 
 
-def build_model(model: str | ModelSpec, num_classes: int, in_channels: int = 3, pretrained: bool = False) -> nn.Module:
+def build_model(
+    model: str | ModelSpec, num_classes: int, in_channels: int = 3, pretrained: bool = False
+) -> nn.Module:
     """Build a segmentation model.
 
     Args:
@@ -31,13 +33,19 @@ def build_model(model: str | ModelSpec, num_classes: int, in_channels: int = 3, 
         if model not in known:
             raise UserError(f"config/models.yaml: no model {model!r}; there are {', '.join(known)}")
         model = known[model]
-    return import_module(f"satseg.models.{model.family}").build(model, num_classes, in_channels, pretrained)
+    return import_module(f"satseg.models.{model.family}").build(
+        model, num_classes, in_channels, pretrained
+    )
 
 
-def check_tiles(name: str, model: ModelSpec, num_classes: int, bands: int, size: int, batch: int) -> None:
-    """Refuse a model that does not map `batch` training tiles [bands, size, size] to logits of their size.
+def check_tiles(
+    name: str, model: ModelSpec, num_classes: int, bands: int, size: int, batch: int
+) -> None:
+    """Refuse a model that does not map `batch` training tiles [bands, size, size] to logits of
+    their size.
 
-    No arithmetic is done. A batch of one is no small one: some models normalise over a pixel an image.
+    No arithmetic is done. A batch of one is no small one: some models normalise over a pixel an
+        image.
 
     Raises:
         UserError: it fails, or gives something else.
@@ -56,4 +64,6 @@ def check_tiles(name: str, model: ModelSpec, num_classes: int, bands: int, size:
     wanted = (batch, num_classes, size, size)
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if found != wanted:
-        raise UserError(f"models.{name}: makes {found} of {tiles}, not logits {wanted}; correct its code or settings")
+        raise UserError(
+            f"models.{name}: makes {found} of {tiles}, not logits {wanted}; correct its code or settings"
+        )

@@ -44,7 +44,8 @@ class Segmenter(NamedTuple):
 
 
 def save_weights(path: str | Path, model: nn.Module, spec: ModelSpec, bands: int, **meta) -> None:
-    """Write weights with what is needed to rebuild the model; `meta` are the other fields of `Segmenter`."""
+    """Write weights with what is needed to rebuild the model; `meta` are the other fields of
+    `Segmenter`."""
     content = {
         "format": FORMAT,
         "spec": spec.model_dump(),
@@ -69,7 +70,10 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
             content = torch.load(path, map_location="cpu", weights_only=True)
         if content.pop("format") != FORMAT:
             raise KeyError
-        spec, bands = TypeAdapter(ModelSpec).validate_python(content.pop("spec")), content.pop("bands")
+        spec, bands = (
+            TypeAdapter(ModelSpec).validate_python(content.pop("spec")),
+            content.pop("bands"),
+        )
         weights = content.pop("state_dict")
         model = build_model(spec, len(content["classes"]), bands)
         model.load_state_dict(weights)
@@ -81,8 +85,19 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
         raise UserError(f"{path}: no such weights; train the cell first") from None
     except PermissionError:
         raise
-    except (UnpicklingError, RuntimeError, KeyError, EOFError, OSError, AttributeError, TypeError, ValidationError):
-        raise UserError(f"{path}: not weights of this program, or damaged; train the cell again") from None
+    except (
+        UnpicklingError,
+        RuntimeError,
+        KeyError,
+        EOFError,
+        OSError,
+        AttributeError,
+        TypeError,
+        ValidationError,
+    ):
+        raise UserError(
+            f"{path}: not weights of this program, or damaged; train the cell again"
+        ) from None
 
 
 def autocast(device: torch.device, precision: str):
@@ -92,7 +107,8 @@ def autocast(device: torch.device, precision: str):
 
 
 def choose(logits: torch.Tensor, counted: list[int]) -> torch.Tensor:
-    """Logits [B, C, H, W] → positions in `counted` of the likeliest counted class, int64 [B, H, W]."""
+    """Logits [B, C, H, W] → positions in `counted` of the likeliest counted class, int64 [B, H,
+    W]."""
     # A running maximum: `argmax` over the third but last dimension is many times slower on a CPU.
     best = logits[:, counted[0]]
     chosen = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
@@ -122,7 +138,8 @@ def predict(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def probabilities(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
-    """Images as `predict` takes them → probabilities of the counted classes, float32 [B, counted, H, W]."""
+    """Images as `predict` takes them → probabilities of the counted classes, float32 [B, counted,
+    H, W]."""
     return _logits(segmenter, images)[:, segmenter.counted].float().softmax(1)
 
 

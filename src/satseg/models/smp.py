@@ -12,9 +12,7 @@ from torch import nn
 from satseg.config.models import SmpSpec
 from satseg.errors import UserError
 
-WAYS_OUT = (
-    "in config/models.yaml, `encoder_weights: null` starts from random weights, and a path there takes them from a file"
-)
+WAYS_OUT = "in config/models.yaml, `encoder_weights: null` starts from random weights, and a path there takes them from a file"
 
 
 def build(spec: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
@@ -46,7 +44,9 @@ def build(spec: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -
         if weights is None:
             raise
         reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise UserError(f"{weights} weights of {spec.encoder} cannot be loaded ({reason}); {WAYS_OUT}") from None
+        raise UserError(
+            f"{weights} weights of {spec.encoder} cannot be loaded ({reason}); {WAYS_OUT}"
+        ) from None
     if spec.head_dropout:
         model.segmentation_head.insert(0, nn.Dropout(spec.head_dropout))
     if file:
@@ -56,7 +56,8 @@ def build(spec: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -
 
 
 def _load_encoder(encoder: nn.Module, spec: SmpSpec, path: Path) -> None:
-    """Put a state dict from a file, read as data, into the encoder; a classifier's head in it is left out."""
+    """Put a state dict from a file, read as data, into the encoder; a classifier's head in it is
+    left out."""
     try:
         if path.suffix == ".safetensors":
             state = load_file(path, device="cpu")
@@ -65,5 +66,16 @@ def _load_encoder(encoder: nn.Module, spec: SmpSpec, path: Path) -> None:
         encoder.load_state_dict(state)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of encoder weights; {WAYS_OUT}") from None
-    except (UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, AttributeError, TypeError, KeyError):
-        raise UserError(f"{path}: holds no weights of the encoder {spec.encoder}; {WAYS_OUT}") from None
+    except (
+        UnpicklingError,
+        SafetensorError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        AttributeError,
+        TypeError,
+        KeyError,
+    ):
+        raise UserError(
+            f"{path}: holds no weights of the encoder {spec.encoder}; {WAYS_OUT}"
+        ) from None

@@ -12,7 +12,8 @@ def build(spec: UNetSpec, num_classes: int, in_channels: int, pretrained: bool) 
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout`, several times as fast on a CPU, where drawing its numbers takes a third of a training step.
+    """`nn.Dropout`, several times as fast on a CPU, where drawing its numbers takes a third of a
+    training step.
 
     A 64-bit draw decides on four values, so their probability is rounded to 1/65536.
     """
@@ -23,14 +24,19 @@ class Dropout(nn.Dropout):
         if not self.training or limit == 2**15 or x.device.type != "cpu":
             return super().forward(x)
         size, strides = x.numel(), torch.empty_like(x).stride()
-        draws = torch.empty(-(-size // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:size]
+        draws = (
+            torch.empty(-(-size // 4), dtype=torch.int64)
+            .random_(-(2**63), None)
+            .view(torch.int16)[:size]
+        )
         noise = x.new_empty(size)
         torch.ge(draws, limit, out=noise)
         return x * noise.div_(1 - self.p).as_strided(x.shape, strides)
 
 
 class Block(nn.Module):
-    """`convs` × (3×3 convolution → batch normalisation → ReLU → dropout); the last two optional parts by spec."""
+    """`convs` × (3×3 convolution → batch normalisation → ReLU → dropout); the last two optional
+    parts by spec."""
 
     def __init__(self, inputs: int, width: int, convs: int, spec: UNetSpec):
         super().__init__()

@@ -36,7 +36,9 @@ def number(value: float, digits: int = 3) -> str:
 
 def score_cell(score: Score) -> str:
     """Value, with the deviation over trainings where there are several."""
-    return number(score.value) + (f" ± {number(score.deviation)}" if math.isfinite(score.deviation) else "")
+    return number(score.value) + (
+        f" ± {number(score.deviation)}" if math.isfinite(score.deviation) else ""
+    )
 
 
 def interval_cell(score: Score) -> str:

@@ -44,9 +44,15 @@ def claims_page(spec: StudySlice, findings: Sequence[Finding]) -> str:
         mine = [f for f in findings if f.claim == name]
         for by in claim.by:
             here = [f.verdict for f in mine if f.by == by and f.source == RESULTS]
-            there = [f"{escape(f.source)}: {f.verdict}" for f in mine if f.by == by and f.source != RESULTS]
+            there = [
+                f"{escape(f.source)}: {f.verdict}"
+                for f in mine
+                if f.by == by and f.source != RESULTS
+            ]
             places = f"{here.count(HOLDS)} of {len(here)}"
-            rows.append([escape(claim.text), LABELS[by], overall(here), places, "; ".join(there) or "–"])
+            rows.append(
+                [escape(claim.text), LABELS[by], overall(here), places, "; ".join(there) or "–"]
+            )
         details += claim_section(spec, claim.text, mine)
     header = ["Claim", "By", "Verdict", "Holds in", "In the published tables"]
     parts += [table(header, rows, texts=5), *details, "## Definitions"]
@@ -57,13 +63,27 @@ def claim_section(spec: StudySlice, text: str, findings: Sequence[Finding]) -> l
     """What the verdicts on one claim rest on."""
     reasons, rows = [], []
     for f in findings:
-        title = f.source if f.source != RESULTS else spec.datasets[f.dataset].title if f.dataset else "Every dataset"
+        title = (
+            f.source
+            if f.source != RESULTS
+            else spec.datasets[f.dataset].title
+            if f.dataset
+            else "Every dataset"
+        )
         where = ", ".join(escape(part) for part in (title, f.recipe) if part)
         reasons.append(f"{where}, by {LABELS[f.by]}: **{f.verdict}**; {escape(f.why)}.")
         for statistic in f.statistics:
-            bounds = f"{statistic.low:.3f} to {statistic.high:.3f}" if math.isfinite(statistic.low) else "–"
+            bounds = (
+                f"{statistic.low:.3f} to {statistic.high:.3f}"
+                if math.isfinite(statistic.low)
+                else "–"
+            )
             value = number(statistic.value, 0 if float(statistic.value).is_integer() else 3)
             numbers = [value, bounds, number(statistic.p, 4)]
             rows.append([where, LABELS[f.by], escape(statistic.name), *numbers])
     header = ["Where", "By", "Statistic", "Value", "Bounds", "p"]
-    return [f"## {escape(text)}", bullets(reasons), *([table(header, rows, texts=3)] if rows else [])]
+    return [
+        f"## {escape(text)}",
+        bullets(reasons),
+        *([table(header, rows, texts=3)] if rows else []),
+    ]

@@ -1,4 +1,5 @@
-"""The little Markdown that tables are written in: headings, paragraphs, lists, tables, **bold**, ^D."""
+"""The little Markdown that tables are written in: headings, paragraphs, lists, tables, **bold**,
+^D."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from markupsafe import escape as html_escape
 
 SPECIAL = re.compile(r"([\\`*_|<>\[\]^&#~])")
 CELL = re.compile(r"((?:\\.|[^|\\])*)\|")
-INLINE = re.compile(r"\\(?P<literal>[!-/:-@\[-`{-~])|\*\*(?P<bold>(?:\\.|[^*\\])+)\*\*|\^(?P<sup>[A-Z])")
+INLINE = re.compile(
+    r"\\(?P<literal>[!-/:-@\[-`{-~])|\*\*(?P<bold>(?:\\.|[^*\\])+)\*\*|\^(?P<sup>[A-Z])"
+)
 INTERVAL = re.compile(r"\[(\d\.\d+), (\d\.\d+)\]")
 NUMBER = re.compile(r"[-−]?\d[\d,]*\.?\d*")
 
@@ -75,7 +78,10 @@ def blocks(text: str) -> list[Block]:
     for kind, lines in groupby(text.splitlines(), _kind):
         lines = list(lines)
         if kind == "heading":
-            found += [Block(kind, inline(line.lstrip("# ")), level=len(line) - len(line.lstrip("#"))) for line in lines]
+            found += [
+                Block(kind, inline(line.lstrip("# ")), level=len(line) - len(line.lstrip("#")))
+                for line in lines
+            ]
         elif kind == "list":
             found.append(Block(kind, items=[inline(line[2:]) for line in lines]))
         elif kind == "table":
@@ -113,7 +119,9 @@ def _table(lines: list[str]) -> Block:
     return Block(
         "table",
         columns=list(zip(map(inline, header), numeric, strict=True)),
-        rows=[[_cell(cell, number) for cell, number in zip(row, numeric, strict=True)] for row in rows],
+        rows=[
+            [_cell(cell, number) for cell, number in zip(row, numeric, strict=True)] for row in rows
+        ],
     )
 
 

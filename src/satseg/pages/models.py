@@ -10,9 +10,13 @@ from satseg.text import listing, signed
 
 
 def models_page(
-    spec: StudySlice, costs: pd.DataFrame, profiles: dict[tuple[str, str], dict], speed: pd.DataFrame
+    spec: StudySlice,
+    costs: pd.DataFrame,
+    profiles: dict[tuple[str, str], dict],
+    speed: pd.DataFrame,
 ) -> str:
-    """models.md: what each model costs, and their order by speed, from the frames of models.csv and speed.csv."""
+    """models.md: what each model costs, and their order by speed, from the frames of models.csv and
+    speed.csv."""
     digits = {"parameters": 0, "memory_mb": 2, "activations_mb": 1, "gflops": 1, "latency_ms": 1}
     digits |= {"peak_memory_mb": 1, "epoch_seconds": 1}
     parts = ["# Models"]
@@ -40,7 +44,8 @@ def models_page(
 
 
 def speed_order(speed: pd.DataFrame) -> list[str]:
-    """The models by profiled time, each with its place, beside the epoch times of each published table."""
+    """The models by profiled time, each with its place, beside the epoch times of each published
+    table."""
     if speed.empty:
         return []
     names, measures = list(speed["model"].unique()), list(speed["measure"].unique())
@@ -58,6 +63,14 @@ def speed_order(speed: pd.DataFrame) -> list[str]:
         f"Spearman's rho {signed(r.rho)}."
         for r in speed[speed["rho"].notna()].drop_duplicates(["measure", "table"]).itertuples()
     ]
-    header = ["Model", *(LABELS[measure] for measure in measures), *(f"{escape(t)}, epoch (s)" for t in titles)]
-    parts = ["### Order of speed", "In brackets: the place, from the fastest.", table(header, rows.values())]
+    header = [
+        "Model",
+        *(LABELS[measure] for measure in measures),
+        *(f"{escape(t)}, epoch (s)" for t in titles),
+    ]
+    parts = [
+        "### Order of speed",
+        "In brackets: the place, from the fastest.",
+        table(header, rows.values()),
+    ]
     return [*parts, bullets(compared)] if compared else parts

@@ -11,7 +11,8 @@ RUN = ["code", "data", "device", "precision", "versions", "seeds", "started", "w
 
 
 def provenance(cell: Cell, runs: Path) -> dict[str, Any]:
-    """What a run's run.json says: the row of the overview, every entry, and the resolved configuration."""
+    """What a run's run.json says: the row of the overview, every entry, and the resolved
+    configuration."""
     recorded = read_json(runs / cell.path / "run.json", RUN)
     entries = {k: v for k, v in recorded.items() if k not in ("cell", "slice")}
     code, device = recorded["code"], recorded["device"]
@@ -37,7 +38,9 @@ def flat(value: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
         if isinstance(entry, dict):
             rows += flat(entry, f"{name} · ")
         else:
-            rows.append((name, entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False)))
+            rows.append(
+                (name, entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False))
+            )
     return rows
 
 
@@ -53,7 +56,10 @@ def duration(seconds: float) -> str:
 
 def credit(spec: StudySlice, name: str, raw: Path) -> dict[str, Any]:
     """Whose data a dataset is, and which files of it were used."""
-    dataset, files = spec.datasets[name], read_json(raw / name / "manifest.json", ["files"])["files"]
+    dataset, files = (
+        spec.datasets[name],
+        read_json(raw / name / "manifest.json", ["files"])["files"],
+    )
     # Only a web address may become a link: the URL comes from a file a user may have been given.
     web = dataset.url if dataset.url and dataset.url.startswith(("https://", "http://")) else None
     return {

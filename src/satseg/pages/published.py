@@ -16,14 +16,29 @@ def published_page(spec: StudySlice, figures: pd.DataFrame) -> str:
     parts = ["# Published figures and ours"]
     if spec.paper:
         parts += [f"Published: {escape(spec.paper.title)}.", *protocol(spec.paper, spec.recipes)]
-        parts += [*explanations(spec.paper), *(part for t in spec.paper.tables for part in paper_table(t, figures))]
-        figures = figures.tail(len(spec.study.published))  # those of the paper's tables go before them
+        parts += [
+            *explanations(spec.paper),
+            *(part for t in spec.paper.tables for part in paper_table(t, figures)),
+        ]
+        figures = figures.tail(
+            len(spec.study.published)
+        )  # those of the paper's tables go before them
         if figures.empty:
             return "\n\n".join(parts)
         parts.append("## Single figures")
     if figures.empty:
         return "\n\n".join([*parts, "This study compares with no published figures."])
-    header = ["Dataset", "Model", "Recipe", "Metric", "Class", "Epoch", "Published", "Ours", "Difference"]
+    header = [
+        "Dataset",
+        "Model",
+        "Recipe",
+        "Metric",
+        "Class",
+        "Epoch",
+        "Published",
+        "Ours",
+        "Difference",
+    ]
     rows = [
         [
             escape(spec.datasets[r.dataset].title),
@@ -42,11 +57,22 @@ def published_page(spec: StudySlice, figures: pd.DataFrame) -> str:
     if len(spec.study.seeds) > 1:
         notes.append(f"Ours is the mean over {len(spec.study.seeds)} trainings.")
     if figures["epoch"].notna().any():
-        notes.append("With an epoch, the metric is that of the training's history after this epoch.")
+        notes.append(
+            "With an epoch, the metric is that of the training's history after this epoch."
+        )
     if figures["ours"].isna().any():
         notes.append("A dash under Ours: the training ended before this epoch.")
-    used = [name for name in DEFINITIONS if name in set(figures.loc[figures["epoch"].isna(), "metric"])]
-    return "\n\n".join([*parts, table(header, rows, texts=5), " ".join(notes), *([definitions(used)] if used else [])])
+    used = [
+        name for name in DEFINITIONS if name in set(figures.loc[figures["epoch"].isna(), "metric"])
+    ]
+    return "\n\n".join(
+        [
+            *parts,
+            table(header, rows, texts=5),
+            " ".join(notes),
+            *([definitions(used)] if used else []),
+        ]
+    )
 
 
 def protocol(paper: Paper, recipes: dict[str, Recipe]) -> list[str]:
@@ -74,13 +100,20 @@ def value_at(recipe: Recipe, key: str) -> object:
 
 def shown(value: object) -> str:
     """A value as YAML would show it."""
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"
+    return (
+        "null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"
+    )
 
 
 def explanations(paper: Paper) -> list[str]:
     """What the paper says its figures are, beside what they are here."""
     rows = [
-        [escape(m.what), escape(m.printed), LABELS[m.ours], " ".join(filter(None, [MEANINGS[m.ours], escape(m.note)]))]
+        [
+            escape(m.what),
+            escape(m.printed),
+            LABELS[m.ours],
+            " ".join(filter(None, [MEANINGS[m.ours], escape(m.note)])),
+        ]
         for m in paper.metrics
     ]
     header = ["Published name", "As published", "Name here", "Here"]
@@ -88,14 +121,21 @@ def explanations(paper: Paper) -> list[str]:
 
 
 def paper_table(printed: PaperTable, figures: pd.DataFrame) -> list[str]:
-    """A published table: each figure, ours, and the difference; nothing where the study has none of its models."""
+    """A published table: each figure, ours, and the difference; nothing where the study has none of
+    its models."""
     mine = figures[(figures["dataset"] == printed.dataset) & (figures["recipe"] == printed.recipe)]
     ours = mine.set_index(["model", "metric", "class"])["ours"].to_dict()
     names = [name for name in mine["model"].unique() if printed.row(name)]
     if not names:
         return []
-    compared = [i for i, figure in enumerate(printed.row(names[0])) if (names[0], *figure_key(figure)) in ours]
-    rows = [[escape(name), *(paper_cell(printed, i, name, ours) for i in compared)] for name in names]
+    compared = [
+        i
+        for i, figure in enumerate(printed.row(names[0]))
+        if (names[0], *figure_key(figure)) in ours
+    ]
+    rows = [
+        [escape(name), *(paper_cell(printed, i, name, ours) for i in compared)] for name in names
+    ]
     notes = [
         "Printed → ours (difference). A size depends on the number of classes, which the heading names, and the "
         "cell where it was printed for another."
@@ -131,14 +171,22 @@ def paper_heading(column: PaperColumn) -> str:
     return LABELS[column.metric] + (f", {column.classes} classes" if column.classes else "")
 
 
-def paper_cell(printed: PaperTable, i: int, model: str, ours: dict[tuple[str, str, str], float]) -> str:
-    """A printed figure, marked if it is one of the best three of its column, then ours and the difference."""
+def paper_cell(
+    printed: PaperTable, i: int, model: str, ours: dict[tuple[str, str, str], float]
+) -> str:
+    """A printed figure, marked if it is one of the best three of its column, then ours and the
+    difference."""
     figure = printed.row(model)[i]
     metric, label = figure_key(figure)
-    found, digits = ours[model, metric, label], {"parameters": 0, "memory_mb": 2, "epoch_seconds": 1}.get(metric, 3)
+    found, digits = (
+        ours[model, metric, label],
+        {"parameters": 0, "memory_mb": 2, "epoch_seconds": 1}.get(metric, 3),
+    )
     mark = ""
     if metric not in SIZES:
-        values = sorted((printed.row(name)[i].value for name in printed.rows), reverse=metric != "epoch_seconds")
+        values = sorted(
+            (printed.row(name)[i].value for name in printed.rows), reverse=metric != "epoch_seconds"
+        )
         mark = dict(zip(values[:3], "¹²³", strict=False)).get(figure.value, "")
     difference = found - figure.value
     change = "0" if difference == 0 else f"{difference:+,.{digits}f}".replace("-", "−")

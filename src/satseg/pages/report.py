@@ -47,7 +47,9 @@ def sections(spec: StudySlice) -> list[str]:
 def section(folder: Path, name: str) -> Section:
     """A Markdown table file; its first line is the title, its last section may hold definitions."""
     title, *body = blocks(present(folder / "tables" / f"{name}.md").read_text(encoding="utf-8"))
-    starts = [i for i, block in enumerate(body) if block.kind == "heading" and block.html == "Definitions"]
+    starts = [
+        i for i, block in enumerate(body) if block.kind == "heading" and block.html == "Definitions"
+    ]
     end = starts[-1] if starts else len(body)
     items = [item for block in body[end:] for item in block.items]
     return Section(f"table-{name}", title.html, body[:end], items)
@@ -62,12 +64,16 @@ def opening(scores: Section) -> tuple[list[Markup], Section]:
 
 
 def figure(folder: Path, name: str) -> Figure:
-    """A figure with its file as a data URI: nothing is requested, and no two drawings share an id."""
+    """A figure with its file as a data URI: nothing is requested, and no two drawings share an
+    id."""
     extension = FIGURES[name]
     content = present(folder / f"{name}.{extension}").read_bytes()
-    return Figure(name, CAPTIONS[name], f"data:{MIME[extension]};base64,{base64.b64encode(content).decode()}")
+    return Figure(
+        name, CAPTIONS[name], f"data:{MIME[extension]};base64,{base64.b64encode(content).decode()}"
+    )
 
 
 def panels(folder: Path) -> list[dict[str, Any]]:
-    """The shown tiles of each dataset and recipe: title, classes, names of the layers, pictures as data URIs."""
+    """The shown tiles of each dataset and recipe: title, classes, names of the layers, pictures as
+    data URIs."""
     return read_json(folder / PANELS, ["blocks"])["blocks"]

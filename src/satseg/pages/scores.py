@@ -2,7 +2,16 @@
 
 from satseg.jobs.slices import StudySlice
 from satseg.measures import LABELS
-from satseg.pages.cells import definitions, heading, interval_cell, leads, marked, number, plain_name, score_cell
+from satseg.pages.cells import (
+    definitions,
+    heading,
+    interval_cell,
+    leads,
+    marked,
+    number,
+    plain_name,
+    score_cell,
+)
 from satseg.pages.markdown import escape, table
 from satseg.pages.sentences import answer, gap_sentence
 from satseg.study.comparison import Comparison, Gap
@@ -25,7 +34,13 @@ def scores_page(spec: StudySlice, comparisons: list[Comparison], leaks: list[Gap
             main = score_cell(r.main)
             cells = [f"**{main}**" if leads(c, r) else main, interval_cell(r.main)]
             cells += [score_cell(r.scores[name, "all"]) for name in others]
-            rows.append([marked(c, r), *cells, *(number(getattr(r, name), digits) for name, digits in costs.items())])
+            rows.append(
+                [
+                    marked(c, r),
+                    *cells,
+                    *(number(getattr(r, name), digits) for name, digits in costs.items()),
+                ]
+            )
         parts += [
             f"## {heading(c)}",
             judged(spec, c),
@@ -41,9 +56,17 @@ def per_class_page(comparisons: list[Comparison]) -> str:
     parts = ["# Scores per class"]
     for c in comparisons:
         every = [(plain_name(c, r), r) for r in [*c.results, c.majority]]
-        wide = [[name, *(score_cell(r.scores["iou", label]) for label in c.classes)] for name, r in every]
+        wide = [
+            [name, *(score_cell(r.scores["iou", label]) for label in c.classes)]
+            for name, r in every
+        ]
         long = [
-            [escape(label), name, score_cell(r.scores["iou", label]), interval_cell(r.scores["iou", label])]
+            [
+                escape(label),
+                name,
+                score_cell(r.scores["iou", label]),
+                interval_cell(r.scores["iou", label]),
+            ]
             + [score_cell(r.scores[metric, label]) for metric in columns[2:]]
             for label in c.classes
             for name, r in every[:-1]
@@ -61,7 +84,9 @@ def per_class_page(comparisons: list[Comparison]) -> str:
 def judged(spec: StudySlice, c: Comparison) -> str:
     """What was judged, and what the intervals resample."""
     recipe, seeds = spec.recipes[c.recipe], len(spec.study.seeds)
-    weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}[recipe.evaluate.weights]
+    weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}[
+        recipe.evaluate.weights
+    ]
     sentences = [
         escape(recipe.about),
         f"The weights of the {escape(weights)}, judged on {c.tiles:,} {c.subset} tiles of {c.scenes:,} scenes.",

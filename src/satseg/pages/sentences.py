@@ -8,13 +8,18 @@ from satseg.text import listing, signed
 
 
 def answer(c: Comparison) -> str:
-    """One sentence of Markdown: the best model, whether the next can be told from it, and the baseline."""
+    """One sentence of Markdown: the best model, whether the next can be told from it, and the
+    baseline."""
     where = f"On {escape(c.title)} with recipe {escape(c.recipe)}, **{escape(c.best.model)}**"
-    parts = [f"{where} {'scores highest with' if len(c.results) > 1 else 'reaches'} mIoU^D {c.best.main.text()}"]
+    parts = [
+        f"{where} {'scores highest with' if len(c.results) > 1 else 'reaches'} mIoU^D {c.best.main.text()}"
+    ]
     others = sorted((r for r in c.results if r is not c.best), key=lambda r: -r.main.value)
     if c.tied:
         names = listing([escape(r.model) for r in c.tied])
-        parts.append(f"but its interval overlaps that of {names}, so the order among them is not a result")
+        parts.append(
+            f"but its interval overlaps that of {names}, so the order among them is not a result"
+        )
         parts.append(_cheapest(c))
     elif others:
         runner_up = others[0]

@@ -17,8 +17,11 @@ SHARING = (
 )
 
 
-def splits_page(spec: StudySlice, audit: pd.DataFrame, tiles: dict[str, pd.DataFrame], leaks: list[Gap]) -> str:
-    """splits.md: the leakage audit in plain words, from the frame of splits.csv, and what leakage adds."""
+def splits_page(
+    spec: StudySlice, audit: pd.DataFrame, tiles: dict[str, pd.DataFrame], leaks: list[Gap]
+) -> str:
+    """splits.md: the leakage audit in plain words, from the frame of splits.csv, and what leakage
+    adds."""
     header = [
         "Recipe",
         "Split",

@@ -27,19 +27,29 @@ class Source(NamedTuple):
     """Whether an alpha band or a mask hides pixels."""
 
 
-def accept(file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, placed: bool = False) -> Source:
-    """Take a scene that is like those the model was trained on; `placed` where it must say where it lies.
+def accept(
+    file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, placed: bool = False
+) -> Source:
+    """Take a scene that is like those the model was trained on; `placed` where it must say where it
+    lies.
 
     Raises:
-        UserError: its bands, the type of its pixels or their size are not what the model knows, or it has no place.
+        UserError: its bands, the type of its pixels or their size are not what the model knows, or
+            it has no place.
     """
     origin = segmenter.origin
     if ColorInterp.palette in file.colorinterp:
         raise UserError(f"{path}: {PALETTE}")
     colours = [band for band in file.indexes if file.colorinterp[band - 1] != ColorInterp.alpha]
-    bands = origin.pixels.bands or (colours if len(colours) == segmenter.bands else list(file.indexes))
+    bands = origin.pixels.bands or (
+        colours if len(colours) == segmenter.bands else list(file.indexes)
+    )
     if len(bands) != segmenter.bands or max(bands) > file.count:
-        wanted = f"the bands {', '.join(map(str, bands))}" if origin.pixels.bands else f"{segmenter.bands} bands"
+        wanted = (
+            f"the bands {', '.join(map(str, bands))}"
+            if origin.pixels.bands
+            else f"{segmenter.bands} bands"
+        )
         raise UserError(
             f"{path}: {len(colours)} band{'s' * (len(colours) != 1)}, but the model was trained on {wanted}; choose a "
             f"scene with the same bands in the same order (gdal_translate -b picks them)"
@@ -52,14 +62,24 @@ def accept(file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, place
         )
     metres = pixel_size(file)
     if origin.metres and not metres:
-        log.warning("%s: does not say how large its pixels are; the model was trained on %s", path, _metres(origin))
-    if origin.metres and metres and not origin.metres[0] / COARSER <= metres <= origin.metres[1] * COARSER:
+        log.warning(
+            "%s: does not say how large its pixels are; the model was trained on %s",
+            path,
+            _metres(origin),
+        )
+    if (
+        origin.metres
+        and metres
+        and not origin.metres[0] / COARSER <= metres <= origin.metres[1] * COARSER
+    ):
         raise UserError(
             f"{path}: pixels of {metres:.3g} m, but the model was trained on {_metres(origin)}; resample the scene "
             f"(gdalwarp -tr), or train on images like it"
         )
     if placed and not metres:
-        raise UserError(f"{path}: does not say where on the globe it lies, as polygons do; leave them out")
+        raise UserError(
+            f"{path}: does not say where on the globe it lies, as polygons do; leave them out"
+        )
     # Some programs call any fourth band transparency; what the model sees hides nothing.
     flags = [set(file.mask_flag_enums[band - 1]) for band in bands]
     hidden = any(not kinds or kinds - {MaskFlags.all_valid, MaskFlags.nodata} for kinds in flags)

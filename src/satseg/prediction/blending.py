@@ -1,4 +1,5 @@
-"""Overlapping windows over a scene, blended without a seam, in memory that does not grow with the scene."""
+"""Overlapping windows over a scene, blended without a seam, in memory that does not grow with the
+scene."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,16 +27,22 @@ class Block(NamedTuple):
 
 
 def blend(
-    segmenter: Segmenter, read: Read, rows: Axis, columns: Axis, batch_size: int, done: Callable[[int], Any]
+    segmenter: Segmenter,
+    read: Read,
+    rows: Axis,
+    columns: Axis,
+    batch_size: int,
+    done: Callable[[int], Any],
 ) -> Iterator[Block]:
-    """Predict window by window, a row of windows at a time, and yield rows of the scene as they are finished.
+    """Predict window by window, a row of windows at a time, and yield rows of the scene as they are
+    finished.
 
     A block holds good until the next is asked for.
 
     Args:
         segmenter: a trained model.
-        read: a range of rows → pixels uint8 [h, w, C] and bool [h, w] (no data), over all `columns`; fewer rows where
-            the scene ends. It is called in a thread of its own.
+        read: a range of rows → pixels uint8 [h, w, C] and bool [h, w] (no data), over all
+            `columns`; fewer rows where the scene ends. It is called in a thread of its own.
         rows: the windows from top to bottom.
         columns: the windows from left to right.
         batch_size: windows per forward pass.
@@ -44,7 +51,9 @@ def blend(
     device = next(segmenter.model.parameters()).device
     size, left = rows.size, columns.starts[0]
     down, across = (torch.from_numpy(axis.weights).to(device) for axis in (rows, columns))
-    sums = torch.zeros(len(segmenter.counted), size, columns.starts[-1] + size - left, device=device)
+    sums = torch.zeros(
+        len(segmenter.counted), size, columns.starts[-1] + size - left, device=device
+    )
     ends = [*rows.starts[1:], rows.starts[-1] + size]
     places = [start - left for start in columns.starts]
     with closing(_ahead(_bands(read, rows))) as bands:
@@ -53,10 +62,14 @@ def blend(
             done(len(places) - len(live))
             for k in range(0, len(live), batch_size):
                 chosen = live[k : k + batch_size]
-                images = torch.from_numpy(np.stack([image[:, places[j] : places[j] + size] for j in chosen]))
+                images = torch.from_numpy(
+                    np.stack([image[:, places[j] : places[j] + size] for j in chosen])
+                )
                 results = probabilities(segmenter, images.to(device).permute(0, 3, 1, 2))
                 for j, result in zip(chosen, results, strict=True):
-                    sums[:, :, places[j] : places[j] + size].addcmul_(result, down[i][:, None] * across[j])
+                    sums[:, :, places[j] : places[j] + size].addcmul_(
+                        result, down[i][:, None] * across[j]
+                    )
                 done(len(chosen))
             height = ends[i] - rows.starts[i]
             yield Block(rows.starts[i], sums[:, :height], gone[:height])
@@ -75,7 +88,10 @@ def _bands(read: Read, rows: Axis) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         first, end = start, end + len(fresh)
         below = (0, rows.size - len(image))
         # A mirrored surrounding is nearer to what the model knows than black.
-        yield np.pad(image, (below, (0, 0), (0, 0)), "reflect"), np.pad(gone, (below, (0, 0)), constant_values=True)
+        yield (
+            np.pad(image, (below, (0, 0), (0, 0)), "reflect"),
+            np.pad(gone, (below, (0, 0)), constant_values=True),
+        )
 
 
 def _ahead(items: Iterator) -> Iterator:

@@ -25,7 +25,8 @@ BLOCK = 512  # height and width of the blocks in files, in pixels
 
 
 class MapFiles:
-    """The map, and the probabilities where a second file is given, as plain GeoTIFFs that are written in a thread."""
+    """The map, and the probabilities where a second file is given, as plain GeoTIFFs that are
+    written in a thread."""
 
     def __init__(
         self,
@@ -44,7 +45,9 @@ class MapFiles:
         self.map = _plain(map_file, scene, 1)
         self.map.write_colormap(1, _colormap(segmenter, colors))
         self.map.set_band_description(1, "class")
-        self.map.update_tags(CLASSES=json.dumps(dict(enumerate(segmenter.classes)), ensure_ascii=False))
+        self.map.update_tags(
+            CLASSES=json.dumps(dict(enumerate(segmenter.classes)), ensure_ascii=False)
+        )
         self.shares = None
         if probability_file:
             self.shares = _plain(probability_file, scene, len(names))
@@ -62,7 +65,8 @@ class MapFiles:
             self.waiting.result()
 
     def write(self, block: Block, skip: int, first: int, last: int) -> None:
-        """Write a block's columns, without the first `skip`, to the scene's from `first` to before `last`."""
+        """Write a block's columns, without the first `skip`, to the scene's from `first` to before
+        `last`."""
         height, width = min(len(block.gone), self.height - block.top), last - first
         if height <= 0:
             return
@@ -72,7 +76,9 @@ class MapFiles:
         if self.shares:
             layers.append((part * STEPS).round().to(torch.uint8).cpu().numpy())
         self.waiting.result()
-        self.waiting = self.pool.submit(self._store, layers, gone, Window(first, block.top, width, height))
+        self.waiting = self.pool.submit(
+            self._store, layers, gone, Window(first, block.top, width, height)
+        )
 
     def _store(self, layers: list[np.ndarray], gone: np.ndarray, window: Window) -> None:
         with rasterio.Env():
@@ -96,14 +102,17 @@ def _plain(path: Path, scene: rasterio.DatasetReader, count: int) -> rasterio.io
 
 
 def optimise(plain: Path, final: Path, resampling: str) -> None:
-    """Make a cloud-optimised GeoTIFF of a plain one: overviews, and blocks in the order readers want them."""
+    """Make a cloud-optimised GeoTIFF of a plain one: overviews, and blocks in the order readers
+    want them."""
     rasterio.shutil.copy(
         plain, final, driver="COG", compress="DEFLATE", blocksize=BLOCK, resampling=resampling, bigtiff="IF_SAFER",
         overviews="IGNORE_EXISTING",
     )  # fmt: skip
 
 
-def _colormap(segmenter: Segmenter, colors: dict[str, str] | None) -> dict[int, tuple[int, int, int, int]]:
+def _colormap(
+    segmenter: Segmenter, colors: dict[str, str] | None
+) -> dict[int, tuple[int, int, int, int]]:
     """Class index → red, green, blue, alpha; no data is transparent."""
     if colors is None:
         colors = _configured(segmenter.dataset)
@@ -117,10 +126,13 @@ def _colormap(segmenter: Segmenter, colors: dict[str, str] | None) -> dict[int, 
 
 
 def _configured(dataset: str) -> dict[str, str]:
-    """Colours the configuration gives a dataset's classes; none where it does not know the dataset."""
+    """Colours the configuration gives a dataset's classes; none where it does not know the
+    dataset."""
     try:
         known = load().datasets.get(dataset)
     except UserError as error:
-        log.warning("the map's colours are not those of the configuration: %s", str(error).splitlines()[0])
+        log.warning(
+            "the map's colours are not those of the configuration: %s", str(error).splitlines()[0]
+        )
         return {}
     return {c.name: c.color for c in known.classes} if known else {}

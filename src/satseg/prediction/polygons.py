@@ -17,7 +17,8 @@ DIGITS = 9  # decimals of a degree: a tenth of a millimetre
 
 
 def write_polygons(raster: str | Path, out: str | Path, classes: list[str], name: str) -> None:
-    """Write a polygon for every connected area of one class; areas that touch at corners only are two.
+    """Write a polygon for every connected area of one class; areas that touch at corners only are
+    two.
 
     Memory grows with the number of polygons, not with that of pixels.
 
@@ -55,7 +56,8 @@ def _areas(file: rasterio.DatasetReader) -> Iterator[tuple[int, list]]:
 
 
 def _turned(ring: np.ndarray, outer: bool) -> np.ndarray:
-    """A closed ring [n, 2], anticlockwise where it is an outer one, clockwise where it is a hole."""
+    """A closed ring [n, 2], anticlockwise where it is an outer one, clockwise where it is a
+    hole."""
     x, y = (ring - ring[0]).T
     anticlockwise = (x[:-1] * y[1:] - x[1:] * y[:-1]).sum() > 0
     return ring if anticlockwise == outer else ring[::-1]

@@ -40,15 +40,18 @@ def predict_scene(
     overlap: int | None = None,
     batch_size: int | None = None,
 ) -> int:
-    """Write the class map of a scene: a cloud-optimised GeoTIFF, uint8 class indices, 255 where there is no data.
+    """Write the class map of a scene: a cloud-optimised GeoTIFF, uint8 class indices, 255 where
+    there is no data.
 
     Memory does not grow with the scene. All files appear together, or none does.
 
     Args:
         segmenter: a trained model.
-        scene: an image that GDAL reads, with the bands, type and resolution of those the model was trained on.
+        scene: an image that GDAL reads, with the bands, type and resolution of those the model was
+            trained on.
         out: the map.
-        probabilities: where to write probabilities too: a band for each counted class, uint8 in steps of 1/250.
+        probabilities: where to write probabilities too: a band for each counted class, uint8 in
+            steps of 1/250.
         polygons: where to write GeoJSON polygons too, longitude and latitude, each with its class.
         colors: colour of each class, by name; None for those of the configuration, or of a palette.
         overlap: least number of pixels that windows share (default: a quarter of a tile).
@@ -63,7 +66,9 @@ def predict_scene(
     targets = [Path(path) for path in (out, probabilities, polygons) if path]
     files = {path.resolve() for path in (Path(scene), *targets)}
     if len(files) <= len(targets):
-        raise UserError(f"{out}: the scene and what is written must be different files; choose other names")
+        raise UserError(
+            f"{out}: the scene and what is written must be different files; choose other names"
+        )
     share = _share(segmenter, overlap)
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -71,7 +76,11 @@ def predict_scene(
         file = stack.enter_context(open_image(Path(scene)))
         source = accept(file, Path(scene), segmenter, bool(polygons))
         finals = stack.enter_context(together(*targets))
-        scratch = Path(stack.enter_context(TemporaryDirectory(prefix=f".{targets[0].stem}.", dir=targets[0].parent)))
+        scratch = Path(
+            stack.enter_context(
+                TemporaryDirectory(prefix=f".{targets[0].stem}.", dir=targets[0].parent)
+            )
+        )
         stack.enter_context(_writing(targets[0]))
         plain = [scratch / "map.tif", scratch / "probabilities.tif"][: 2 if probabilities else 1]
         with MapFiles(segmenter, file, *plain, colors=colors) as opened:
@@ -88,19 +97,28 @@ def _share(segmenter: Segmenter, overlap: int | None) -> int:
     size, stride = segmenter.tile_size, segmenter.stride
     share = -(-(size // 4 if overlap is None else overlap) // stride) * stride
     if overlap is not None and not 0 <= share < size:
-        raise UserError(f"overlap: {overlap} pixels do not fit windows of {size}; choose 0 to {size - stride}")
+        raise UserError(
+            f"overlap: {overlap} pixels do not fit windows of {size}; choose 0 to {size - stride}"
+        )
     return min(share, size - stride)
 
 
 def _fill(
-    files: "MapFiles", segmenter: Segmenter, source: "Source", overlap: int, batch_size: int | None, name: str
+    files: "MapFiles",
+    segmenter: Segmenter,
+    source: "Source",
+    overlap: int,
+    batch_size: int | None,
+    name: str,
 ) -> int:
     """Predict a scene, strip by strip, into opened files; returns the number of windows."""
     file, size = source.file, segmenter.tile_size
     on_cpu = next(segmenter.model.parameters()).device.type == "cpu"
     batch_size = batch_size or (min(2, segmenter.batch_size) if on_cpu else segmenter.batch_size)
     rows, columns = (windows(length, size, overlap, segmenter.stride) for length in file.shape)
-    parts = [(first, last, within(columns, first, last)) for first, last in strips(columns, file.width)]
+    parts = [
+        (first, last, within(columns, first, last)) for first, last in strips(columns, file.width)
+    ]
     total = len(rows.starts) * sum(len(part.starts) for *_, part in parts)
     with _progress(total, name) as done:
         for first, last, part in parts:
@@ -111,15 +129,20 @@ def _fill(
     return total
 
 
-def _reader(source: Source, left: int, right: int) -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
-    """What reads a range of rows of the columns from `left` to before `right`, mirrored beyond the scene's edge."""
+def _reader(
+    source: Source, left: int, right: int
+) -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
+    """What reads a range of rows of the columns from `left` to before `right`, mirrored beyond the
+    scene's edge."""
     file = source.file
     width = min(right, file.width) - left
 
     def read(top: int, bottom: int) -> tuple[np.ndarray, np.ndarray]:
         height = max(0, min(bottom, file.height) - top)
         if not height:
-            return np.zeros((0, right - left, len(source.pixels.bands)), np.uint8), np.zeros((0, right - left), bool)
+            return np.zeros((0, right - left, len(source.pixels.bands)), np.uint8), np.zeros(
+                (0, right - left), bool
+            )
         window = Window(left, top, width, height)
         try:
             with rasterio.Env():  # GDAL's messages are a matter of each thread
@@ -145,12 +168,15 @@ def _writing(out: Path) -> Iterator[None]:
         yield
     except (RasterioError, CPLE_BaseError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise UserError(f"{out}: cannot be written ({reason}); free space or choose another folder") from error
+        raise UserError(
+            f"{out}: cannot be written ({reason}); free space or choose another folder"
+        ) from error
 
 
 @contextmanager
 def _progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """Give what takes the number of finished windows: a bar in a terminal, a line now and then elsewhere."""
+    """Give what takes the number of finished windows: a bar in a terminal, a line now and then
+    elsewhere."""
     began = due = time.monotonic()
     with tqdm(total=total, desc=what, unit="window", disable=None) as bar:
         count = 0

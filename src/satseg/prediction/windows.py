@@ -25,9 +25,9 @@ class Axis(NamedTuple):
 def windows(length: int, size: int, overlap: int, stride: int) -> Axis:
     """Spread windows evenly over `length` pixels, each a multiple of `stride` from the first.
 
-    A window counts fully in its middle and nothing at its ends, where its model lacks surroundings, except at the
-    scene's own ends. Of an overlap of the least width, the outer three eighths count nothing, the middle quarter is
-    a ramp.
+    A window counts fully in its middle and nothing at its ends, where its model lacks surroundings,
+    except at the scene's own ends. Of an overlap of the least width, the outer three eighths count
+    nothing, the middle quarter is a ramp.
 
     Args:
         length: pixels to cover, at least 1.
@@ -52,7 +52,8 @@ def windows(length: int, size: int, overlap: int, stride: int) -> Axis:
 
 
 def strips(columns: Axis, width: int, limit: int = STRIP) -> list[tuple[int, int]]:
-    """Cut a scene's columns into ranges of about `limit` pixels at most, each beginning where a window does."""
+    """Cut a scene's columns into ranges of about `limit` pixels at most, each beginning where a
+    window does."""
     count = len(columns.starts)
     share = -(-count // -(-width // limit))
     return list(pairwise([*columns.starts[::share], width]))
@@ -60,5 +61,7 @@ def strips(columns: Axis, width: int, limit: int = STRIP) -> list[tuple[int, int
 
 def within(columns: Axis, first: int, last: int) -> Axis:
     """The windows that reach into the columns from `first` to before `last`."""
-    chosen = [i for i, start in enumerate(columns.starts) if start < last and start + columns.size > first]
+    chosen = [
+        i for i, start in enumerate(columns.starts) if start < last and start + columns.size > first
+    ]
     return Axis([columns.starts[i] for i in chosen], columns.weights[chosen])

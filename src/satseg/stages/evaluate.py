@@ -27,7 +27,9 @@ def run(spec: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     segmenter = load_weights(Path(run, f"{spec.evaluate.weights}.pt"), device())
     store = open_tiles(tiles)
     check_fit(segmenter, store, Path(run, f"{spec.evaluate.weights}.pt"))
-    chosen = subset_tiles(store, read_split(split, store.table), spec.evaluate.subset, segmenter.padded_tiles)
+    chosen = subset_tiles(
+        store, read_split(split, store.table), spec.evaluate.subset, segmenter.padded_tiles
+    )
     names = [segmenter.classes[i] for i in segmenter.counted]
     shown, hard = panel_tiles(store, chosen, segmenter.counted, names)
     counts = judge(segmenter, store, chosen, spec.augmentation)

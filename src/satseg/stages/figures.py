@@ -14,7 +14,8 @@ from satseg.study.inputs import Files
 
 
 def run(spec: StudySlice, data: str, results: str) -> None:
-    """Write the figures that the study names, the pictures of the panels apart, and `figures.json`: digests of all.
+    """Write the figures that the study names, the pictures of the panels apart, and `figures.json`:
+    digests of all.
 
     Raises:
         UserError: a file is missing, or does not hold what it should.
@@ -27,11 +28,16 @@ def run(spec: StudySlice, data: str, results: str) -> None:
         for name, file in zip(spec.study.figures, written, strict=False):
             save(DRAW[name](files), file)
         if PANELS in names:
-            written[-1].write_text(json.dumps({"blocks": pictures(files)}, ensure_ascii=False), encoding="utf-8")
+            written[-1].write_text(
+                json.dumps({"blocks": pictures(files)}, ensure_ascii=False), encoding="utf-8"
+            )
     write_json(out.with_suffix(".json"), {name: sha256(out / name) for name in names})
     log.info("%s: %s in %s", spec.name, ", ".join(spec.study.figures), out)
 
 
 if __name__ == "__main__":
-    paths = {"data": "folder of tiles and splits", "results": "folder of runs and tables; figures go there too"}
+    paths = {
+        "data": "folder of tiles and splits",
+        "results": "folder of runs and tables; figures go there too",
+    }
     stage("figures", __doc__, StudySlice, run, paths)

@@ -31,23 +31,39 @@ def run(arguments: argparse.Namespace) -> None:
         overlap=arguments.overlap,
         batch_size=arguments.batch_size,
     )
-    log.info("%s: %d windows of %d², with %s", arguments.out, count, segmenter.tile_size, arguments.run)
+    log.info(
+        "%s: %d windows of %d², with %s", arguments.out, count, segmenter.tile_size, arguments.run
+    )
 
 
 def main() -> None:
     """Parse the command line and predict."""
     parser = argparse.ArgumentParser(prog="python -m satseg.stages.predict", description=__doc__)
-    parser.add_argument("scene", help="an image GDAL reads: bands, type and resolution as the model was trained on")
-    parser.add_argument("--run", required=True, help="folder of the trained cell")
-    parser.add_argument("-o", "--out", required=True, help="the map: a cloud-optimised GeoTIFF of class indices")
-    parser.add_argument("--weights", choices=("best", "final"), default="best", help="which epoch's (default: best)")
-    parser.add_argument("--probabilities", help="GeoTIFF for probabilities: a band per class, uint8 in 1/250")
-    parser.add_argument("--polygons", help="GeoJSON file for polygons with their class")
-    parser.add_argument("--overlap", type=_count(0), help="pixels that windows share (default: a quarter of a tile)")
     parser.add_argument(
-        "--batch-size", type=_count(1), help="windows per forward pass (default: the training's, on a CPU 2 at most)"
+        "scene", help="an image GDAL reads: bands, type and resolution as the model was trained on"
     )
-    parser.add_argument("--slice", help="colours of the classes: JSON, or a file of it (default: those of config/)")
+    parser.add_argument("--run", required=True, help="folder of the trained cell")
+    parser.add_argument(
+        "-o", "--out", required=True, help="the map: a cloud-optimised GeoTIFF of class indices"
+    )
+    parser.add_argument(
+        "--weights", choices=("best", "final"), default="best", help="which epoch's (default: best)"
+    )
+    parser.add_argument(
+        "--probabilities", help="GeoTIFF for probabilities: a band per class, uint8 in 1/250"
+    )
+    parser.add_argument("--polygons", help="GeoJSON file for polygons with their class")
+    parser.add_argument(
+        "--overlap", type=_count(0), help="pixels that windows share (default: a quarter of a tile)"
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=_count(1),
+        help="windows per forward pass (default: the training's, on a CPU 2 at most)",
+    )
+    parser.add_argument(
+        "--slice", help="colours of the classes: JSON, or a file of it (default: those of config/)"
+    )
     arguments = parser.parse_args()
     guarded("predict", lambda: run(arguments))
 

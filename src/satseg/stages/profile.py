@@ -9,7 +9,14 @@ from satseg.jobs.gpus import take_gpu
 from satseg.jobs.program import stage
 from satseg.jobs.slices import ProfileSlice
 from satseg.models import build_model
-from satseg.profiling import INPUT, activation_elements, gflops, layer_summary, measure, peak_memory_mb
+from satseg.profiling import (
+    INPUT,
+    activation_elements,
+    gflops,
+    layer_summary,
+    measure,
+    peak_memory_mb,
+)
 from satseg.progress import log
 
 FLOAT_BYTES = 4
@@ -40,7 +47,9 @@ def run(spec: ProfileSlice, out: str) -> None:
         "spec": spec.model.model_dump(),
         "summary": layer_summary(shapes),
     }
-    profile["sizes"] = {n: sizes(spec.model, n) for n in sorted({spec.classes, *spec.printed_classes})}
+    profile["sizes"] = {
+        n: sizes(spec.model, n) for n in sorted({spec.classes, *spec.printed_classes})
+    }
     write_json(out, profile)
     log.info(
         "%s: %d parameters, %.1f GFLOPs, %.0f ms a forward pass",

@@ -34,7 +34,9 @@ def run(spec: StudySlice, data: str, results: str) -> None:
         answer=answer,
         scores=scores,
         sections=[section(folder, name) for name in sections(spec)],
-        figures=[figure(folder / "figures", name) for name in CAPTIONS if name in spec.study.figures],
+        figures=[
+            figure(folder / "figures", name) for name in CAPTIONS if name in spec.study.figures
+        ],
         panels=panels(folder / "figures") if "predictions" in spec.study.figures else [],
         runs=[provenance(cell, Path(results, "runs")) for cell in spec.cells],
         credits=[credit(spec, name, Path(data, "raw")) for name in spec.datasets],

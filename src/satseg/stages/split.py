@@ -19,7 +19,10 @@ def run(spec: SplitSlice, tiles: str, out: str) -> None:
         for frame, file in zip((split, audit), files, strict=True):
             frame.to_csv(file, index=False)
     for name in untrained(table, split):
-        log.warning("no training tile shows class %r: no model can learn it; see `groups`, or use another split", name)
+        log.warning(
+            "no training tile shows class %r: no model can learn it; see `groups`, or use another split",
+            name,
+        )
     for row in audit.itertuples():
         log.info(
             "%s, %s tiles: %d; %d share a scene and %d the ground with training tiles",

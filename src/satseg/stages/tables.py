@@ -41,21 +41,30 @@ def run(spec: StudySlice, data: str, results: str) -> None:
         UserError: a file is missing, or does not hold what it should.
     """
     if MAJORITY in spec.models:
-        raise UserError(f"models.{MAJORITY}: this is the name of the baseline; call the model something else")
+        raise UserError(
+            f"models.{MAJORITY}: this is the name of the baseline; call the model something else"
+        )
     runs = Path(results, "runs")
-    histories = {c: read_csv(runs / c.path / "history.csv", ["epoch", "epoch_seconds"]) for c in spec.cells}
+    histories = {
+        c: read_csv(runs / c.path / "history.csv", ["epoch", "epoch_seconds"]) for c in spec.cells
+    }
     profiles = {
-        (dataset, model): read_json(Path(results, "profiles", dataset, f"{model}.json"), [*COSTS, *PROFILE])
+        (dataset, model): read_json(
+            Path(results, "profiles", dataset, f"{model}.json"), [*COSTS, *PROFILE]
+        )
         for dataset in spec.datasets
         for model in spec.models
     }
     tiles = {
-        d: read_csv(Path(data, "tiles", d, "tiles.csv"), ["tile", "scene", "group", "whole"]) for d in spec.datasets
+        d: read_csv(Path(data, "tiles", d, "tiles.csv"), ["tile", "scene", "group", "whole"])
+        for d in spec.datasets
     }
     models = models_table(histories, profiles)
     splits = splits_table(spec, Path(data, "splits"))
     judged = {
-        (dataset, recipe): judged_counts(spec, dataset, recipe, tiles[dataset], Path(data, "splits"), runs)
+        (dataset, recipe): judged_counts(
+            spec, dataset, recipe, tiles[dataset], Path(data, "splits"), runs
+        )
         for dataset in spec.datasets
         for recipe in spec.recipes
     }
@@ -68,7 +77,8 @@ def run(spec: StudySlice, data: str, results: str) -> None:
     findings = []
     if spec.paper:
         evidence = [
-            gather(spec, c, histories, profiles, tiles[c.dataset], Path(data, "splits"), runs) for c in comparisons
+            gather(spec, c, histories, profiles, tiles[c.dataset], Path(data, "splits"), runs)
+            for c in comparisons
         ]
         findings = examined(spec.paper, evidence)
     speed = speed_frame(spec.paper, profiles)
@@ -90,7 +100,9 @@ def run(spec: StudySlice, data: str, results: str) -> None:
 
 def write(out: Path, frames: dict[str, pd.DataFrame], texts: dict[str, str]) -> None:
     """Write every table: what programs read, what people read."""
-    with together(*(out / f"{name}.csv" for name in frames), *(out / f"{name}.md" for name in TABLES)) as files:
+    with together(
+        *(out / f"{name}.csv" for name in frames), *(out / f"{name}.md" for name in TABLES)
+    ) as files:
         for frame, file in zip(frames.values(), files, strict=False):
             frame.to_csv(file, index=False, float_format=plain)
         for name, file in zip(TABLES, files[len(frames) :], strict=True):

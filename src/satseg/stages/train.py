@@ -41,7 +41,8 @@ def run(
 ) -> None:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
 
-    Told to stop, by a signal, its time budget or its parent's end, it saves its state and ends with exit status 75.
+    Told to stop, by a signal, its time budget or its parent's end, it saves its state and ends with
+    exit status 75.
     """
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
     parent = os.getppid() if with_parent else None
@@ -55,14 +56,19 @@ def run(
     store = open_tiles(local_copy(tiles) if local_tiles else tiles)
     division = read_split(split, store.table)
     _check(spec, store, division)
-    data = {"manifest_sha256": data_digest(Path(raw, "manifest.json")), "split_sha256": sha256(split)}
+    data = {
+        "manifest_sha256": data_digest(Path(raw, "manifest.json")),
+        "split_sha256": sha256(split),
+    }
     state, mark, checkpoints = code_state(), identity(spec, tiles, split), Path(out, "checkpoints")
     if follower:
         with following():
             train(spec, store, division, out, mark, workers, checkpoint_minutes, deadline, parent)
         return
     with sole_writer(checkpoints, parent):
-        result = train(spec, store, division, out, mark, workers, checkpoint_minutes, deadline, parent)
+        result = train(
+            spec, store, division, out, mark, workers, checkpoint_minutes, deadline, parent
+        )
         write_json(
             Path(out, "run.json"),
             {
@@ -95,8 +101,12 @@ def _check(spec: TrainSlice, store: Tiles, division: pd.DataFrame) -> None:
 
 
 def identity(spec: TrainSlice, tiles: str | Path, split: str | Path) -> str:
-    """Digest of everything the result depends on: what the rule compares to decide whether to train again."""
-    data = [*(Path(tiles, name) for name in ("digests.json", "origin.json", "tiles.csv")), Path(split)]
+    """Digest of everything the result depends on: what the rule compares to decide whether to train
+    again."""
+    data = [
+        *(Path(tiles, name) for name in ("digests.json", "origin.json", "tiles.csv")),
+        Path(split),
+    ]
     sources = [*model_code("train", spec.model), *weights_files(spec.model)]
     return digest([*data, *sources], spec.model_dump_json())
 
@@ -114,7 +124,11 @@ if __name__ == "__main__":
             "out": "folder of the cell",
         },
         workers={"type": int, "help": "loader processes (default: 4 with a GPU, else none)"},
-        local_tiles={"type": int, "choices": (0, 1), "help": "1: copy the tiles to $TMPDIR first (default: 0)"},
+        local_tiles={
+            "type": int,
+            "choices": (0, 1),
+            "help": "1: copy the tiles to $TMPDIR first (default: 0)",
+        },
         time_budget={
             "type": float,
             "metavar": "MINUTES",

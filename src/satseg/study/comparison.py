@@ -1,4 +1,5 @@
-"""What the scores of a study say: the best model, what cannot be told from it, and what leakage adds."""
+"""What the scores of a study say: the best model, what cannot be told from it, and what leakage
+adds."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class Result:
     memory_mb: float = float("nan")
     peak_memory_mb: float = float("nan")
     draws: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
-    """Metric over all classes → its bootstrap resamples; those of two results on the same tiles are pairs."""
+    """Metric over all classes → its bootstrap resamples; those of two results on the same tiles are
+    pairs."""
 
     @property
     def main(self) -> Score:

@@ -14,7 +14,14 @@ from satseg.figures.classes import Shares, class_shares
 from satseg.figures.cost import Cost, cost
 from satseg.figures.histories import Run, losses, metrics
 from satseg.figures.leakage import Audit, leakage
-from satseg.figures.photographs import Panels, mask_uri, photograph_uri, predictions, samples, shown_accuracy
+from satseg.figures.photographs import (
+    Panels,
+    mask_uri,
+    photograph_uri,
+    predictions,
+    samples,
+    shown_accuracy,
+)
 from satseg.figures.scores import Scores, per_class, summary
 from satseg.figures.style import SUBSET_MARKS
 from satseg.metrics.baseline import MAJORITY
@@ -37,11 +44,14 @@ def draw_samples(files: Files) -> Figure:
 
 
 def diverse_tiles(table: pd.DataFrame, classes: list[LandClass], count: int) -> np.ndarray:
-    """The tiles with the most even mix of classes, one a scene, whole ones first: numbers [≤ count], rising."""
+    """The tiles with the most even mix of classes, one a scene, whole ones first: numbers [≤
+    count], rising."""
     pixels = table[[pixel_column(c) for c in classes]].to_numpy(float)
     shares = np.nan_to_num(ratio(pixels, pixels.sum(1, keepdims=True)))
     mix = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(1)
-    order = table.assign(mix=mix).sort_values(["whole", "mix", "tile"], ascending=[False, False, True])
+    order = table.assign(mix=mix).sort_values(
+        ["whole", "mix", "tile"], ascending=[False, False, True]
+    )
     return np.sort(order.drop_duplicates("scene")["tile"].to_numpy()[:count])
 
 
@@ -52,12 +62,15 @@ def panels(files: Files, dataset: str, title: str, shown: np.ndarray) -> Panels:
     for name, array in {"images.npy": images, "masks.npy": masks}.items():
         if len(array) != len(table):
             path = files.data / "tiles" / dataset / name
-            raise UserError(f"{path}: {len(array)} tiles, but tiles.csv has {len(table)}; tile again")
+            raise UserError(
+                f"{path}: {len(array)} tiles, but tiles.csv has {len(table)}; tile again"
+            )
     return Panels(title, classes, table["scene"].iloc[shown].tolist(), images[shown], masks[shown])
 
 
 def draw_classes(files: Files) -> Figure:
-    """How the pixels of each dataset, and of each subset of its splits, are shared among the classes."""
+    """How the pixels of each dataset, and of each subset of its splits, are shared among the
+    classes."""
     recipes = files.spec.recipes.values()
     pools = dict.fromkeys((recipe.split, recipe.padded_tiles) for recipe in recipes)
     found = []
@@ -70,7 +83,9 @@ def draw_classes(files: Files) -> Figure:
             sums = pool.groupby("subset")[columns].sum()
             subsets = {s: share(sums.loc[s].to_numpy()) for s in SUBSET_MARKS if s in sums.index}
             title = f"{dataset.title} · split {split}\n{len(pool):,} {'tiles' if padded else 'whole tiles'}"
-            found.append(Shares(title, dataset.classes, share(pool[columns].sum().to_numpy()), subsets))
+            found.append(
+                Shares(title, dataset.classes, share(pool[columns].sum().to_numpy()), subsets)
+            )
     return class_shares(found)
 
 
@@ -91,13 +106,19 @@ def draw_architecture(files: Files) -> Figure:
 
 def runs(files: Files) -> list[Run]:
     """The histories of every dataset, recipe and model, with the losses a report printed."""
-    losses = [p for p in files.spec.study.published if p.epoch and p.metric in ("train_loss", "val_loss")]
+    losses = [
+        p for p in files.spec.study.published if p.epoch and p.metric in ("train_loss", "val_loss")
+    ]
     found = []
     for dataset, recipe, title in files.grid():
         for model in files.spec.study.models:
             histories = [files.history(c) for c in files.cells(dataset, recipe) if c.model == model]
             key = (dataset, recipe, model)
-            points = [(p.metric, p.epoch, p.value) for p in losses if (p.dataset, p.recipe, p.model) == key]
+            points = [
+                (p.metric, p.epoch, p.value)
+                for p in losses
+                if (p.dataset, p.recipe, p.model) == key
+            ]
             found.append(Run(title, model, histories, points))
     return found
 
@@ -129,13 +150,26 @@ def judged_panels(files: Files) -> list[Panels]:
         for model, (tiles, guesses, _) in found.items():
             path = files.results / "runs" / cells[model].path / "panels.npz"
             if not np.array_equal(tiles, shown):
-                raise UserError(f"{path}: its tiles are not those of the other models; evaluate all again")
-            if guesses.shape != (len(tiles), *masks.shape[1:]) or max(tiles, default=0) >= len(masks):
-                raise UserError(f"{path}: its tiles are not those of the tile store; evaluate again")
+                raise UserError(
+                    f"{path}: its tiles are not those of the other models; evaluate all again"
+                )
+            if guesses.shape != (len(tiles), *masks.shape[1:]) or max(tiles, default=0) >= len(
+                masks
+            ):
+                raise UserError(
+                    f"{path}: its tiles are not those of the tile store; evaluate again"
+                )
         block = panels(files, dataset, title, shown)
         guesses = {model: guess for model, (_, guess, _) in found.items()}
-        names = [f"{scene}: odd {name}" if name else scene for scene, name in zip(block.scenes, hard, strict=True)]
-        blocks.append(block._replace(scenes=names, predictions=guesses, counted=files.counted(dataset, recipe)))
+        names = [
+            f"{scene}: odd {name}" if name else scene
+            for scene, name in zip(block.scenes, hard, strict=True)
+        ]
+        blocks.append(
+            block._replace(
+                scenes=names, predictions=guesses, counted=files.counted(dataset, recipe)
+            )
+        )
     return blocks
 
 
@@ -155,7 +189,9 @@ def pictures(files: Files) -> list[dict]:
                         for layer, accuracy in layers(block, row, mask)
                     ],
                 }
-                for row, (name, image, mask) in enumerate(zip(block.scenes, block.images, block.masks, strict=True))
+                for row, (name, image, mask) in enumerate(
+                    zip(block.scenes, block.images, block.masks, strict=True)
+                )
             ],
         }
         for block in judged_panels(files)
@@ -163,7 +199,8 @@ def pictures(files: Files) -> list[dict]:
 
 
 def layers(block: Panels, row: int, mask: np.ndarray) -> list[tuple[np.ndarray, float | None]]:
-    """A tile's mask, then each model's prediction with its pixel accuracy, None where no pixel is judged."""
+    """A tile's mask, then each model's prediction with its pixel accuracy, None where no pixel is
+    judged."""
     found = [(mask, None)]
     for predicted in block.predictions.values():
         accuracy = shown_accuracy(predicted[row], mask, block.counted)
@@ -201,7 +238,9 @@ def audit(files: Files, dataset: str, name: str) -> dict:
     pool, subset = "all" if recipe.padded_tiles else "whole", recipe.evaluate.subset
     rows = table[(table["pool"] == pool) & (table["subset"] == subset)]
     if len(rows) != 1 or not rows["tiles"].all():
-        raise UserError(f"{path}: no one row for the {subset} tiles of pool {pool!r}; delete it and split again")
+        raise UserError(
+            f"{path}: no one row for the {subset} tiles of pool {pool!r}; delete it and split again"
+        )
     return {"recipe": name, "split": recipe.split} | rows.iloc[0].to_dict()
 
 

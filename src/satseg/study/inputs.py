@@ -30,7 +30,9 @@ class Files:
     def tiles(self, dataset: str) -> pd.DataFrame:
         """tiles.csv."""
         pixels = [pixel_column(c) for c in self.spec.datasets[dataset].classes]
-        return read_csv(self.data / "tiles" / dataset / "tiles.csv", ["tile", "scene", "whole", *pixels])
+        return read_csv(
+            self.data / "tiles" / dataset / "tiles.csv", ["tile", "scene", "whole", *pixels]
+        )
 
     def pixels(self, dataset: str, name: str) -> np.ndarray:
         """`images.npy` or `masks.npy`, memory-mapped."""
@@ -51,7 +53,8 @@ class Files:
         return history
 
     def panels(self, cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tiles [K], predictions [K, H, W], and the class that makes a tile hard, or "" [K], of a cell."""
+        """Tiles [K], predictions [K, H, W], and the class that makes a tile hard, or "" [K], of a
+        cell."""
         path = present(self.results / "runs" / cell.path / "panels.npz")
         try:
             with np.load(path) as arrays:

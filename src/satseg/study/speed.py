@@ -12,14 +12,27 @@ from satseg.study.claims.correlation import spearman
 from satseg.study.claims.evidence import PROFILED
 from satseg.study.claims.measured import device_name
 
-SPEED = ["dataset", "measure", "device", "model", "value", "place", "table", "published", "published_place", "rho"]
+SPEED = [
+    "dataset",
+    "measure",
+    "device",
+    "model",
+    "value",
+    "place",
+    "table",
+    "published",
+    "published_place",
+    "rho",
+]
 
 
 def speed_frame(paper: Paper | None, profiles: dict[tuple[str, str], dict]) -> pd.DataFrame:
-    """speed.csv: each dataset's models by profiled time, beside the epoch times of each published table.
+    """speed.csv: each dataset's models by profiled time, beside the epoch times of each published
+    table.
 
     Args:
-        paper: its models are compared, where there are any; without a paper all are, with nothing beside them.
+        paper: its models are compared, where there are any; without a paper all are, with nothing
+            beside them.
         profiles: (dataset, model) → profile.
     """
     rows = []
@@ -29,12 +42,27 @@ def speed_frame(paper: Paper | None, profiles: dict[tuple[str, str], dict]) -> p
         for measure in PROFILED:
             values = {model: float(profile[measure]) for model, profile in mine.items()}
             tables = [t for t in (paper.tables if paper else []) if t.column("epoch_seconds")]
-            for title, other in [(t.title, printed_seconds(t, values)) for t in tables] or [("", {})]:
+            for title, other in [(t.title, printed_seconds(t, values)) for t in tables] or [
+                ("", {})
+            ]:
                 both = [m for m in values if m in other]
-                rho = spearman([values[m] for m in both], [other[m] for m in both]) if len(both) > 2 else math.nan
+                rho = (
+                    spearman([values[m] for m in both], [other[m] for m in both])
+                    if len(both) > 2
+                    else math.nan
+                )
                 for model, value in values.items():
-                    ours = [dataset, measure, device_name(mine[model]["device"]), model, value, _place(model, values)]
-                    rows.append([*ours, title, other.get(model, math.nan), _place(model, other), rho])
+                    ours = [
+                        dataset,
+                        measure,
+                        device_name(mine[model]["device"]),
+                        model,
+                        value,
+                        _place(model, values),
+                    ]
+                    rows.append(
+                        [*ours, title, other.get(model, math.nan), _place(model, other), rho]
+                    )
     return pd.DataFrame(rows, columns=SPEED).astype({"place": "Int64", "published_place": "Int64"})
 
 

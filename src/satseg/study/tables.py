@@ -18,7 +18,15 @@ from satseg.study.comparison import Comparison, Result, scores_by_key
 PROFILE = ["train_step_ms", "train_step_p95_ms", "latency_p95_ms", "sizes", "device", "input"]
 
 
-COSTS = ["classes", "parameters", "memory_mb", "activations_mb", "gflops", "latency_ms", "peak_memory_mb"]
+COSTS = [
+    "classes",
+    "parameters",
+    "memory_mb",
+    "activations_mb",
+    "gflops",
+    "latency_ms",
+    "peak_memory_mb",
+]
 
 
 SCORES = ["dataset", "model", "recipe", "seed", "subset", "metric", "class", "value", "low", "high"]
@@ -27,7 +35,17 @@ SCORES = ["dataset", "model", "recipe", "seed", "subset", "metric", "class", "va
 SPLITS = ["dataset", "split", "recipe", "pool", "subset", "tiles", "scene_shared", "group_shared"]
 
 
-PUBLISHED = ["dataset", "model", "recipe", "metric", "epoch", "class", "published", "ours", "difference"]
+PUBLISHED = [
+    "dataset",
+    "model",
+    "recipe",
+    "metric",
+    "epoch",
+    "class",
+    "published",
+    "ours",
+    "difference",
+]
 
 
 Histories = dict[Cell, pd.DataFrame]
@@ -43,7 +61,8 @@ Counts = dict[tuple[str, int], pd.DataFrame]
 def judged_counts(
     spec: StudySlice, dataset: str, recipe: str, tiles: pd.DataFrame, splits: Path, runs: Path
 ) -> tuple[Counts, str]:
-    """The counts of every training on a dataset and of the baseline, and the class that one answers."""
+    """The counts of every training on a dataset and of the baseline, and the class that one
+    answers."""
     chosen, subset = spec.recipes[recipe], spec.recipes[recipe].evaluate.subset
     cells = [c for c in spec.cells if (c.dataset, c.recipe) == (dataset, recipe)]
     classes = counted_names(spec, cells[0])
@@ -51,13 +70,17 @@ def judged_counts(
     split = read_csv(path, ["tile", "subset"])
     baseline, said = majority_counts(tiles, split, classes, subset, chosen.padded_tiles)
     if baseline.empty:
-        raise UserError(f"{path}: no {subset} tile that recipe {recipe!r} uses; choose another split or subset")
+        raise UserError(
+            f"{path}: no {subset} tile that recipe {recipe!r} uses; choose another split or subset"
+        )
     counts = {}
     for cell in cells:
         path = runs / cell.path / "counts.csv"
         counts[cell.model, cell.seed] = frame = read_counts(path, classes)
         if not np.array_equal(frame["tile"], baseline["tile"]):
-            raise UserError(f"{path}: its tiles are not the {subset} tiles of split {chosen.split!r}; evaluate again")
+            raise UserError(
+                f"{path}: its tiles are not the {subset} tiles of split {chosen.split!r}; evaluate again"
+            )
     return counts | {(MAJORITY, 0): baseline}, said
 
 
@@ -72,7 +95,13 @@ def scores_table(spec: StudySlice, judged: dict[tuple[str, str], Counts]) -> pd.
     for (dataset, recipe), counts in judged.items():
         subset = spec.recipes[recipe].evaluate.subset
         for (model, seed), frame in counts.items():
-            keys = {"dataset": dataset, "model": model, "recipe": recipe, "seed": seed, "subset": subset}
+            keys = {
+                "dataset": dataset,
+                "model": model,
+                "recipe": recipe,
+                "seed": seed,
+                "subset": subset,
+            }
             frames.append(scores([frame]).assign(**keys)[SCORES])
     return pd.concat(frames, ignore_index=True)
 
@@ -90,16 +119,29 @@ def compare(
     """Put the models of one dataset × recipe side by side, each over all of its trainings."""
     subset = spec.recipes[recipe].evaluate.subset
     tiles = counts[MAJORITY, 0].drop_duplicates("tile")
-    audit = splits[(splits["dataset"] == dataset) & (splits["recipe"] == recipe) & (splits["subset"] == subset)]
+    audit = splits[
+        (splits["dataset"] == dataset) & (splits["recipe"] == recipe) & (splits["subset"] == subset)
+    ]
     results = []
     for model in spec.models:
         trainings = [frame for (name, _), frame in counts.items() if name == model]
-        mine = {c: h for c, h in histories.items() if (c.dataset, c.model, c.recipe) == (dataset, model, recipe)}
-        costs = {name: profiles[dataset, model][name] for name in ("latency_ms", "memory_mb", "peak_memory_mb")}
+        mine = {
+            c: h
+            for c, h in histories.items()
+            if (c.dataset, c.model, c.recipe) == (dataset, model, recipe)
+        }
+        costs = {
+            name: profiles[dataset, model][name]
+            for name in ("latency_ms", "memory_mb", "peak_memory_mb")
+        }
         metrics = resampled(trainings)
-        draws = {metric: found.draws for (metric, label), found in metrics.items() if label == "all"}
+        draws = {
+            metric: found.draws for (metric, label), found in metrics.items() if label == "all"
+        }
         keyed = scores_by_key(scores_frame(metrics))
-        results.append(Result(model, keyed, epoch_seconds=epoch_seconds(mine), draws=draws, **costs))
+        results.append(
+            Result(model, keyed, epoch_seconds=epoch_seconds(mine), draws=draws, **costs)
+        )
     return Comparison(
         dataset=dataset,
         title=spec.datasets[dataset].title,
@@ -130,13 +172,17 @@ def gather(
     dataset, recipe = comparison.dataset, spec.recipes[comparison.recipe]
     split = read_csv(splits / dataset / f"{recipe.split}.csv", ["tile", "subset"])
     cells = [c for c in histories if (c.dataset, c.recipe) == (dataset, comparison.recipe)]
-    epochs = {m: [histories[c]["epoch_seconds"] for c in cells if c.model == m] for m in spec.models}
+    epochs = {
+        m: [histories[c]["epoch_seconds"] for c in cells if c.model == m] for m in spec.models
+    }
     devices = {c: read_json(runs / c.path / "run.json", ["device"])["device"] for c in cells}
     return Evidence(
         comparison=comparison,
         profiles={model: profiles[dataset, model] for model in spec.models},
         epochs={model: np.concatenate(each) for model, each in epochs.items()},
-        devices={m: {device_name(d) for c, d in devices.items() if c.model == m} for m in spec.models},
+        devices={
+            m: {device_name(d) for c, d in devices.items() if c.model == m} for m in spec.models
+        },
         pixels=training_pixels(tiles, split, comparison.classes, recipe.padded_tiles),
     )
 
@@ -171,13 +217,18 @@ def splits_table(spec: StudySlice, folder: Path) -> pd.DataFrame:
             audit = read_csv(path, SPLITS[3:])
             audit = audit[audit["pool"] == ("all" if recipe.padded_tiles else "whole")]
             if audit.empty:
-                raise UserError(f"{path}: no row for the tiles recipe {name!r} uses; delete the file and split again")
+                raise UserError(
+                    f"{path}: no row for the tiles recipe {name!r} uses; delete the file and split again"
+                )
             parts.append(audit.assign(dataset=dataset, split=recipe.split, recipe=name)[SPLITS])
     return pd.concat(parts, ignore_index=True)
 
 
-def published_table(spec: StudySlice, histories: Histories, profiles: Profiles, rows: pd.DataFrame) -> pd.DataFrame:
-    """published.csv: each published figure beside ours (mean over seeds; empty for epochs not reached)."""
+def published_table(
+    spec: StudySlice, histories: Histories, profiles: Profiles, rows: pd.DataFrame
+) -> pd.DataFrame:
+    """published.csv: each published figure beside ours (mean over seeds; empty for epochs not
+    reached)."""
     found = paper_rows(spec, histories, profiles, rows)
     for i, figure in enumerate(spec.study.published):
         key = f"study {spec.name}: published.{i}.metric"
@@ -185,7 +236,9 @@ def published_table(spec: StudySlice, histories: Histories, profiles: Profiles, 
         if figure.epoch is not None:
             mine = [h for c, h in histories.items() if (c.dataset, c.model, c.recipe) == cell]
             if figure.metric not in mine[0]:
-                raise UserError(f"{key}: {figure.metric!r} is no column of history.csv ({', '.join(mine[0])})")
+                raise UserError(
+                    f"{key}: {figure.metric!r} is no column of history.csv ({', '.join(mine[0])})"
+                )
             values = pd.concat([h.loc[h["epoch"] == figure.epoch, figure.metric] for h in mine])
         else:
             wanted = [*cell, figure.metric, figure.class_name]
@@ -202,11 +255,13 @@ def published_table(spec: StudySlice, histories: Histories, profiles: Profiles, 
     return pd.DataFrame(found, columns=PUBLISHED).astype({"epoch": "Int64"})
 
 
-def paper_rows(spec: StudySlice, histories: Histories, profiles: Profiles, rows: pd.DataFrame) -> list[list]:
+def paper_rows(
+    spec: StudySlice, histories: Histories, profiles: Profiles, rows: pd.DataFrame
+) -> list[list]:
     """Rows of published.csv for the paper's tables.
 
-    Sizes depend on nothing but the number of classes, which stands in place of a class; the other figures are
-    compared where the study has the table's dataset and recipe.
+    Sizes depend on nothing but the number of classes, which stands in place of a class; the other
+    figures are compared where the study has the table's dataset and recipe.
     """
     found = []
     ours = rows.groupby(["dataset", "model", "recipe", "metric", "class"])["value"].mean()
@@ -219,7 +274,9 @@ def paper_rows(spec: StudySlice, histories: Histories, profiles: Profiles, rows:
                 label = f"{classes} classes"
                 value = size(profiles, model, str(classes), metric)
             elif mine:
-                value = epoch_seconds(mine) if metric == "epoch_seconds" else ours[*cell, metric, label]
+                value = (
+                    epoch_seconds(mine) if metric == "epoch_seconds" else ours[*cell, metric, label]
+                )
             else:
                 continue
             found.append([*cell, metric, None, label, printed, value, value - printed])
@@ -230,5 +287,7 @@ def size(profiles: Profiles, model: str, classes: str, metric: str) -> float:
     """A model's size with this many classes, whichever dataset it was profiled for."""
     (dataset, _), profile = next((key, p) for key, p in profiles.items() if key[1] == model)
     if classes not in profile["sizes"]:
-        raise UserError(f"profile of {model} on {dataset}: no size for {classes} classes; delete it and profile again")
+        raise UserError(
+            f"profile of {model} on {dataset}: no size for {classes} classes; delete it and profile again"
+        )
     return profile["sizes"][classes][metric]

@@ -40,8 +40,9 @@ def train(
 ) -> dict:
     """Train one cell; write `history.csv`, `best.pt` and `final.pt` into `out`.
 
-    On several devices the calling command is started again for each further one; those write nothing.
-    A training that was cut off goes on from its last checkpoint, if `identity` is still the same.
+    On several devices the calling command is started again for each further one; those write
+    nothing. A training that was cut off goes on from its last checkpoint, if `identity` is still
+    the same.
 
     Args:
         spec: the cell.
@@ -67,7 +68,9 @@ def train(
     sets = {s: TileDataset(tiles, chosen) for s, chosen in numbers.items()}
     size, share = settings.batch_size, {"rank": rank(settings.devices), "world": settings.devices}
     loaders = {
-        "train": loader(sets["train"], size, workers, spec.cell.seed, settings.epoch_tiles, **share),
+        "train": loader(
+            sets["train"], size, workers, spec.cell.seed, settings.epoch_tiles, **share
+        ),
         "val": loader(sets["val"], size, workers, **share),
     }
     L.seed_everything(spec.cell.seed, workers=True, verbose=False)
@@ -75,11 +78,19 @@ def train(
     task = Task(spec, model, build_loss(settings.loss, loss_weights(spec, tiles, numbers["train"])))
     precision, history = resolve_precision(settings.precision), History(settings.epochs)
     watched = (settings.monitor, mode(settings))
-    checkpoints = Checkpoints(out / "checkpoints", identity, *watched, loaders, checkpoint_minutes, deadline, parent)
+    checkpoints = Checkpoints(
+        out / "checkpoints", identity, *watched, loaders, checkpoint_minutes, deadline, parent
+    )
     callbacks = [history, checkpoints]
     if settings.early_stopping:
-        callbacks.append(EarlyStopping(settings.monitor, patience=settings.early_stopping, mode=mode(settings)))
-    with warnings.catch_warnings(), explained_failures(spec, checkpoints.path), checkpoints.heeding():
+        callbacks.append(
+            EarlyStopping(settings.monitor, patience=settings.early_stopping, mode=mode(settings))
+        )
+    with (
+        warnings.catch_warnings(),
+        explained_failures(spec, checkpoints.path),
+        checkpoints.heeding(),
+    ):
         for message in NOISE:
             warnings.filterwarnings("ignore", message=message)
         build_trainer(settings, precision, callbacks, out).fit(
@@ -87,7 +98,10 @@ def train(
         )
     if share["rank"]:
         return {}
-    for name, state in (("final.pt", task.state_dict()), ("best.pt", checkpoints.best["state_dict"])):
+    for name, state in (
+        ("final.pt", task.state_dict()),
+        ("best.pt", checkpoints.best["state_dict"]),
+    ):
         task.load_state_dict(state)
         save_weights(
             out / name, task.model, spec.model, bands,

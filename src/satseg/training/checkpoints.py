@@ -1,4 +1,5 @@
-"""Checkpoints of a training: written whole, gone on from at the very batch, and by one process at a time."""
+"""Checkpoints of a training: written whole, gone on from at the very batch, and by one process at a
+time."""
 
 import os
 import pickle
@@ -30,24 +31,35 @@ NAME = "last.ckpt"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-REASONS = ("", "time budget used up", "what started it has ended", *(number.name for number in SIGNALS))
+REASONS = (
+    "",
+    "time budget used up",
+    "what started it has ended",
+    *(number.name for number in SIGNALS),
+)
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Lightning's way to write a checkpoint, but for the file: it is there whole, or as it was before."""
+    """Lightning's way to write a checkpoint, but for the file: it is there whole, or as it was
+    before."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
         """Write a checkpoint."""
         with atomic(path) as temporary:
             torch.save(checkpoint, temporary)
 
 
 class Checkpoints(Checkpoint):
-    """Keeps a training on disk: after every epoch, every few minutes within one, and when it is told to stop.
+    """Keeps a training on disk: after every epoch, every few minutes within one, and when it is
+    told to stop.
 
-    One file holds the state and the best weights so far: they cannot disagree. It is written where nothing is pending,
-    after an optimizer step or a batch of validation. For Lightning it always stands before an epoch; a training that
-    goes on within one gets empty batches in place of those it has been through.
+    One file holds the state and the best weights so far: they cannot disagree. It is written where
+        nothing is pending,
+    after an optimizer step or a batch of validation. For Lightning it always stands before an
+    epoch; a training that goes on within one gets empty batches in place of those it has been
+    through.
 
     Args:
         folder: where the checkpoint lies.
@@ -57,7 +69,8 @@ class Checkpoints(Checkpoint):
         loaders: `train` and `val`, with `Batches` as batch samplers.
         minutes: least time between two checkpoints within an epoch.
         deadline: when to stop, by `time.monotonic`; None for never.
-        parent: process whose end ends the training too, if it is what started this one; None for none.
+        parent: process whose end ends the training too, if it is what started this one; None for
+            none.
     """
 
     def __init__(
@@ -72,7 +85,12 @@ class Checkpoints(Checkpoint):
         parent: int | None = None,
     ):
         self.path, self.identity, self.monitor, self.mode = folder / NAME, identity, monitor, mode
-        self.loaders, self.seconds, self.deadline, self.parent = loaders, 60 * minutes, deadline, parent
+        self.loaders, self.seconds, self.deadline, self.parent = (
+            loaders,
+            60 * minutes,
+            deadline,
+            parent,
+        )
         self.best: dict[str, Any] = {}
         self.resumed_at: list[int] = []
         self.done = {"train": 0, "val": 0}
@@ -83,7 +101,7 @@ class Checkpoints(Checkpoint):
         self.told = ""
         self.saved = time.monotonic()
 
-    # --- what the file holds -----------------------------------------------------------------------------
+    # --- what the file holds ----------------------------------------------------------------------
 
     def resumable(self) -> Path | None:
         """The checkpoint, if it is of this very training.
@@ -97,7 +115,15 @@ class Checkpoints(Checkpoint):
             with warnings.catch_warnings(action="ignore"):  # of what is no file of torch's
                 content = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
             identity = content.get("identity")
-        except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, AttributeError, KeyError):
+        except (
+            pickle.UnpicklingError,
+            RuntimeError,
+            ValueError,
+            EOFError,
+            OSError,
+            AttributeError,
+            KeyError,
+        ):
             raise UserError(
                 f"{self.path}: damaged, or no checkpoint; delete it, and the training starts anew"
             ) from None
@@ -108,38 +134,47 @@ class Checkpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What the checkpoint keeps of this."""
-        return {key: getattr(self, key) for key in ("best", "resumed_at", "done", "epochs", "finished")}
+        return {
+            key: getattr(self, key) for key in ("best", "resumed_at", "done", "epochs", "finished")
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         vars(self).update(state)
         self.resumed = True
-        # Before the loaders start: processes of theirs would at once read for the epoch that is set then.
+        # Before the loaders start: processes of theirs would at once read for the epoch that is set
+        # then.
         self.loaders["train"].batch_sampler.sampler.set_epoch(self.epochs)
         for subset, done in self.done.items():
             self.loaders[subset].batch_sampler.skip = done
 
-    def on_save_checkpoint(self, trainer: L.Trainer, task: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Mark the checkpoint, and let it stand between two epochs for Lightning, which repeats no part of one."""
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, task: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Mark the checkpoint, and let it stand between two epochs for Lightning, which repeats no
+        part of one."""
         checkpoint["identity"] = self.identity
         done = dict.fromkeys(("ready", "started", "processed", "completed"), self.epochs)
         checkpoint["loops"]["fit_loop"]["epoch_progress"] = {"total": done, "current": done.copy()}
 
-    # --- when it is written ------------------------------------------------------------------------------
+    # --- when it is written -----------------------------------------------------------------------
 
     def on_fit_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Do not train on where only the results are missing."""
         trainer.should_stop = self.finished
 
     def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
-        """Say where the training goes on; listen to signals in Lightning's place, which would end it at any batch."""
+        """Say where the training goes on; listen to signals in Lightning's place, which would end
+        it at any batch."""
         self._listen()
         if self.resumed:
             self.resumed_at = [*self.resumed_at, self.epochs + 1]
             within = f", after batch {self.done['train']}" if self.done["train"] else ""
             log.info("going on with epoch %d%s", self.epochs + 1, within)
 
-    def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, outputs, batch, index: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, task: L.LightningModule, outputs, batch, index: int
+    ) -> None:
         """Keep the state, if it is time and no gradient waits for its step."""
         batches = int(trainer.num_training_batches)
         if batch is None:
@@ -149,7 +184,13 @@ class Checkpoints(Checkpoint):
             self._keep(trainer, f"in epoch {self.epochs + 1}, after batch {index + 1} of {batches}")
 
     def on_validation_batch_end(
-        self, trainer: L.Trainer, task: L.LightningModule, outputs, batch, index: int, dataloader_idx: int = 0
+        self,
+        trainer: L.Trainer,
+        task: L.LightningModule,
+        outputs,
+        batch,
+        index: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """Keep the state, if it is time."""
         if len(batch[0]):
@@ -157,10 +198,15 @@ class Checkpoints(Checkpoint):
             self._keep(trainer, f"in epoch {self.epochs + 1}, while validating")
 
     def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
-        """Keep the state, and the weights if they are the best so far; early stopping has had its say."""
+        """Keep the state, and the weights if they are the best so far; early stopping has had its
+        say."""
         score = trainer.callback_metrics[self.monitor].item()
-        if not self.best or (score < self.best["score"] if self.mode == "min" else score > self.best["score"]):
-            weights = {name: value.detach().cpu().clone() for name, value in task.state_dict().items()}
+        if not self.best or (
+            score < self.best["score"] if self.mode == "min" else score > self.best["score"]
+        ):
+            weights = {
+                name: value.detach().cpu().clone() for name, value in task.state_dict().items()
+            }
             self.best = {"score": score, "epoch": self.epochs + 1, "state_dict": weights}
         self.epochs += 1
         self.done = {"train": 0, "val": 0}
@@ -194,11 +240,12 @@ class Checkpoints(Checkpoint):
             return "what started it has ended"
         return self.told
 
-    # --- signals -----------------------------------------------------------------------------------------
+    # --- signals ----------------------------------------------------------------------------------
 
     @contextmanager
     def heeding(self) -> Iterator[None]:
-        """A block in which SIGTERM and SIGINT let the training come to its next step, save and stop."""
+        """A block in which SIGTERM and SIGINT let the training come to its next step, save and
+        stop."""
         before = {number: signal.getsignal(number) for number in SIGNALS}
         self._listen()
         try:

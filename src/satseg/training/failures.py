@@ -11,7 +11,8 @@ from satseg.jobs.slices import TrainSlice
 
 @contextmanager
 def explained_failures(spec: TrainSlice, checkpoint: Path) -> Iterator[None]:
-    """A block whose numeric failures and lack of memory end in one line that says what to change in the recipe."""
+    """A block whose numeric failures and lack of memory end in one line that says what to change in
+    the recipe."""
     recipe = f"recipes.{spec.cell.recipe}"
     try:
         yield

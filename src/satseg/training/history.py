@@ -23,7 +23,8 @@ COLUMNS = [
 
 
 class History(Callback):
-    """Collects a row per epoch; the rows live in the checkpoint, so that a resumed training keeps them."""
+    """Collects a row per epoch; the rows live in the checkpoint, so that a resumed training keeps
+    them."""
 
     def __init__(self, epochs: int):
         self.rows: list[dict] = []
@@ -55,13 +56,19 @@ class History(Callback):
     ) -> None:
         """Say now and then how far the epoch is."""
         if batch is not None:  # else it was trained on before the training was cut off
-            self._tell(f"epoch {trainer.current_epoch + 1}/{self.epochs}", index + 1, trainer.num_training_batches)
+            self._tell(
+                f"epoch {trainer.current_epoch + 1}/{self.epochs}",
+                index + 1,
+                trainer.num_training_batches,
+            )
 
     def on_validation_start(self, trainer: L.Trainer, task: Task) -> None:
         """Begin counting anew."""
         self.pace = None
 
-    def on_validation_batch_end(self, trainer: L.Trainer, task: Task, outputs: None, batch: tuple, index: int) -> None:
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, task: Task, outputs: None, batch: tuple, index: int
+    ) -> None:
         """Say now and then how far the validation is."""
         what = f"epoch {trainer.current_epoch + 1}/{self.epochs}, validation"
         self._tell(what, index + 1, sum(trainer.num_val_batches))
@@ -79,7 +86,9 @@ class History(Callback):
             "lr": self.lr,
             "epoch_seconds": self._elapsed(),
         }
-        row |= {f"{s}_{name}": value for s, result in results.items() for name, value in result.items()}
+        row |= {
+            f"{s}_{name}": value for s, result in results.items() for name, value in result.items()
+        }
         self.rows.append({column: row[column] for column in COLUMNS})
         self.seconds, self.started = 0.0, None
         left = row["epoch_seconds"] * (self.epochs - row["epoch"])

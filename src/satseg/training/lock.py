@@ -24,7 +24,8 @@ AGAIN = "run the same command again to go on"
 
 
 class Stopped(SystemExit):
-    """A training was told to stop and has saved its state: exit status 75, the system's for "try again"."""
+    """A training was told to stop and has saved its state: exit status 75, the system's for "try
+    again"."""
 
     def __init__(self, what: str):
         super().__init__(os.EX_TEMPFAIL)
@@ -47,7 +48,12 @@ def sole_writer(folder: Path, parent: int | None = None) -> Iterator[None]:
     lock = _lock(folder / "lock")
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": since, "parent": parent}
+        holder = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "since": since,
+            "parent": parent,
+        }
         os.ftruncate(lock, 0)
         os.pwrite(lock, json.dumps(holder).encode(), 0)
         yield
@@ -63,9 +69,11 @@ def _lock(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            # Not `flock`: the loader's processes would inherit it, and outlive their parent for seconds.
+            # Not `flock`: the loader's processes would inherit it, and outlive their parent for
+            # seconds.
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The holder before removes the file as it ends: a lock on a file without a name keeps nobody out.
+            # The holder before removes the file as it ends: a lock on a file without a name keeps
+            # nobody out.
             if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
                 return lock
         except OSError as error:
@@ -83,8 +91,11 @@ def _holder(lock: int) -> dict:
 
 
 def _wait_for(holder: dict, cell: Path, waited: float) -> None:
-    """Wait a moment for a training that ends at its next step, as its parent has ended; refuse to for another."""
-    who = "process {pid} on {host}, since {since},".format(**holder) if holder else "another process"
+    """Wait a moment for a training that ends at its next step, as its parent has ended; refuse to
+    for another."""
+    who = (
+        "process {pid} on {host}, since {since},".format(**holder) if holder else "another process"
+    )
     here, parent = holder.get("host") == socket.gethostname(), holder.get("parent")
     left_behind = here and parent is not None and not psutil.pid_exists(parent)
     if waited >= (PATIENCE if left_behind else 0 if holder else 5):

@@ -20,16 +20,23 @@ def labelled_tiles(spec: TrainSlice, tiles: Tiles, split: pd.DataFrame, subset: 
     chosen = subset_tiles(tiles, split, subset, spec.training.padded_tiles)
     if not _pixels(spec, tiles, chosen).sum():
         names = ", ".join(spec.classes[i] for i in spec.counted)
-        raise UserError(f"no pixel of subset {subset!r} is labelled {names}; use another split, or label more")
+        raise UserError(
+            f"no pixel of subset {subset!r} is labelled {names}; use another split, or label more"
+        )
     return chosen
 
 
 def _pixels(spec: TrainSlice, tiles: Tiles, chosen: np.ndarray) -> np.ndarray:
     """Pixels of each counted class in these tiles."""
-    return tiles.table.loc[chosen, [f"pixels_{spec.classes[i]}" for i in spec.counted]].sum().to_numpy()
+    return (
+        tiles.table.loc[chosen, [f"pixels_{spec.classes[i]}" for i in spec.counted]]
+        .sum()
+        .to_numpy()
+    )
 
 
 def loss_weights(spec: TrainSlice, tiles: Tiles, train_tiles: np.ndarray) -> torch.Tensor | None:
-    """Weight of each counted class in the loss, float32 [C], from the training pixels; None for a recipe without."""
+    """Weight of each counted class in the loss, float32 [C], from the training pixels; None for a
+    recipe without."""
     pixels = torch.tensor(_pixels(spec, tiles, train_tiles))
     return class_weights(pixels, spec.training.loss.class_weights)

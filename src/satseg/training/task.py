@@ -33,9 +33,12 @@ class Task(L.LightningModule):
 
     def training_step(self, batch: tuple, index: int) -> torch.Tensor:
         """Loss of an augmented batch."""
-        # The same draws, wherever in its epoch a training was cut off; others in each process of several.
+        # The same draws, wherever in its epoch a training was cut off; others in each process of
+        # several.
         others = [self.global_rank] if self.global_rank else []
-        state = np.random.SeedSequence([self.spec.cell.seed, self.current_epoch, index, *others]).generate_state(1)
+        state = np.random.SeedSequence(
+            [self.spec.cell.seed, self.current_epoch, index, *others]
+        ).generate_state(1)
         torch.manual_seed(int(state[0]))
         loss = self._step("train", batch, augmented=True)
         self._check_loss(loss, f"batch {index + 1}")
@@ -49,7 +52,9 @@ class Task(L.LightningModule):
 
     def _check_loss(self, loss: torch.Tensor, where: str) -> None:
         if not torch.isfinite(total(loss.detach())):
-            raise FloatingPointError(f"in epoch {self.current_epoch + 1}, {where}, the loss is {loss.item()}")
+            raise FloatingPointError(
+                f"in epoch {self.current_epoch + 1}, {where}, the loss is {loss.item()}"
+            )
 
     def _augmented(self, batch: tuple) -> tuple[torch.Tensor, torch.Tensor]:
         images, masks, tiles = batch
@@ -95,7 +100,8 @@ class Task(L.LightningModule):
         self.log_dict({"val_loss": result["loss"], "val_jaccard": result["jaccard"]})
 
     def on_train_epoch_end(self) -> None:
-        """Step the schedule and start counting anew; the epoch's row is written, its checkpoint is not."""
+        """Step the schedule and start counting anew; the epoch's row is written, its checkpoint is
+        not."""
         schedule = self.lr_schedulers()
         if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
             schedule.step(self.trainer.callback_metrics[self.training_spec.monitor])
@@ -104,7 +110,8 @@ class Task(L.LightningModule):
         self.counts, self.losses = {}, {}
 
     def lr_scheduler_step(self, scheduler, metric) -> None:
-        """Nothing: Lightning would step a plateau only after the epoch's checkpoint, which would lack that step."""
+        """Nothing: Lightning would step a plateau only after the epoch's checkpoint, which would
+        lack that step."""
 
     def configure_optimizers(self) -> dict:
         """The recipe's optimizer and schedule."""

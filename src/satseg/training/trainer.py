@@ -19,15 +19,19 @@ NOISE = (
     ".*`srun` command.*",
     ".*yielded None.*",
     ".*sync_dist.*",
-    r".*`lr_scheduler\.step\(\)` before.*",  # said where a training goes on after the last step of an epoch
+    # Said where a training goes on after the last step of an epoch
+    r".*`lr_scheduler\.step\(\)` before.*",
 )
 
 
 TRAINER_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def build_trainer(settings: Training, precision: str, callbacks: list[Callback], folder: Path) -> L.Trainer:
-    """Lightning's loop on the recipe's devices, as quiet as it goes: `History` says a line per epoch."""
+def build_trainer(
+    settings: Training, precision: str, callbacks: list[Callback], folder: Path
+) -> L.Trainer:
+    """Lightning's loop on the recipe's devices, as quiet as it goes: `History` says a line per
+    epoch."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     return L.Trainer(
         accelerator=device().type,
@@ -39,7 +43,8 @@ def build_trainer(settings: Training, precision: str, callbacks: list[Callback],
         accumulate_grad_batches=settings.accumulate,
         deterministic="warn",
         callbacks=callbacks,
-        # The latter, or within a SLURM job Lightning would requeue it by itself, with checkpoints of its own.
+        # The latter, or within a SLURM job Lightning would requeue it by itself, with checkpoints
+        # of its own.
         plugins=[WholeFiles(), LightningEnvironment()],
         default_root_dir=folder,
         logger=False,

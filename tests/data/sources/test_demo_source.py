@@ -1,4 +1,5 @@
-"""The generated scenes: reproducible, well-formed, with rare classes that colour alone does not give away."""
+"""The generated scenes: reproducible, well-formed, with rare classes that colour alone does not
+give away."""
 
 import itertools
 from types import SimpleNamespace
@@ -18,19 +19,24 @@ LAND = range(1, len(classes.CLASSES))
 
 def fetch(folder, **settings):
     demo.fetch(DemoSource(kind="demo", **settings), folder)
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*.*"))}
+    return {
+        path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*.*"))
+    }
 
 
 @pytest.fixture(scope="session")
 def default_set(tmp_path_factory):
-    """The default set: its folder, `images` [12, 512, 512, 3], `masks` [12, 512, 512] and rasterio `files`."""
+    """The default set: its folder, `images` [12, 512, 512, 3], `masks` [12, 512, 512] and rasterio
+    `files`."""
     folder = tmp_path_factory.mktemp("default_set")
     fetch(folder)
     files, pixels = {}, {}
     for kind in ("images", "masks"):
         files[kind] = [rasterio.open(path) for path in sorted((folder / kind).iterdir())]
         pixels[kind] = np.stack([file.read() for file in files[kind]])
-    yield SimpleNamespace(images=np.moveaxis(pixels["images"], 1, -1), masks=pixels["masks"][:, 0], files=files)
+    yield SimpleNamespace(
+        images=np.moveaxis(pixels["images"], 1, -1), masks=pixels["masks"][:, 0], files=files
+    )
     for file in itertools.chain(*files.values()):
         file.close()
 
@@ -38,22 +44,28 @@ def default_set(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shares(default_set):
     """Share of each class in each scene, [12, 6]."""
-    return np.stack([np.bincount(mask.ravel(), minlength=6) / mask.size for mask in default_set.masks])
+    return np.stack(
+        [np.bincount(mask.ravel(), minlength=6) / mask.size for mask in default_set.masks]
+    )
 
 
 def score(predicted, mask):
     """Mean IoU of the land classes, from one confusion matrix over all pixels that have data."""
     valid = mask != classes.NO_DATA
-    matrix = np.bincount(6 * mask[valid].astype(int) + predicted[valid], minlength=36).reshape(6, 6)[1:, 1:]
+    matrix = np.bincount(6 * mask[valid].astype(int) + predicted[valid], minlength=36).reshape(
+        6, 6
+    )[1:, 1:]
     return np.mean(np.diag(matrix) / (matrix.sum(0) + matrix.sum(1) - np.diag(matrix)))
 
 
-# --- files -----------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def test_the_same_seed_gives_the_same_bytes_however_many_scenes(tmp_path):
     three, four = (fetch(tmp_path / str(n), scenes=n, size=128, seed=7) for n in (3, 4))
-    assert sorted(three) == [f"{kind}/scene_{k:02d}.tif" for kind in ("images", "masks") for k in range(3)]
+    assert sorted(three) == [
+        f"{kind}/scene_{k:02d}.tif" for kind in ("images", "masks") for k in range(3)
+    ]
     assert len(four) == 8
     assert three == {path: four[path] for path in three}
 
@@ -76,7 +88,12 @@ def test_rasters_are_tiled_and_deflated_and_masks_carry_the_class_colours(defaul
     assert [len(files) for files in default_set.files.values()] == [12, 12]
     for kind, bands in (("images", 3), ("masks", 1)):
         for file in default_set.files[kind]:
-            assert (file.count, file.height, file.width, file.dtypes) == (bands, 512, 512, ("uint8",) * bands)
+            assert (file.count, file.height, file.width, file.dtypes) == (
+                bands,
+                512,
+                512,
+                ("uint8",) * bands,
+            )
             assert file.profile["tiled"] and file.compression.value == "DEFLATE"
     for file in default_set.files["masks"]:
         for index, (_, colour) in classes.CLASSES.items():
@@ -95,14 +112,20 @@ def test_scenes_lie_side_by_side_in_half_metre_pixels_and_masks_upon_images(defa
 
 
 def test_class_indices_are_those_of_the_configuration():
-    generated = [d for d in load(ROOT / "config").datasets.values() if getattr(d.source, "kind", None) == "demo"]
+    generated = [
+        d
+        for d in load(ROOT / "config").datasets.values()
+        if getattr(d.source, "kind", None) == "demo"
+    ]
     assert generated
     for dataset in generated:
         assert [(c.name, c.color) for c in dataset.classes] == list(classes.CLASSES.values())
-        assert [c.unlabelled for c in dataset.classes] == [i == classes.NO_DATA for i in classes.CLASSES]
+        assert [c.unlabelled for c in dataset.classes] == [
+            i == classes.NO_DATA for i in classes.CLASSES
+        ]
 
 
-# --- content of the default set --------------------------------------------------------------------------
+# --- content of the default set -------------------------------------------------------------------
 
 
 def test_black_is_where_there_is_no_data_and_nowhere_else(default_set):
@@ -135,8 +158,11 @@ def test_rare_classes_are_rare_and_shares_lie_in_their_bands(shares):
 def test_every_class_is_in_most_scenes_and_no_data_in_some(shares):
     present = (shares > 0.005).sum(0)
     assert (present[1:] >= 9).all()
-    # Enough for any two scenes held out, the smallest subset of a 60/20/20 split of twelve, to show every class.
-    assert all((shares[[a, b], 1:] > 0).any(0).all() for a, b in itertools.combinations(range(12), 2))
+    # Enough for any two scenes held out, the smallest subset of a 60/20/20 split of twelve, to show
+    # every class.
+    assert all(
+        (shares[[a, b], 1:] > 0).any(0).all() for a, b in itertools.combinations(range(12), 2)
+    )
     assert 2 <= present[classes.NO_DATA] <= 6
 
 
@@ -173,7 +199,7 @@ def test_class_colours_overlap(default_set):
         assert ((shared > low) & (shared < high)).mean() > 0.3, classes.CLASSES[index]
 
 
-# --- geometry and light ----------------------------------------------------------------------------------
+# --- geometry and light ---------------------------------------------------------------------------
 
 
 def test_distance_from_a_path_is_that_of_brute_force():
@@ -226,6 +252,7 @@ def test_parcels_cover_the_land_and_follow_the_heading():
     land = canvas.Land(np.random.default_rng(3), 256)
     albedo, edge = terrain.parcels(land, 0.0, [((0.2, 0.1, 0.05), 0.0)], 60, 1.0)
     assert albedo.shape == (256, 256, 3) and albedo.min() > 0
-    # Parcels of 60 to 180 pixels a side: nowhere farther from a boundary than half of that, and some boundaries.
+    # Parcels of 60 to 180 pixels a side: nowhere farther from a boundary than half of that, and
+    # some boundaries.
     assert 20 < edge.max() < 0.5 * 60 * 3 + 5
     assert edge.min() == 0

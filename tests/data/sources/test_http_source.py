@@ -26,7 +26,9 @@ def raw(tmp_path):
 
 
 def files(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
 
 
 def refusal(source, folder):
@@ -47,7 +49,11 @@ def test_downloads_and_unpacks_and_leaves_no_archive(server, archive, raw, algor
 
 
 def test_waits_for_a_busy_server_longer_each_time(server, archive, raw, monkeypatch):
-    server.faults = [{"status": 503, "body": b"busy"}, {"status": 429, "body": b"slower"}, {"status": 500, "body": b""}]
+    server.faults = [
+        {"status": 503, "body": b"busy"},
+        {"status": 429, "body": b"slower"},
+        {"status": 500, "body": b""},
+    ]
     pauses = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     http.fetch(source(server, archive.content), raw)
@@ -57,7 +63,9 @@ def test_waits_for_a_busy_server_longer_each_time(server, archive, raw, monkeypa
 
 def test_an_archive_that_came_whole_is_not_asked_for_again(server, archive, raw):
     first = source(server, archive.content)
-    both = HttpSource(kind="http", files=[*first.files, *source(server, b"other", "/data/b.zip").files])
+    both = HttpSource(
+        kind="http", files=[*first.files, *source(server, b"other", "/data/b.zip").files]
+    )
     assert f"{server.address}/data/b.zip: HTTP 404 Not Found; correct" in refusal(both, raw)
     server.asked = []
     http.fetch(first, raw)
@@ -71,7 +79,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_is_a_bar_on_a_terminal_and_log_lines_elsewhere(server, archive, raw, monkeypatch, caplog):
+def test_progress_is_a_bar_on_a_terminal_and_log_lines_elsewhere(
+    server, archive, raw, monkeypatch, caplog
+):
     caplog.set_level("INFO")
     shown = io.StringIO()
     monkeypatch.setattr("sys.stderr", shown)
@@ -86,14 +96,16 @@ def test_progress_is_a_bar_on_a_terminal_and_log_lines_elsewhere(server, archive
     assert "a.zip: 100%" in sys.stderr.getvalue() and "a.zip" not in caplog.text
 
 
-# --- the second source ---------------------------------------------------------------------------------------
+# --- the second source ----------------------------------------------------------------------------
 
 SECOND = {"kind": "kaggle", "slug": "someone/the-same"}
 
 
 def test_the_second_source_steps_in_and_the_manifest_says_so(server, kaggle, archive, tmp_path):
     server.kaggle, server.files = archive.content, {}
-    spec = DownloadSlice(dataset="mine", path=None, source=source(server, b"never", fallback=SECOND))
+    spec = DownloadSlice(
+        dataset="mine", path=None, source=source(server, b"never", fallback=SECOND)
+    )
     run(spec, tmp_path / "raw")
     assert server.asked == [("/data/a.zip", None)]
     manifest = json.loads((tmp_path / "raw/manifest.json").read_text())

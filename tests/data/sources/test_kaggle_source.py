@@ -16,12 +16,15 @@ SOURCE = KaggleSource(kind="kaggle", slug="someone/aerial-images")
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """A server whose `answer` is (status, body), reached as the client's endpoint by way of a proxy setting."""
+    """A server whose `answer` is (status, body), reached as the client's endpoint by way of a proxy
+    setting."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             length = int(self.headers.get("Content-Length", 0))
-            self.server.asked.append((self.path, self.rfile.read(length), self.headers.get("Authorization")))
+            self.server.asked.append(
+                (self.path, self.rfile.read(length), self.headers.get("Authorization"))
+            )
             status, body = self.server.answer
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -66,7 +69,9 @@ def test_downloads_and_unpacks(server, tmp_path, capfd):
     assert "0123456789abcdef" not in "".join(capfd.readouterr())
 
 
-@pytest.mark.parametrize(("status", "body"), [(403, b"{}"), (404, b"{}"), (200, b"<html>sign in</html>")])
+@pytest.mark.parametrize(
+    ("status", "body"), [(403, b"{}"), (404, b"{}"), (200, b"<html>sign in</html>")]
+)
 def test_a_refusal_is_one_line(server, tmp_path, status, body):
     server.answer = (status, body)
     with pytest.raises(UserError) as error:

@@ -23,7 +23,9 @@ def test_a_folder_is_read_where_it_lies(scene_folder, tmp_path):
     run(spec(scene_folder), tmp_path)
     listed = manifest(tmp_path)
     assert listed["root"] == str(scene_folder)
-    files = {p.relative_to(scene_folder).as_posix(): p.read_bytes() for p in scene_folder.rglob("*.tif")}
+    files = {
+        p.relative_to(scene_folder).as_posix(): p.read_bytes() for p in scene_folder.rglob("*.tif")
+    }
     assert {f["path"]: (f["bytes"], f["sha256"]) for f in listed["files"]} == {
         name: (len(content), hashlib.sha256(content).hexdigest()) for name, content in files.items()
     }

@@ -8,7 +8,9 @@ from satseg.errors import UserError
 from satseg.progress import log
 
 
-def read_lists(lists: dict[str, str], root: str | Path, divide: Callable[[str], list[str]]) -> dict[str, str]:
+def read_lists(
+    lists: dict[str, str], root: str | Path, divide: Callable[[str], list[str]]
+) -> dict[str, str]:
     """Name → subset; empty where a list is missing.
 
     Args:
@@ -25,9 +27,13 @@ def read_lists(lists: dict[str, str], root: str | Path, divide: Callable[[str], 
         if path is None:
             log.warning("%s: no such list below %s; the tiles get no official split", pattern, root)
             return {}
-        names = [name.strip() for name in divide(path.read_text(encoding="utf-8-sig")) if name.strip()]
+        names = [
+            name.strip() for name in divide(path.read_text(encoding="utf-8-sig")) if name.strip()
+        ]
         twice = set(names) & set(listed)
         if twice:
-            raise UserError(f"{path}: {min(twice)} is listed for {listed[min(twice)]} too; correct the lists")
+            raise UserError(
+                f"{path}: {min(twice)} is listed for {listed[min(twice)]} too; correct the lists"
+            )
         listed |= dict.fromkeys(names, subset)
     return listed

@@ -12,7 +12,9 @@ from satseg.errors import UserError
 from satseg.progress import log
 
 
-def assign(table: pd.DataFrame, found: list[Scene], root: str | Path, official: OfficialTiles) -> pd.Series:
+def assign(
+    table: pd.DataFrame, found: list[Scene], root: str | Path, official: OfficialTiles
+) -> pd.Series:
     """Subset of every tile, by its name in the lists.
 
     Raises:
@@ -30,12 +32,17 @@ def assign(table: pd.DataFrame, found: list[Scene], root: str | Path, official: 
             f"{official.tile_size}² tile of that number; replace its image, or set the dataset's `official: null`"
         )
     if unknown:
-        log.warning("%d of %d tiles in the official lists are of scenes that are not here", len(unknown), len(listed))
+        log.warning(
+            "%d of %d tiles in the official lists are of scenes that are not here",
+            len(unknown),
+            len(listed),
+        )
     return names.map(listed).fillna("")
 
 
 def tile_names(table: pd.DataFrame, template: str) -> pd.Series:
-    """The publishers' name of every tile: `{k}` counts a scene's grid row by row, padded tiles included."""
+    """The publishers' name of every tile: `{k}` counts a scene's grid row by row, padded tiles
+    included."""
     columns = table.groupby("scene")["col"].transform("max") + 1
     counted = zip(table["scene"], table["row"] * columns + table["col"], strict=True)
     return pd.Series([template.format(scene=scene, k=k) for scene, k in counted], table.index)

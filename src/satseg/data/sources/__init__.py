@@ -1,1 +1,2 @@
-"""Where scenes come from: one module per kind, each with `fetch(source, folder)` that fills an empty folder."""
+"""Where scenes come from: one module per kind, each with `fetch(source, folder)` that fills an
+empty folder."""

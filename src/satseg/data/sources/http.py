@@ -1,4 +1,5 @@
-"""Archives on the web: checked, continued where a connection broke, from a second source where the first fails."""
+"""Archives on the web: checked, continued where a connection broke, from a second source where the
+first fails."""
 
 import shutil
 import time
@@ -26,7 +27,8 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that another attempt m
 def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
     """Download all archives, then unpack them into `folder`.
 
-    What came over lies in `.downloads` beside `folder` until all is unpacked, so that the next call goes on from there.
+    What came over lies in `.downloads` beside `folder` until all is unpacked, so that the next call
+    goes on from there.
 
     Returns:
         The source that delivered: `source`, or its fallback.
@@ -70,7 +72,8 @@ class _Interrupted(Exception):
 def _archive(file: HttpFile, store: Path) -> Path:
     """The archive in `store`, its checksum verified; what an earlier call left there is used."""
     algorithm, digest = file.checksum.split(":")
-    # Named by content: what lies there under this name is the start of this archive, wherever it came from.
+    # Named by content: what lies there under this name is the start of this archive, wherever it
+    # came from.
     part = store / f"{digest}.part"
     resumed = part.exists()
 
@@ -80,10 +83,16 @@ def _archive(file: HttpFile, store: Path) -> Path:
 
     pooch.get_logger().setLevel("ERROR")
     try:
-        return Path(pooch.retrieve(file.url, file.checksum, f"{digest}.zip", store, downloader=download))
+        return Path(
+            pooch.retrieve(file.url, file.checksum, f"{digest}.zip", store, downloader=download)
+        )
     except ValueError:
         if resumed:  # what was left may have been the wrong start; it is gone now
-            log.warning("%s: wrong %s after continuing an earlier download; starting anew", file.url, algorithm)
+            log.warning(
+                "%s: wrong %s after continuing an earlier download; starting anew",
+                file.url,
+                algorithm,
+            )
             return _archive(file, store)
         raise _Unavailable(
             f"{file.url}: the file has not the {algorithm} {digest}: it was damaged on the way or is another one; "
@@ -92,7 +101,8 @@ def _archive(file: HttpFile, store: Path) -> Path:
 
 
 def _download(url: str, part: Path) -> None:
-    """Make `part` the whole file, in as many attempts as it takes; one that brought something counts as the first."""
+    """Make `part` the whole file, in as many attempts as it takes; one that brought something
+    counts as the first."""
     failures = 0
     while True:
         have = _size(part)
@@ -105,7 +115,9 @@ def _download(url: str, part: Path) -> None:
                     f"{url}: {problem}, {ATTEMPTS} times in a row; try again later (it goes on where it stopped)"
                 ) from None
             pause = BACKOFF * 2 ** (failures - 1)
-            log.info("%s: %s after %.1f MB; next attempt in %g s", url, problem, _size(part) / 1e6, pause)
+            log.info(
+                "%s: %s after %.1f MB; next attempt in %g s", url, problem, _size(part) / 1e6, pause
+            )
             time.sleep(pause)
 
 
@@ -114,19 +126,31 @@ def _attempt(url: str, part: Path, have: int) -> None:
     wanted = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         with requests.get(url, headers=wanted, stream=True, timeout=TIMEOUT) as answer:
-            if have and answer.status_code == 416:  # nothing is missing; if too much is there, the checksum says so
+            if (
+                have and answer.status_code == 416
+            ):  # nothing is missing; if too much is there, the checksum says so
                 return
             _check(url, answer)
             start = f"bytes {have}-"
-            if answer.status_code != 206 or not answer.headers.get("Content-Range", start).startswith(start):
+            if answer.status_code != 206 or not answer.headers.get(
+                "Content-Range", start
+            ).startswith(start):
                 have = 0  # the server sends the whole file
             _save(answer, part, have)
-    except (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+    except (
+        requests.Timeout,
+        requests.ConnectionError,
+        requests.exceptions.ChunkedEncodingError,
+    ) as error:
         cause: BaseException = error
         while cause.__context__:
             cause = cause.__context__
         silent = isinstance(cause, TimeoutError)
-        what = f"no data for {TIMEOUT:g} s" if silent else f"the connection failed ({type(cause).__name__})"
+        what = (
+            f"no data for {TIMEOUT:g} s"
+            if silent
+            else f"the connection failed ({type(cause).__name__})"
+        )
         raise _Interrupted(what) from None
     except requests.RequestException as error:
         raise _Unavailable(f"{url}: {error}; correct `source.files`") from None

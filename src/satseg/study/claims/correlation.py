@@ -9,7 +9,9 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 
-ENUMERATED = 8  # up to this many values all permutations are tried, beyond it that many random ones:
+ENUMERATED = (
+    8  # up to this many values all permutations are tried, beyond it that many random ones:
+)
 
 
 DRAWN = 100_000
@@ -30,7 +32,8 @@ def correlations(first: Sequence[float], second: Sequence[float], orders: np.nda
 
 @cache
 def all_orders(count: int) -> np.ndarray:
-    """All permutations of `count` indices, or many random ones with the identity among them: int [K, count]."""
+    """All permutations of `count` indices, or many random ones with the identity among them: int
+    [K, count]."""
     if count <= ENUMERATED:
         return np.array(list(permutations(range(count))))
     drawn = np.random.default_rng(0).permuted(np.tile(np.arange(count), (DRAWN, 1)), axis=1)

@@ -7,22 +7,55 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
-from satseg.config.papers import FollowsClaim, NoGainClaim, Paper, PaperTable, RankClaim, RareClassesClaim
-from satseg.study.claims.evidence import FAILS, HOLDS, PROFILED, RESULTS, UNKNOWN, Evidence, Finding, Statistic, Untold
+from satseg.config.papers import (
+    FollowsClaim,
+    NoGainClaim,
+    Paper,
+    PaperTable,
+    RankClaim,
+    RareClassesClaim,
+)
+from satseg.study.claims.evidence import (
+    FAILS,
+    HOLDS,
+    PROFILED,
+    RESULTS,
+    UNKNOWN,
+    Evidence,
+    Finding,
+    Statistic,
+    Untold,
+)
 from satseg.study.claims.measured import figures, printed
 from satseg.study.claims.verdicts import Tested, follows, no_gain, rank, rare_classes, verdict_of
 
-COLUMNS = ["claim", "source", "dataset", "recipe", "by", "statistic", "value", "low", "high", "p", "verdict", "why"]
+COLUMNS = [
+    "claim",
+    "source",
+    "dataset",
+    "recipe",
+    "by",
+    "statistic",
+    "value",
+    "low",
+    "high",
+    "p",
+    "verdict",
+    "why",
+]
 
 
 def examined(paper: Paper, evidence: Sequence[Evidence]) -> list[Finding]:
-    """Every claim of a paper, by every figure it is about, in every place; then in the paper's own tables."""
+    """Every claim of a paper, by every figure it is about, in every place; then in the paper's own
+    tables."""
     findings = []
     for name, claim in paper.claims.items():
         for by in claim.by:
             if isinstance(claim, NoGainClaim):
                 models = paper.own(evidence[0].models)
-                findings.append(_finding((name, RESULTS, "", "", by), no_gain, claim, by, evidence, models))
+                findings.append(
+                    _finding((name, RESULTS, "", "", by), no_gain, claim, by, evidence, models)
+                )
                 continue
             for e in _places(by, evidence):
                 recipe = "" if by in PROFILED else e.comparison.recipe
@@ -45,7 +78,9 @@ def _places(by: str, evidence: Sequence[Evidence]) -> Iterable[Evidence]:
     return first.values()
 
 
-def _finding(place: tuple[str, str, str, str, str], test: Callable[..., Tested], *arguments) -> Finding:
+def _finding(
+    place: tuple[str, str, str, str, str], test: Callable[..., Tested], *arguments
+) -> Finding:
     try:
         return Finding(*place, *test(*arguments))
     except Untold as reason:
@@ -53,7 +88,10 @@ def _finding(place: tuple[str, str, str, str, str], test: Callable[..., Tested],
 
 
 def _on_results(
-    claim: RankClaim | FollowsClaim | RareClassesClaim, by: str, evidence: Evidence, models: list[str]
+    claim: RankClaim | FollowsClaim | RareClassesClaim,
+    by: str,
+    evidence: Evidence,
+    models: list[str],
 ) -> Tested:
     if isinstance(claim, RareClassesClaim):
         return rare_classes(evidence, by, models)
@@ -62,7 +100,9 @@ def _on_results(
     found = figures(evidence, by, models)
     if isinstance(claim, RankClaim):
         return rank(claim, found)
-    sizes = {n: {m: evidence.profiles[m][n] for m in models} for n in (claim.size, claim.rather_than)}
+    sizes = {
+        n: {m: evidence.profiles[m][n] for m in models} for n in (claim.size, claim.rather_than)
+    }
     return follows(claim, found, sizes)
 
 
@@ -70,11 +110,14 @@ def _on_table(claim: RankClaim | FollowsClaim, by: str, table: PaperTable) -> Te
     found = printed(table, by)
     if isinstance(claim, RankClaim):
         return rank(claim, found)
-    return follows(claim, found, {name: table.column(name) for name in (claim.size, claim.rather_than)})
+    return follows(
+        claim, found, {name: table.column(name) for name in (claim.size, claim.rather_than)}
+    )
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """The verdict of several places together: it holds where it holds in all, and not where it fails in one."""
+    """The verdict of several places together: it holds where it holds in all, and not where it
+    fails in one."""
     return verdict_of(bool(verdicts) and set(verdicts) == {HOLDS}, FAILS in verdicts)
 
 

@@ -13,7 +13,8 @@ from satseg.metrics.scores import interval
 from satseg.study.claims.evidence import PROFILED, Evidence, Untold
 from satseg.text import listing
 
-NEAR = 1.1  # profiled times count as different from this ratio on, or from a greater one where they vary more
+# Profiled times count as different from this ratio on, or from a greater one where they vary more
+NEAR = 1.1
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ def figures(evidence: Evidence, by: str, models: Sequence[str]) -> Figures:
     if by == "epoch_seconds":
         return _epochs(evidence, models)
     if by in PROFILED:
-        _one_device({device_name(evidence.profiles[model]["device"]) for model in models}, "models were profiled")
+        _one_device(
+            {device_name(evidence.profiles[model]["device"]) for model in models},
+            "models were profiled",
+        )
         return _profiled({model: evidence.profiles[model] for model in models}, by)
     results = {r.model: r for r in evidence.comparison.results if r.model in models}
     values = {model: result.scores[by, "all"].value for model, result in results.items()}
@@ -54,7 +58,10 @@ def figures(evidence: Evidence, by: str, models: Sequence[str]) -> Figures:
 
 def _profiled(profiles: dict[str, dict], by: str) -> Figures:
     values = {model: float(profile[by]) for model, profile in profiles.items()}
-    spread = {model: profiles[model][by.replace("_ms", "_p95_ms")] / value for model, value in values.items()}
+    spread = {
+        model: profiles[model][by.replace("_ms", "_p95_ms")] / value
+        for model, value in values.items()
+    }
 
     def ratio(a: str, b: str) -> tuple[float, float, float]:
         value, near = values[b] / values[a], max(NEAR, spread[a] * spread[b])
@@ -85,7 +92,9 @@ def ratio_of_means(first: np.ndarray, second: np.ndarray) -> tuple[float, float,
     Raises:
         Untold: one of them is a single value.
     """
-    from scipy.special import stdtrit  # a quarter of a second to import, and not every study needs it
+    from scipy.special import (
+        stdtrit,
+    )  # a quarter of a second to import, and not every study needs it
 
     if min(len(first), len(second)) < 2:
         raise Untold("a single epoch has no spread to judge a difference by")

@@ -31,7 +31,11 @@ def rank(claim: RankClaim, found: Figures) -> Tested:
     model = next((m for m in found.values if fnmatchcase(m, claim.model)), None)
     others = [m for m in found.values if not fnmatchcase(m, claim.model)]
     if model is None or not others:
-        raise Untold(f"there is no {claim.model}" if model is None else f"{model} has no other to be compared with")
+        raise Untold(
+            f"there is no {claim.model}"
+            if model is None
+            else f"{model} has no other to be compared with"
+        )
     up = 1 if claim.order == "lowest" else -1
     count = len(others) + 1
     if count < claim.place + claim.or_better:
@@ -40,7 +44,10 @@ def rank(claim: RankClaim, found: Figures) -> Tested:
     apart = {m: found.compared(model, m) for m in ordered}
     if not np.isfinite(list(apart.values())).all():
         raise Untold("it is not defined for every model")
-    sides = {m: up * ((low > found.neutral) - int(high < found.neutral)) for m, (_, low, high) in apart.items()}
+    sides = {
+        m: up * ((low > found.neutral) - int(high < found.neutral))
+        for m, (_, low, high) in apart.items()
+    }
     before, after = (sum(side == sign for side in sides.values()) for sign in (-1, 1))
     first = sum(up * (found.values[m] - found.values[model]) < 0 for m in others)
     if claim.or_better:
@@ -51,7 +58,9 @@ def rank(claim: RankClaim, found: Figures) -> Tested:
     statistics = [Statistic("place", first + 1)]
     for m in ordered[max(first - 1, 0) : first + 1]:
         value, *bounds = apart[m]
-        statistics.append(Statistic(f"{m}{found.sign}{model}", value, *(bounds if bounds[0] < bounds[1] else [])))
+        statistics.append(
+            Statistic(f"{m}{found.sign}{model}", value, *(bounds if bounds[0] < bounds[1] else []))
+        )
     level = [m for m, side in sides.items() if not side]
     why = f"{model} has place {first + 1} of {count} from the {claim.order}, {before} before it and {after} after it"
     why += f", not to be told from {listing(level)}" if level else ""
@@ -92,7 +101,8 @@ def follows(claim: FollowsClaim, found: Figures, sizes: dict[str, dict[str, floa
 
 
 def rare_classes(evidence: Evidence, by: str, models: Sequence[str]) -> Tested:
-    """Rank correlation of a class's training pixels with its score, mean over models, by permutation.
+    """Rank correlation of a class's training pixels with its score, mean over models, by
+    permutation.
 
     Raises:
         Untold: there are too few classes.
@@ -100,9 +110,16 @@ def rare_classes(evidence: Evidence, by: str, models: Sequence[str]) -> Tested:
     results = [r for r in evidence.comparison.results if r.model in models]
     if not results:
         raise Untold("none of the paper's models is there")
-    # The published rule gives 0 to a class that nothing holds; only `iou` tells that there was nothing to find.
-    there = [c for c in evidence.comparison.classes if all(math.isfinite(r.scores["iou", c].value) for r in results)]
-    scores = {label: float(np.mean([r.scores[by, label].value for r in results])) for label in there}
+    # The published rule gives 0 to a class that nothing holds; only `iou` tells that there was
+    # nothing to find.
+    there = [
+        c
+        for c in evidence.comparison.classes
+        if all(math.isfinite(r.scores["iou", c].value) for r in results)
+    ]
+    scores = {
+        label: float(np.mean([r.scores[by, label].value for r in results])) for label in there
+    }
     if len(scores) < 3:
         raise Untold("fewer than three classes have no order to speak of")
     pixels = [evidence.pixels[label] for label in scores]
@@ -113,14 +130,22 @@ def rare_classes(evidence: Evidence, by: str, models: Sequence[str]) -> Tested:
     why = f"over {len(scores)} classes, rho of the score with the number of training pixels is {drawn[0]:.2f}"
     lowest = min(scores, key=scores.__getitem__)
     why += f"; {lowest} scores lowest with {100 * evidence.pixels[lowest] / sum(pixels):.1f} % of the pixels"
-    return [Statistic("rho, training pixels", float(drawn[0]), p=p)], verdict_of(p <= LEVEL, reverse <= LEVEL), why
+    return (
+        [Statistic("rho, training pixels", float(drawn[0]), p=p)],
+        verdict_of(p <= LEVEL, reverse <= LEVEL),
+        why,
+    )
 
 
-def no_gain(claim: NoGainClaim, by: str, evidence: Sequence[Evidence], models: Sequence[str]) -> Tested:
-    """Paired bootstrap difference of each recipe from the baseline, mean over models, on every dataset.
+def no_gain(
+    claim: NoGainClaim, by: str, evidence: Sequence[Evidence], models: Sequence[str]
+) -> Tested:
+    """Paired bootstrap difference of each recipe from the baseline, mean over models, on every
+    dataset.
 
     Raises:
-        Untold: the study lacks the baseline or what was tried, or two recipes are judged on different tiles.
+        Untold: the study lacks the baseline or what was tried, or two recipes are judged on
+            different tiles.
     """
     cells = {(e.comparison.dataset, e.comparison.recipe): e for e in evidence}
     datasets = list(dict.fromkeys(dataset for dataset, _ in cells))
@@ -131,7 +156,9 @@ def no_gain(claim: NoGainClaim, by: str, evidence: Sequence[Evidence], models: S
     statistics, helps, ruled_out = [], [], []
     for recipe in tried:
         found = [_gain(cells[d, claim.baseline], cells[d, recipe], by, models) for d in datasets]
-        statistics += [Statistic(f"{recipe} on {d}", *gain) for d, gain in zip(datasets, found, strict=True)]
+        statistics += [
+            Statistic(f"{recipe} on {d}", *gain) for d, gain in zip(datasets, found, strict=True)
+        ]
         if any(high < claim.gain for _, _, high in found):
             ruled_out.append(recipe)
         elif len(datasets) > 1 and all(low > 0 for _, low, _ in found):
@@ -141,10 +168,14 @@ def no_gain(claim: NoGainClaim, by: str, evidence: Sequence[Evidence], models: S
     return statistics, verdict_of(len(ruled_out) == len(tried), bool(helps)), why
 
 
-def _gain(baseline: Evidence, other: Evidence, by: str, models: Sequence[str]) -> tuple[float, float, float]:
+def _gain(
+    baseline: Evidence, other: Evidence, by: str, models: Sequence[str]
+) -> tuple[float, float, float]:
     """Mean over models of the other's score minus the baseline's, with its interval."""
     pairs = [
-        (a, b) for a, b in zip(baseline.comparison.results, other.comparison.results, strict=True) if a.model in models
+        (a, b)
+        for a, b in zip(baseline.comparison.results, other.comparison.results, strict=True)
+        if a.model in models
     ]
     if not pairs:
         raise Untold("none of the paper's models is there")
@@ -152,7 +183,9 @@ def _gain(baseline: Evidence, other: Evidence, by: str, models: Sequence[str]) -
     if one != two:
         names = listing([baseline.comparison.recipe, other.comparison.recipe])
         raise Untold(f"{names} are judged on different tiles or classes")
-    value = float(np.mean([b.scores[by, "all"].value - a.scores[by, "all"].value for a, b in pairs]))
+    value = float(
+        np.mean([b.scores[by, "all"].value - a.scores[by, "all"].value for a, b in pairs])
+    )
     return value, *interval(np.mean([b.draws[by] - a.draws[by] for a, b in pairs], axis=0))
 
 

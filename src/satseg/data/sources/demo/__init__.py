@@ -1,7 +1,9 @@
 """Generated scenes that look like aerial photographs of villages and farmland, with exact masks.
 
-A scene is laid out as albedo, class and height, then lit and photographed. What is seen from above names a
-pixel: a crown over a street or a roof is Woodland, and so are single trees and the gaps inside a wood; a
+A scene is laid out as albedo, class and height, then lit and photographed. What is seen from above
+names a
+pixel: a crown over a street or a roof is Woodland, and so are single trees and the gaps inside a
+    wood; a
 bridge is Road; gardens, yards, verges, banks and farm tracks are Field; a shadow changes no class.
 Lengths and heights are pixels of 0.5 m; `y` counts down, `x` to the right.
 """
@@ -24,10 +26,11 @@ CRS, PIXEL_METRES, CORNER = "EPSG:2180", 0.5, (500_000.0, 400_000.0)
 
 
 def fetch(source: DemoSource, folder: Path) -> None:
-    """Write `images/scene_<k>.tif` (uint8 RGB) and `masks/scene_<k>.tif` (uint8 class index, colour table).
+    """Write `images/scene_<k>.tif` (uint8 RGB) and `masks/scene_<k>.tif` (uint8 class index, colour
+    table).
 
-    The same seed gives the same bytes, and scene k is the same however many scenes there are. The GeoTIFFs
-    are in EPSG:2180 and do not overlap.
+    The same seed gives the same bytes, and scene k is the same however many scenes there are. The
+    GeoTIFFs are in EPSG:2180 and do not overlap.
     """
     for index in range(source.scenes):
         image, mask = make_scene(np.random.default_rng([source.seed % 2**63, index]), source.size)
@@ -39,8 +42,8 @@ def make_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
     """Draw a scene.
 
     Returns:
-        The image, uint8 [3, size, size], 0 where there is no data and only there, and the mask of class
-        indices, uint8 [size, size].
+        The image, uint8 [3, size, size], 0 where there is no data and only there, and the mask of
+        class indices, uint8 [size, size].
     """
     missing = beyond_swath(rng, size)
     land = Land(rng, size + 2 * MARGIN)
@@ -58,7 +61,8 @@ def make_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
 
 
 def beyond_swath(rng: np.random.Generator, size: int) -> np.ndarray:
-    """The corner, bool [size, size], that a slightly turned flight strip does not reach; often none."""
+    """The corner, bool [size, size], that a slightly turned flight strip does not reach; often
+    none."""
     y, x = np.mgrid[:size, :size]
     reach = size * (rng.random() < 0.4)
     corner = x / rng.uniform(0.15, 0.4) + y / rng.uniform(0.45, 1.0) < reach
@@ -77,8 +81,11 @@ def _write(path: Path, pixels: np.ndarray, index: int) -> None:
     with MemoryFile() as made:
         with made.open(**profile) as file:
             if bands == 1:
-                file.write_colormap(1, {i: tuple(bytes.fromhex(colour[1:])) for i, (_, colour) in CLASSES.items()})
+                file.write_colormap(
+                    1, {i: tuple(bytes.fromhex(colour[1:])) for i, (_, colour) in CLASSES.items()}
+                )
             file.write(pixels)
-        # Not straight to the disk: GDAL does not say when the last blocks, written as the file is closed, do not fit.
+        # Not straight to the disk: GDAL does not say when the last blocks, written as the file is
+        # closed, do not fit.
         with atomic(path) as temporary:
             temporary.write_bytes(made.getbuffer())

@@ -14,7 +14,11 @@ def light(land: Land) -> np.ndarray:
     slope = _slope(land.height, 1), _slope(land.height, 0)
     facing = np.sin(elevation) - np.cos(elevation) * (slope[0] * sun[0] + slope[1] * sun[1])
     facing = facing.clip(0) / np.sqrt(1 + slope[0] ** 2 + slope[1] ** 2)
-    around, horizon, drop = np.pad(land.height, MARGIN), np.zeros_like(land.height), np.tan(elevation)
+    around, horizon, drop = (
+        np.pad(land.height, MARGIN),
+        np.zeros_like(land.height),
+        np.tan(elevation),
+    )
     for step in range(1, min(int(land.height.max() / drop), MARGIN)):
         dx, dy = (round(step * part) + MARGIN for part in sun)
         ray = around[dy : dy + land.size, dx : dx + land.size] - np.float32(step * drop)
@@ -26,14 +30,18 @@ def light(land: Land) -> np.ndarray:
 
 
 def _slope(height: np.ndarray, axis: int) -> np.ndarray:
-    """Rise per pixel: the gentler of the slopes to both sides, 0 where they disagree: walls do not count."""
+    """Rise per pixel: the gentler of the slopes to both sides, 0 where they disagree: walls do not
+    count."""
     ahead = np.diff(height, axis=axis, append=height.take([-1], axis))
     behind = np.roll(ahead, 1, axis)
-    return np.where(ahead * behind > 0, np.sign(ahead) * np.minimum(np.abs(ahead), np.abs(behind)), 0)
+    return np.where(
+        ahead * behind > 0, np.sign(ahead) * np.minimum(np.abs(ahead), np.abs(behind)), 0
+    )
 
 
 def photograph(land: Land, radiance: np.ndarray) -> np.ndarray:
-    """Image [n, n, 3] in 0 to 255, seen through haze and a lens by a sensor with noise and bands."""
+    """Image [n, n, 3] in 0 to 255, seen through haze and a lens by a sensor with noise and
+    bands."""
     rng, shape = land.rng, radiance.shape
     haze = 0.04 * rng.random() ** 2 * (1 + 0.3 * land.texture(250)).clip(0)
     radiance = radiance + haze[..., None] * np.array([0.85, 0.95, 1.1], np.float32)
@@ -41,7 +49,9 @@ def photograph(land: Land, radiance: np.ndarray) -> np.ndarray:
     falloff = 1 + rng.uniform(-0.12, 0.12) * (land.x + rng.uniform(-1, 1) * land.y) / land.size
     balance = (rng.uniform(2.2, 3.4) * rng.normal(1, 0.04, 3)).astype(np.float32)
     exposed = radiance * falloff[..., None] * balance
-    noise = np.sqrt(2e-5 + rng.uniform(1e-4, 6e-4) * exposed) * rng.standard_normal(shape, dtype=np.float32)
+    noise = np.sqrt(2e-5 + rng.uniform(1e-4, 6e-4) * exposed) * rng.standard_normal(
+        shape, dtype=np.float32
+    )
     bands = 0.002 * rng.standard_normal((1, land.size, 1), dtype=np.float32)
     # Highlights roll off instead of clipping.
     return 255 * (1 - np.exp(-1.2 * (exposed + noise + bands).clip(0))) ** (1 / 2.2)

@@ -7,14 +7,17 @@ from scipy import fft, ndimage
 
 from satseg.data.sources.demo.classes import FIELD
 
-MARGIN = 44  # laid out around a scene, then cut off: what stands outside still casts its shadow into it
+MARGIN = (
+    44  # laid out around a scene, then cut off: what stands outside still casts its shadow into it
+)
 
 
 class Land:
     """What lies where, [n, n] each: `albedo` (linear RGB), class index `label` and `height`.
 
-    `gap` is the distance from the nearest street, `shore` from water, `edge` from a parcel's border;
-    `village` says where houses may stand, `taken` where no more can; `settled` goes from 0, farmland, to 1.
+    `gap` is the distance from the nearest street, `shore` from water, `edge` from a parcel's
+    border; `village` says where houses may stand, `taken` where no more can; `settled` goes from 0,
+    farmland, to 1.
     """
 
     def __init__(self, rng: np.random.Generator, size: int):
@@ -28,14 +31,16 @@ class Land:
         self.settled = rng.uniform()
 
     def paint(self, share, colour, label=None, height=None, at=...) -> None:
-        """Lay a colour over the window `at` as far as `share`, 0 to 1; class and height change above 0.5."""
+        """Lay a colour over the window `at` as far as `share`, 0 to 1; class and height change
+        above 0.5."""
         self.albedo[at] += share[..., None] * (colour - self.albedo[at])
         for layer, value in ((self.label, label), (self.height, height)):
             if value is not None:
                 layer[at] = np.where(share > 0.5, value, layer[at])
 
     def texture(self, scale: float, smooth: float = 1.0) -> np.ndarray:
-        """Random field [n, n] of zero mean and unit deviation with features up to `scale` pixels."""
+        """Random field [n, n] of zero mean and unit deviation with features up to `scale`
+        pixels."""
         white = self.rng.standard_normal((self.size, self.size), dtype=np.float32)
         square = fft.fftfreq(self.size)[:, None] ** 2 + fft.rfftfreq(self.size) ** 2
         damping = (square + scale**-2).astype(np.float32) ** -smooth
@@ -44,7 +49,8 @@ class Land:
         return field / field.std()
 
     def window(self, x: float, y: float, angle: float, reach: float) -> tuple:
-        """A window around a point, and its pixels' coordinates along and across the direction `angle`."""
+        """A window around a point, and its pixels' coordinates along and across the direction
+        `angle`."""
         at = tuple(slice(max(int(c - reach), 0), max(int(c + reach) + 2, 0)) for c in (y, x))
         dx, dy = self.x[at] - x, self.y[at] - y
         return at, dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
@@ -64,7 +70,8 @@ class Land:
         self.paint(share, colour, height=self.height[at] + height, at=at)
 
     def curve(self, start, heading: float, length: float, bend: float) -> np.ndarray:
-        """Path [m, 2] of (x, y), a pixel apart, wandering by about `bend` radians, up to the land's end."""
+        """Path [m, 2] of (x, y), a pixel apart, wandering by about `bend` radians, up to the land's
+        end."""
         wander = ndimage.gaussian_filter1d(self.rng.standard_normal(int(length)), 40, mode="wrap")
         angle = heading + bend * (wander - wander[0]) / wander.std()
         path = start + np.cumsum(np.stack([np.cos(angle), np.sin(angle)], -1), 0)
@@ -77,14 +84,16 @@ class Land:
         return np.concatenate([back[::-1], [point], on])
 
     def along(self, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Each pixel's distance from a path, [n, n], to within a pixel, and which of its points is nearest."""
+        """Each pixel's distance from a path, [n, n], to within a pixel, and which of its points is
+        nearest."""
         order = np.full((self.size, self.size), -1, np.int32)
         order[cells(path)] = np.arange(len(path))
         place = order[tuple(ndimage.distance_transform_edt(order < 0, None, False, True))]
         path, tangent = path.astype(np.float32), np.gradient(path, axis=0).astype(np.float32)
         dx, dy = self.x - path[place, 0], self.y - path[place, 1]
         aside = dy * tangent[place, 0] - dx * tangent[place, 1]
-        # Beyond what rounding the path to pixels explains: past its end, or round the outside of a bend.
+        # Beyond what rounding the path to pixels explains: past its end, or round the outside of a
+        # bend.
         ahead = (np.abs(dx * tangent[place, 0] + dy * tangent[place, 1]) - 1).clip(0)
         return np.hypot(aside, ahead), place
 
@@ -95,7 +104,8 @@ def cells(points: np.ndarray) -> tuple:
 
 
 def cover(distance: np.ndarray) -> np.ndarray:
-    """Share of each pixel that lies inside a shape, from the distance to its outline (negative inside)."""
+    """Share of each pixel that lies inside a shape, from the distance to its outline (negative
+    inside)."""
     return np.clip(0.5 - distance, 0, 1)
 
 
@@ -109,7 +119,8 @@ class Street:
     place: np.ndarray
 
     def beside(self, place: float, offset: float) -> tuple[float, float, float]:
-        """The point (x, y) `offset` to the right of a place on the path, and the path's direction there."""
+        """The point (x, y) `offset` to the right of a place on the path, and the path's direction
+        there."""
         place, last = int(place), len(self.path) - 1
         dx, dy = self.path[min(place + 3, last)] - self.path[max(place - 3, 0)]
         x, y = self.path[place] + offset * np.array([-dy, dx]) / np.hypot(dx, dy)

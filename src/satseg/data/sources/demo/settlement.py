@@ -4,7 +4,14 @@ import numpy as np
 
 from satseg.data.sources.demo.canvas import MARGIN, Land, Street, cells, cover
 from satseg.data.sources.demo.classes import BUILDING, FIELD, ROAD
-from satseg.data.sources.demo.terrain import GARDENS, GRAVEL, SOLAR, lay_gardens, lay_track, lay_water
+from satseg.data.sources.demo.terrain import (
+    GARDENS,
+    GRAVEL,
+    SOLAR,
+    lay_gardens,
+    lay_track,
+    lay_water,
+)
 
 # Linear reflectance, and how common it is.
 ROOFS = [
@@ -17,11 +24,17 @@ ROOFS = [
 ]
 
 
-HALLS = [((0.520, 0.520, 0.510), 2), ((0.250, 0.255, 0.260), 3), ((0.070, 0.070, 0.072), 2), ROOFS[1]]
+HALLS = [
+    ((0.520, 0.520, 0.510), 2),
+    ((0.250, 0.255, 0.260), 3),
+    ((0.070, 0.070, 0.072), 2),
+    ROOFS[1],
+]
 
 
 def lay_streets(land: Land, heading: float) -> list[Street]:
-    """Lay out main road, water, side streets, gardens and farm tracks; pave the streets and return them."""
+    """Lay out main road, water, side streets, gardens and farm tracks; pave the streets and return
+    them."""
     rng, streets = land.rng, []
     middle, along = land.size * rng.uniform(0.35, 0.65, 2), heading + rng.normal(0, 0.1)
     _open(land, streets, land.through(middle, along, rng.uniform(0.05, 0.2)), rng.uniform(7.5, 10))
@@ -55,17 +68,22 @@ def _branch(land: Land, streets: list[Street], length: float) -> np.ndarray:
 
 
 def pave(land: Land, streets: list[Street]) -> None:
-    """Paint streets, minor ones first, with verges, kerbs, centre line and cars; bridges over water."""
+    """Paint streets, minor ones first, with verges, kerbs, centre line and cars; bridges over
+    water."""
     rng, patchy, fine = land.rng, land.texture(25), land.texture(4, 0.6)
     lawn = np.array(GARDENS[rng.integers(4)][0]) * rng.uniform(0.9, 1.4)
     land.paint(0.7 * cover(np.abs(land.gap - 2) - 2.5) * (land.label == FIELD), lawn)
     deck = (-land.shore / 4).clip(0, 4)
     for street in reversed(streets):
         grey = rng.uniform(0.085, 0.21) * np.array([1.03, 1.0, rng.uniform(0.88, 1.0)])
-        wear = 1 + 0.06 * patchy + 0.04 * fine + 0.08 * np.cos(street.across * 2 * np.pi / street.half)
+        wear = (
+            1 + 0.06 * patchy + 0.04 * fine + 0.08 * np.cos(street.across * 2 * np.pi / street.half)
+        )
         land.paint(cover(street.across - street.half), grey * wear[..., None], ROAD, deck)
     land.paint(rng.uniform(0.2, 0.8) * cover(np.abs(land.gap + 1.2) - 0.8), (0.24, 0.235, 0.22))
-    land.paint(0.7 * cover(streets[0].across - 0.2) * (streets[0].place % 24 < 12), (0.5, 0.5, 0.48))
+    land.paint(
+        0.7 * cover(streets[0].across - 0.2) * (streets[0].place % 24 < 12), (0.5, 0.5, 0.48)
+    )
     for street in streets:
         for place in np.arange(rng.uniform(10, 90), len(street.path) - 10, rng.uniform(50, 200)):
             lacquer = rng.choice([0.03, 0.08, 0.3, 0.6]) * rng.uniform(0.7, 1.3, 3)
@@ -74,7 +92,8 @@ def pave(land: Land, streets: list[Street]) -> None:
 
 
 def build(land: Land, streets: list[Street]) -> None:
-    """Line the village streets with houses, sheds and a few halls, and set farms into the fields."""
+    """Line the village streets with houses, sheds and a few halls, and set farms into the
+    fields."""
     rng = land.rng
     land.taken = (land.gap < 4) | (land.shore < 9)
     for street in streets:
@@ -89,7 +108,10 @@ def build(land: Land, streets: list[Street]) -> None:
 def _settle(land: Land, street: Street, plot: float, side: int) -> None:
     """Put a hall on a plot of the village, or a house and perhaps a shed behind it."""
     rng, hall = land.rng, land.rng.random() < 0.04
-    size = rng.uniform(*((22, 36) if hall else (9, 16))), rng.uniform(*((12, 20) if hall else (7.5, 11)))
+    size = (
+        rng.uniform(*((22, 36) if hall else (9, 16))),
+        rng.uniform(*((12, 20) if hall else (7.5, 11))),
+    )
     offset = street.half + rng.uniform(7, 16) + size[1]
     x, y, angle = street.beside(plot, side * offset)
     if not land.village[cells(np.clip([x, y], 0, land.size - 1))]:
@@ -111,12 +133,15 @@ def _lay_farm(land: Land, x: float, y: float) -> None:
 
 
 def raise_building(land: Land, x: float, y: float, angle: float, half: tuple, hall: bool) -> None:
-    """Raise a house or hall of one to three wings, unless its ground is taken; `half` is half its size."""
+    """Raise a house or hall of one to three wings, unless its ground is taken; `half` is half its
+    size."""
     rng, (length, width) = land.rng, half
     wings = [(0, 0, length, width)]
     for _ in range(rng.choice(3, p=[0.5, 0.4, 0.1]) if length > 8 else 0):
         half_u, half_v = width * rng.uniform(0.5, 0.8), width * rng.uniform(0.8, 1.3)
-        wings.append((rng.uniform(-1, 1) * (length - half_u), rng.choice([-1, 1]) * width, half_u, half_v))
+        wings.append(
+            (rng.uniform(-1, 1) * (length - half_u), rng.choice([-1, 1]) * width, half_u, half_v)
+        )
     at, u, v = land.window(x, y, angle, length + 3 * width)
     inside, roof = np.full(u.shape, -np.inf), np.zeros(u.shape)
     hipped = rng.random() < 0.25
@@ -124,7 +149,10 @@ def raise_building(land: Land, x: float, y: float, angle: float, half: tuple, ha
         from_u, from_v = half_u - np.abs(u - centre_u), half_v - np.abs(v - centre_v)
         within = np.minimum(from_u, from_v)
         rise = within if hipped else from_v if half_u >= half_v else from_u
-        inside, roof = np.maximum(inside, within), np.where(within > -1, np.maximum(roof, rise), roof)
+        inside, roof = (
+            np.maximum(inside, within),
+            np.where(within > -1, np.maximum(roof, rise), roof),
+        )
     if (land.taken[at] & (inside > -5)).any() or not (inside > 0).any():
         return
     land.taken[at] |= inside > -5
@@ -135,7 +163,9 @@ def raise_building(land: Land, x: float, y: float, angle: float, half: tuple, ha
         spot = rng.uniform(-0.8, 0.8) * length, rng.uniform(-0.5, 0.5) * width
         land.box(x, y, angle, (1.2, 0.9), rng.choice([0.06, 0.4]), 2.5, spot)  # a chimney or vent
     if rng.random() < 0.2:
-        land.box(x, y, angle, (0.6 * length, 0.3 * width), SOLAR, 0, (0, rng.choice([-0.5, 0.5]) * width))
+        land.box(
+            x, y, angle, (0.6 * length, 0.3 * width), SOLAR, 0, (0, rng.choice([-0.5, 0.5]) * width)
+        )
 
 
 def _roof(rng: np.random.Generator, materials: list) -> np.ndarray:

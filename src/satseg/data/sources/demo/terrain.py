@@ -50,7 +50,8 @@ def lay_fields(land: Land, heading: float) -> None:
 
 
 def parcels(land: Land, heading: float, crops: list, smallest: float, aspect: float) -> tuple:
-    """Albedo [n, n, 3] of a patchwork of crops in rows, and the distance [n, n] from its boundaries."""
+    """Albedo [n, n, 3] of a patchwork of crops in rows, and the distance [n, n] from its
+    boundaries."""
     rng, sine, cosine = land.rng, np.sin(heading), np.cos(heading)
     u = cosine * land.x + sine * land.y + 6 * land.texture(250, 2)
     v = cosine * land.y - sine * land.x + 6 * land.texture(250, 2)
@@ -64,16 +65,25 @@ def parcels(land: Land, heading: float, crops: list, smallest: float, aspect: fl
     colour = np.array([c for c, _ in crops], np.float32)[kind] * rng.normal(1, 0.1, (count, 1))
     strength = np.array([s for _, s in crops], np.float32)[kind][parcel]
     rows = np.where((rng.random(count) < 0.75)[parcel], v, u) + land.texture(120)
-    wave, tramlines = (2 * np.pi / rng.uniform(2.8, 6, count)).astype(np.float32), rng.uniform(30, 50)
+    wave, tramlines = (
+        (2 * np.pi / rng.uniform(2.8, 6, count)).astype(np.float32),
+        rng.uniform(30, 50),
+    )
     tone = 0.5 * np.sin(rows * wave[parcel]) + 0.5 * land.texture(5, 0.6)
     tone -= 1.2 * (np.abs(np.abs(rows % tramlines - tramlines / 2) - 2.5) < 0.8)
     dry = (0.03 + 0.6 * strength) * land.texture(70)
-    tint = np.stack([1 + 1.2 * dry, 1 + 0.7 * dry, 1 + 0.6 * dry], -1) * (1 + strength * tone)[..., None]
+    tint = (
+        np.stack([1 + 1.2 * dry, 1 + 0.7 * dry, 1 + 0.6 * dry], -1)
+        * (1 + strength * tone)[..., None]
+    )
     return (colour.astype(np.float32)[parcel] * tint).clip(0.01, 1), edge.reshape(u.shape)
 
 
-def _divide(rng: np.random.Generator, axes: np.ndarray, pixels: np.ndarray, smallest: float) -> Iterator:
-    """Cut pixels (flat indices) across their longer axis until the parts are small; yield the parts."""
+def _divide(
+    rng: np.random.Generator, axes: np.ndarray, pixels: np.ndarray, smallest: float
+) -> Iterator:
+    """Cut pixels (flat indices) across their longer axis until the parts are small; yield the
+    parts."""
     low, high = axes[:, pixels].min(1), axes[:, pixels].max(1)
     longer = (high - low).argmax()
     if high[longer] - low[longer] < smallest * rng.uniform(1.1, 3):
@@ -89,8 +99,14 @@ def lay_water(land: Land, heading: float) -> None:
     rng, ragged = land.rng, land.texture(60, 1.6)
     kind = rng.choice(["river", "lake", "ponds"], p=[0.55, 0.3, 0.15])
     if kind == "river":
-        middle, turn = land.size * rng.uniform(0.25, 0.75, (6, 2)), rng.uniform(0.35, 0.65, 6) * np.pi
-        beds = [land.through(point, heading + angle, 0.5) for point, angle in zip(middle, turn, strict=True)]
+        middle, turn = (
+            land.size * rng.uniform(0.25, 0.75, (6, 2)),
+            rng.uniform(0.35, 0.65, 6) * np.pi,
+        )
+        beds = [
+            land.through(point, heading + angle, 0.5)
+            for point, angle in zip(middle, turn, strict=True)
+        ]
         # The one that follows the road least.
         bed = min(beds, key=lambda bed: (land.gap[cells(bed)] < 15).sum())
         land.shore = land.along(bed)[0] - rng.uniform(11, 22) - 3 * ragged
@@ -98,10 +114,14 @@ def lay_water(land: Land, heading: float) -> None:
         spots = rng.integers(2 * MARGIN, land.size - 2 * MARGIN, (40, 2))
         room = np.minimum(land.gap, land.shore)[cells(spots)]
         x, y = spots[room.argmax()]
-        radius = min(0.8 * room.max(), rng.uniform(55, 95) if kind == "lake" else rng.uniform(16, 32))
+        radius = min(
+            0.8 * room.max(), rng.uniform(55, 95) if kind == "lake" else rng.uniform(16, 32)
+        )
         pond = np.hypot(land.x - x, land.y - y) - radius * (1 + 0.2 * ragged)
         land.shore = np.minimum(land.shore, np.maximum(pond, 8 - land.gap))
-    land.paint(cover(land.shore - rng.uniform(1, 6) - 2 * ragged), np.array(REED) * rng.uniform(0.7, 1.6))
+    land.paint(
+        cover(land.shore - rng.uniform(1, 6) - 2 * ragged), np.array(REED) * rng.uniform(0.7, 1.6)
+    )
     shallow = 1 + 0.15 * land.texture(80) + 0.8 * np.exp(np.minimum(land.shore, 0) / 5)
     glint = (0.003 + 0.002 * land.texture(4) + 0.004 * land.texture(100)).clip(0)
     murk = np.array(WATERS[rng.integers(len(WATERS))])
@@ -111,7 +131,9 @@ def lay_water(land: Land, heading: float) -> None:
 def lay_gardens(land: Land, heading: float) -> None:
     """Divide the settled land along the streets into plots of lawn, beds and gravel."""
     plots, edge = parcels(land, heading, GARDENS, 30, 1.3)
-    land.village = (land.texture(150) + 4 * land.settled > 0.5) & (land.gap < 55) & (land.shore > 10)
+    land.village = (
+        (land.texture(150) + 4 * land.settled > 0.5) & (land.gap < 55) & (land.shore > 10)
+    )
     land.paint(ndimage.gaussian_filter(land.village.astype(np.float32), 0.7), plots)
     land.paint(0.6 * cover(edge - 0.6) * land.village, HEDGE)
 
@@ -137,7 +159,9 @@ def plant(land: Land, streets: list[Street]) -> None:
     chance[wood] = 0.95
     spots = np.mgrid[4 : land.size - 4 : 8, 4 : land.size - 4 : 8].reshape(2, -1).T
     spots = spots + rng.integers(-3, 4, spots.shape)
-    spots = np.concatenate([spots[rng.random(len(spots)) < chance[cells(spots)]], *_avenues(rng, streets)])
+    spots = np.concatenate(
+        [spots[rng.random(len(spots)) < chance[cells(spots)]], *_avenues(rng, streets)]
+    )
     spots = spots[((spots > 0) & (spots < land.size - 1)).all(1)]
     at = cells(spots)
     grow(land, spots[(house[at] > 3) & (land.gap[at] > 1) & (land.shore[at] > 1)], wood)
@@ -150,11 +174,14 @@ def _avenues(rng: np.random.Generator, streets: list[Street]) -> Iterator[np.nda
             offset = (street.half + rng.uniform(3, 6)) * rng.choice([-1, 1])
             first, step = rng.integers(len(street.path) // 2), rng.uniform(14, 24)
             places = np.arange(first, min(first + 300, len(street.path)), step)
-            yield np.array([street.beside(place, offset)[:2] for place in places]).round().astype(int)
+            yield (
+                np.array([street.beside(place, offset)[:2] for place in places]).round().astype(int)
+            )
 
 
 def grow(land: Land, spots: np.ndarray, wood: np.ndarray) -> None:
-    """Raise a tree at each of the spots [m, 2] (x, y); in a `wood` the gaps between crowns belong to it."""
+    """Raise a tree at each of the spots [m, 2] (x, y); in a `wood` the gaps between crowns belong
+    to it."""
     rng, count = land.rng, len(spots)
     conifer = land.texture(90)[cells(spots)] > rng.normal(0.6, 0.3, count)
     radius = np.where(conifer, rng.uniform(4, 6, count), rng.uniform(4.5, 9, count))
