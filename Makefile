@@ -1,6 +1,6 @@
-# `make` lists the targets. Everything is installed into .venv; nothing outside the project is touched.
+# `make` lists the targets. Everything is installed into .venv; nothing outside the project is changed.
 PYTHON ?= python3
-# `lock` installs what requirements.lock pins; `cpu` the CPU builds of torch. The last choice is kept.
+# `lock` installs the versions pinned in requirements.lock, `cpu` the CPU builds of torch. The last choice is remembered.
 TORCH ?= $(patsubst .venv/.torch-%,%,$(firstword $(wildcard .venv/.torch-*) .venv/.torch-lock))
 CORES ?= all
 
@@ -18,7 +18,7 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## install into .venv; TORCH=cpu for CPU builds of torch, PYTHON=... for another Python
 
-demo: $(INSTALLED) ## three small models on generated scenes, from nothing to results/demo/report.html
+demo: $(INSTALLED) ## train three small models on generated scenes; the report is results/demo/report.html
 	snakemake --cores $(CORES) demo
 	@echo "The report: results/demo/report.html"
 
@@ -28,10 +28,10 @@ test: $(INSTALLED) ## run the tests
 test-faults: $(INSTALLED) ## cause every fault and bad input; rewrite the tables of docs/faults.md
 	pytest tests/faults --record
 
-test-slurm: $(INSTALLED) ## run the workflow on a one-node SLURM cluster; needs root and: apt-get install slurm-wlm munge
+test-slurm: $(INSTALLED) ## run the workflow on a one-node SLURM cluster; needs root and the packages slurm-wlm and munge
 	pytest tests/slurm
 
-bench: .venv/.bench ## measure every stage beside what a user would do instead; an hour; ROWS="tiling start" for a few
+bench: .venv/.bench ## compare every stage with the alternatives, in an hour; ROWS="tiling start" for only some
 	python -m benchmarks $(ROWS)
 	python -m benchmarks.page
 
@@ -41,10 +41,10 @@ lint: $(INSTALLED) ## check style and workflow
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
-docs: $(INSTALLED) ## write config/README.md and config/schema.json anew
+docs: $(INSTALLED) ## regenerate config/README.md and config/schema.json
 	python -m satseg.config.docs
 
-lock: $(UV) ## write requirements.lock anew, from pyproject.toml
+lock: $(UV) ## regenerate requirements.lock from pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove logs and caches; data, results and .venv stay
@@ -62,12 +62,12 @@ $(UV):
 	$(UV) pip install $(PIP_OPTIONS) --no-deps --editable .
 	touch $@
 
-# The peers beside the locked packages, none of which changes.
+# The libraries to compare with, on top of the locked packages, which stay as they are.
 .venv/.bench: $(INSTALLED)
 	$(UV) pip install $(PIP_OPTIONS) --constraint requirements.lock --editable .[bench]
 	touch $@
 
-# The lock's hashes do not cover the CPU builds: the same versions, unverified, without the CUDA packages.
+# The lock's hashes do not cover the CPU builds: same versions, but unverified and without the CUDA packages.
 .venv/.torch-cpu: requirements.lock pyproject.toml | $(UV)
 	rm -f .venv/.torch-*
 	$(UV) pip compile --quiet --torch-backend cpu --python .venv/bin/python --constraint requirements.lock --group dev pyproject.toml -o .venv/requirements-cpu.txt
