@@ -145,7 +145,7 @@ def test_empty_windows_are_not_computed(model, image):
     per_row = len(columns.starts)
     live = sum(not gone[start : start + TILE].all() for start in rows.starts) * per_row
     assert sum(calls) == live < sum(told) == len(rows.starts) * per_row
-    np.testing.assert_array_equal(np.concatenate([block.gone for block in blocks]), gone)
+    np.testing.assert_array_equal(np.concatenate([block.nodata for block in blocks]), gone)
 
 
 def test_an_error_while_reading_comes_through(model):

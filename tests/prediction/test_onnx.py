@@ -10,7 +10,6 @@ from torch import nn
 from satseg.errors import UserError
 from satseg.models.segmenter import positions, predict
 from satseg.prediction import onnx
-from satseg.stages import export
 from scenery import CLASSES, COUNTED, TILE, noise, segmenter
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
@@ -72,16 +71,16 @@ class Impossible(nn.Module):
 def test_what_cannot_be_exported_or_differs_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"^m: cannot be exported \("):
         onnx.export(segmenter()._replace(model=Impossible()), tmp_path / "m.onnx", "m")
-    monkeypatch.setattr(export, "TOLERANCE", -1.0)  # which no difference is below
+    monkeypatch.setattr(onnx, "TOLERANCE", -1.0)  # which no difference is below
     with pytest.raises(UserError, match="ONNX and PyTorch differ by "):
         onnx.export(segmenter(), tmp_path / "m.onnx", "m")
     assert not list(tmp_path.iterdir())
 
 
 def test_missing_libraries_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "NEEDED", ("onnx", "no_such_library"))
-    arguments = type("Arguments", (), {"run": str(tmp_path), "out": "m.onnx", "weights": "best"})
+    monkeypatch.setattr(onnx, "NEEDED", ("onnx", "no_such_library"))
     with pytest.raises(
         UserError, match=r"^no_such_library: not installed; export needs `pip install "
     ):
-        export.run(arguments)
+        onnx.export(segmenter(), tmp_path / "m.onnx", "m")
+    assert not list(tmp_path.iterdir())

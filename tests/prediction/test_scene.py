@@ -14,13 +14,13 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
 
-from conftest import write_raster
+from conftest import ROOT, write_raster
 from satseg.config.datasets import Pixels
 from satseg.data.origin import Origin
 from satseg.errors import UserError
 from satseg.models.segmenter import probabilities
+from satseg.prediction import predict_scene
 from satseg.prediction.maps import STEPS
-from satseg.prediction.scene import predict_scene
 from scenery import CLASSES, COLORS, COUNTED, PLACE, TILE, metres, noise, segmenter, write_scene
 
 ENOUGH = 48  # overlap from which this model's windows give what one pass gives
@@ -299,7 +299,7 @@ def test_what_cannot_be_is_said_before_anything_is_written(model, tmp_path):
     ]:
         with pytest.raises(UserError, match=said):
             predict_scene(model, scene, tmp_path / "map.tif", **options)
-    with pytest.raises(UserError, match=r"photo\.png: does not say where on the globe it lies"):
+    with pytest.raises(UserError, match=r"photo\.png: has no known position on the globe"):
         predict_scene(
             model, tmp_path / "photo.png", tmp_path / "map.tif", polygons=tmp_path / "map.geojson"
         )
@@ -325,12 +325,12 @@ def test_a_damaged_scene_leaves_the_old_map(model, tmp_path):
 
 PROGRAM = """
 import resource, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(":")
 from satseg.config.models import UNetSpec
 from satseg.devices import keep_memory
 from satseg.errors import UserError
-from satseg.prediction.scene import predict_scene
-from scenery import SPEC, segmenter
+from satseg.prediction import predict_scene
+from scenery import segmenter
 keep_memory()  # as the stage does
 scene, out, limit = sys.argv[2:]
 model = segmenter(tile_size=256)
@@ -346,8 +346,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 def separately(scene: Path, out: Path, limit: int = 0) -> subprocess.CompletedProcess:
     """Predict in a new process; no file in it may grow beyond `limit` bytes."""
-    here = str(Path(__file__).parent)
-    command = [sys.executable, "-c", PROGRAM, here, str(scene), str(out), str(limit)]
+    places = f"{ROOT / 'tests'}:{ROOT / 'tests/helpers'}"
+    command = [sys.executable, "-c", PROGRAM, places, str(scene), str(out), str(limit)]
     return subprocess.run(command, capture_output=True, text=True)
 
 

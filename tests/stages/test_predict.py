@@ -19,7 +19,7 @@ from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 from satseg.jobs.slices import TileSlice, TrainSlice
 from satseg.models.segmenter import load_weights
-from satseg.prediction.scene import predict_scene
+from satseg.prediction import predict_scene
 from satseg.stages import export, predict
 from satseg.training.cell import train
 from scenery import CLASSES, COLORS, SPEC, metres, noise, save_cell, write_scene
@@ -122,7 +122,7 @@ def test_a_wrong_number_is_status_2(folder, monkeypatch, capsys, option, value):
 
 
 def test_progress_is_told(folder, monkeypatch, caplog):
-    monkeypatch.setattr("satseg.prediction.scene.LOG_EVERY", 0.0)
+    monkeypatch.setattr("satseg.progress.LOG_EVERY", 0.0)
     caplog.set_level(logging.INFO, "satseg")
     predict_scene(
         load_weights(Path(CELL, "best.pt")), "scene.tif", "map.tif", overlap=0, batch_size=1
