@@ -46,9 +46,6 @@ def predict_scene(
     overlap-tile strategy of U-Net (arXiv 1505.04597, figure 2), with a ramp between neighbours.
     Memory does not grow with the scene. All files appear together, or none does.
 
-        segmenter = load_weights("best.pt")
-        predict_scene(segmenter, "scene.tif", "map.tif", polygons="map.geojson")
-
     Args:
         segmenter: a trained model, as `load_weights` returns it.
         scene: an image that GDAL reads, with the bands, pixel type and resolution of the training
@@ -68,6 +65,10 @@ def predict_scene(
 
     Raises:
         UserError: the scene does not fit the model or cannot be read, or a file cannot be written.
+
+    Example:
+        segmenter = load_weights("best.pt")
+        predict_scene(segmenter, "scene.tif", "map.tif", polygons="map.geojson")
     """
     outputs = [Path(path) for path in (out, probabilities, polygons) if path]
     distinct = {path.resolve() for path in (Path(scene), *outputs)}
