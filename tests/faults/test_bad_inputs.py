@@ -185,7 +185,7 @@ REFUSED = [
     (
         "tiles.csv with words for numbers",
         partial(table, what="tiles/tiles.csv", change=lambda f: f.assign(row="first")),
-        r"tiles\.csv: column 'row' holds something else than numbers",
+        r"tiles\.csv: column 'row' holds something other than numbers",
     ),
     (
         "tiles.csv in another order",
@@ -205,7 +205,7 @@ REFUSED = [
     (
         "a split with an unknown subset",
         partial(table, what="split.csv", change=lambda f: f.assign(subset="holdout")),
-        r"split\.csv: 'holdout' is no subset",
+        r"split\.csv: 'holdout' is not a subset",
     ),
     (
         "a split of other tiles",
@@ -308,7 +308,7 @@ RESULTS = [
         partial(
             table, what=f"{CELL}/counts.csv", change=lambda f: f.replace({"class": {"Lake": "Sea"}})
         ),
-        r"counts\.csv: holds .*Sea.*, but .*Lake.* count; evaluate again",
+        r"counts\.csv: holds .*Sea.*, but .*Lake.* are counted; evaluate again",
     ),
     (
         "a history that is no table",
@@ -332,7 +332,7 @@ RESULTS = [
         "a profile that is a list",
         "tables",
         partial(write, what="results/profiles/toy/alpha.json", content=b"[]"),
-        r"alpha\.json: holds no keys and values; delete the file",
+        r"alpha\.json: not a JSON object of keys and values; delete the file",
     ),
     (
         "no tables",
