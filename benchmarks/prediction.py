@@ -16,7 +16,7 @@ from satseg.devices import keep_memory, resolve_precision
 from satseg.models import build_model
 from satseg.models.segmenter import Segmenter, load_weights, save_weights
 from satseg.models.segmenter import predict as predict_tiles
-from satseg.prediction.scene import predict_scene
+from satseg.prediction import predict_scene
 
 SMALLER = {"side": 300, "tile": 64, "drawn": 128, "model": "unet_tiny"}
 

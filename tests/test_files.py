@@ -165,3 +165,15 @@ def test_files_below_follow_links_but_in_no_circle(tmp_path):
     ]
     with pytest.raises(UserError, match="no such folder"):
         files_below(tmp_path / "a/1")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [("nowhere", "a broken link; remove it"), ("pipe", "neither a file nor a folder; remove it")],
+)
+def test_files_below_name_what_is_not_a_file(tmp_path, target, words):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/link").symlink_to(tmp_path / target)
+    with pytest.raises(UserError, match=rf"folder/link: {words}"):
+        files_below(tmp_path / "folder")

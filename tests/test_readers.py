@@ -1,11 +1,21 @@
 """Files of other stages are read as written, or refused in one line."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from satseg.errors import UserError
-from satseg.readers import present, read_array, read_counts, read_csv, read_json, read_split
+from satseg.readers import (
+    present,
+    read_array,
+    read_arrays,
+    read_counts,
+    read_csv,
+    read_json,
+    read_split,
+)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -54,7 +64,7 @@ def test_counts_come_sorted_by_tile_and_class(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("classes", "words"), [(["a", "c"], "a, b, but a, c count"), (["a"], "evaluate again")]
+    ("classes", "words"), [(["a", "c"], "a, b, but a, c are counted"), (["a"], "evaluate again")]
 )
 def test_counts_of_other_classes_are_refused(tmp_path, classes, words):
     path = tmp_path / "counts.csv"
@@ -73,8 +83,62 @@ def test_incomplete_counts_are_refused(tmp_path):
 def test_arrays_are_memory_mapped(tmp_path):
     values = np.arange(12, dtype=np.uint8).reshape(3, 4)
     np.save(tmp_path / "a.npy", values)
-    found = read_array(tmp_path / "a.npy")
-    assert isinstance(found, np.memmap) and found.tolist() == values.tolist()
+    array = read_array(tmp_path / "a.npy")
+    assert isinstance(array, np.memmap) and array.tolist() == values.tolist()
+
+
+def test_arrays_of_an_archive_come_in_the_order_asked_for(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, numbers=np.arange(3), texts=np.array(["b", ""]))
+    texts, numbers = read_arrays(path, ["texts", "numbers"])
+    assert (texts.tolist(), numbers.tolist()) == (["b", ""], [0, 1, 2])
+    with pytest.raises(UserError, match=r"a\.npz: 'more' is missing; delete the file and build"):
+        read_arrays(path, ["texts", "more"])
+
+
+READERS = {
+    "a readable table": lambda path: read_csv(path, ["tile"]),
+    "valid JSON": lambda path: read_json(path, []),
+    "a readable array of numbers": read_array,
+    "readable arrays": lambda path: read_arrays(path, ["tiles"]),
+}
+
+
+@pytest.mark.parametrize(("kind", "read"), READERS.items(), ids=READERS)
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00tile", b'"'])
+def test_damage_is_reported_in_one_form(tmp_path, kind, read, content):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read(path)
+    form = rf"{path}: not {kind} \([^\n]+\); delete the file and build it again"
+    assert re.fullmatch(form, str(caught.value)), caught.value
+
+
+def test_an_archive_cut_off_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, tiles=np.arange(300))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(
+        UserError, match=r"a\.npz: not readable arrays \(File is not a zip file\); "
+    ):
+        read_arrays(path, ["tiles"])
+
+
+def test_objects_are_refused(tmp_path):
+    objects = np.array([{}], object)
+    np.save(tmp_path / "a.npy", objects, allow_pickle=True)
+    np.savez(tmp_path / "b.npz", tiles=objects)
+    with pytest.raises(UserError, match=r"a\.npy: not a readable array of numbers \("):
+        read_array(tmp_path / "a.npy")
+    with pytest.raises(UserError, match=r"b\.npz: not readable arrays \("):
+        read_arrays(tmp_path / "b.npz", ["tiles"])
+
+
+def test_an_archive_is_not_an_array(tmp_path):
+    np.savez(tmp_path / "a.npz", tiles=np.arange(3))
+    with pytest.raises(UserError, match=r"a\.npz: not a readable array of numbers \(it is an arch"):
+        read_array(tmp_path / "a.npz")
 
 
 def test_a_split_belongs_to_its_tiles(tmp_path):

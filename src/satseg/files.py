@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,16 +18,15 @@ import psutil
 
 from satseg.errors import UserError
 
-FULL = 2**20  # bytes: with fewer left, what fails while it writes failed for want of space
+FULL = 2**20  # bytes: with fewer left, a write that fails is taken to have run out of space
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it when the block ends well, remove it when it
-    does not.
+    """Give a temporary path beside `path`; rename it if the block succeeds, remove it if it fails.
 
     The content is on the disk before it takes its name: a power cut leaves the old file or the new
-        one.
+    one.
 
     Raises:
         UserError: the disk is full.
@@ -34,12 +34,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     # The suffix stays last: several writers choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    new = not path.parent.exists()
+    new_folder = not path.parent.exists()
     try:
         with room(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             _sweep(path)
+
             yield temporary
+
             flush(temporary)
             temporary.replace(path)
             flush(path.parent)
@@ -50,27 +52,23 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
-        if new:
+        if new_folder:
             with suppress(OSError):
-                path.parent.rmdir()  # where nothing came of it
+                path.parent.rmdir()  # if it is empty
 
 
 def _sweep(path: Path) -> None:
-    """Remove what processes that were killed while they wrote `path` left beside it."""
-    start, end = f".{path.stem}.", f".tmp{path.suffix}"
-    for left in path.parent.iterdir():
-        pid = left.name.removeprefix(start).removesuffix(end)
-        if (
-            pid.isdecimal()
-            and left.name == f"{start}{pid}{end}"
-            and not psutil.pid_exists(int(pid))
-        ):
-            left.unlink(missing_ok=True)
+    """Remove what killed processes left beside `path` while they were writing it."""
+    name = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.tmp{re.escape(path.suffix)}")
+    for leftover in path.parent.iterdir():
+        match = name.fullmatch(leftover.name)
+        if match and not psutil.pid_exists(int(match[1])):
+            leftover.unlink(missing_ok=True)
 
 
 @contextmanager
 def together(*paths: str | Path) -> Iterator[list[Path]]:
-    """`atomic` for several files: none of them takes its name before all are written."""
+    """`atomic` for several files: none takes its name before all are written."""
     with ExitStack() as stack:
         yield [stack.enter_context(atomic(path)) for path in paths]
 
@@ -80,7 +78,7 @@ def room(folder: str | Path) -> Iterator[None]:
     """A block that writes into `folder`.
 
     Raises:
-        UserError: its disk is full, in whatever way the library that writes says so.
+        UserError: its disk is full, however the library that writes reports it.
     """
     try:
         yield
@@ -96,7 +94,7 @@ def _is_full(error: OSError | RuntimeError, folder: Path) -> bool:
     number = getattr(error, "errno", None)
     if number is not None:
         return number in (errno.ENOSPC, errno.EDQUOT)
-    # torch and GDAL have errors of their own, in which the system's number is lost.
+    # torch and GDAL raise errors of their own, without the system's error number.
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free < FULL
@@ -104,19 +102,18 @@ def _is_full(error: OSError | RuntimeError, folder: Path) -> bool:
 
 def flush(path: str | Path) -> None:
     """Wait until a file's content, or a folder's names, are on the disk."""
-    opened = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(opened)
+        os.fsync(descriptor)
     finally:
-        os.close(opened)
+        os.close(descriptor)
 
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write indented JSON, atomically."""
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
     with atomic(path) as temporary:
-        temporary.write_text(
-            json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        temporary.write_text(text, encoding="utf-8")
 
 
 def sha256(path: str | Path) -> str:
@@ -126,11 +123,11 @@ def sha256(path: str | Path) -> str:
 
 
 def files_below(root: str | Path) -> list[Path]:
-    """Every file below a folder, in order; links are followed, but into no folder twice.
+    """Every file below a folder, in order; links are followed, but no folder is entered twice.
 
     Raises:
-        UserError: there is no such folder, it cannot be read to the end, or holds something that is
-            no file.
+        UserError: there is no such folder, it cannot be read completely, or it holds something that
+            is not a file.
     """
     if not Path(root).is_dir():
         raise UserError(f"{root}: no such folder; check `path`, or get the data again")
@@ -138,25 +135,32 @@ def files_below(root: str | Path) -> list[Path]:
     def stop(error: OSError):
         raise error
 
-    found, seen = [], set()
-    for folder, below, names in os.walk(root, followlinks=True, onerror=stop):
-        seen.add(os.path.realpath(folder))
-        below[:] = [name for name in below if os.path.realpath(Path(folder, name)) not in seen]
-        found += (Path(folder, name) for name in names)
-    strange = next((path for path in found if not path.is_file()), None)
-    if strange:
-        what = "a link to nothing" if strange.is_symlink() else "neither a file nor a folder"
-        raise UserError(f"{strange}: {what}; remove it, or put the file there")
-    return sorted(found)
+    files = []
+    entered = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=stop):
+        entered.add(os.path.realpath(folder))
+        subfolders[:] = [
+            name for name in subfolders if os.path.realpath(Path(folder, name)) not in entered
+        ]
+        files += [Path(folder, name) for name in names]
+
+    for path in files:
+        if path.is_symlink() and not path.exists():
+            raise UserError(f"{path}: a broken link; remove it, or put the file there")
+        if not path.is_file():
+            raise UserError(
+                f"{path}: neither a file nor a folder; remove it, or put the file there"
+            )
+    return sorted(files)
 
 
 def local_copy(folder: str | Path) -> Path:
-    """Copy a folder's files below the temporary folder (`$TMPDIR`), until this process ends;
-    returns the copy."""
+    """Copy a folder's files to a temporary folder (below `$TMPDIR`) that is removed when this
+    process ends; returns the copy."""
     copy = Path(tempfile.mkdtemp(prefix="satseg-"))
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
     with room(copy):
         for file in Path(folder).iterdir():
             shutil.copyfile(file, copy / file.name)
-    logging.getLogger("satseg").info("%s is copied to %s", folder, copy)
+    logging.getLogger("satseg").info("%s has been copied to %s", folder, copy)
     return copy

@@ -74,6 +74,10 @@ class JDTLoss(nn.Module):
         smooth: added to numerator and denominator.
         class_weights: float [C], or None.
         ignore_index: target value that adds nothing to any sum, or None.
+
+    Example:
+        loss = JDTLoss(miou_d=0.5, miou_i=0.5, ignore_index=255)
+        loss(logits, masks).backward()  # float [B, C, H, W], int64 [B, H, W]
     """
 
     def __init__(

@@ -7,9 +7,9 @@ A test proves first, then records, once or several times:
         fault("Full disk", "while tiling", message)     # area, what was tried, what happened
 
 (area, fault) is the row's name: unique and the same in every run. What happened is the real
-message, or a short sentence about the right result (figures welcome, times and paths outside the
-test's own folder not); the test's own folder, ports and long digests are taken out. A row stands
-for "nothing lost": the test must have asserted so.
+message, or a short sentence about the correct result (numbers are welcome; times, and paths outside
+the test's own folder, are not); the test's own folder, ports and long digests are removed. A row
+states that nothing was lost: the test must have asserted it.
 
 `pytest tests/faults --record` (make test-faults) rewrites the tables of docs/faults.md. Without the
 option, rows are compared with the page by name: a row missing from the page fails its test, and a
@@ -32,7 +32,8 @@ from satseg.pages.markdown import escape, table
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "faults.md"
-START, END = "<!-- faults -->", "<!-- end of faults -->"
+START = "<!-- faults -->"
+END = "<!-- end of faults -->"
 ROWS = pytest.StashKey[dict[tuple[str, str], str]]()
 LEFT_OUT = pytest.StashKey[list[str]]()
 VOLATILE = ((r"127\.0\.0\.1:\d+", "server"), (r"\b[0-9a-f]{32,}\b", "…"))
@@ -43,12 +44,13 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.stash[ROWS], config.stash[LEFT_OUT] = {}, []
+    config.stash[ROWS] = {}
+    config.stash[LEFT_OUT] = []
 
 
 def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: item.path.name == "test_table.py")
-    missing = {path for path in HERE.glob("test_*.py")} - {item.path for item in items}
+    missing = set(HERE.glob("test_*.py")) - {item.path for item in items}
     config.stash[LEFT_OUT] += sorted(path.name for path in missing)
 
 
@@ -70,7 +72,8 @@ def pytest_runtest_makereport(item, call):
 def fault(request, tmp_path) -> Callable[[str, str, str], None]:
     """Record a row of the table: its area, what was tried, what happened."""
     config = request.config
-    rows, known = config.stash[ROWS], None if config.getoption("--record", False) else committed()
+    rows = config.stash[ROWS]
+    known = None if config.getoption("--record", False) else committed()
 
     def record(area: str, tried: str, happened: str) -> None:
         text = happened.replace(f"{tmp_path}/", "").replace(str(tmp_path), ".")
@@ -90,39 +93,42 @@ def fault(request, tmp_path) -> Callable[[str, str, str], None]:
 
 @pytest.fixture
 def unmade(request) -> set[tuple[str, str]]:
-    """Rows of the page that no test made, none while it is written; skips where not every test here
-    has passed."""
+    """Rows of the page that no test made, none while it is being written; skips unless every test
+    here has passed."""
     config = request.config
     if config.getoption("--record", False):
         return set()
     if config.stash[LEFT_OUT]:
-        pytest.skip(f"not all faults were tried: {', '.join(config.stash[LEFT_OUT])}")
+        pytest.skip(f"some faults were not tried: {', '.join(config.stash[LEFT_OUT])}")
     return committed() - {(shown(area), shown(tried)) for area, tried in config.stash[ROWS]}
 
 
 def contents(folder: Path) -> dict[str, bytes | str]:
-    """Every file and link below a folder, with its content; what a broken download may go on from
-    is left out."""
-    return {
-        path.relative_to(folder).as_posix(): str(path.readlink())
-        if path.is_symlink()
-        else path.read_bytes()
-        for path in folder.rglob("*")
-        if (path.is_symlink() or path.is_file()) and ".downloads" not in path.parts
-    }
+    """Every file and link below a folder, with its content, except partial downloads, which the
+    next run resumes."""
+    content = {}
+    for path in folder.rglob("*"):
+        if ".downloads" in path.parts:
+            continue
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            content[name] = str(path.readlink())
+        elif path.is_file():
+            content[name] = path.read_bytes()
+    return content
 
 
 @pytest.fixture
 def command(monkeypatch) -> Iterator[Callable[..., str]]:
-    """Run a stage by its own command line, in this process: what it ends with, "" where all is
-    well."""
+    """Run a stage by its own command line, in this process: its error message, "" if it
+    succeeds."""
 
-    def call(stage: str, spec: Strict | Path, **paths: Path) -> str:
+    def call(stage: str, job: Strict | Path, **paths: Path) -> str:
         flags = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
-        given = spec.model_dump_json() if isinstance(spec, Strict) else str(spec)
-        monkeypatch.setattr(sys, "argv", [stage, "--slice", given, *flags])
+        text = job.model_dump_json() if isinstance(job, Strict) else str(job)
+        monkeypatch.setattr(sys, "argv", [stage, "--slice", text, *flags])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # that the module was imported before
+            warnings.simplefilter("ignore", RuntimeWarning)  # about a module imported before
             try:
                 runpy.run_module(f"satseg.stages.{stage}", run_name="__main__")
             except SystemExit as end:
@@ -139,33 +145,32 @@ def refused(command, tmp_path) -> Callable[..., str]:
     """Run a stage that must end in one line, with nothing written or changed in the test's folder:
     that line."""
 
-    def bare() -> set[Path]:
+    def empty_folders() -> set[Path]:
         return {path for path in tmp_path.rglob("*") if path.is_dir() and not any(path.iterdir())}
 
-    def call(stage: str, spec: Strict | Path, **paths: Path) -> str:
-        before, empty = contents(tmp_path), bare()
-        said = command(stage, spec, **paths)
-        assert said.startswith("error: ") and "\n" not in said
+    def call(stage: str, job: Strict | Path, **paths: Path) -> str:
+        before = contents(tmp_path)
+        empty_before = empty_folders()
+        message = command(stage, job, **paths)
+        assert message.startswith("error: ") and "\n" not in message
         assert contents(tmp_path) == before
-        assert bare() <= empty
-        return said.removeprefix("error: ")
+        assert empty_folders() <= empty_before
+        return message.removeprefix("error: ")
 
     return call
 
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Callable[[int], Path]]:
-    """A disk of so many bytes, mounted below the test's folder; skips where that is not allowed."""
+    """A disk of a given number of bytes, mounted below the test's folder; skips if mounting is not
+    allowed."""
     mounted = []
 
     def mount(size: int) -> Path:
         place = tmp_path / "disk"
         place.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place],
-            capture_output=True,
-            text=True,
-        )
+        mounting = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place]
+        done = subprocess.run(mounting, capture_output=True, text=True)
         if done.returncode:
             pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
         mounted.append(place)
@@ -191,7 +196,8 @@ def shown(text: str) -> str:
 def committed() -> set[tuple[str, str]]:
     """The names of the rows of the page: area and fault."""
     part = PAGE.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
-    area, names = "", set()
+    area = ""
+    names = set()
     for line in part.splitlines():
         if line.startswith("## "):
             area = line[3:]
@@ -201,16 +207,20 @@ def committed() -> set[tuple[str, str]]:
 
 
 def page(rows: dict[tuple[str, str], str]) -> str:
-    """The part of the page that is made of the rows: a table an area, in the order of the tests."""
+    """The part of the page that is made from the rows: a table per area, in the order of the
+    tests."""
     areas = dict.fromkeys(area for area, _ in rows)
     parts = [
-        f"{len(rows)} faults and bad inputs, in {len(areas)} areas; nothing was lost in any of them."
+        f"{len(rows)} faults and bad inputs in {len(areas)} areas; none of them lost any data."
     ]
     for area in areas:
-        cells = [(shown(t), shown(h), "nothing") for (a, t), h in rows.items() if a == area]
-        parts.append(
-            f"## {shown(area)}\n\n{table(['Fault', 'What happens', 'Lost'], cells, texts=3)}"
-        )
+        cells = [
+            (shown(tried), shown(happened), "nothing")
+            for (its_area, tried), happened in rows.items()
+            if its_area == area
+        ]
+        rows_of_area = table(["Fault", "What happens", "Data lost"], cells, texts=3)
+        parts.append(f"## {shown(area)}\n\n{rows_of_area}")
     return "\n\n".join([START, *parts, END])
 
 
@@ -219,12 +229,13 @@ def pytest_sessionfinish(session):
     if not config.getoption("--record", False) or config.stash[LEFT_OUT]:
         return
     text = PAGE.read_text(encoding="utf-8")
-    before, after = text.partition(START)[0], text.partition(END)[2]
+    before = text.partition(START)[0]
+    after = text.partition(END)[2]
     PAGE.write_text(before + page(config.stash[ROWS]) + after, encoding="utf-8")
 
 
 def pytest_terminal_summary(terminalreporter, config):
     if config.getoption("--record", False):
         left_out = config.stash[LEFT_OUT]
-        what = f"not written: {', '.join(left_out)} did not pass" if left_out else "written"
-        terminalreporter.write_line(f"{PAGE.name} {what}; {len(config.stash[ROWS])} rows")
+        outcome = f"not written: {', '.join(left_out)} did not pass" if left_out else "written"
+        terminalreporter.write_line(f"{PAGE.name} {outcome}; {len(config.stash[ROWS])} rows")

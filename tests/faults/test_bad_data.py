@@ -208,7 +208,7 @@ REFUSED = [
         "an image is a link to nothing",
         partial(dangling, what=IMAGE),
         {},
-        r"images/b\.tif: a link to nothing; remove",
+        r"images/b\.tif: a broken link; remove",
     ),
     (
         "an image is a named pipe",

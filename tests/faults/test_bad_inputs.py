@@ -1,4 +1,4 @@
-"""What stages wrote, damaged or exchanged before the next one reads it; and files that would run
+"""Outputs of stages, damaged or swapped before the next one reads them; and files that would run
 code when read."""
 
 import json
@@ -30,12 +30,10 @@ from satseg.models import build_model
 from satseg.models.segmenter import save_weights
 from study_tree import CLASSES, study_slice, write_tree
 
-STALE, CODE, YAML, PAGE = (
-    "Files between stages",
-    "Data that would run code",
-    "Configuration",
-    "The report",
-)
+STALE = "Files between stages"
+CODE = "Data that would run code"
+YAML = "Configuration"
+PAGE = "The report"
 SPLIT = SplitSlice(split={"unit": "tile", "train": 0.5, "val": 0.5})
 UNET = {
     "family": "unet",
@@ -66,8 +64,8 @@ def bomb(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def judged_cell(scene_folder, tile_slice, tmp_path_factory):
-    """A tile store, a split of it, and weights: all that judging reads."""
+def evaluated_cell(scene_folder, tile_slice, tmp_path_factory):
+    """A tile store, a split of it, and weights: all that evaluation reads."""
     folder = tmp_path_factory.mktemp("cell")
     build_tiles(tile_slice, scene_folder, folder / "tiles")
     draw_split(open_tiles(folder / "tiles").table, SPLIT.split).to_csv(
@@ -78,57 +76,53 @@ def judged_cell(scene_folder, tile_slice, tmp_path_factory):
 
 
 def write_weights(path, bands, classes):
-    spec = UNetSpec.model_validate(UNET)
+    job = UNetSpec.model_validate(UNET)
     meta = {
         "classes": classes,
         "counted": list(range(len(classes))),
         "padded_tiles": True,
         "batch_size": 4,
     }
-    model = build_model(spec, len(classes), bands)
-    save_weights(path, model, spec, bands, **meta, scaling="unit", precision="32")
+    model = build_model(job, len(classes), bands)
+    save_weights(path, model, job, bands, **meta, scaling="unit", precision="32")
 
 
 @pytest.fixture
-def cell(judged_cell, tmp_path):
-    shutil.copytree(judged_cell, tmp_path, dirs_exist_ok=True)
+def cell(evaluated_cell, tmp_path):
+    shutil.copytree(evaluated_cell, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
-def judge(run, folder, **paths):
+def evaluate(run, folder, **paths):
     """Evaluate by `run`, which is `command` or `refused`."""
-    paths = {
-        "tiles": folder / "tiles",
-        "split": folder / "split.csv",
-        "run": folder / "run",
-    } | paths
-    return run("evaluate", EvaluateSlice(evaluate={"subset": "val"}), **paths)
+    inputs = {"tiles": folder / "tiles", "split": folder / "split.csv", "run": folder / "run"}
+    return run("evaluate", EvaluateSlice(evaluate={"subset": "val"}), **inputs | paths)
 
 
-def test_what_is_sound_is_judged(cell, command):
-    assert judge(command, cell) == ""
+def test_sound_inputs_are_evaluated(cell, command):
+    assert evaluate(command, cell) == ""
     split = pd.read_csv(cell / "split.csv")
     counts = pd.read_csv(cell / "run/counts.csv")
     assert sorted(counts["tile"].unique()) == sorted(split.loc[split["subset"] == "val", "tile"])
 
 
-def table(folder, what, change):
+def table(folder, name, change):
     """Change a CSV file."""
-    frame = pd.read_csv(folder / what, keep_default_na=False)
-    change(frame).to_csv(folder / what, index=False)
+    frame = pd.read_csv(folder / name, keep_default_na=False)
+    change(frame).to_csv(folder / name, index=False)
 
 
-def write(folder, what, content):
-    (folder / what).write_bytes(content)
+def write(folder, name, content):
+    (folder / name).write_bytes(content)
 
 
-def cut(folder, what, share=0.5):
-    content = (folder / what).read_bytes()
-    (folder / what).write_bytes(content[: int(len(content) * share)])
+def cut(folder, name, share=0.5):
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: int(len(content) * share)])
 
 
-def array(folder, what, change):
-    np.save(folder / what, change(np.load(folder / what)))
+def array(folder, name, change):
+    np.save(folder / name, change(np.load(folder / name)))
 
 
 def drop(column):
@@ -136,7 +130,7 @@ def drop(column):
 
 
 def other_tiles(folder):
-    """The split of a store that has been tiled anew since."""
+    """The split of a store that has been tiled again since."""
     table(folder, "split.csv", lambda f: f.assign(scene=f["scene"].to_numpy()[::-1]))
 
 
@@ -147,49 +141,49 @@ REFUSED = [
         r"tiles/images\.npy: no such file; run the stage that",
     ),
     (
-        "images.npy cut off",
-        partial(cut, what="tiles/images.npy"),
+        "images.npy truncated",
+        partial(cut, name="tiles/images.npy"),
         r"images\.npy: not a readable array of numbers",
     ),
     (
-        "masks.npy of no bytes",
-        partial(write, what="tiles/masks.npy", content=b""),
+        "masks.npy empty",
+        partial(write, name="tiles/masks.npy", content=b""),
         r"masks\.npy: not a readable array",
     ),
     (
         "images.npy of another store",
-        partial(array, what="tiles/images.npy", change=lambda a: a[:-1]),
+        partial(array, name="tiles/images.npy", change=lambda a: a[:-1]),
         r"images\.npy: uint8 \[\d+, 32, 32, 3\] does not fit the \d+ tiles of tiles\.csv; delete the folder",
     ),
     (
         "masks.npy of another type",
-        partial(array, what="tiles/masks.npy", change=lambda a: a.astype(np.int16)),
+        partial(array, name="tiles/masks.npy", change=lambda a: a.astype(np.int16)),
         r"masks\.npy: int16 .* does not fit",
     ),
     (
-        "tiles.csv of no bytes",
-        partial(write, what="tiles/tiles.csv", content=b""),
+        "tiles.csv empty",
+        partial(write, name="tiles/tiles.csv", content=b""),
         r"tiles\.csv: not a readable table",
     ),
     (
         "tiles.csv that is not text",
-        partial(write, what="tiles/tiles.csv", content=b"\xff\xfe\x00tile"),
+        partial(write, name="tiles/tiles.csv", content=b"\xff\xfe\x00tile"),
         r"tiles\.csv: not a readable table",
     ),
-    ("tiles.csv cut off", partial(cut, what="tiles/tiles.csv", share=0.7), r"tiles\.csv"),
+    ("tiles.csv truncated", partial(cut, name="tiles/tiles.csv", share=0.7), r"tiles\.csv"),
     (
         "tiles.csv without a column",
-        partial(table, what="tiles/tiles.csv", change=drop("whole")),
+        partial(table, name="tiles/tiles.csv", change=drop("whole")),
         r"tiles\.csv: column 'whole' is missing; delete the file and build it again",
     ),
     (
         "tiles.csv with words for numbers",
-        partial(table, what="tiles/tiles.csv", change=lambda f: f.assign(row="first")),
-        r"tiles\.csv: column 'row' holds something else than numbers",
+        partial(table, name="tiles/tiles.csv", change=lambda f: f.assign(row="first")),
+        r"tiles\.csv: column 'row' holds something other than numbers",
     ),
     (
         "tiles.csv in another order",
-        partial(table, what="tiles/tiles.csv", change=lambda f: f[::-1]),
+        partial(table, name="tiles/tiles.csv", change=lambda f: f[::-1]),
         r"tiles\.csv: its tiles are not numbered from 0",
     ),
     (
@@ -199,13 +193,13 @@ REFUSED = [
     ),
     (
         "a split that lists a tile twice",
-        partial(table, what="split.csv", change=lambda f: pd.concat([f, f[:1]])),
+        partial(table, name="split.csv", change=lambda f: pd.concat([f, f[:1]])),
         r"split\.csv: tile 0 is listed twice",
     ),
     (
         "a split with an unknown subset",
-        partial(table, what="split.csv", change=lambda f: f.assign(subset="holdout")),
-        r"split\.csv: 'holdout' is no subset",
+        partial(table, name="split.csv", change=lambda f: f.assign(subset="holdout")),
+        r"split\.csv: 'holdout' is not a subset",
     ),
     (
         "a split of other tiles",
@@ -213,8 +207,8 @@ REFUSED = [
         r"split\.csv: its tiles are not those of tiles\.csv; delete the file",
     ),
     (
-        "a split without the subset to be judged",
-        partial(table, what="split.csv", change=lambda f: f.assign(subset="train")),
+        "a split without the subset to evaluate",
+        partial(table, name="split.csv", change=lambda f: f.assign(subset="train")),
         r"no tile is left in subset 'val'",
     ),
     (
@@ -223,8 +217,8 @@ REFUSED = [
         r"best\.pt: no such weights; train the cell first",
     ),
     (
-        "weights cut off",
-        partial(cut, what="run/best.pt"),
+        "weights truncated",
+        partial(cut, name="run/best.pt"),
         r"best\.pt: not weights of this program, or damaged",
     ),
     (
@@ -240,22 +234,22 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("tried", "make", "said"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_bad_inputs_are_refused(cell, refused, fault, tried, make, said):
+@pytest.mark.parametrize(("tried", "make", "pattern"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_bad_inputs_are_refused(cell, refused, fault, tried, make, pattern):
     make(cell)
-    found = judge(refused, cell)
-    assert re.search(said, found), found
-    fault(STALE, tried, found)
+    message = evaluate(refused, cell)
+    assert re.search(pattern, message), message
+    fault(STALE, tried, message)
 
 
 def test_scenes_named_like_numbers_and_gaps(raw_names, command, fault, tmp_path):
-    """Names stay what they are in every file that mentions them."""
-    spec, folder, names = raw_names
-    assert command("tile", spec, raw=folder, out=tmp_path / "tiles") == ""
+    """Names stay as they are in every file that mentions them."""
+    job, folder, names = raw_names
+    assert command("tile", job, raw=folder, out=tmp_path / "tiles") == ""
     assert command("split", SPLIT, tiles=tmp_path / "tiles", out=tmp_path / "split.csv") == ""
     assert set(open_tiles(tmp_path / "tiles").table["scene"]) == names
-    write_weights(tmp_path / "run/best.pt", 3, spec.classes)
-    assert judge(command, tmp_path) == ""
+    write_weights(tmp_path / "run/best.pt", 3, job.classes)
+    assert evaluate(command, tmp_path) == ""
     split = pd.read_csv(tmp_path / "split.csv", dtype=str, keep_default_na=False)
     counts = pd.read_csv(tmp_path / "run/counts.csv", dtype=str, keep_default_na=False)
     wanted = split[split["subset"] == "val"].set_index("tile")["scene"].to_dict()
@@ -297,42 +291,42 @@ RESULTS = [
         r"counts\.csv: no such file",
     ),
     (
-        "counts of which a row is missing",
+        "counts with a missing row",
         "tables",
-        partial(table, what=f"{CELL}/counts.csv", change=lambda f: f[1:]),
+        partial(table, name=f"{CELL}/counts.csv", change=lambda f: f[1:]),
         r"counts\.csv: \d+ rows for \d+ tiles × 3 classes; one each is expected; delete the file and evaluate again",
     ),
     (
         "counts of other classes",
         "tables",
         partial(
-            table, what=f"{CELL}/counts.csv", change=lambda f: f.replace({"class": {"Lake": "Sea"}})
+            table, name=f"{CELL}/counts.csv", change=lambda f: f.replace({"class": {"Lake": "Sea"}})
         ),
-        r"counts\.csv: holds .*Sea.*, but .*Lake.* count; evaluate again",
+        r"counts\.csv: holds .*Sea.*, but .*Lake.* are counted; evaluate again",
     ),
     (
-        "a history that is no table",
+        "a history that is not a table",
         "tables",
-        partial(write, what=f"{CELL}/history.csv", content=b'epoch,"lr\n1,2,3\n'),
+        partial(write, name=f"{CELL}/history.csv", content=b'epoch,"lr\n1,2,3\n'),
         r"history\.csv: (not a readable table|column)",
     ),
     (
         "a history without an epoch",
         "figures",
-        partial(table, what=f"{CELL}/history.csv", change=lambda f: f[:0]),
+        partial(table, name=f"{CELL}/history.csv", change=lambda f: f[:0]),
         r"history\.csv: no epoch in it; delete the file and train again",
     ),
     (
-        "a profile that is no JSON",
+        "a profile that is not JSON",
         "tables",
-        partial(write, what="results/profiles/toy/alpha.json", content=b"{"),
+        partial(write, name="results/profiles/toy/alpha.json", content=b"{"),
         r"alpha\.json: not valid JSON",
     ),
     (
         "a profile that is a list",
         "tables",
-        partial(write, what="results/profiles/toy/alpha.json", content=b"[]"),
-        r"alpha\.json: holds no keys and values; delete the file",
+        partial(write, name="results/profiles/toy/alpha.json", content=b"[]"),
+        r"alpha\.json: not a JSON object of keys and values; delete the file",
     ),
     (
         "no tables",
@@ -344,15 +338,17 @@ RESULTS = [
 
 
 @pytest.mark.parametrize(
-    ("tried", "stage", "make", "said"), RESULTS, ids=[case[0] for case in RESULTS]
+    ("tried", "stage", "make", "pattern"), RESULTS, ids=[case[0] for case in RESULTS]
 )
-def test_bad_results_are_refused(study_folder, refused, fault, tmp_path, tried, stage, make, said):
+def test_bad_results_are_refused(
+    study_folder, refused, fault, tmp_path, tried, stage, make, pattern
+):
     shutil.copytree(study_folder, tmp_path, dirs_exist_ok=True)
     make(tmp_path)
-    spec = study_slice(models=["alpha"], figures=["losses"])
-    found = refused(stage, spec, data=tmp_path / "data", results=tmp_path / "results")
-    assert re.search(said, found), found
-    fault(STALE, tried, found)
+    job = study_slice(models=["alpha"], figures=["losses"])
+    message = refused(stage, job, data=tmp_path / "data", results=tmp_path / "results")
+    assert re.search(pattern, message), message
+    fault(STALE, tried, message)
 
 
 # --- exit status ----------------------------------------------------------------------------------
@@ -376,9 +372,9 @@ STAGES = [
 ]
 
 
-@pytest.mark.parametrize(("stage", "spec", "paths"), STAGES, ids=[case[0] for case in STAGES])
+@pytest.mark.parametrize(("stage", "job", "paths"), STAGES, ids=[case[0] for case in STAGES])
 def test_a_stage_without_its_inputs_ends_with_status_1_and_one_line(
-    stage, spec, paths, fault, tmp_path
+    stage, job, paths, fault, tmp_path
 ):
     arguments = [part for path in paths for part in (f"--{path}", str(tmp_path / path))]
     command = [
@@ -386,7 +382,7 @@ def test_a_stage_without_its_inputs_ends_with_status_1_and_one_line(
         "-m",
         f"satseg.stages.{stage}",
         "--slice",
-        spec.model_dump_json(),
+        job.model_dump_json(),
         *arguments,
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
@@ -406,25 +402,25 @@ def test_weights_that_would_run_code(cell, bomb, refused, fault, how):
         path.write_bytes(pickle.dumps(bomb))
     else:
         torch.save({"format": 1, "state_dict": bomb}, path)
-    said = judge(refused, cell)
-    assert said == f"{path}: not weights of this program, or damaged; train the cell again"
-    fault(CODE, f"weights that would run code, by {how}", said)
+    message = evaluate(refused, cell)
+    assert message == f"{path}: not weights of this program, or damaged; train the cell again"
+    fault(CODE, f"weights that would run code, by {how}", message)
 
 
 def test_arrays_that_would_run_code(cell, bomb, refused, fault):
     np.save(cell / "tiles/images.npy", np.array([bomb], object), allow_pickle=True)
-    said = judge(refused, cell)
-    assert "images.npy: not a readable array of numbers" in said
-    fault(CODE, "an array of objects as images.npy", said)
+    message = evaluate(refused, cell)
+    assert "images.npy: not a readable array of numbers" in message
+    fault(CODE, "an array of objects as images.npy", message)
 
 
 def test_panels_that_would_run_code(bomb, refused, fault, tmp_path):
-    spec = study_slice(models=["alpha"], figures=["predictions"])
-    data, results = write_tree(tmp_path, spec)
+    job = study_slice(models=["alpha"], figures=["predictions"])
+    data, results = write_tree(tmp_path, job)
     masks = np.zeros((120, 16, 16), np.uint8)
     for name, pixels in (("masks", masks), ("images", masks[..., None])):
         np.save(tmp_path / f"data/tiles/toy/{name}.npy", pixels)
-    for cell in spec.cells:
+    for cell in job.cells:
         objects = np.array([bomb], object)
         np.savez(
             tmp_path / "results/runs" / cell.path / "panels.npz",
@@ -432,20 +428,20 @@ def test_panels_that_would_run_code(bomb, refused, fault, tmp_path):
             predictions=objects,
             hard=objects,
         )
-    said = refused("figures", spec, data=data, results=results)
-    assert said.endswith("panels.npz: no panels in it; delete it and evaluate again")
-    fault(CODE, "an array of objects in panels.npz", said)
+    message = refused("figures", job, data=data, results=results)
+    assert message.endswith("panels.npz: no panels in it; delete it and evaluate again")
+    fault(CODE, "an array of objects in panels.npz", message)
 
 
 def test_yaml_that_would_run_code(bomb, refused, fault, tmp_path):
     path = tmp_path / "slice.yaml"
     path.write_text(f"split: !!python/object/apply:builtins.open ['{bomb.path}', w]\n")
-    said = refused("split", path, tiles=tmp_path / "tiles", out=tmp_path / "split.csv")
+    message = refused("split", path, tiles=tmp_path / "tiles", out=tmp_path / "split.csv")
     assert re.search(
         r"slice\.yaml, line 1: not valid YAML: tag 'tag:yaml\.org,2002:python/object/apply.*' is not read; write plain",
-        said,
+        message,
     )
-    fault(CODE, "a YAML tag that would run code", said)
+    fault(CODE, "a YAML tag that would run code", message)
 
 
 # --- YAML -----------------------------------------------------------------------------------------
@@ -459,50 +455,50 @@ TEXTS = [
         "line 2: not valid YAML: key 'split' occurs twice",
     ),
     (
-        "a tab for blanks",
+        "a tab for indentation",
         b"split:\n\tunit: tile\n",
         "line 2: not valid YAML: found character '\\t' that cannot start",
     ),
-    ("a bracket that is not closed", b"split: [tile\n", "not valid YAML: "),
+    ("a bracket that is never closed", b"split: [tile\n", "not valid YAML: "),
     (
         "text that is not UTF-8",
         "split: Größe".encode("latin-1"),
         "not UTF-8 text; save it as UTF-8",
     ),
-    ("brackets in brackets, two thousand deep", b"[" * 2000, "not valid YAML: nested too deeply"),
-    ("no text at all", b"", "--slice: the whole: Input should be"),
+    ("brackets nested two thousand deep", b"[" * 2000, "not valid YAML: nested too deeply"),
+    ("an empty file", b"", "--slice: the whole: Input should be"),
 ]
 
 
 @pytest.mark.parametrize(("tried", "content", "words"), TEXTS, ids=[case[0] for case in TEXTS])
-def test_yaml_that_says_nothing_clear(refused, fault, tmp_path, tried, content, words):
+def test_yaml_that_is_ambiguous_or_broken(refused, fault, tmp_path, tried, content, words):
     path = tmp_path / "slice.yaml"
     path.write_bytes(content)
-    said = refused("split", path, tiles=tmp_path / "tiles", out=tmp_path / "split.csv")
-    assert words in said
-    fault(YAML, tried, said)
+    message = refused("split", path, tiles=tmp_path / "tiles", out=tmp_path / "split.csv")
+    assert words in message
+    fault(YAML, tried, message)
 
 
 def test_yaml_merge_keys_still_work(tmp_path):
     text = "base: &base {x: 1, y: 2}\ninner:\n  a: &a {<<: *base, x: 0}\nb: {<<: *a, y: 3}\n"
     (tmp_path / "a.yaml").write_text(text)
-    found = read_yaml(tmp_path / "a.yaml")
-    assert found["inner"]["a"] == {"x": 0, "y": 2} and found["b"] == {"x": 0, "y": 3}
+    value = read_yaml(tmp_path / "a.yaml")
+    assert value["inner"]["a"] == {"x": 0, "y": 2} and value["b"] == {"x": 0, "y": 3}
 
 
 @pytest.mark.parametrize("kind", ["missing", "a folder"])
 def test_no_file_of_a_slice(refused, fault, tmp_path, kind):
     if kind == "a folder":
         (tmp_path / "slice.yaml").mkdir()
-    said = refused(
+    message = refused(
         "split", tmp_path / "slice.yaml", tiles=tmp_path / "tiles", out=tmp_path / "split.csv"
     )
-    assert "slice.yaml: no" in said
-    fault(YAML, f"a file that is {kind}", said)
+    assert "slice.yaml: no" in message
+    fault(YAML, f"a file that is {kind}", message)
 
 
 def test_a_section_twice_in_the_project(fault, tmp_path):
-    """What used to be lost without a word: of two entries of one name, the first."""
+    """Of two entries with one name, the first must not be lost silently."""
     shutil.copytree(ROOT / "config", tmp_path / "config")
     path = tmp_path / "config/splits.yaml"
     name = next(iter(load(tmp_path / "config").splits))
@@ -522,7 +518,8 @@ class Elements(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.text = [], ""
+        self.tags = []
+        self.text = ""
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
@@ -534,9 +531,9 @@ class Elements(HTMLParser):
 
 @pytest.fixture
 def hostile(tmp_path, command):
-    """The report of a study of which every name and text is markup."""
+    """The report of a study whose names and texts are all markup."""
     classes = [(EVIL if name == "Wood" else name, color, void) for name, color, void in CLASSES]
-    spec = study_slice(
+    job = study_slice(
         models=[EVIL, "beta"],
         classes=classes,
         about=EVIL,
@@ -544,26 +541,22 @@ def hostile(tmp_path, command):
         figures=["losses", "classes"],
     )
     update = {"title": f"land {EVIL}", "licence": f"licence {EVIL}", "url": "javascript:alert(1)"}
-    spec.datasets["toy"] = spec.datasets["toy"].model_copy(update=update)
-    data, results = write_tree(tmp_path, spec)
+    job.datasets["toy"] = job.datasets["toy"].model_copy(update=update)
+    data, results = write_tree(tmp_path, job)
     for record in (tmp_path / "results/runs").rglob("run.json"):
-        said = json.loads(record.read_text())
-        said["device"]["name"] = f"device {EVIL}"
-        record.write_text(json.dumps(said))
+        run = json.loads(record.read_text())
+        run["device"]["name"] = f"device {EVIL}"
+        record.write_text(json.dumps(run))
     for stage in ("tables", "figures", "report"):
-        assert command(stage, spec, data=data, results=results) == ""
+        assert command(stage, job, data=data, results=results) == ""
     return Elements((tmp_path / "results/mine/report.html").read_text(encoding="utf-8"))
 
 
 def test_names_stay_text(hostile, fault):
-    assert not [
-        tag for tag, attributes in hostile.tags if any(name.startswith("on") for name in attributes)
-    ]
-    assert all(
-        attributes["src"].startswith("data:image/")
-        for tag, attributes in hostile.tags
-        if tag == "img"
-    )
+    names = {name for _, attributes in hostile.tags for name in attributes}
+    assert not {name for name in names if name.startswith("on")}
+    sources = [attributes["src"] for tag, attributes in hostile.tags if tag == "img"]
+    assert all(source.startswith("data:image/") for source in sources)
     for known in ("", "land ", "licence ", "device "):
         assert known + EVIL in hostile.text
     fault(

@@ -254,7 +254,7 @@ def test_a_link_to_nothing(refused, fault, tmp_path):
     said = refused("download", given(tmp_path / "mine"), out=tmp_path / "raw")
     assert (
         said
-        == f"datasets.mine: {tmp_path}/mine/a.tif: a link to nothing; remove it, or put the file there"
+        == f"datasets.mine: {tmp_path}/mine/a.tif: a broken link; remove it, or put the file there"
     )
     fault("Your own copy of the data", "a link to nothing in the folder", said)
 

@@ -27,7 +27,7 @@ from study_tree import study_slice, write_tree
 from web import source
 
 AREA = "A disk that fills up"
-PAGE = 4096  # bytes: what a disk in memory is made of
+PAGE = 4096  # bytes: the unit that a disk in memory is made of
 UNET = {
     "family": "unet",
     "widths": [8],
@@ -37,8 +37,8 @@ UNET = {
 }
 
 
-def no_space(said: str) -> bool:
-    return said.endswith("no space left on its disk; free some and run the same command again")
+def no_space(message: str) -> bool:
+    return message.endswith("no space left on its disk; free some and run the same command again")
 
 
 @pytest.fixture
@@ -52,121 +52,125 @@ def test_tiling(raw, scene_folder, tile_slice, command, refused, small_disk, fau
     build_tiles(tile_slice, scene_folder, tmp_path / "whole")
     whole = contents(tmp_path / "whole")
     disk = small_disk(PAGE)
-    fits, said = [], ""
+    fits = []
+    message = ""
     for pages in [*range(1, 60, 6), 60, 100]:
         shutil.rmtree(disk / "tiles", ignore_errors=True)
         resize(disk, pages * PAGE)
         line = command("tile", tile_slice, raw=raw, out=disk / "tiles")
         fits.append(not line)
         if line:
-            said = line
+            message = line
             assert no_space(line) and contents(disk) == {}
         else:
             assert contents(disk / "tiles") == whole
     assert fits == sorted(fits) and not fits[0] and fits[-1]
-    # What is there stays while it cannot be replaced.
+    # A store that exists stays while it cannot be replaced.
     resize(disk, sum(-(-len(content) // PAGE) for content in whole.values()) * PAGE + PAGE)
     assert no_space(refused("tile", tile_slice, raw=raw, out=disk / "tiles"))
-    fault(AREA, "while tiling", said.removeprefix("error: "))
+    fault(AREA, "while tiling", message.removeprefix("error: "))
 
 
 def test_generated_scenes(command, small_disk, fault):
-    spec = DownloadSlice(
+    job = DownloadSlice(
         dataset="made", path=None, source={"kind": "demo", "scenes": 3, "size": 128}
     )
     disk = small_disk(PAGE)
-    said = ""
+    message = ""
     for pages in (3, 12, 30, 100):
         shutil.rmtree(disk / "raw", ignore_errors=True)
         resize(disk, pages * PAGE)
-        line = command("download", spec, out=disk / "raw")
+        line = command("download", job, out=disk / "raw")
         if line:
-            said = line
+            message = line
             assert no_space(line) and contents(disk) == {}
-    assert not line and said
+    assert not line and message
     for path in disk.glob("raw/scenes/*/*.tif"):
         with rasterio.open(path) as file:
             assert file.read().any()  # to the last block
-    fault(AREA, "while scenes are generated", said.removeprefix("error: "))
+    fault(AREA, "while scenes are generated", message.removeprefix("error: "))
 
 
 def test_a_download(server, archive, command, refused, small_disk, fault):
     disk = small_disk(50 * PAGE)
-    spec = DownloadSlice(dataset="mine", path=None, source=source(server, archive.content))
-    said = refused("download", spec, out=disk / "raw")
-    assert no_space(said)
+    job = DownloadSlice(dataset="mine", path=None, source=source(server, archive.content))
+    message = refused("download", job, out=disk / "raw")
+    assert no_space(message)
     fault(
         AREA,
         "while downloading",
-        f"{said}; what came over is kept, and the next run goes on from there",
+        f"{message}; what has arrived is kept, and the next run resumes there",
     )
     # Space for the archive, but not for what is in it.
     resize(disk, 120 * PAGE)
     server.asked = []
-    unpacking = refused("download", spec, out=disk / "raw")
+    unpacking = refused("download", job, out=disk / "raw")
     assert no_space(unpacking)
     fault(AREA, "while unpacking", f"{unpacking}; the archive is kept")
     ((_, asked),) = server.asked
     assert int(asked[6:-1]) > 0
     resize(disk, 300 * PAGE)
     server.asked = []
-    assert command("download", spec, out=disk / "raw") == ""
+    assert command("download", job, out=disk / "raw") == ""
     assert server.asked == []
     assert (disk / "raw/scenes/set/images/1.png").read_bytes() == archive.picture
 
 
 def test_a_split(scene_folder, tile_slice, command, refused, small_disk, fault, tmp_path):
     build_tiles(tile_slice, scene_folder, tmp_path / "tiles")
-    spec = SplitSlice(split={"unit": "tile", "train": 0.5, "val": 0.5})
+    job = SplitSlice(split={"unit": "tile", "train": 0.5, "val": 0.5})
     disk = small_disk(PAGE)  # for one of its two files
-    said = refused("split", spec, tiles=tmp_path / "tiles", out=disk / "split.csv")
-    assert no_space(said)
+    message = refused("split", job, tiles=tmp_path / "tiles", out=disk / "split.csv")
+    assert no_space(message)
     resize(disk, 4 * PAGE)
-    assert command("split", spec, tiles=tmp_path / "tiles", out=disk / "split.csv") == ""
+    assert command("split", job, tiles=tmp_path / "tiles", out=disk / "split.csv") == ""
     assert contents(disk).keys() == {"split.csv", "split.leakage.csv"}
-    fault(AREA, "while splitting", said)
+    fault(AREA, "while splitting", message)
+
+
+def same_weights(model, other):
+    theirs = other.state_dict()
+    return all(torch.equal(values, theirs[name]) for name, values in model.state_dict().items())
 
 
 def test_weights(command, small_disk, fault, tmp_path):
-    """torch has errors of its own for a disk that is full, at the head, in the middle and at the
-    end of a file."""
+    """torch has errors of its own for a full disk: at the start, in the middle and at the end of a
+    file."""
     from satseg.config.models import UNetSpec
     from satseg.errors import UserError
 
-    spec = UNetSpec.model_validate(UNET | {"widths": [32]})
+    job = UNetSpec.model_validate(UNET | {"widths": [32]})
     meta = {"classes": ["a", "b"], "counted": [0, 1], "padded_tiles": True, "batch_size": 1}
     meta |= {"scaling": "unit", "precision": "32"}
-    models = [build_model(spec, 2, 3) for _ in range(2)]
+    models = [build_model(job, 2, 3) for _ in range(2)]
     disk = small_disk(1000 * PAGE)
     path = disk / "best.pt"
-    save_weights(path, models[0], spec, 3, **meta)
+    save_weights(path, models[0], job, 3, **meta)
     size = -(-path.stat().st_size // PAGE)
     for more in range(0, size, max(1, size // 12)):
         resize(disk, (size + more) * PAGE)
         with pytest.raises(UserError) as caught:
-            save_weights(path, models[1], spec, 3, **meta)
+            save_weights(path, models[1], job, 3, **meta)
         assert no_space(str(caught.value)) and [p.name for p in disk.iterdir()] == ["best.pt"]
-    first, kept = models[0].state_dict(), load_weights(path).model.state_dict()
-    assert all(torch.equal(first[name], kept[name]) for name in first)
+    assert same_weights(load_weights(path).model, models[0])
     resize(disk, 3 * size * PAGE)
-    save_weights(path, models[1], spec, 3, **meta)
-    second, kept = models[1].state_dict(), load_weights(path).model.state_dict()
-    assert all(torch.equal(second[name], kept[name]) for name in second)
+    save_weights(path, models[1], job, 3, **meta)
+    assert same_weights(load_weights(path).model, models[1])
     fault(
-        AREA, "while weights are written, at any byte", f"{caught.value}; the weights before stay"
+        AREA, "while weights are written, at any byte", f"{caught.value}; the previous weights stay"
     )
 
 
 def test_a_checkpoint(scene_folder, tile_slice, command, refused, small_disk, fault, tmp_path):
-    """Space for one checkpoint, but not for the next beside it: the first stands, and the training
-    goes on from it."""
+    """Space for one checkpoint, but not for the next beside it: the first stays, and training resumes
+    from it."""
     build_tiles(tile_slice, scene_folder, tmp_path / "tiles")
     write_json(tmp_path / "raw/manifest.json", {"root": str(scene_folder), "files": []})
     split = SplitSlice(split={"unit": "tile", "train": 0.6, "val": 0.4}).split
     draw_split(open_tiles(tmp_path / "tiles").table, split).to_csv(
         tmp_path / "split.csv", index=False
     )
-    spec = TrainSlice(
+    job = TrainSlice(
         cell={"dataset": "small", "model": "m", "recipe": "r", "seed": 0},
         model=UNET,
         training={
@@ -179,23 +183,23 @@ def test_a_checkpoint(scene_folder, tile_slice, command, refused, small_disk, fa
         counted=[0, 1, 2],
     )
     inputs = {"raw": tmp_path / "raw", "tiles": tmp_path / "tiles", "split": tmp_path / "split.csv"}
-    assert command("train", spec, **inputs, out=tmp_path / "whole") == ""
+    assert command("train", job, **inputs, out=tmp_path / "whole") == ""
     disk = small_disk(PAGE)
-    said = command("train", spec, **inputs, out=disk / "cell").removeprefix("error: ")
-    assert no_space(said)
+    message = command("train", job, **inputs, out=disk / "cell").removeprefix("error: ")
+    assert no_space(message)
     assert not list(disk.rglob("*.ckpt")) and not list(disk.rglob("*.tmp*"))
-    fault(AREA, "at the first checkpoint of a training", said)
+    fault(AREA, "at the first checkpoint of a run", message)
     for power in range(12):  # until the first checkpoint fits, and no two of them
         resize(disk, int(8 * 1.5**power) * PAGE)
-        said = command("train", spec, **inputs, out=disk / "cell").removeprefix("error: ")
+        message = command("train", job, **inputs, out=disk / "cell").removeprefix("error: ")
         checkpoints = list(disk.rglob("*.ckpt"))
         if checkpoints:
             break
-    assert no_space(said) and not list(disk.rglob("*.tmp*"))
+    assert no_space(message) and not list(disk.rglob("*.tmp*"))
     kept = torch.load(checkpoints[0], weights_only=True)
     assert kept["epoch"] < 3
     resize(disk, 2**24)
-    assert command("train", spec, **inputs, out=disk / "cell") == ""
+    assert command("train", job, **inputs, out=disk / "cell") == ""
     for name in ("best.pt", "final.pt"):
         ours, whole = (
             torch.load(place / name, weights_only=True)
@@ -206,45 +210,46 @@ def test_a_checkpoint(scene_folder, tile_slice, command, refused, small_disk, fa
     fault(
         AREA,
         "at a later checkpoint",
-        f"{said}; the one before stays, and the training ends with the same weights",
+        f"{message}; the previous one stays, and the run ends with the same weights",
     )
 
 
 @pytest.fixture
 def study(tmp_path, small_disk):
-    """A study whose results but for its runs lie on a small disk: slice, folders, and that disk."""
-    spec = study_slice(models=["alpha", "beta"], figures=["classes", "losses"])
-    data, results = write_tree(tmp_path, spec)
+    """A study whose results, except its runs, lie on a small disk: slice, folders, and that disk."""
+    job = study_slice(models=["alpha", "beta"], figures=["classes", "losses"])
+    data, results = write_tree(tmp_path, job)
     disk = small_disk(PAGE)
     for name in (tmp_path / "results/mine/figures").iterdir():
         name.unlink()
     (tmp_path / "results/mine/figures").rmdir()
     (tmp_path / "results/mine").rmdir()
     (tmp_path / "results/mine").symlink_to(disk)
-    return spec, {"data": data, "results": results}, disk
+    return job, {"data": data, "results": results}, disk
 
 
 def test_tables_figures_and_the_report(study, command, refused, fault, tmp_path):
-    spec, folders, disk = study
-    for stage, (little, enough), written in (
-        ("tables", (6, 400), {f"{name}.md" for name in TABLES}),
-        ("figures", (12, 400), {f"{name}.{FIGURES[name]}" for name in spec.study.figures}),
-        ("report", (20, 400), {"report.html"}),
+    job, folders, disk = study
+    enough = 400  # pages
+    for stage, little, written in (
+        ("tables", 6, {f"{name}.md" for name in TABLES}),
+        ("figures", 12, {f"{name}.{FIGURES[name]}" for name in job.study.figures}),
+        ("report", 20, {"report.html"}),
     ):
         used = sum(-(-len(content) // PAGE) for content in contents(disk).values())
         resize(disk, (used + little) * PAGE)
-        said = refused(stage, spec, **folders)
-        assert no_space(said)
+        message = refused(stage, job, **folders)
+        assert no_space(message)
         resize(disk, (used + enough) * PAGE)
         before = contents(disk)
-        assert command(stage, spec, **folders) == ""
+        assert command(stage, job, **folders) == ""
         after = contents(disk)
         assert {path: after[path] for path in before} == before
         assert written <= {path.split("/")[-1] for path in after.keys() - before.keys()}
         fault(
             AREA,
             f"while {stage} are written" if stage != "report" else "while the report is written",
-            said,
+            message,
         )
 
 
@@ -252,14 +257,15 @@ def test_tables_figures_and_the_report(study, command, refused, fault, tmp_path)
 
 
 def test_tiling_that_was_killed(tile_slice, command, fault, tmp_path):
-    """What a killed process left is no output, and gone after the next run."""
+    """What a killed process leaves is not an output, and the next run removes it."""
     side = 2000
     noise = np.random.default_rng(0).integers(0, 255, (3, side, side), dtype=np.uint8)
     write_raster(tmp_path / "raw/scenes/images/a.tif", noise)
     write_raster(tmp_path / "raw/scenes/masks/a.tif", np.zeros((1, side, side), np.uint8))
     write_json(tmp_path / "raw/manifest.json", {"root": "scenes", "files": []})
-    spec, out = tile_slice.model_copy(update={"tile_size": 256}), tmp_path / "tiles"
-    arguments = ["--slice", spec.model_dump_json(), "--raw", tmp_path / "raw", "--out", out]
+    job = tile_slice.model_copy(update={"tile_size": 256})
+    out = tmp_path / "tiles"
+    arguments = ["--slice", job.model_dump_json(), "--raw", tmp_path / "raw", "--out", out]
     killed = subprocess.Popen(
         [sys.executable, "-m", "satseg.stages.tile", *arguments], stderr=subprocess.DEVNULL
     )
@@ -271,12 +277,12 @@ def test_tiling_that_was_killed(tile_slice, command, fault, tmp_path):
     assert killed.wait() == -signal.SIGKILL
     left = {path.name for path in out.iterdir()}
     assert left and all(name.startswith(".") for name in left)
-    assert command("tile", spec, raw=tmp_path / "raw", out=out) == ""
+    assert command("tile", job, raw=tmp_path / "raw", out=out) == ""
     assert not left & {path.name for path in out.iterdir()}
     store = open_tiles(out)
     np.testing.assert_array_equal(store.images[0], noise[:, :256, :256].transpose(1, 2, 0))
     fault(
         "Killed",
         "tiling, by SIGKILL",
-        "no output under its name; the next run removes what was left and tiles anew",
+        "no file under its final name; the next run removes what was left and starts again",
     )

@@ -1,4 +1,4 @@
-"""The page of faults holds no row that its tests do not make; that it lacks none, each test sees to
+"""The page of faults has no row that no test makes; that none is missing, each test checks
 itself."""
 
 

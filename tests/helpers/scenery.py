@@ -23,11 +23,18 @@ SPEC = UNetSpec(
     decoder_convs=[1, 1],
 )
 TILE = 64
+META = {
+    "padded_tiles": True,
+    "batch_size": 4,
+    "scaling": "unit",
+    "precision": "32",
+    "tile_size": TILE,
+}
 PLACE = {"crs": "EPSG:32632", "transform": from_origin(500_000, 5_000_000, 0.5, 0.5)}
 
 
 def tiny(bands: int = 3, seed: int = 0) -> torch.nn.Module:
-    """A U-Net of random weights that finds every counted class in noise, none of them with much
+    """A U-Net with random weights that finds every counted class in noise, none with much
     certainty."""
     torch.manual_seed(seed)
     model = build_model(SPEC, len(CLASSES), bands)
@@ -44,45 +51,21 @@ def tiny(bands: int = 3, seed: int = 0) -> torch.nn.Module:
 
 
 def segmenter(bands: int = 3, seed: int = 0, **changes) -> Segmenter:
-    """That model as `load_weights` gives it."""
-    meta = {
-        "padded_tiles": True,
-        "batch_size": 4,
-        "scaling": "unit",
-        "precision": "32",
-        "tile_size": TILE,
-    }
-    return Segmenter(
-        tiny(bands, seed), CLASSES, COUNTED, bands=bands, stride=SPEC.stride, **(meta | changes)
-    )
+    """That model as `load_weights` returns it."""
+    fields = META | {"bands": bands, "stride": SPEC.stride} | changes
+    return Segmenter(tiny(bands, seed), CLASSES, COUNTED, **fields)
 
 
 def save_cell(folder: Path, dataset: str = "", **origin) -> Path:
-    """A trained cell's folder, as far as prediction needs it."""
-    meta = {
-        "padded_tiles": True,
-        "batch_size": 4,
-        "scaling": "unit",
-        "precision": "32",
-        "tile_size": TILE,
-    }
-    origin = Origin(**origin).model_dump()
-    save_weights(
-        folder / "best.pt",
-        tiny(),
-        SPEC,
-        3,
-        classes=CLASSES,
-        counted=COUNTED,
-        dataset=dataset,
-        origin=origin,
-        **meta,
-    )
+    """The parts of a trained cell's folder that prediction needs."""
+    meta = META | {"classes": CLASSES, "counted": COUNTED, "dataset": dataset}
+    meta["origin"] = Origin(**origin).model_dump()
+    save_weights(folder / "best.pt", tiny(), SPEC, 3, **meta)
     return folder
 
 
 def noise(height: int, width: int, bands: int = 3, coarse: int = 8, seed: int = 0) -> np.ndarray:
-    """Blotches of many colours, uint8 [bands, height, width]; 0 does not occur."""
+    """Blotches of many colours, uint8 [bands, height, width], never 0."""
     rng = np.random.default_rng(seed)
     blotches = rng.integers(40, 216, (bands, height // coarse + 1, width // coarse + 1))
     large = blotches.repeat(coarse, 1).repeat(coarse, 2)[:, :height, :width]
@@ -96,5 +79,5 @@ def write_scene(path: Path, pixels: np.ndarray, **options) -> Path:
 
 
 def metres(size: float) -> Affine:
-    """Where a scene with pixels of so many metres lies."""
+    """The transform of a scene whose pixels are `size` metres wide."""
     return from_origin(500_000, 5_000_000, size, size)

@@ -37,13 +37,13 @@ def test_strips_part_the_columns_and_each_has_all_its_windows():
         columns = windows(width, 64, 16, 4)
         for limit in (100, 250, 5000):
             parts = strips(columns, width, limit)
-            assert [first for first, _ in parts] == [
-                0,
-                *(last for _, last in parts[:-1]),
-            ] and parts[-1][1] == width
+            firsts = [first for first, _ in parts]
+            lasts = [last for _, last in parts]
+            assert firsts == [0, *lasts[:-1]] and lasts[-1] == width
             assert max(last - first for first, last in parts) < limit + 64
             for first, last in parts:
-                part, total = within(columns, first, last), np.zeros(width + 64)
+                part = within(columns, first, last)
+                total = np.zeros(width + 64)
                 for start, weight in zip(part.starts, part.weights, strict=True):
                     total[start : start + 64] += weight
                 np.testing.assert_allclose(total[first:last], 1, atol=1e-6)
@@ -54,20 +54,19 @@ def blended(model, image, overlap, first=0, last=None, batch_size=3):
     """Probabilities [C, H, W] of an image [H, W, C], window by window; of a range of columns, if
     one is given."""
     height, width, _ = image.shape
-    rows, columns = (
-        windows(height, TILE, overlap, SPEC.stride),
-        windows(width, TILE, overlap, SPEC.stride),
-    )
-    columns = within(columns, first, last or width)
-    left, right = columns.starts[0], columns.starts[-1] + TILE
+    last = last or width
+    rows = windows(height, TILE, overlap, SPEC.stride)
+    columns = within(windows(width, TILE, overlap, SPEC.stride), first, last)
+    left = columns.starts[0]
+    right = columns.starts[-1] + TILE
 
     def read(top, bottom):
         part = image[top:bottom, left:right]
         return part, np.zeros(part.shape[:2], bool)
 
-    blocks = blend(model, read, rows, columns, batch_size, lambda count: None)
-    found = torch.cat([block.probabilities.clone() for block in blocks], 1)
-    return found[:, :, first - left : (last or width) - left].numpy()
+    finished = blend(model, read, rows, columns, batch_size, lambda count: None)
+    joined = torch.cat([part.probabilities.clone() for part in finished], 1)
+    return joined[:, :, first - left : last - left].numpy()
 
 
 def at_once(model, image):
@@ -76,16 +75,16 @@ def at_once(model, image):
 
 
 def reach(model) -> int:
-    """How many pixels away an output may depend on an input, by trying."""
+    """How many pixels away an input can change an output, by trial."""
     image = torch.full((1, 3, 96, 96), 0.5)
-    plain, farthest = model.model(image), 0
+    plain = model.model(image)
+    farthest = 0
     for place in range(48, 48 + SPEC.stride):
         changed = image.clone()
         changed[..., place, place] = 9.0
         touched = (model.model(changed) - plain).abs().amax((0, 1)) > 0
-        farthest = max(
-            farthest, *(int((t - place).abs().max()) for t in touched.nonzero(as_tuple=True))
-        )
+        distances = (touched.nonzero() - place).abs()
+        farthest = max(farthest, int(distances.max()))
     return farthest
 
 
@@ -101,7 +100,8 @@ def image():
 
 @torch.inference_mode()
 def test_windows_that_overlap_enough_give_what_one_pass_gives(model, image):
-    expected, radius = at_once(model, image), reach(model)
+    expected = at_once(model, image)
+    radius = reach(model)
     overlap = -(-radius * 8 // 3 // SPEC.stride) * SPEC.stride
     assert 0 < radius < overlap < TILE
     np.testing.assert_allclose(blended(model, image, overlap), expected, atol=1e-5)
@@ -111,19 +111,19 @@ def test_windows_that_overlap_enough_give_what_one_pass_gives(model, image):
         for span in ((0, 72), (72, 160), (160, 232))
     ]
     np.testing.assert_allclose(np.concatenate(parts, 2), expected, atol=1e-5)
-    # The comparison tells: windows side by side differ.
+    # The comparison can fail: windows side by side differ.
     assert abs(blended(model, image, 0) - expected).max() > 0.05
 
 
 @torch.inference_mode()
 def test_no_step_where_windows_meet(model):
-    """Of one colour everywhere, nothing but the windows could make a column stand out."""
+    """In a scene of one colour, only the windows could make a column stand out."""
     image = np.full((180, 232, 3), (90, 120, 150), np.uint8)
 
-    def steps(found):
+    def steps(shares):
         """Largest mean change of the probabilities from a column to the next, away from the scene's
         own border."""
-        return abs(np.diff(found, axis=2))[:, 20:-20, 20:-20].mean((0, 1)).max()
+        return abs(np.diff(shares, axis=2))[:, 20:-20, 20:-20].mean((0, 1)).max()
 
     inside = steps(at_once(model, image))
     assert steps(blended(model, image, 16)) < inside * 1.05
@@ -131,21 +131,22 @@ def test_no_step_where_windows_meet(model):
 
 
 def test_empty_windows_are_not_computed(model, image):
-    calls, told = [], []
+    batches = []
+    reported = []
     watched = model._replace(model=torch.nn.Sequential(model.model))
-    watched.model.register_forward_hook(lambda module, inputs, output: calls.append(len(output)))
+    watched.model.register_forward_hook(lambda module, inputs, output: batches.append(len(output)))
     rows = columns = windows(160, TILE, 16, SPEC.stride)
-    gone = np.zeros((160, 160), bool)
-    gone[:100] = True
+    nodata = np.zeros((160, 160), bool)
+    nodata[:100] = True
 
     def read(top, bottom):
-        return image[:160, :160][top:bottom], gone[top:bottom]
+        return image[:160, :160][top:bottom], nodata[top:bottom]
 
-    blocks = list(blend(watched, read, rows, columns, 2, told.append))
+    finished = list(blend(watched, read, rows, columns, 2, reported.append))
     per_row = len(columns.starts)
-    live = sum(not gone[start : start + TILE].all() for start in rows.starts) * per_row
-    assert sum(calls) == live < sum(told) == len(rows.starts) * per_row
-    np.testing.assert_array_equal(np.concatenate([block.gone for block in blocks]), gone)
+    live = sum(not nodata[start : start + TILE].all() for start in rows.starts) * per_row
+    assert sum(batches) == live < sum(reported) == len(rows.starts) * per_row
+    np.testing.assert_array_equal(np.concatenate([part.nodata for part in finished]), nodata)
 
 
 def test_an_error_while_reading_comes_through(model):

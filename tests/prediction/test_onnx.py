@@ -1,4 +1,4 @@
-"""ONNX files against PyTorch, by onnxruntime."""
+"""ONNX files, run by onnxruntime, against PyTorch."""
 
 import json
 
@@ -10,7 +10,6 @@ from torch import nn
 from satseg.errors import UserError
 from satseg.models.segmenter import positions, predict
 from satseg.prediction import onnx
-from satseg.stages import export
 from scenery import CLASSES, COUNTED, TILE, noise, segmenter
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
@@ -33,12 +32,14 @@ def test_other_batches_and_sizes_give_pytorchs_classes(tmp_path):
         clear = high - low > 1e-4
         assert clear.mean() > 0.99
         np.testing.assert_array_equal(logits.argmax(1)[clear], expected[clear])
-    known = {
-        key: json.loads(value) for key, value in opened.get_modelmeta().custom_metadata_map.items()
-    }
-    assert known["classes"] == [CLASSES[i] for i in COUNTED] and known["class_indices"] == COUNTED
-    assert (known["stride"], known["tile_size"], known["images"]["dtypes"]) == (4, TILE, ["uint8"])
-    assert positions(torch.tensor([[known["class_indices"]]]), COUNTED).tolist() == [[[0, 1, 2]]]
+    texts = opened.get_modelmeta().custom_metadata_map
+    metadata = {key: json.loads(value) for key, value in texts.items()}
+    assert metadata["classes"] == [CLASSES[i] for i in COUNTED]
+    assert (metadata["stride"], metadata["tile_size"]) == (4, TILE)
+    assert metadata["images"]["dtypes"] == ["uint8"]
+    indices = metadata["class_indices"]
+    assert indices == COUNTED
+    assert positions(torch.tensor([[indices]]), COUNTED).tolist() == [[[0, 1, 2]]]
 
 
 class Fixed(nn.Module):
@@ -58,8 +59,8 @@ class Fixed(nn.Module):
 def test_a_model_of_one_size_keeps_it(tmp_path):
     model = segmenter()._replace(model=Fixed().eval())
     onnx.export(model, tmp_path / "m.onnx", "m")
-    (taken,) = session(tmp_path / "m.onnx").get_inputs()
-    assert taken.shape[1:] == [3, TILE, TILE] and isinstance(taken.shape[0], str)
+    (image,) = session(tmp_path / "m.onnx").get_inputs()
+    assert image.shape[1:] == [3, TILE, TILE] and isinstance(image.shape[0], str)
 
 
 class Impossible(nn.Module):
@@ -72,16 +73,16 @@ class Impossible(nn.Module):
 def test_what_cannot_be_exported_or_differs_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"^m: cannot be exported \("):
         onnx.export(segmenter()._replace(model=Impossible()), tmp_path / "m.onnx", "m")
-    monkeypatch.setattr(export, "TOLERANCE", -1.0)  # which no difference is below
+    monkeypatch.setattr(onnx, "TOLERANCE", -1.0)  # no difference is smaller
     with pytest.raises(UserError, match="ONNX and PyTorch differ by "):
         onnx.export(segmenter(), tmp_path / "m.onnx", "m")
     assert not list(tmp_path.iterdir())
 
 
 def test_missing_libraries_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "NEEDED", ("onnx", "no_such_library"))
-    arguments = type("Arguments", (), {"run": str(tmp_path), "out": "m.onnx", "weights": "best"})
+    monkeypatch.setattr(onnx, "NEEDED", ("onnx", "no_such_library"))
     with pytest.raises(
         UserError, match=r"^no_such_library: not installed; export needs `pip install "
     ):
-        export.run(arguments)
+        onnx.export(segmenter(), tmp_path / "m.onnx", "m")
+    assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Polygons against the map they come from."""
+"""Polygons against the map they were made from."""
 
 import json
 
@@ -24,11 +24,11 @@ def area(ring) -> float:
 
 @pytest.fixture(params=[PLACE["transform"], ROTATED], ids=["upright", "rotated"])
 def made(request, tmp_path):
-    """A map with islands, holes, corners that touch and no-data; and its polygons' features."""
+    """A map with islands, holes, corners that touch and no data; and its polygons' features."""
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 4, (40, 50)).astype(np.uint8)
     labels[5:20, 5:30] = 1
-    labels[8:12, 8:20] = 2  # a hole of one, and
+    labels[8:12, 8:20] = 2  # a hole in class 1, and
     labels[9:11, 10:12] = 3  # a hole in what fills it
     labels[30:] = 255
     path = tmp_path / "map.tif"
@@ -43,17 +43,15 @@ def test_areas_are_those_of_the_classes(made):
     path, labels, features = made
     with rasterio.open(path) as file:
         pixel = abs(file.transform.determinant)
-    found = np.zeros(len(CLASSES))
+    areas = np.zeros(len(CLASSES))
     for feature in features:
-        name, index = feature["properties"]["class"], feature["properties"]["index"]
-        assert name == CLASSES[index]
-        outer, *holes = transform_geom("EPSG:4326", PLACE["crs"], feature["geometry"])[
-            "coordinates"
-        ]
-        found[index] += abs(area(outer)) - sum(abs(area(hole)) for hole in holes)
-    np.testing.assert_allclose(
-        found, np.bincount(labels[labels != 255], minlength=4) * pixel, rtol=1e-4
-    )
+        index = feature["properties"]["index"]
+        assert feature["properties"]["class"] == CLASSES[index]
+        geometry = transform_geom("EPSG:4326", PLACE["crs"], feature["geometry"])
+        outer, *holes = geometry["coordinates"]
+        areas[index] += abs(area(outer)) - sum(abs(area(hole)) for hole in holes)
+    expected = np.bincount(labels[labels != 255], minlength=4) * pixel
+    np.testing.assert_allclose(areas, expected, rtol=1e-4)
 
 
 def test_drawn_again_they_are_the_map(made):
@@ -70,7 +68,7 @@ def test_drawn_again_they_are_the_map(made):
     np.testing.assert_array_equal(drawn, labels)
 
 
-def test_rings_are_as_the_standard_has_them(made):
+def test_rings_follow_the_standard(made):
     _, _, features = made
     assert sum(len(feature["geometry"]["coordinates"]) > 1 for feature in features) >= 2
     for feature in features:

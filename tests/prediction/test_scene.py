@@ -14,13 +14,13 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
 
-from conftest import write_raster
+from conftest import ROOT, write_raster
 from satseg.config.datasets import Pixels
 from satseg.data.origin import Origin
 from satseg.errors import UserError
 from satseg.models.segmenter import probabilities
+from satseg.prediction import predict_scene
 from satseg.prediction.maps import STEPS
-from satseg.prediction.scene import predict_scene
 from scenery import CLASSES, COLORS, COUNTED, PLACE, TILE, metres, noise, segmenter, write_scene
 
 ENOUGH = 48  # overlap from which this model's windows give what one pass gives
@@ -41,16 +41,16 @@ def expected(model, pixels):
     return probabilities(model, torch.from_numpy(image)[None])[0, :, :height, :width].numpy()
 
 
-def agrees(found, shares, gone=None):
-    """Whether a map holds the likeliest class wherever one is likelier than the others by more than
+def agrees(classes, shares, nodata=None):
+    """Whether a map holds the likeliest class wherever it is likelier than the others by more than
     rounding."""
     low, high = np.sort(shares, axis=0)[-2:]
     clear = high - low > 1e-4
-    if gone is not None:
-        assert (found[gone] == 255).all()
-        clear &= ~gone
+    if nodata is not None:
+        assert (classes[nodata] == 255).all()
+        clear &= ~nodata
     assert clear.mean() > 0.5
-    return (found == np.array(COUNTED)[shares.argmax(0)])[clear].all()
+    return (classes == np.array(COUNTED)[shares.argmax(0)])[clear].all()
 
 
 def read(path):
@@ -61,7 +61,8 @@ def read(path):
 def test_a_map_lies_where_its_scene_does_and_is_cloud_optimised(model, tmp_path):
     pixels = noise(530, 700)
     scene = write_scene(tmp_path / "scene.tif", pixels)
-    out, shares = tmp_path / "maps/map.tif", tmp_path / "maps/shares.tif"
+    out = tmp_path / "maps/map.tif"
+    shares = tmp_path / "maps/shares.tif"
     count = predict_scene(model, scene, out, probabilities=shares, colors=COLORS, overlap=ENOUGH)
     assert count == (1 + -(-(532 - 64) // 16)) * (1 + -(-(700 - 64) // 16))
     with (
@@ -85,19 +86,20 @@ def test_a_map_lies_where_its_scene_does_and_is_cloud_optimised(model, tmp_path)
         }
         assert parts.descriptions == tuple(CLASSES[i] for i in COUNTED)
         assert parts.scales == (1 / STEPS,) * 3
-        found, stored = after.read(1), parts.read()
+        classes = after.read(1)
+        stored = parts.read()
     for file in (out, shares):
         assert cog_validate(file, strict=True) == (True, [], [])
     assert sorted(p.name for p in out.parent.iterdir()) == ["map.tif", "shares.tif"]
     truth = expected(model, pixels)
-    assert set(np.unique(found)) == set(COUNTED)
-    assert agrees(found, truth)
+    assert set(np.unique(classes)) == set(COUNTED)
+    assert agrees(classes, truth)
     np.testing.assert_allclose(stored / STEPS, truth, atol=0.5 / STEPS + 1e-5)
     assert (
         abs(stored.sum(0, dtype=int) - STEPS).max() <= 1
     )  # one, but for rounding: three halves at most
     # The map's class is nowhere less likely than another.
-    chosen = np.take_along_axis(stored, (found - 1)[None], 0)[0]
+    chosen = np.take_along_axis(stored, (classes - 1)[None], 0)[0]
     assert (chosen == stored.max(0)).all()
 
 
@@ -106,28 +108,29 @@ def test_any_size(model, tmp_path, shape):
     pixels = noise(*shape)
     scene = write_scene(tmp_path / "scene.tif", pixels)
     predict_scene(model, scene, tmp_path / "map.tif", overlap=ENOUGH)
-    found = read(tmp_path / "map.tif")
-    assert found.shape == (1, *shape)
-    assert agrees(found[0], expected(model, pixels))
+    classes = read(tmp_path / "map.tif")
+    assert classes.shape == (1, *shape)
+    assert agrees(classes[0], expected(model, pixels))
 
 
-def test_wide_scenes_are_done_in_strips(model, tmp_path, monkeypatch):
+def test_wide_scenes_are_predicted_in_strips(model, tmp_path, monkeypatch):
     pixels = noise(90, 700)
     scene = write_scene(tmp_path / "scene.tif", pixels)
     once = predict_scene(model, scene, tmp_path / "once.tif", overlap=16)
     monkeypatch.setattr("satseg.prediction.windows.strips.__defaults__", (200,))
     assert predict_scene(model, scene, tmp_path / "strips.tif", overlap=16) > once
-    first, second = read(tmp_path / "once.tif"), read(tmp_path / "strips.tif")
-    assert (first == second).mean() > 0.999  # sums in another order may decide a tie otherwise
+    whole = read(tmp_path / "once.tif")
+    stripwise = read(tmp_path / "strips.tif")
+    assert (whole == stripwise).mean() > 0.999  # sums in another order may decide a tie differently
 
 
 @pytest.mark.parametrize("kind", ["value", "alpha", "mask"])
 def test_no_data_stays_no_data(model, tmp_path, kind):
     pixels = noise(150, 200)
-    gone = np.zeros((150, 200), bool)
-    gone[20:60, 30:90] = gone[:, 190:] = gone[149, 0] = True
+    nodata = np.zeros((150, 200), bool)
+    nodata[20:60, 30:90] = nodata[:, 190:] = nodata[149, 0] = True
     scene = tmp_path / "scene.tif"
-    seen = np.where(gone, np.uint8(0), pixels)
+    seen = np.where(nodata, np.uint8(0), pixels)
     if kind == "value":
         write_scene(scene, seen, nodata=0)
     else:
@@ -135,10 +138,10 @@ def test_no_data_stays_no_data(model, tmp_path, kind):
         write_scene(scene, pixels)
         with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(scene, "r+") as file:
             if kind == "mask":
-                file.write_mask(~gone)
+                file.write_mask(~nodata)
         if kind == "alpha":
             write_scene(
-                scene, np.concatenate([pixels, np.where(gone, 0, 255)[None].astype(np.uint8)])
+                scene, np.concatenate([pixels, np.where(nodata, 0, 255)[None].astype(np.uint8)])
             )
             with rasterio.open(scene, "r+") as file:
                 file.colorinterp = [
@@ -150,13 +153,14 @@ def test_no_data_stays_no_data(model, tmp_path, kind):
     predict_scene(
         model, scene, tmp_path / "map.tif", probabilities=tmp_path / "p.tif", overlap=ENOUGH
     )
-    found, shares = read(tmp_path / "map.tif")[0], read(tmp_path / "p.tif")
-    np.testing.assert_array_equal(found == 255, gone)
-    np.testing.assert_array_equal(shares == 255, np.broadcast_to(gone, shares.shape))
-    assert agrees(found, expected(model, seen), gone)
+    classes = read(tmp_path / "map.tif")[0]
+    shares = read(tmp_path / "p.tif")
+    np.testing.assert_array_equal(classes == 255, nodata)
+    np.testing.assert_array_equal(shares == 255, np.broadcast_to(nodata, shares.shape))
+    assert agrees(classes, expected(model, seen), nodata)
 
 
-def test_a_fourth_band_that_is_called_transparency_may_be_what_the_model_sees(tmp_path):
+def test_a_fourth_band_marked_as_alpha_may_be_what_the_model_sees(tmp_path):
     pixels = noise(70, 80, 4)
     pixels[:, :9] = 0
     scene = write_scene(tmp_path / "scene.tif", pixels)
@@ -175,11 +179,11 @@ def test_pixels_are_taken_and_scaled_as_in_training(tmp_path):
     origin = Origin(pixels=Pixels(bands=[3, 1, 4], scale=[0.0, 1.0]), dtypes=("float32",))
     model = segmenter(origin=origin)
     predict_scene(model, scene, tmp_path / "map.tif", overlap=ENOUGH)
-    gone = np.isnan(values[0])
+    nodata = np.isnan(values[0])
     pixels = np.rint(np.nan_to_num(values[[2, 0, 3]]).clip(0, 1) * 255).astype(np.uint8)
-    found = read(tmp_path / "map.tif")[0]
-    np.testing.assert_array_equal(found == 255, gone)
-    assert agrees(found, expected(model, pixels), gone)
+    classes = read(tmp_path / "map.tif")[0]
+    np.testing.assert_array_equal(classes == 255, nodata)
+    assert agrees(classes, expected(model, pixels), nodata)
 
 
 def test_a_scene_without_a_place_or_with_control_points(model, tmp_path):
@@ -194,9 +198,9 @@ def test_a_scene_without_a_place_or_with_control_points(model, tmp_path):
     write_raster(tmp_path / "raw.tif", noise(70, 80), gcps=points, crs="EPSG:4326")
     predict_scene(model, tmp_path / "raw.tif", tmp_path / "map.tif")
     with rasterio.open(tmp_path / "map.tif") as file:
-        found, system = file.gcps
-        assert system == "EPSG:4326"
-        assert [(p.row, p.col, p.x, p.y) for p in found] == [
+        kept, crs = file.gcps
+        assert crs == "EPSG:4326"
+        assert [(p.row, p.col, p.x, p.y) for p in kept] == [
             (p.row, p.col, p.x, p.y) for p in points
         ]
 
@@ -221,7 +225,7 @@ KNOWN = {"origin": Origin(metres=(0.25, 0.5))}
 
 
 @pytest.mark.parametrize(
-    ("pixels", "options", "changes", "said"),
+    ("pixels", "options", "changes", "words"),
     [
         (
             noise(64, 64, 4),
@@ -268,11 +272,11 @@ KNOWN = {"origin": Origin(metres=(0.25, 0.5))}
         ),
     ],
 )
-def test_scenes_unlike_the_training_images_are_refused(tmp_path, pixels, options, changes, said):
+def test_scenes_unlike_the_training_images_are_refused(tmp_path, pixels, options, changes, words):
     scene = write_scene(tmp_path / "scene.tif", pixels, **options)
     with pytest.raises(UserError) as caught:
         predict_scene(segmenter(**changes), scene, tmp_path / "map.tif")
-    assert str(caught.value).startswith(f"{scene}: {said}") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{scene}: {words}") and "\n" not in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
 
 
@@ -282,24 +286,24 @@ def test_resolutions_like_the_training_images_are_taken(tmp_path, metres_here):
     assert predict_scene(segmenter(**KNOWN), scene, tmp_path / "map.tif") == 1
 
 
-def test_what_cannot_be_is_said_before_anything_is_written(model, tmp_path):
+def test_mistakes_are_reported_before_anything_is_written(model, tmp_path):
     scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
     write_raster(tmp_path / "photo.png", noise(64, 64))
     before = scene.read_bytes()
-    for arguments, said in [
+    for arguments, words in [
         ((scene, scene), "different files"),
         ((tmp_path / "none.tif", tmp_path / "map.tif"), "not a readable image"),
     ]:
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=words):
             predict_scene(model, *arguments)
-    for options, said in [
+    for options, words in [
         ({"probabilities": tmp_path / "map.tif"}, "different files"),
         ({"overlap": 64}, "do not fit windows of 64; choose 0 to 60"),
         ({"overlap": -4}, "do not fit"),
     ]:
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=words):
             predict_scene(model, scene, tmp_path / "map.tif", **options)
-    with pytest.raises(UserError, match=r"photo\.png: does not say where on the globe it lies"):
+    with pytest.raises(UserError, match=r"photo\.png: has no known position on the globe"):
         predict_scene(
             model, tmp_path / "photo.png", tmp_path / "map.tif", polygons=tmp_path / "map.geojson"
         )
@@ -325,12 +329,12 @@ def test_a_damaged_scene_leaves_the_old_map(model, tmp_path):
 
 PROGRAM = """
 import resource, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(":")
 from satseg.config.models import UNetSpec
 from satseg.devices import keep_memory
 from satseg.errors import UserError
-from satseg.prediction.scene import predict_scene
-from scenery import SPEC, segmenter
+from satseg.prediction import predict_scene
+from scenery import segmenter
 keep_memory()  # as the stage does
 scene, out, limit = sys.argv[2:]
 model = segmenter(tile_size=256)
@@ -346,8 +350,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 def separately(scene: Path, out: Path, limit: int = 0) -> subprocess.CompletedProcess:
     """Predict in a new process; no file in it may grow beyond `limit` bytes."""
-    here = str(Path(__file__).parent)
-    command = [sys.executable, "-c", PROGRAM, here, str(scene), str(out), str(limit)]
+    places = f"{ROOT / 'tests'}:{ROOT / 'tests/helpers'}"
+    command = [sys.executable, "-c", PROGRAM, places, str(scene), str(out), str(limit)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -372,7 +376,7 @@ def test_memory_does_not_grow_with_the_scene(tmp_path):
     assert peaks[1] < 1.2 * peaks[0], peaks
 
 
-def test_a_disk_that_takes_no_more_ends_in_one_line_and_leaves_nothing(tmp_path):
+def test_a_full_disk_ends_in_one_line_and_leaves_nothing(tmp_path):
     scene = write_scene(tmp_path / "scene.tif", noise(600, 600, coarse=2))
     done = separately(scene, tmp_path / "out/map.tif", limit=20_000)
     assert done.returncode == 1

@@ -291,7 +291,7 @@ def test_a_gpu_job_gets_its_gpu(study):
 def test_tiles_are_read_from_the_node(study):
     project, *_ = study
     log = (project.folder / "logs/train/demo/mini/quick/seed0.log").read_text()
-    copy = re.search("data/tiles/demo is copied to (.+)", log)[1]
+    copy = re.search("data/tiles/demo has been copied to (.+)", log)[1]
     assert not Path(copy).exists()
 
 

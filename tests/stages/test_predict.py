@@ -1,4 +1,4 @@
-"""Prediction as a command, as in docs/predict.md, with weights that a training wrote."""
+"""Prediction as a command, as in docs/predict.md, with weights from a training run."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 from satseg.jobs.slices import TileSlice, TrainSlice
 from satseg.models.segmenter import load_weights
-from satseg.prediction.scene import predict_scene
+from satseg.prediction import predict_scene
 from satseg.stages import export, predict
 from satseg.training.cell import train
 from scenery import CLASSES, COLORS, SPEC, metres, noise, save_cell, write_scene
@@ -52,14 +52,14 @@ def blocks(language: str) -> list[str]:
 
 
 def test_every_command_of_the_page(folder, monkeypatch):
-    stages, written = {"satseg.stages.predict": predict, "satseg.stages.export": export}, []
+    stages = {"satseg.stages.predict": predict, "satseg.stages.export": export}
+    written = []
     for line in "".join(blocks("sh")).splitlines():
         python, module, name, *arguments = shlex.split(line)
         assert (python, module) == ("python", "-m")
         call(monkeypatch, stages[name], *arguments)
-        written.append(
-            sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != "scene.tif")
-        )
+        names = {path.name for path in folder.iterdir() if path.is_file()}
+        written.append(sorted(names - {"scene.tif"}))
     maps = ["map.geojson", "map.tif", "shares.tif"]
     assert written == [["map.tif"], maps, sorted([*maps, "model.onnx"])]
     first = (folder / "map.tif").read_bytes()
@@ -71,9 +71,9 @@ def test_every_command_of_the_page(folder, monkeypatch):
     with rasterio.open(folder / "map.tif") as file, rasterio.open(folder / "scene.tif") as scene:
         assert (file.crs, file.bounds) == (scene.crs, scene.bounds)
         assert file.colormap(1)[1][:3] == tuple(bytes.fromhex(COLORS["Field"][1:]))  # the demo's
-        found = set(np.unique(file.read(1)))
+        indices = set(np.unique(file.read(1)))
     features = json.loads((folder / "map.geojson").read_text())["features"]
-    assert {f["properties"]["class"] for f in features} == {CLASSES[i] for i in found}
+    assert {f["properties"]["class"] for f in features} == {CLASSES[i] for i in indices}
 
 
 def test_colours_of_a_slice_and_options(folder, monkeypatch):
@@ -87,7 +87,7 @@ def test_colours_of_a_slice_and_options(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "words"),
     [
         ({"--run": "results/none"}, "error: results/none/best.pt: no such weights; "),
         ({"--weights": "final"}, f"error: {CELL}/final.pt: no such weights; "),
@@ -97,17 +97,14 @@ def test_colours_of_a_slice_and_options(folder, monkeypatch):
         ({"--out": "scene.tif/map.tif"}, "error: scene.tif"),
     ],
 )
-def test_a_mistake_ends_in_one_line(folder, monkeypatch, change, said):
-    options = {"--run": CELL, "--out": "map.tif"} | {
-        k: v for k, v in change.items() if k.startswith("-")
-    }
-    arguments = [
-        change.get("scene.tif", "scene.tif"),
-        *(part for pair in options.items() for part in pair),
-    ]
+def test_a_mistake_ends_in_one_line(folder, monkeypatch, change, words):
+    options = {"--run": CELL, "--out": "map.tif"}
+    options |= {name: value for name, value in change.items() if name.startswith("-")}
+    scene = change.get("scene.tif", "scene.tif")
+    arguments = [scene, *(part for pair in options.items() for part in pair)]
     with pytest.raises(SystemExit) as caught:
         call(monkeypatch, predict, *arguments)
-    assert caught.value.code.startswith(said) and "\n" not in caught.value.code
+    assert caught.value.code.startswith(words) and "\n" not in caught.value.code
     assert sorted(p.name for p in folder.iterdir()) == ["results", "scene.tif"]
 
 
@@ -121,18 +118,19 @@ def test_a_wrong_number_is_status_2(folder, monkeypatch, capsys, option, value):
     assert f"{option}: '{value}' is not a whole number from " in capsys.readouterr().err
 
 
-def test_progress_is_told(folder, monkeypatch, caplog):
-    monkeypatch.setattr("satseg.prediction.scene.LOG_EVERY", 0.0)
+def test_progress_is_reported(folder, monkeypatch, caplog):
+    monkeypatch.setattr("satseg.progress.LOG_EVERY", 0.0)
     caplog.set_level(logging.INFO, "satseg")
     predict_scene(
         load_weights(Path(CELL, "best.pt")), "scene.tif", "map.tif", overlap=0, batch_size=1
     )
-    said = [r.getMessage() for r in caplog.records]
-    assert [s.split(";")[0] for s in said] == [f"map.tif: {i} of 4 windows" for i in (1, 2, 3, 4)]
-    assert said[-1].endswith("; about 0 s left")
+    lines = [record.getMessage() for record in caplog.records]
+    starts = [line.split(";")[0] for line in lines]
+    assert starts == [f"map.tif: {i} of 4 windows" for i in (1, 2, 3, 4)]
+    assert lines[-1].endswith("; about 0 s left")
 
 
-def test_weights_of_a_training_know_what_its_images_were(tmp_path):
+def test_weights_remember_what_the_training_images_were(tmp_path):
     for i in range(4):
         write_scene(tmp_path / f"images/{i}.tif", noise(64, 64, seed=i))
         mask = np.random.default_rng(i).integers(0, 4, (1, 64, 64)).astype(np.uint8)
@@ -144,13 +142,13 @@ def test_weights_of_a_training_know_what_its_images_were(tmp_path):
         "mask_values": "index",
     }
     shared = {"classes": CLASSES}
-    spec = TileSlice(
+    tiling = TileSlice(
         dataset="own", layout=layout, colors=None, gaps=[], tile_size=32, groups=[],
         pixels={"bands": [2, 1, 3], "scale": [0, 200]}, **shared,
     )  # fmt: skip
-    build_tiles(spec, tmp_path, tmp_path / "tiles")
+    build_tiles(tiling, tmp_path, tmp_path / "tiles")
     store = open_tiles(tmp_path / "tiles")
-    cell = TrainSlice(
+    training = TrainSlice(
         cell={"dataset": "own", "model": "m", "recipe": "r", "seed": 0},
         model=SPEC,
         training={
@@ -162,17 +160,12 @@ def test_weights_of_a_training_know_what_its_images_were(tmp_path):
         counted=[1, 2, 3],
         **shared,
     )
-    train(
-        cell,
-        store,
-        draw_split(store.table, Split(unit="tile", train=0.6, val=0.4)),
-        tmp_path / "run",
-        "x",
-    )
+    split = draw_split(store.table, Split(unit="tile", train=0.6, val=0.4))
+    train(training, store, split, tmp_path / "run", "x")
     known = load_weights(tmp_path / "run/best.pt")
     assert (known.dataset, known.tile_size, known.bands, known.stride) == ("own", 32, 3, 4)
     assert known.origin == store.origin
-    assert known.origin.pixels == spec.pixels and known.origin.dtypes == ("uint8",)
+    assert known.origin.pixels == tiling.pixels and known.origin.dtypes == ("uint8",)
     assert known.origin.metres == pytest.approx((0.5, 0.5), rel=1e-3)
     assert predict_scene(known, tmp_path / "images/0.tif", tmp_path / "map.tif") == 9
     other = write_scene(tmp_path / "other.tif", noise(64, 64), transform=metres(2))

@@ -27,6 +27,14 @@ def build_model(
 
     Raises:
         UserError: no such model, or its weights cannot be had.
+
+    Source:
+        U-Net: arXiv 1505.04597, section 2. The other architectures are those of
+        segmentation_models.pytorch, whose pages name their papers.
+
+    Example:
+        model = build_model("unet_tiny", num_classes=5)
+        logits = model(torch.rand(1, 3, 64, 64))  # float32 [1, 5, 64, 64]
     """
     if isinstance(model, str):
         known = load().models

@@ -60,8 +60,20 @@ def save_weights(path: str | Path, model: nn.Module, spec: ModelSpec, bands: int
 def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
     """Read what `save_weights` wrote, as data: nothing in the file is executed.
 
+    Args:
+        path: `best.pt` or `final.pt` of a trained cell.
+        device: where the model is to run.
+
+    Returns:
+        The model in evaluation mode, with its classes, bands, tile size and what its training
+        images were.
+
     Raises:
         UserError: the file is missing, damaged, or of another kind.
+
+    Example:
+        segmenter = load_weights("best.pt")
+        predict_scene(segmenter, "scene.tif", "map.tif")
     """
     from satseg.models import build_model
 

@@ -1,1 +1,5 @@
-"""Turning scenes of any size into maps."""
+"""Predicting scenes of any size: class maps, probabilities, polygons; and models as ONNX files."""
+
+from satseg.prediction.scene import predict_scene
+
+__all__ = ["predict_scene"]

@@ -1,10 +1,9 @@
 """Which scenes a model can predict."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import rasterio
-import rasterio.shutil
 from rasterio.enums import ColorInterp, MaskFlags
 
 from satseg.config.datasets import Pixels
@@ -13,80 +12,113 @@ from satseg.data.origin import pixel_size
 from satseg.errors import UserError
 from satseg.models.segmenter import Segmenter
 from satseg.progress import log
+from satseg.text import counted
 
-COARSER = 1.25  # pixels may be so many times larger than those the model was trained on, or smaller
+COARSER = 1.25  # by this factor, pixels may be larger or smaller than those of the training images
+HARMLESS = {MaskFlags.all_valid, MaskFlags.nodata}  # read_bands sees the no-data value by itself
 
 
-class Source(NamedTuple):
+class AcceptedScene(NamedTuple):
     """An opened scene that fits the model."""
 
     file: rasterio.DatasetReader
     path: Path
     pixels: Pixels
+    """The bands that the model sees, and how they are scaled."""
     masked: bool
     """Whether an alpha band or a mask hides pixels."""
 
 
 def accept(
-    file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, placed: bool = False
-) -> Source:
-    """Take a scene that is like those the model was trained on; `placed` where it must say where it
-    lies.
+    file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, georeferenced: bool = False
+) -> AcceptedScene:
+    """Accept a scene that is like those the model was trained on.
+
+    Args:
+        file: the opened scene.
+        path: its path, for messages.
+        segmenter: a trained model.
+        georeferenced: whether the scene must have a position on the globe.
 
     Raises:
-        UserError: its bands, the type of its pixels or their size are not what the model knows, or
-            it has no place.
+        UserError: its bands, pixel type or pixel size are not those of the training images, or it
+            has no position but needs one.
     """
-    origin = segmenter.origin
     if ColorInterp.palette in file.colorinterp:
         raise UserError(f"{path}: {PALETTE}")
-    colours = [band for band in file.indexes if file.colorinterp[band - 1] != ColorInterp.alpha]
-    bands = origin.pixels.bands or (
-        colours if len(colours) == segmenter.bands else list(file.indexes)
-    )
-    if len(bands) != segmenter.bands or max(bands) > file.count:
-        wanted = (
-            f"the bands {', '.join(map(str, bands))}"
-            if origin.pixels.bands
-            else f"{segmenter.bands} bands"
-        )
-        raise UserError(
-            f"{path}: {len(colours)} band{'s' * (len(colours) != 1)}, but the model was trained on {wanted}; choose a "
-            f"scene with the same bands in the same order (gdal_translate -b picks them)"
-        )
-    kinds = sorted({file.dtypes[band - 1] for band in bands} - set(origin.dtypes))
-    if kinds:
-        raise UserError(
-            f"{path}: {kinds[0]} pixels, but the model was trained on {'/'.join(origin.dtypes)}; convert its values to "
-            f"what the training images held (gdal_translate -ot … -scale …)"
-        )
+
+    bands = _bands(file, path, segmenter)
+    _check_types(file, path, segmenter, bands)
+
     metres = pixel_size(file)
-    if origin.metres and not metres:
-        log.warning(
-            "%s: does not say how large its pixels are; the model was trained on %s",
-            path,
-            _metres(origin),
-        )
-    if (
-        origin.metres
-        and metres
-        and not origin.metres[0] / COARSER <= metres <= origin.metres[1] * COARSER
-    ):
+    _check_resolution(metres, path, segmenter)
+    if georeferenced and not metres:
         raise UserError(
-            f"{path}: pixels of {metres:.3g} m, but the model was trained on {_metres(origin)}; resample the scene "
-            f"(gdalwarp -tr), or train on images like it"
+            f"{path}: has no known position on the globe, which polygons need; leave them out"
         )
-    if placed and not metres:
+
+    pixels = segmenter.origin.pixels.model_copy(update={"bands": bands})
+    return AcceptedScene(file, path, pixels, _is_masked(file, bands))
+
+
+def _bands(file: rasterio.DatasetReader, path: Path, segmenter: Segmenter) -> list[int]:
+    """The bands that the model sees, counted from 1; an alpha band is one only if it is needed."""
+    colours = [band for band in file.indexes if file.colorinterp[band - 1] != ColorInterp.alpha]
+    trained_on = segmenter.origin.pixels.bands
+    if trained_on:
+        bands = trained_on
+    elif len(colours) == segmenter.bands:
+        bands = colours
+    else:
+        bands = list(file.indexes)
+
+    if len(bands) != segmenter.bands or max(bands) > file.count:
+        wanted = counted(segmenter.bands, "band")
+        if trained_on:
+            wanted = f"the bands {', '.join(map(str, bands))}"
         raise UserError(
-            f"{path}: does not say where on the globe it lies, as polygons do; leave them out"
+            f"{path}: {counted(len(colours), 'band')}, but the model was trained on {wanted}; "
+            f"choose a scene with the same bands in the same order (gdal_translate -b selects them)"
         )
-    # Some programs call any fourth band transparency; what the model sees hides nothing.
+    return bands
+
+
+def _check_types(
+    file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, bands: list[int]
+) -> None:
+    known = segmenter.origin.dtypes
+    unknown = sorted({file.dtypes[band - 1] for band in bands} - set(known))
+    if unknown:
+        raise UserError(
+            f"{path}: {unknown[0]} pixels, but the model was trained on {'/'.join(known)}; convert "
+            f"its values to the range of the training images (gdal_translate -ot … -scale …)"
+        )
+
+
+def _check_resolution(metres: float | None, path: Path, segmenter: Segmenter) -> None:
+    """Refuse pixels of another size than those of the training images, where both are known."""
+    if segmenter.origin.metres is None:
+        return
+
+    smallest, largest = segmenter.origin.metres
+    known = f"{smallest:.3g} m"
+    if f"{largest:.3g} m" != known:
+        known = f"{smallest:.3g} to {largest:.3g} m"
+    if not metres:
+        log.warning("%s: has no known pixel size; the model was trained on %s", path, known)
+    elif not smallest / COARSER <= metres <= largest * COARSER:
+        raise UserError(
+            f"{path}: pixels of {metres:.3g} m, but the model was trained on {known}; resample the "
+            f"scene (gdalwarp -tr), or train on images like it"
+        )
+
+
+def _is_masked(file: rasterio.DatasetReader, bands: list[int]) -> bool:
+    """Whether an alpha band or a mask hides pixels of these bands.
+
+    Some programs mark any fourth band as alpha: if the model sees that band, it hides nothing.
+    """
+    if ColorInterp.alpha in {file.colorinterp[band - 1] for band in bands}:
+        return False
     flags = [set(file.mask_flag_enums[band - 1]) for band in bands]
-    hidden = any(not kinds or kinds - {MaskFlags.all_valid, MaskFlags.nodata} for kinds in flags)
-    masked = hidden and ColorInterp.alpha not in {file.colorinterp[band - 1] for band in bands}
-    return Source(file, path, origin.pixels.model_copy(update={"bands": bands}), masked)
-
-
-def _metres(origin: Any) -> str:
-    low, high = (f"{value:.3g}" for value in origin.metres)
-    return f"{low} m" if low == high else f"{low} to {high} m"
+    return any(not kinds or kinds - HARMLESS for kinds in flags)

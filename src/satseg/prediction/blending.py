@@ -15,14 +15,14 @@ from satseg.prediction.windows import Axis
 Read = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 
 
-class Block(NamedTuple):
-    """Finished rows of a strip."""
+class FinishedRows(NamedTuple):
+    """Rows of a strip to which every window has contributed."""
 
     top: int
     """First row in the scene."""
     probabilities: torch.Tensor
     """float32 [C, rows, columns], on the model's device."""
-    gone: np.ndarray
+    nodata: np.ndarray
     """bool [rows, columns]: where the scene has no data."""
 
 
@@ -32,73 +32,77 @@ def blend(
     rows: Axis,
     columns: Axis,
     batch_size: int,
-    done: Callable[[int], Any],
-) -> Iterator[Block]:
+    advance: Callable[[int], Any],
+) -> Iterator[FinishedRows]:
     """Predict window by window, a row of windows at a time, and yield rows of the scene as they are
     finished.
 
-    A block holds good until the next is asked for.
+    What is yielded stays valid only until the next rows are asked for.
 
     Args:
         segmenter: a trained model.
         read: a range of rows → pixels uint8 [h, w, C] and bool [h, w] (no data), over all
-            `columns`; fewer rows where the scene ends. It is called in a thread of its own.
+            `columns`; fewer rows at the end of the scene. It is called in a thread of its own.
         rows: the windows from top to bottom.
         columns: the windows from left to right.
         batch_size: windows per forward pass.
-        done: told how many windows are finished, time and again.
+        advance: called with the number of windows that have been finished since the last call.
     """
     device = next(segmenter.model.parameters()).device
-    size, left = rows.size, columns.starts[0]
-    down, across = (torch.from_numpy(axis.weights).to(device) for axis in (rows, columns))
-    sums = torch.zeros(
-        len(segmenter.counted), size, columns.starts[-1] + size - left, device=device
-    )
+    row_weights = torch.from_numpy(rows.weights).to(device)
+    column_weights = torch.from_numpy(columns.weights).to(device)
+
+    size = rows.size
+    places = [start - columns.starts[0] for start in columns.starts]
     ends = [*rows.starts[1:], rows.starts[-1] + size]
-    places = [start - left for start in columns.starts]
-    with closing(_ahead(_bands(read, rows))) as bands:
-        for i, (image, gone) in enumerate(bands):
-            live = [j for j, x in enumerate(places) if not gone[:, x : x + size].all()]
-            done(len(places) - len(live))
+    sums = torch.zeros(len(segmenter.counted), size, places[-1] + size, device=device)
+
+    with closing(_ahead(_window_rows(read, rows))) as window_rows:
+        for i, (image, nodata) in enumerate(window_rows):
+            live = [j for j, x in enumerate(places) if not nodata[:, x : x + size].all()]
+            if len(live) < len(places):
+                advance(len(places) - len(live))
+
             for k in range(0, len(live), batch_size):
-                chosen = live[k : k + batch_size]
-                images = torch.from_numpy(
-                    np.stack([image[:, places[j] : places[j] + size] for j in chosen])
-                )
-                results = probabilities(segmenter, images.to(device).permute(0, 3, 1, 2))
-                for j, result in zip(chosen, results, strict=True):
-                    sums[:, :, places[j] : places[j] + size].addcmul_(
-                        result, down[i][:, None] * across[j]
-                    )
-                done(len(chosen))
+                batch = live[k : k + batch_size]
+                tiles = np.stack([image[:, places[j] : places[j] + size] for j in batch])
+                images = torch.from_numpy(tiles).to(device).permute(0, 3, 1, 2)
+                for j, shares in zip(batch, probabilities(segmenter, images), strict=True):
+                    weights = row_weights[i][:, None] * column_weights[j]
+                    sums[:, :, places[j] : places[j] + size].addcmul_(shares, weights)
+                advance(len(batch))
+
             height = ends[i] - rows.starts[i]
-            yield Block(rows.starts[i], sums[:, :height], gone[:height])
+            yield FinishedRows(rows.starts[i], sums[:, :height], nodata[:height])
             sums[:, : size - height] = sums[:, height:].clone()
             sums[:, size - height :] = 0
 
 
-def _bands(read: Read, rows: Axis) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _window_rows(read: Read, rows: Axis) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pixels and no-data of one row of windows after another; rows that two share are read once."""
-    image, gone = read(0, rows.size)
-    first, end = 0, len(image)
+    image, nodata = read(0, rows.size)
+    first = 0
+    end = len(image)
     for start in rows.starts:
-        fresh, missing = read(end, start + rows.size)
-        image = np.concatenate([image[start - first :], fresh])
-        gone = np.concatenate([gone[start - first :], missing])
-        first, end = start, end + len(fresh)
+        new_image, new_nodata = read(end, start + rows.size)
+        image = np.concatenate([image[start - first :], new_image])
+        nodata = np.concatenate([nodata[start - first :], new_nodata])
+        first = start
+        end += len(new_image)
+
         below = (0, rows.size - len(image))
-        # A mirrored surrounding is nearer to what the model knows than black.
+        # Mirrored surroundings are closer to what the model knows than black ones.
         yield (
             np.pad(image, (below, (0, 0), (0, 0)), "reflect"),
-            np.pad(gone, (below, (0, 0)), constant_values=True),
+            np.pad(nodata, (below, (0, 0)), constant_values=True),
         )
 
 
 def _ahead(items: Iterator) -> Iterator:
-    """The same items, each made in a thread while the one before it is in use."""
-    nothing = object()
+    """The same items, each prepared in a thread while the one before it is in use."""
+    end = object()
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, items, nothing)
-        while (item := waiting.result()) is not nothing:
-            waiting = pool.submit(next, items, nothing)
+        next_item = pool.submit(next, items, end)
+        while (item := next_item.result()) is not end:
+            next_item = pool.submit(next, items, end)
             yield item

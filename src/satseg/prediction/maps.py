@@ -15,18 +15,17 @@ from satseg.config.reading import load
 from satseg.data.labels import NO_LABEL
 from satseg.errors import UserError
 from satseg.models.segmenter import Segmenter, choose
-from satseg.prediction.blending import Block
+from satseg.prediction.blending import FinishedRows
 from satseg.progress import log
 
 STEPS = 250  # of a probability: 250 is certainty, so that 255 is left for no data
-
-
 BLOCK = 512  # height and width of the blocks in files, in pixels
+GOLDEN = 0.618  # hues this far apart on the circle stay distinct however many there are
 
 
 class MapFiles:
-    """The map, and the probabilities where a second file is given, as plain GeoTIFFs that are
-    written in a thread."""
+    """The map, and the probabilities if a second file is given, as plain GeoTIFFs that a thread
+    writes."""
 
     def __init__(
         self,
@@ -39,65 +38,71 @@ class MapFiles:
         device = next(segmenter.model.parameters()).device
         self.counted = torch.tensor(segmenter.counted, dtype=torch.uint8, device=device)
         self.height = scene.height
-        self.pool, self.waiting = ThreadPoolExecutor(1), Future()
-        self.waiting.set_result(None)
-        names = [segmenter.classes[i] for i in segmenter.counted]
-        self.map = _plain(map_file, scene, 1)
+        self.pool = ThreadPoolExecutor(1)
+        self.pending = Future()
+        self.pending.set_result(None)
+
+        classes = json.dumps(dict(enumerate(segmenter.classes)), ensure_ascii=False)
+        self.map = _create(map_file, scene, 1)
         self.map.write_colormap(1, _colormap(segmenter, colors))
         self.map.set_band_description(1, "class")
-        self.map.update_tags(
-            CLASSES=json.dumps(dict(enumerate(segmenter.classes)), ensure_ascii=False)
-        )
-        self.shares = None
+        self.map.update_tags(CLASSES=classes)
+
+        self.probabilities = None
         if probability_file:
-            self.shares = _plain(probability_file, scene, len(names))
-            self.shares.descriptions = names
-            self.shares.scales = [1 / STEPS] * len(names)
+            names = [segmenter.classes[i] for i in segmenter.counted]
+            self.probabilities = _create(probability_file, scene, len(names))
+            self.probabilities.descriptions = names
+            self.probabilities.scales = [1 / STEPS] * len(names)
 
     def __enter__(self) -> "MapFiles":
         return self
 
     def __exit__(self, failed: type | None, *_: object) -> None:
         self.pool.shutdown()
-        for file in filter(None, (self.map, self.shares)):
-            file.close()
+        self.map.close()
+        if self.probabilities:
+            self.probabilities.close()
         if failed is None:
-            self.waiting.result()
+            self.pending.result()
 
-    def write(self, block: Block, skip: int, first: int, last: int) -> None:
-        """Write a block's columns, without the first `skip`, to the scene's from `first` to before
-        `last`."""
-        height, width = min(len(block.gone), self.height - block.top), last - first
+    def write(self, rows: FinishedRows, skip: int, first: int, last: int) -> None:
+        """Write the columns of finished rows, without the first `skip`, to the scene's from `first`
+        to before `last`."""
+        height = min(len(rows.nodata), self.height - rows.top)
+        width = last - first
         if height <= 0:
             return
-        part = block.probabilities[:, :height, skip : skip + width]
-        gone = block.gone[:height, skip : skip + width]
-        layers = [self.counted[choose(part[None], range(len(part)))].cpu().numpy()]
-        if self.shares:
-            layers.append((part * STEPS).round().to(torch.uint8).cpu().numpy())
-        self.waiting.result()
-        self.waiting = self.pool.submit(
-            self._store, layers, gone, Window(first, block.top, width, height)
-        )
 
-    def _store(self, layers: list[np.ndarray], gone: np.ndarray, window: Window) -> None:
+        probabilities = rows.probabilities[:, :height, skip : skip + width]
+        nodata = rows.nodata[:height, skip : skip + width]
+        positions = choose(probabilities[None], range(len(probabilities)))
+        layers = [self.counted[positions].cpu().numpy()]
+        if self.probabilities:
+            layers.append((probabilities * STEPS).round().to(torch.uint8).cpu().numpy())
+
+        window = Window(first, rows.top, width, height)
+        self.pending.result()
+        self.pending = self.pool.submit(self._store, layers, nodata, window)
+
+    def _store(self, layers: list[np.ndarray], nodata: np.ndarray, window: Window) -> None:
         with rasterio.Env():
-            for file, layer in zip((self.map, self.shares), layers, strict=False):
-                layer[:, gone] = NO_LABEL
+            for file, layer in zip((self.map, self.probabilities), layers, strict=False):
+                layer[:, nodata] = NO_LABEL
                 file.write(layer, window=window)
 
 
-def _plain(path: Path, scene: rasterio.DatasetReader, count: int) -> rasterio.io.DatasetWriter:
-    """A new GeoTIFF of `count` bands that lies where the scene does."""
+def _create(path: Path, scene: rasterio.DatasetReader, count: int) -> rasterio.io.DatasetWriter:
+    """A new GeoTIFF of `count` bands in the scene's place."""
+    place = {} if scene.transform.is_identity else {"transform": scene.transform}
     file = rasterio.open(
-        path, "w", driver="GTiff", height=scene.height, width=scene.width, count=count, dtype="uint8",
-        crs=scene.crs, nodata=NO_LABEL, tiled=True, blockxsize=BLOCK, blockysize=BLOCK, compress="lzw",
-        bigtiff="if_safer",
-        **({} if scene.transform.is_identity else {"transform": scene.transform}),
+        path, "w", driver="GTiff", height=scene.height, width=scene.width, count=count,
+        dtype="uint8", nodata=NO_LABEL, crs=scene.crs, tiled=True, blockxsize=BLOCK,
+        blockysize=BLOCK, compress="lzw", bigtiff="if_safer", **place,
     )  # fmt: skip
-    points, system = scene.gcps
+    points, crs = scene.gcps
     if points:
-        file.gcps = points, system
+        file.gcps = (points, crs)
     return file
 
 
@@ -105,8 +110,8 @@ def optimise(plain: Path, final: Path, resampling: str) -> None:
     """Make a cloud-optimised GeoTIFF of a plain one: overviews, and blocks in the order readers
     want them."""
     rasterio.shutil.copy(
-        plain, final, driver="COG", compress="DEFLATE", blocksize=BLOCK, resampling=resampling, bigtiff="IF_SAFER",
-        overviews="IGNORE_EXISTING",
+        plain, final, driver="COG", compress="DEFLATE", blocksize=BLOCK, resampling=resampling,
+        bigtiff="IF_SAFER", overviews="IGNORE_EXISTING",
     )  # fmt: skip
 
 
@@ -116,23 +121,25 @@ def _colormap(
     """Class index → red, green, blue, alpha; no data is transparent."""
     if colors is None:
         colors = _configured(segmenter.dataset)
-    table = {NO_LABEL: (0, 0, 0, 0)}
+
+    colormap = {NO_LABEL: (0, 0, 0, 0)}
     for i, name in enumerate(segmenter.classes):
-        # Hues a golden section of the circle apart stay apart however many there are.
-        spread = [round(255 * part) for part in colorsys.hsv_to_rgb(i * 0.618 % 1, 0.65, 0.9)]
-        given = bytes.fromhex(colors[name].removeprefix("#")) if name in colors else spread
-        table[i] = (*given, 255)
-    return table
+        if name in colors:
+            rgb = bytes.fromhex(colors[name].removeprefix("#"))
+        else:
+            shares = colorsys.hsv_to_rgb(i * GOLDEN % 1, 0.65, 0.9)
+            rgb = [round(255 * share) for share in shares]
+        colormap[i] = (*rgb, 255)
+    return colormap
 
 
 def _configured(dataset: str) -> dict[str, str]:
-    """Colours the configuration gives a dataset's classes; none where it does not know the
+    """Colours that the configuration gives a dataset's classes; none if it does not have the
     dataset."""
     try:
         known = load().datasets.get(dataset)
     except UserError as error:
-        log.warning(
-            "the map's colours are not those of the configuration: %s", str(error).splitlines()[0]
-        )
+        reason = str(error).splitlines()[0]
+        log.warning("the map's colours are not those of the configuration: %s", reason)
         return {}
-    return {c.name: c.color for c in known.classes} if known else {}
+    return {land.name: land.color for land in known.classes} if known else {}

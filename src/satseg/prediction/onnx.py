@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,7 @@ from satseg.models.segmenter import Segmenter
 from satseg.progress import log
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
-
-
-TOLERANCE = 1e-4  # of the largest logit, by which the two may differ
+TOLERANCE = 1e-4  # largest difference of logits, as a share of the largest logit
 
 
 class FromPixels(nn.Module):
@@ -26,7 +25,8 @@ class FromPixels(nn.Module):
 
     def __init__(self, segmenter: Segmenter):
         super().__init__()
-        self.model, self.scaling = segmenter.model, segmenter.scaling
+        self.model = segmenter.model
+        self.scaling = segmenter.scaling
         self.register_buffer("counted", torch.tensor(segmenter.counted))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -38,9 +38,9 @@ def export(segmenter: Segmenter, out: str | Path, name: str) -> float:
     """Write an ONNX file of a model on the CPU: `image` uint8 → `logits` float32, one channel per
     counted class.
 
-    Batch, height and width are free (multiples of the model's stride); where the model does not
-    allow that, the batch alone is, or nothing. The file's metadata hold classes, stride and what
-    images the model knows.
+    Batch, height and width are free (multiples of the model's stride); if the model does not allow
+    that, only the batch is, or nothing. The file's metadata state the classes, the stride and what
+    images the model was trained on.
 
     Args:
         segmenter: a trained model.
@@ -51,80 +51,94 @@ def export(segmenter: Segmenter, out: str | Path, name: str) -> float:
         Largest difference from PyTorch's logits, as a share of the largest logit.
 
     Raises:
-        UserError: the model cannot be exported, or the two differ by more than `TOLERANCE`.
+        UserError: a library is missing, the model cannot be exported, or the logits differ by more
+            than `TOLERANCE`.
     """
-    model, size, stride = FromPixels(segmenter).eval(), segmenter.tile_size, segmenter.stride
-    sides = {2: stride * torch.export.Dim("rows"), 3: stride * torch.export.Dim("columns")}
-    batch = {0: torch.export.Dim("batch")}
-    ways = [
-        (batch | sides, (2, size, max(stride, size // 2 // stride * stride))),
-        (batch, (2, size, size)),
-        ({}, None),
-    ]
+    missing = [library for library in NEEDED if find_spec(library) is None]
+    if missing:
+        raise UserError(
+            f"{', '.join(missing)}: not installed; export needs `pip install {' '.join(NEEDED)}`"
+        )
+
+    model = FromPixels(segmenter).eval()
     with atomic(out) as temporary:
-        for free, other in ways:
-            shapes = [(1, size, size), *([other] if other else [])]
-            try:
-                program = _program(model, segmenter, shapes[-1], free)
-                break
-            except torch.onnx.OnnxExporterError as error:
-                reason = str(error).strip().splitlines()[0]
-                log.info(
-                    "%s: not with free %s",
-                    name,
-                    "batch, height and width" if len(free) > 1 else "batch",
-                )
-        else:
-            raise UserError(
-                f"{name}: cannot be exported ({reason}); its model uses what ONNX does not have"
-            )
+        program, shapes = _freest_program(model, segmenter, name)
         program.model.metadata_props.update(_metadata(segmenter))
         program.save(temporary)
-        difference = max(
-            _difference(model, temporary, (shape[0], segmenter.bands, *shape[1:]))
-            for shape in shapes
-        )
+
+        difference = max(_difference(model, temporary, shape) for shape in shapes)
         if not difference <= TOLERANCE:
             raise UserError(
-                f"{name}: ONNX and PyTorch differ by {difference:.1e} of the largest logit; not written"
+                f"{name}: ONNX and PyTorch differ by {difference:.1e} of the largest logit; "
+                f"not written"
             )
     return difference
 
 
-def _program(
-    model: nn.Module, segmenter: Segmenter, shape: tuple, free: dict
-) -> torch.onnx.ONNXProgram:
-    image = torch.zeros(shape[0], segmenter.bands, *shape[1:], dtype=torch.uint8)
+def _freest_program(
+    model: nn.Module, segmenter: Segmenter, name: str
+) -> tuple[torch.onnx.ONNXProgram, list[tuple[int, ...]]]:
+    """The ONNX program with as many free dimensions as the model allows, and the shapes of images
+    to compare it on."""
+    bands = segmenter.bands
+    size = segmenter.tile_size
+    stride = segmenter.stride
+    half = max(stride, size // 2 // stride * stride)
+
+    batch = {0: torch.export.Dim("batch")}
+    sides = {2: stride * torch.export.Dim("rows"), 3: stride * torch.export.Dim("columns")}
+    one_tile = (1, bands, size, size)
+    ways = [
+        ("batch, height and width", batch | sides, [one_tile, (2, bands, size, half)]),
+        ("batch", batch, [one_tile, (2, bands, size, size)]),
+        ("nothing", {}, [one_tile]),
+    ]
+    for free, dimensions, shapes in ways:
+        try:
+            return _program(model, shapes[-1], dimensions), shapes
+        except torch.onnx.OnnxExporterError as error:
+            reason = str(error).strip().splitlines()[0]
+            if dimensions:
+                log.info("%s: cannot be exported with %s free", name, free)
+    raise UserError(
+        f"{name}: cannot be exported ({reason}); the model uses what ONNX does not support"
+    )
+
+
+def _program(model: nn.Module, shape: tuple[int, ...], dimensions: dict) -> torch.onnx.ONNXProgram:
+    image = torch.zeros(shape, dtype=torch.uint8)
+    dynamic_shapes = {"image": dimensions} if dimensions else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.onnx.export(
-            model, (image,), dynamo=True, input_names=["image"], output_names=["logits"], verbose=False,
-            dynamic_shapes={"image": free} if free else None,
+            model, (image,), dynamo=True, input_names=["image"], output_names=["logits"],
+            dynamic_shapes=dynamic_shapes, verbose=False,
         )  # fmt: skip
 
 
 def _metadata(segmenter: Segmenter) -> dict[str, str]:
     """What a user of the file must know, as ONNX keeps it: texts."""
-    known = {
+    values = {
         "classes": [segmenter.classes[i] for i in segmenter.counted],
         "class_indices": segmenter.counted,
         "stride": segmenter.stride,
         "tile_size": segmenter.tile_size,
         "images": segmenter.origin.model_dump(),
     }
-    return {key: json.dumps(value, ensure_ascii=False) for key, value in known.items()}
+    return {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
 
 @torch.inference_mode()
-def _difference(model: nn.Module, path: Path, shape: tuple) -> float:
+def _difference(model: nn.Module, path: Path, shape: tuple[int, ...]) -> float:
     """Largest difference of the logits of random pixels, as a share of the largest logit."""
     import onnxruntime
 
-    image = torch.randint(
-        0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    expected, found = model(image).numpy(), session.run(["logits"], {"image": image.numpy()})[0]
-    if found.shape != expected.shape:
+
+    expected = model(image).numpy()
+    (logits,) = session.run(["logits"], {"image": image.numpy()})
+    if logits.shape != expected.shape:
         return float("inf")
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
+    return float(np.abs(logits - expected).max() / np.abs(expected).max())

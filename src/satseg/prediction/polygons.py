@@ -1,4 +1,4 @@
-"""The areas of a class map as polygons: GeoJSON in longitude and latitude (RFC 7946)."""
+"""Class maps as polygons: GeoJSON in longitude and latitude (RFC 7946)."""
 
 import json
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ DIGITS = 9  # decimals of a degree: a tenth of a millimetre
 
 
 def write_polygons(raster: str | Path, out: str | Path, classes: list[str], name: str) -> None:
-    """Write a polygon for every connected area of one class; areas that touch at corners only are
-    two.
+    """Write a polygon for every connected area of one class; areas that touch only at corners stay
+    separate.
 
     Memory grows with the number of polygons, not with that of pixels.
 
     Args:
         raster: a class map with a CRS: uint8 class indices, 255 where there is no data.
-        out: the GeoJSON file; features have `class` and `index`.
+        out: the GeoJSON file; features have the properties `class` and `index`.
         classes: class names by class index.
-        name: what the collection is called.
+        name: the name of the collection.
     """
     with rasterio.open(raster) as file, Path(out).open("w", encoding="utf-8") as text:
         text.write(f'{{"type": "FeatureCollection", "name": {json.dumps(name)}, "features": [')
@@ -44,20 +44,22 @@ def write_polygons(raster: str | Path, out: str | Path, classes: list[str], name
 
 def _areas(file: rasterio.DatasetReader) -> Iterator[tuple[int, list]]:
     """Class index and rings in degrees, the outer one first, of each area."""
-    found = shapes(rasterio.band(file, 1), connectivity=4, transform=file.transform)
-    known = ((int(index), shape["coordinates"]) for shape, index in found if index != NO_LABEL)
+    every = shapes(rasterio.band(file, 1), connectivity=4, transform=file.transform)
+    known = ((int(index), shape["coordinates"]) for shape, index in every if index != NO_LABEL)
+
     while chunk := list(islice(known, CHUNK)):
         rings = [np.array(ring) for _, polygon in chunk for ring in polygon]
         corners = np.concatenate(rings)
         degrees = np.column_stack(transform(file.crs, "EPSG:4326", *corners.T)).round(DIGITS)
-        parts = iter(np.split(degrees, np.cumsum([len(ring) for ring in rings])[:-1]))
+
+        ends = np.cumsum([len(ring) for ring in rings])
+        in_degrees = iter(np.split(degrees, ends[:-1]))
         for index, polygon in chunk:
-            yield index, [_turned(next(parts), k == 0).tolist() for k in range(len(polygon))]
+            yield index, [_oriented(next(in_degrees), k == 0).tolist() for k in range(len(polygon))]
 
 
-def _turned(ring: np.ndarray, outer: bool) -> np.ndarray:
-    """A closed ring [n, 2], anticlockwise where it is an outer one, clockwise where it is a
-    hole."""
+def _oriented(ring: np.ndarray, outer: bool) -> np.ndarray:
+    """A closed ring [n, 2], anticlockwise if it is an outer one, clockwise if it is a hole."""
     x, y = (ring - ring[0]).T
     anticlockwise = (x[:-1] * y[1:] - x[1:] * y[:-1]).sum() > 0
     return ring if anticlockwise == outer else ring[::-1]

@@ -1,32 +1,31 @@
 """A georeferenced scene of any size → a class map of the same place."""
 
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 from tqdm import tqdm
 
 from satseg.data.images import BLOCK_CACHE, open_image, read_bands
+from satseg.devices import resolve_precision
 from satseg.errors import UserError
 from satseg.files import together
 from satseg.models.segmenter import Segmenter
-from satseg.prediction.accepting import Source, accept
-from satseg.prediction.blending import blend
+from satseg.prediction.accepting import AcceptedScene, accept
+from satseg.prediction.blending import Read, blend
 from satseg.prediction.maps import MapFiles, optimise
 from satseg.prediction.polygons import write_polygons
 from satseg.prediction.windows import strips, windows, within
-from satseg.progress import log
+from satseg.progress import Pace
 
-LOG_EVERY = 20.0  # seconds between lines about the progress, where there is no terminal for a bar
+CPU_BATCH = 2  # windows per forward pass on a CPU, at most: more gain no speed there
 
 
 def predict_scene(
@@ -43,127 +42,166 @@ def predict_scene(
     """Write the class map of a scene: a cloud-optimised GeoTIFF, uint8 class indices, 255 where
     there is no data.
 
+    Overlapping windows of the training's tile size cover the scene and are blended: the
+    overlap-tile strategy of U-Net (arXiv 1505.04597, figure 2), with a ramp between neighbours.
     Memory does not grow with the scene. All files appear together, or none does.
 
     Args:
-        segmenter: a trained model.
-        scene: an image that GDAL reads, with the bands, type and resolution of those the model was
-            trained on.
+        segmenter: a trained model, as `load_weights` returns it.
+        scene: an image that GDAL reads, with the bands, pixel type and resolution of the training
+            images.
         out: the map.
-        probabilities: where to write probabilities too: a band for each counted class, uint8 in
-            steps of 1/250.
-        polygons: where to write GeoJSON polygons too, longitude and latitude, each with its class.
-        colors: colour of each class, by name; None for those of the configuration, or of a palette.
-        overlap: least number of pixels that windows share (default: a quarter of a tile).
-        batch_size: windows per forward pass (default: the training's, on a CPU 2 at most).
+        probabilities: a file for probabilities as well: a band for each counted class, uint8 in
+            steps of 1/250, 255 where there is no data.
+        polygons: a GeoJSON file for polygons as well, in degrees of longitude and latitude, each
+            with its class.
+        colors: colour of each class (`#rrggbb`), by name; None for those of the configuration, or
+            of a palette.
+        overlap: minimum number of pixels that windows share (default: a quarter of a tile).
+        batch_size: windows per forward pass (default: that of training, on a CPU 2 at most).
 
     Returns:
-        Number of windows of the model's tile size that it took.
+        Number of windows predicted.
 
     Raises:
-        UserError: the scene does not fit the model, cannot be read, or a file cannot be written.
+        UserError: the scene does not fit the model or cannot be read, or a file cannot be written.
+
+    Example:
+        segmenter = load_weights("best.pt")
+        predict_scene(segmenter, "scene.tif", "map.tif", polygons="map.geojson")
     """
-    targets = [Path(path) for path in (out, probabilities, polygons) if path]
-    files = {path.resolve() for path in (Path(scene), *targets)}
-    if len(files) <= len(targets):
-        raise UserError(
-            f"{out}: the scene and what is written must be different files; choose other names"
-        )
-    share = _share(segmenter, overlap)
+    outputs = [Path(path) for path in (out, probabilities, polygons) if path]
+    distinct = {path.resolve() for path in (Path(scene), *outputs)}
+    if len(distinct) <= len(outputs):
+        raise UserError(f"{out}: scene and outputs must be different files; choose other names")
+
+    shared = _shared_pixels(segmenter, overlap)
+    if _on_cpu(segmenter):
+        segmenter = _for_cpu(segmenter)
+
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE))
         file = stack.enter_context(open_image(Path(scene)))
-        source = accept(file, Path(scene), segmenter, bool(polygons))
-        finals = stack.enter_context(together(*targets))
-        scratch = Path(
-            stack.enter_context(
-                TemporaryDirectory(prefix=f".{targets[0].stem}.", dir=targets[0].parent)
-            )
-        )
-        stack.enter_context(_writing(targets[0]))
-        plain = [scratch / "map.tif", scratch / "probabilities.tif"][: 2 if probabilities else 1]
-        with MapFiles(segmenter, file, *plain, colors=colors) as opened:
-            count = _fill(opened, segmenter, source, share, batch_size, str(out))
+        accepted = accept(file, Path(scene), segmenter, georeferenced=bool(polygons))
+
+        finals = stack.enter_context(together(*outputs))
+        folder = TemporaryDirectory(prefix=f".{outputs[0].stem}.", dir=outputs[0].parent)
+        scratch = Path(stack.enter_context(folder))
+        plain = [scratch / "map.tif"]
+        if probabilities:
+            plain.append(scratch / "probabilities.tif")
+
+        stack.enter_context(_writing(outputs[0]))
+        with MapFiles(segmenter, file, *plain, colors=colors) as maps:
+            count = _fill(maps, segmenter, accepted, shared, batch_size, str(out))
         for blocks, final, resampling in zip(plain, finals, ("MODE", "AVERAGE"), strict=False):
             optimise(blocks, final, resampling)
         if polygons:
-            write_polygons(plain[0], finals[-1], segmenter.classes, targets[0].stem)
+            write_polygons(plain[0], finals[-1], segmenter.classes, outputs[0].stem)
     return count
 
 
-def _share(segmenter: Segmenter, overlap: int | None) -> int:
+def _shared_pixels(segmenter: Segmenter, overlap: int | None) -> int:
     """The overlap as the model's stride allows it."""
-    size, stride = segmenter.tile_size, segmenter.stride
-    share = -(-(size // 4 if overlap is None else overlap) // stride) * stride
-    if overlap is not None and not 0 <= share < size:
+    size = segmenter.tile_size
+    stride = segmenter.stride
+    wanted = size // 4 if overlap is None else overlap
+    shared = -(-wanted // stride) * stride
+    if overlap is not None and not 0 <= shared < size:
         raise UserError(
             f"overlap: {overlap} pixels do not fit windows of {size}; choose 0 to {size - stride}"
         )
-    return min(share, size - stride)
+    return min(shared, size - stride)
+
+
+def _on_cpu(segmenter: Segmenter) -> bool:
+    return next(segmenter.model.parameters()).device.type == "cpu"
+
+
+def _for_cpu(segmenter: Segmenter) -> Segmenter:
+    """Small batches, and 16 bits only where the CPU computes in them: elsewhere they cost time."""
+    precision = segmenter.precision
+    if precision != "32":
+        precision = resolve_precision("auto")
+    return segmenter._replace(precision=precision, batch_size=min(CPU_BATCH, segmenter.batch_size))
 
 
 def _fill(
-    files: "MapFiles",
+    maps: MapFiles,
     segmenter: Segmenter,
-    source: "Source",
+    scene: AcceptedScene,
     overlap: int,
     batch_size: int | None,
     name: str,
 ) -> int:
     """Predict a scene, strip by strip, into opened files; returns the number of windows."""
-    file, size = source.file, segmenter.tile_size
-    on_cpu = next(segmenter.model.parameters()).device.type == "cpu"
-    batch_size = batch_size or (min(2, segmenter.batch_size) if on_cpu else segmenter.batch_size)
-    rows, columns = (windows(length, size, overlap, segmenter.stride) for length in file.shape)
+    size = segmenter.tile_size
+    rows, columns = (
+        windows(length, size, overlap, segmenter.stride) for length in scene.file.shape
+    )
     parts = [
-        (first, last, within(columns, first, last)) for first, last in strips(columns, file.width)
+        (first, last, within(columns, first, last))
+        for first, last in strips(columns, scene.file.width)
     ]
-    total = len(rows.starts) * sum(len(part.starts) for *_, part in parts)
-    with _progress(total, name) as done:
+    total = len(rows.starts) * sum(len(part.starts) for _, _, part in parts)
+
+    pace = Pace(name, total, "windows")
+    finished = 0
+    with tqdm(total=total, desc=name, unit="window", disable=None) as bar:
+
+        def advance(count: int) -> None:
+            nonlocal finished
+            finished += count
+            bar.update(count)
+            pace.at(finished)
+
         for first, last, part in parts:
-            read = _reader(source, part.starts[0], part.starts[-1] + size)
-            with closing(blend(segmenter, read, rows, part, batch_size, done)) as blocks:
-                for block in blocks:
-                    files.write(block, first - part.starts[0], first, last)
+            left = part.starts[0]
+            read = _row_reader(scene, left, part.starts[-1] + size)
+            batch = batch_size or segmenter.batch_size
+            with closing(blend(segmenter, read, rows, part, batch, advance)) as strip:
+                for finished_rows in strip:
+                    maps.write(finished_rows, first - left, first, last)
     return total
 
 
-def _reader(
-    source: Source, left: int, right: int
-) -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
-    """What reads a range of rows of the columns from `left` to before `right`, mirrored beyond the
-    scene's edge."""
-    file = source.file
+def _row_reader(scene: AcceptedScene, left: int, right: int) -> Read:
+    """A function that reads a range of rows of the columns from `left` to before `right`, mirrored
+    beyond the scene's edge."""
+    file = scene.file
     width = min(right, file.width) - left
+    beyond = (0, right - left - width)
 
     def read(top: int, bottom: int) -> tuple[np.ndarray, np.ndarray]:
         height = max(0, min(bottom, file.height) - top)
         if not height:
-            return np.zeros((0, right - left, len(source.pixels.bands)), np.uint8), np.zeros(
-                (0, right - left), bool
-            )
+            no_rows = np.zeros((0, right - left, len(scene.pixels.bands)), np.uint8)
+            return no_rows, np.zeros((0, right - left), bool)
+
         window = Window(left, top, width, height)
         try:
-            with rasterio.Env():  # GDAL's messages are a matter of each thread
-                image, gone = read_bands(file, source.pixels, window)
-                if source.masked:
-                    hidden = file.dataset_mask(window=window) == 0
-                    gone = hidden if gone is None else gone | hidden
+            with rasterio.Env():  # GDAL reports errors per thread
+                image, nodata = read_bands(file, scene.pixels, window)
+                mask = file.dataset_mask(window=window) if scene.masked else None
         except RasterioError:
-            raise UserError(f"{source.path}: damaged near row {top}; replace it") from None
-        gone = np.zeros((height, width), bool) if gone is None else gone
-        image = np.where(gone[..., None], np.uint8(0), image) if source.masked else image
-        beyond = (0, right - left - width)
+            raise UserError(f"{scene.path}: damaged near row {top}; replace it") from None
+
+        if nodata is None:
+            nodata = np.zeros((height, width), bool)
+        if mask is not None:
+            nodata = nodata | (mask == 0)
+            image = np.where(nodata[..., None], np.uint8(0), image)
+
         image = np.pad(image, ((0, 0), beyond, (0, 0)), "reflect")
-        return image, np.pad(gone, ((0, 0), beyond), constant_values=True)
+        return image, np.pad(nodata, ((0, 0), beyond), constant_values=True)
 
     return read
 
 
 @contextmanager
 def _writing(out: Path) -> Iterator[None]:
-    """A block in which GDAL writes; what it says against that is one line."""
+    """A block in which GDAL writes; its errors become one line."""
     try:
         yield
     except (RasterioError, CPLE_BaseError) as error:
@@ -171,24 +209,3 @@ def _writing(out: Path) -> Iterator[None]:
         raise UserError(
             f"{out}: cannot be written ({reason}); free space or choose another folder"
         ) from error
-
-
-@contextmanager
-def _progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """Give what takes the number of finished windows: a bar in a terminal, a line now and then
-    elsewhere."""
-    began = due = time.monotonic()
-    with tqdm(total=total, desc=what, unit="window", disable=None) as bar:
-        count = 0
-
-        def done(finished: int) -> None:
-            nonlocal count, due
-            count += finished
-            bar.update(finished)
-            now = time.monotonic()
-            if bar.disable and finished and now >= due + LOG_EVERY:
-                due = now
-                left = (now - began) / count * (total - count)
-                log.info("%s: %d of %d windows; about %.0f s left", what, count, total, left)
-
-        yield done
