@@ -16,6 +16,7 @@ from satseg.config.studies import Study
 from satseg.config.types import Strict
 from satseg.config.yaml_files import read_yaml
 from satseg.errors import UserError
+from satseg.paths import Paths
 
 
 class Cell(Strict):
@@ -227,7 +228,7 @@ def prediction_weights(config: Config, prediction: str) -> Path:
     """The weights file a prediction is made with."""
     chosen = config.predictions[prediction]
     cell = Cell(**chosen.model_dump(include=set(Cell.model_fields)))
-    return Path("results/runs", cell.path, f"{chosen.weights}.pt")
+    return Paths().run(cell.path) / f"{chosen.weights}.pt"
 
 
 def profile_slice(config: Config, dataset: str, model: str) -> ProfileSlice:
