@@ -1,6 +1,7 @@
 # What several rules need.
 # Sources are inputs, and their digest is a parameter of every rule: dates alone miss an edit made while a job ran,
-# and one that left the file an old date. Other inputs are compared by content up to the profile's
+# and one that left the file an old date. The digest is made of wildcards, not of `input`: Snakemake
+# compares no parameter that is derived from inputs. Other inputs are compared by content up to the profile's
 # `max-checksum-file-size`. Larger ones are `ancient`, so that their dates decide nothing, and beside each stands a
 # small input that changes with it.
 from functools import cache

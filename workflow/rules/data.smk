@@ -15,7 +15,7 @@ rule download:
     threads: 1
     params:
         slice=lambda w: slices.download_slice(cfg, w.dataset).model_dump_json(),
-        code=lambda w, input: digest(input.code),
+        code=lambda w: digest(download_code(slices.download_slice(cfg, w.dataset))),
         out=lambda w, output: dirname(output.manifest),
     shell:
         r"""
@@ -42,7 +42,7 @@ rule tile:
     threads: 2
     params:
         slice=lambda w: slices.tile_slice(cfg, w.dataset).model_dump_json(),
-        code=lambda w, input: digest(input.code),
+        code=lambda w: digest(tile_code(slices.tile_slice(cfg, w.dataset))),
         raw=lambda w, input: dirname(input.manifest),
         out=lambda w, output: dirname(output.table),
     shell:
@@ -68,7 +68,7 @@ rule split:
     threads: 1
     params:
         slice=lambda w: slices.split_slice(cfg, w.split).model_dump_json(),
-        code=lambda w, input: digest(input.code),
+        code=digest(code("split")),
         tiles=lambda w, input: dirname(input.table),
     shell:
         r"""

@@ -26,7 +26,7 @@ rule evaluate:
         gpu=1,
     params:
         slice=lambda w: slices.evaluate_slice(cfg, w.recipe).model_dump_json(),
-        code=lambda w, input: digest(input.code),
+        code=lambda w: digest(stage_code("evaluate", w.model)),
         tiles=lambda w, input: dirname(input.table),
         run=lambda w, input: dirname(input.run),
     shell:
@@ -53,7 +53,7 @@ rule profile:
         gpu=1,
     params:
         slice=lambda w: slices.profile_slice(cfg, w.dataset, w.model).model_dump_json(),
-        code=lambda w, input: digest(input.code),
+        code=lambda w: digest(stage_code("profile", w.model)),
     shell:
         r"""
         python -m satseg.stages.profile --slice {params.slice:q} --out {output.profile:q} &>{log:q}

@@ -30,7 +30,9 @@ rule predict_scene:
         slice=lambda w: slices.predict_slice(cfg, w.prediction).model_dump_json(),
         weights=lambda w: cfg.predictions[w.prediction].weights,
         run=lambda w, input: dirname(input.run),
-        code=lambda w, input: digest(input.code),
+        code=lambda w: digest(
+            stage_code("predict", cfg.predictions[w.prediction].model)
+        ),
     shell:
         r"""
         python -m satseg.stages.predict {input.scene:q} --slice {params.slice:q} \

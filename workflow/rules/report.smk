@@ -29,7 +29,7 @@ rule tables:
     threads: 1
     params:
         slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
-        code=lambda w, input: digest(input.code),
+        code=digest(code("tables", *STUDY_MODULES)),
     shell:
         r"""
         python -m satseg.stages.tables --slice {params.slice:q} --data data --results results &>{log:q}
@@ -67,7 +67,7 @@ rule figures:
     threads: 1
     params:
         slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
-        code=lambda w, input: digest(input.code),
+        code=digest(code("figures", *STUDY_MODULES)),
     shell:
         r"""
         python -m satseg.stages.figures --slice {params.slice:q} --data data --results results &>{log:q}
@@ -99,7 +99,7 @@ rule report:
     threads: 1
     params:
         slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
-        code=lambda w, input: digest(input.code),
+        code=digest(code("report", *STUDY_MODULES)),
     shell:
         r"""
         python -m satseg.stages.report --slice {params.slice:q} --data data --results results &>{log:q}

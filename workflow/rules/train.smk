@@ -33,7 +33,9 @@ rule train:
         slice=lambda w: slices.train_slice(
             cfg, w.dataset, w.model, w.recipe, w.seed
         ).model_dump_json(),
-        code=lambda w, input: digest([*input.code, *input.weights]),
+        code=lambda w: digest(
+            stage_code("train", w.model) + weights_files(cfg.models[w.model])
+        ),
         raw=lambda w, input: dirname(input.manifest),
         tiles=lambda w, input: dirname(input.table),
         out=lambda w, output: dirname(output.run),
