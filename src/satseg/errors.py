@@ -2,5 +2,5 @@
 
 
 class UserError(Exception):
-    """A mistake the user can mend; the message names the file or key, what is wrong and what to
+    """A mistake the user can fix; the message says which file or key, what is wrong and what to
     do."""

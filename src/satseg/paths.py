@@ -1,6 +1,15 @@
-"""Where every file of `data/` and `results/` lies."""
+"""Where every file of `data/` and `results/` lies: the one answer for rules, stages, estimate and
+check."""
 
-# What a study may show, and the format each is drawn in: photographs as PNG, drawings as SVG.
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+# The tables of a study that a person reads, in Markdown.
+TABLES = ("scores", "per_class", "models", "splits", "published", "claims")
+
+# What a study may show, and the format each figure is drawn in: photographs as PNG, drawings as
+# SVG.
 FIGURES = {
     "samples": "png",
     "classes": "svg",
@@ -13,8 +22,66 @@ FIGURES = {
     "cost": "svg",
 }
 
+# The tiles of the figure `predictions` one by one, for the page.
+PANELS = "panels.json"
 
-PANELS = "panels.json"  # the pictures of `predictions` apart, for the page
 
+@dataclass(frozen=True)
+class Paths:
+    """The files of a project, below its two folders.
 
-TABLES = ("scores", "per_class", "models", "splits", "published", "claims")
+    Args:
+        data: folder of scenes, tiles and splits.
+        results: folder of runs, profiles, studies and predictions.
+    """
+
+    data: str | os.PathLike = "data"
+    results: str | os.PathLike = "results"
+
+    def manifest(self, dataset: str) -> Path:
+        """The list of a dataset's files, and where they lie."""
+        return Path(self.data, "raw", dataset, "manifest.json")
+
+    def tiles(self, dataset: str) -> Path:
+        """Folder of a tile store: `images.npy`, `masks.npy`, `tiles.csv` and their origin."""
+        return Path(self.data, "tiles", dataset)
+
+    def tiles_table(self, dataset: str) -> Path:
+        """The table of a tile store, a row per tile."""
+        return self.tiles(dataset) / "tiles.csv"
+
+    def split(self, dataset: str, split: str) -> Path:
+        """The subset of each tile."""
+        return Path(self.data, "splits", dataset, f"{split}.csv")
+
+    def leakage(self, dataset: str, split: str) -> Path:
+        """The leakage audit of a split."""
+        return Path(self.data, "splits", dataset, f"{split}.leakage.csv")
+
+    def run(self, cell: str | os.PathLike) -> Path:
+        """Folder of a trained cell, by its `path`: weights, history, counts and provenance."""
+        return Path(self.results, "runs", cell)
+
+    def profile(self, dataset: str, model: str) -> Path:
+        """What a model costs on a dataset."""
+        return Path(self.results, "profiles", dataset, f"{model}.json")
+
+    def tables(self, study: str) -> Path:
+        """Folder of a study's tables, as CSV and as Markdown."""
+        return Path(self.results, study, "tables")
+
+    def figures(self, study: str) -> Path:
+        """Folder of a study's figures."""
+        return Path(self.results, study, "figures")
+
+    def figures_digest(self, study: str) -> Path:
+        """The digest of each figure of a study."""
+        return Path(self.results, study, "figures.json")
+
+    def report(self, study: str) -> Path:
+        """The page of a study."""
+        return Path(self.results, study, "report.html")
+
+    def prediction(self, prediction: str, scene: str) -> Path:
+        """The class map of a scene."""
+        return Path(self.results, "predictions", prediction, f"{scene}.tif")

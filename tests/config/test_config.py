@@ -366,7 +366,7 @@ def test_official_split_of_a_dataset_that_has_none(folder):
     edit(folder, RECIPES, "recipes.demo.split", "official")
     assert complaint(folder) == (
         "config/datasets.yaml: datasets.demo.official: the dataset has no official split of 128² tiles, but recipe "
-        "'demo' of study 'demo' wants it; give the recipe a split by tile or group"
+        "'demo' of study 'demo' needs one; give the recipe a split by tile or group"
     )
 
 
@@ -413,13 +413,13 @@ def test_official_lists_of_tiles_of_another_size(folder):
             DATASETS,
             "datasets.loveda.official.field",
             "sub",
-            "datasets.loveda: official.field: 'sub' is no field of ",
+            "datasets.loveda: official.field: 'sub' is not a field of ",
         ),
         (
             DATASETS,
             "datasets.loveda.official.values",
             {"Train": "train"},
-            "datasets.loveda: official: has no train or no val; a training needs both",
+            "datasets.loveda: official: it needs both train and val; training uses both",
         ),
         (
             DATASETS,
@@ -437,13 +437,13 @@ def test_official_lists_of_tiles_of_another_size(folder):
             DATASETS,
             "datasets.landcoverai.official.tile",
             "{scene}_{n}",
-            "datasets.landcoverai.official.tile: expected a name with {scene} and after it {k}, got '{scene}_{n}'",
+            "datasets.landcoverai.official.tile: expected a name with {scene} followed by {k}, got '{scene}_{n}'",
         ),
         (
             DATASETS,
             "datasets.loveda.source.files.0.checksum",
             "md5:12",
-            "datasets.loveda.source.files.0.checksum: expected md5: or sha256: and the digest in hex, got 'md5:12'",
+            "datasets.loveda.source.files.0.checksum: expected md5: or sha256:, then the digest in hex, got 'md5:12'",
         ),
         (
             DATASETS,
@@ -479,7 +479,7 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
             PAPERS,
             "papers.faster_unet.models",
             ["x*"],
-            "papers.faster_unet: tables.0.rows: 'deeplabv3plus*' is not among ",
+            "papers.faster_unet: tables.0.rows: 'deeplabv3plus*' is not one of models (",
         ),
         (
             PAPERS,

@@ -95,7 +95,7 @@ def classes(**extra):
         ),
         (
             {"layout": DATASET["layout"] | {"scene": "{name}"}},
-            "mine.yaml: datasets.mine: layout.scene: 'name' is no field of layout.images; allowed: area, n",
+            "mine.yaml: datasets.mine: layout.scene: 'name' is not a field of layout.images; allowed: area, n",
         ),
         (
             {
@@ -105,11 +105,11 @@ def classes(**extra):
                     "name": "{scene}/{x}",
                 }
             },
-            "mine.yaml: datasets.mine: official.name: 'x' is no field of layout.images; allowed: area, n",
+            "mine.yaml: datasets.mine: official.name: 'x' is not a field of layout.images; allowed: area, n",
         ),
         (
             {"official": {"by": "lists", "lists": {"train": "a"}}},
-            "mine.yaml: datasets.mine: official: has no train or no val",
+            "mine.yaml: datasets.mine: official: it needs both train and val; training uses both",
         ),
         (
             {"official": {"by": "list"}},
@@ -150,7 +150,7 @@ def test_a_model_without_its_file_stops_only_the_study_that_wants_it(tmp_path, m
     (tmp_path / "nets").mkdir()
     (tmp_path / "nets/own.py").touch()
     load(ROOT / "config", mine(models=["mine"]))
-    assert "study 'mine' trains 'mine' with it" in said(
+    assert "study 'mine' uses it for 'mine'" in said(
         mine(recipe={"head_dropout": 0.5}, models=["mine"])
     )
 

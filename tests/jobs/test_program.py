@@ -59,7 +59,7 @@ def raises(error):
         ),
         (
             OSError("disk on fire"),
-            "error: split: disk on fire; see to that and run the same command again",
+            "error: split: disk on fire; fix that and run the same command again",
         ),
     ],
 )

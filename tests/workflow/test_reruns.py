@@ -183,23 +183,28 @@ def test_nothing_changed_nothing_runs(studies):
 
 PACKAGE_EDITS = [
     ("losses.py", trained(CELLS)),
-    ("data/store.py", divided(CELLS) | tiled(*DATASETS)),
-    ("data/tiles.py", tiled(*DATASETS)),
+    ("training/trainer.py", trained(CELLS)),
+    ("data/store.py", divided(CELLS)),
+    ("data/tiling.py", tiled(*DATASETS)),
     ("data/official/scenes.py", tiled(*using("by: scenes"))),
     ("data/official/tiles.py", tiled(*using("by: tiles"))),
     ("data/sources/http.py", downloaded(*using("kind: http"))),
-    ("data/sources/demo.py", downloaded(*using("kind: demo"))),
+    ("data/sources/demo/canvas.py", downloaded(*using("kind: demo"))),
     ("data/sources/kaggle.py", downloaded(*using("kind: kaggle"))),
     ("data/splits.py", divided(CELLS)),
     ("models/unet.py", trained(on("mini", "maxi")) | profiled(on("mini", "maxi"))),
     ("models/smp.py", trained(on("other")) | profiled(on("other"))),
     ("stages/evaluate.py", judged(CELLS)),
     ("profiling.py", profiled(CELLS)),
-    ("metrics.py", pages(*STUDIES)),
-    ("plots.py", {f"{rule} {study}" for rule in ("figures", "report") for study in STUDIES}),
-    ("report.html.j2", {f"report {study}" for study in STUDIES}),
-    ("config.py slices.py", pages(*STUDIES)),
-    ("cli.py errors.py slots.py dependencies.py check.py estimate.py", set()),
+    ("metrics/scores.py", pages(*STUDIES)),
+    (
+        "figures/leakage.py",
+        {f"{rule} {study}" for rule in ("figures", "report") for study in STUDIES},
+    ),
+    ("pages/report.html.j2", {f"report {study}" for study in STUDIES}),
+    ("config/recipes.py jobs/slices.py paths.py", pages(*STUDIES)),
+    ("errors.py progress.py text.py jobs/gpus.py jobs/dependencies.py jobs/targets.py", set()),
+    ("check/survey.py estimate/expect.py", set()),
 ]
 
 

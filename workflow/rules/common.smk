@@ -1,11 +1,11 @@
-# Which files belong to a study; which sources decide a job, and how many threads it has.
-# Sources are inputs, and their digest is a parameter of every rule: dates alone miss an edit that was made while a
-# job ran, and one that left the file an old date. Other inputs are compared by content up to the profile's
+# What several rules need.
+# Sources are inputs, and their digest is a parameter of every rule: dates alone miss an edit made while a job ran,
+# and one that left the file an old date. The digest is made of wildcards, not of `input`: Snakemake
+# compares no parameter that is derived from inputs. Other inputs are compared by content up to the profile's
 # `max-checksum-file-size`. Larger ones are `ancient`, so that their dates decide nothing, and beside each stands a
 # small input that changes with it.
 from functools import cache
-
-from satseg.jobs.dependencies import download_code, model_code, tile_code
+from os.path import dirname
 
 
 # On a cluster these run where Snakemake does: the network is there, and they are not worth a wait in the queue.
@@ -18,86 +18,38 @@ localrules:
     report,
 
 
-CELL_FILES = [
-    "history.csv",
-    "best.pt",
-    "final.pt",
-    "run.json",
-    "counts.csv",
-    "panels.npz",
-]
-
-
-def run_files(study, *names):
-    """These files of every cell of the study."""
-    return expand(
-        "results/runs/{cell.path}/{name}",
-        cell=slices.cells(cfg.study[study]),
-        name=names,
-    )
-
-
-def profile_files(study):
-    """The profile of every model of the study on each of its datasets."""
-    return expand(
-        "results/profiles/{dataset}/{model}.json",
-        dataset=cfg.study[study].datasets,
-        model=cfg.study[study].models,
-    )
-
-
 def study_files(study):
-    """What a study consists of. Snakemake rebuilds a file that was deleted only if a target names it."""
+    """What a study consists of. Snakemake rebuilds a deleted file only if a target names it."""
     return [
         *expand(rules.report.output + rules.tables.output, study=study),
         *expand(rules.figures.output, study=study),
-        *run_files(study, *CELL_FILES),
-        *profile_files(study),
+        *targets.run_files(cfg, study, targets.CELL_FILES),
+        *targets.profile_files(cfg, study),
     ]
 
 
-def dataset_files(study, *patterns):
-    """These files of every dataset of the study."""
-    return expand(patterns, dataset=cfg.study[study].datasets)
-
-
-def split_files(name, *endings):
-    """The split of every recipe of the study, on each of its datasets."""
-    study = cfg.study[name]
-    splits = sorted({cfg.recipes[recipe].split for recipe in study.recipes})
-    return expand(
-        "data/splits/{dataset}/{split}{ending}",
-        dataset=study.datasets,
-        split=splits,
-        ending=endings,
-    )
-
-
-def raw_code(dataset):
-    """Source files that decide a download."""
-    return download_code(slices.download_slice(cfg, dataset))
-
-
-def store_code(dataset):
-    """Source files that decide a tile store."""
-    return tile_code(slices.tile_slice(cfg, dataset))
-
-
 def map_files(wildcards):
-    """The map of every scene that the configuration wants predicted."""
+    """Every map, or a line that says why there is none."""
     try:
-        return [
-            f"results/predictions/{name}/{scene}.tif"
-            for name in cfg.predictions
-            for scene in slices.prediction_scenes(cfg, name)
-        ]
+        return targets.map_files(cfg)
     except UserError as mistake:
         sys.exit(str(mistake))
 
 
+def table(name, title):
+    """A table of the study that Snakemake's own report shows, with the caption of that name."""
+    return report(
+        f"results/{{study}}/tables/{name}.csv",
+        caption=f"../report/{name}.rst",
+        category="{study}",
+        subcategory="Tables",
+        labels={"shows": title},
+    )
+
+
 @cache
 def stage_code(stage, model):
-    """Source files of a stage that builds this model: looked up once a model, not once a cell."""
+    """Source files of a stage that builds this model: looked up once per model, not once per cell."""
     return model_code(stage, cfg.models[model])
 
 

@@ -3,7 +3,7 @@
 
 rule download:
     input:
-        code=lambda w: raw_code(w.dataset),
+        code=lambda w: download_code(slices.download_slice(cfg, w.dataset)),
     output:
         manifest="data/raw/{dataset}/manifest.json",
     log:
@@ -15,17 +15,18 @@ rule download:
     threads: 1
     params:
         slice=lambda w: slices.download_slice(cfg, w.dataset).model_dump_json(),
-        code=lambda w: digest(raw_code(w.dataset)),
+        code=lambda w: digest(download_code(slices.download_slice(cfg, w.dataset))),
+        out=lambda w, output: dirname(output.manifest),
     shell:
         r"""
-        python -m satseg.stages.download --slice {params.slice:q} --out data/raw/{wildcards.dataset:q} &>{log:q}
+        python -m satseg.stages.download --slice {params.slice:q} --out {params.out:q} &>{log:q}
         """
 
 
 rule tile:
     input:
         manifest="data/raw/{dataset}/manifest.json",
-        code=lambda w: store_code(w.dataset),
+        code=lambda w: tile_code(slices.tile_slice(cfg, w.dataset)),
     output:
         images="data/tiles/{dataset}/images.npy",
         masks="data/tiles/{dataset}/masks.npy",
@@ -41,11 +42,13 @@ rule tile:
     threads: 2
     params:
         slice=lambda w: slices.tile_slice(cfg, w.dataset).model_dump_json(),
-        code=lambda w: digest(store_code(w.dataset)),
+        code=lambda w: digest(tile_code(slices.tile_slice(cfg, w.dataset))),
+        raw=lambda w, input: dirname(input.manifest),
+        out=lambda w, output: dirname(output.table),
     shell:
         r"""
         python -m satseg.stages.tile --slice {params.slice:q} \
-            --raw data/raw/{wildcards.dataset:q} --out data/tiles/{wildcards.dataset:q} &>{log:q}
+            --raw {params.raw:q} --out {params.out:q} &>{log:q}
         """
 
 
@@ -66,8 +69,9 @@ rule split:
     params:
         slice=lambda w: slices.split_slice(cfg, w.split).model_dump_json(),
         code=digest(code("split")),
+        tiles=lambda w, input: dirname(input.table),
     shell:
         r"""
         python -m satseg.stages.split --slice {params.slice:q} \
-            --tiles data/tiles/{wildcards.dataset:q} --out {output.split:q} &>{log:q}
+            --tiles {params.tiles:q} --out {output.split:q} &>{log:q}
         """

@@ -1,4 +1,4 @@
-# What the studies will take: told, not done.
+# What the studies will take: reported, not done.
 
 
 rule estimate:
@@ -8,11 +8,11 @@ rule estimate:
     conda:
         "../../environment.yml"
     params:
-        config=lambda w: json.dumps(config),
         studies=cfg.studies,
-        told=[os.path.relpath(file) for file in workflow.overwrite_configfiles],
+        config_json=json.dumps(config),
+        config_files=[os.path.relpath(file) for file in workflow.overwrite_configfiles],
     shell:
         r"""
-        python -m satseg.estimate {params.studies:q} --configfile <(printf %s {params.config:q}) \
-            --told {params.told:q} 2>{log:q}
+        python -m satseg.estimate {params.studies:q} --config-json {params.config_json:q} \
+            --configfile {params.config_files:q} 2>{log:q}
         """

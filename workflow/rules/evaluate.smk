@@ -1,4 +1,4 @@
-# Per cell: counts on the judged tiles. Per model and dataset: what the model costs.
+# Per cell: counts on the test tiles. Per model and dataset: what the model costs.
 
 
 rule evaluate:
@@ -7,7 +7,7 @@ rule evaluate:
         masks=ancient("data/tiles/{dataset}/masks.npy"),
         digests="data/tiles/{dataset}/digests.json",
         table="data/tiles/{dataset}/tiles.csv",
-        split=lambda w: f"data/splits/{w.dataset}/{cfg.recipes[w.recipe].split}.csv",
+        split=lambda w: targets.recipe_split(cfg, w.dataset, w.recipe),
         best=ancient("results/runs/{dataset}/{model}/{recipe}/seed{seed}/best.pt"),
         final=ancient("results/runs/{dataset}/{model}/{recipe}/seed{seed}/final.pt"),
         run="results/runs/{dataset}/{model}/{recipe}/seed{seed}/run.json",
@@ -27,12 +27,12 @@ rule evaluate:
     params:
         slice=lambda w: slices.evaluate_slice(cfg, w.recipe).model_dump_json(),
         code=lambda w: digest(stage_code("evaluate", w.model)),
+        tiles=lambda w, input: dirname(input.table),
+        run=lambda w, input: dirname(input.run),
     shell:
         r"""
         python -m satseg.stages.evaluate --slice {params.slice:q} \
-            --tiles data/tiles/{wildcards.dataset:q} --split {input.split:q} \
-            --run results/runs/{wildcards.dataset:q}/{wildcards.model:q}/{wildcards.recipe:q}/seed{wildcards.seed} \
-            &>{log:q}
+            --tiles {params.tiles:q} --split {input.split:q} --run {params.run:q} &>{log:q}
         """
 
 

@@ -9,7 +9,7 @@ rule predict:
 rule predict_scene:
     input:
         scene=lambda w: slices.prediction_scenes(cfg, w.prediction)[w.scene],
-        trained=lambda w: ancient(slices.prediction_weights(cfg, w.prediction)),
+        weights=lambda w: ancient(slices.prediction_weights(cfg, w.prediction)),
         run=lambda w: slices.prediction_weights(cfg, w.prediction).with_name("run.json"),
         code=lambda w: stage_code("predict", cfg.predictions[w.prediction].model),
     output:
@@ -29,12 +29,12 @@ rule predict_scene:
     params:
         slice=lambda w: slices.predict_slice(cfg, w.prediction).model_dump_json(),
         weights=lambda w: cfg.predictions[w.prediction].weights,
-        folder=lambda w, input: os.path.dirname(input.trained),
+        run=lambda w, input: dirname(input.run),
         code=lambda w: digest(
             stage_code("predict", cfg.predictions[w.prediction].model)
         ),
     shell:
         r"""
         python -m satseg.stages.predict {input.scene:q} --slice {params.slice:q} \
-            --run {params.folder:q} --weights {params.weights} -o {output.map:q} &>{log:q}
+            --run {params.run:q} --weights {params.weights} -o {output.map:q} &>{log:q}
         """

@@ -1,59 +1,25 @@
 # Per study: tables, figures and the page that shows them.
-# These stages use what the configuration's classes work out, not their keys alone: they depend on its code too.
+# These stages use what the configuration's classes compute, not their keys alone: they depend on its code too.
 STUDY_MODULES = ["satseg.config", "satseg.jobs"]
 
 
 rule tables:
     input:
-        runs=lambda w: run_files(w.study, "counts.csv", "history.csv", "run.json"),
-        profiles=lambda w: profile_files(w.study),
-        tiles=lambda w: dataset_files(w.study, "data/tiles/{dataset}/tiles.csv"),
-        splits=lambda w: split_files(w.study, ".csv", ".leakage.csv"),
+        runs=lambda w: targets.run_files(
+            cfg, w.study, ["counts.csv", "history.csv", "run.json"]
+        ),
+        profiles=lambda w: targets.profile_files(cfg, w.study),
+        tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv"]),
+        splits=lambda w: targets.split_files(cfg, w.study),
         code=code("tables", *STUDY_MODULES),
     output:
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
-        scores=report(
-            "results/{study}/tables/scores.csv",
-            caption="../report/scores.rst",
-            category="{study}",
-            subcategory="Tables",
-            labels={"shows": "Scores"},
-        ),
-        models=report(
-            "results/{study}/tables/models.csv",
-            caption="../report/models.rst",
-            category="{study}",
-            subcategory="Tables",
-            labels={"shows": "Cost of the models"},
-        ),
-        splits=report(
-            "results/{study}/tables/splits.csv",
-            caption="../report/splits.rst",
-            category="{study}",
-            subcategory="Tables",
-            labels={"shows": "Leakage of the splits"},
-        ),
-        published=report(
-            "results/{study}/tables/published.csv",
-            caption="../report/published.rst",
-            category="{study}",
-            subcategory="Tables",
-            labels={"shows": "Published figures beside ours"},
-        ),
-        claims=report(
-            "results/{study}/tables/claims.csv",
-            caption="../report/claims.rst",
-            category="{study}",
-            subcategory="Tables",
-            labels={"shows": "Claims"},
-        ),
-        speed=report(
-            "results/{study}/tables/speed.csv",
-            caption="../report/speed.rst",
-            category="{study}",
-            subcategory="Tables",
-            labels={"shows": "Order of the models by speed"},
-        ),
+        scores=table("scores", "Scores"),
+        models=table("models", "Cost of the models"),
+        splits=table("splits", "Leakage of the splits"),
+        published=table("published", "Published figures beside ours"),
+        claims=table("claims", "Claims"),
+        speed=table("speed", "Order of the models by speed"),
     log:
         "logs/tables/{study}.log",
     benchmark:
@@ -72,23 +38,15 @@ rule tables:
 
 rule figures:
     input:
-        scores="results/{study}/tables/scores.csv",
-        models="results/{study}/tables/models.csv",
-        splits="results/{study}/tables/splits.csv",
-        runs=lambda w: run_files(w.study, "history.csv", "panels.npz"),
-        tiles=lambda w: dataset_files(
-            w.study,
-            "data/tiles/{dataset}/tiles.csv",
-            "data/tiles/{dataset}/digests.json",
-        ),
+        scores=rules.tables.output.scores,
+        models=rules.tables.output.models,
+        audit=rules.tables.output.splits,
+        runs=lambda w: targets.run_files(cfg, w.study, ["history.csv", "panels.npz"]),
+        tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "digests.json"]),
         arrays=lambda w: ancient(
-            dataset_files(
-                w.study,
-                "data/tiles/{dataset}/images.npy",
-                "data/tiles/{dataset}/masks.npy",
-            )
+            targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])
         ),
-        divided=lambda w: split_files(w.study, ".csv", ".leakage.csv"),
+        splits=lambda w: targets.split_files(cfg, w.study),
         code=code("figures", *STUDY_MODULES),
     output:
         figures=report(
@@ -99,7 +57,7 @@ rule figures:
             subcategory="Figures",
             labels={"shows": "{figure}"},
         ),
-        drawn="results/{study}/figures.json",
+        figures_digest="results/{study}/figures.json",
     log:
         "logs/figures/{study}.log",
     benchmark:
@@ -119,10 +77,10 @@ rule figures:
 rule report:
     input:
         tables=rules.tables.output,
-        manifests=lambda w: dataset_files(w.study, "data/raw/{dataset}/manifest.json"),
+        manifests=lambda w: targets.manifest_files(cfg, w.study),
         figures=ancient("results/{study}/figures"),
-        drawn="results/{study}/figures.json",
-        runs=lambda w: run_files(w.study, "history.csv", "run.json"),
+        figures_digest=rules.figures.output.figures_digest,
+        runs=lambda w: targets.run_files(cfg, w.study, ["history.csv", "run.json"]),
         code=code("report", *STUDY_MODULES),
     output:
         report(

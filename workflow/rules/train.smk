@@ -1,6 +1,6 @@
-# Per cell: a training. Its checkpoints lie beside the outputs and outlive a failed job, which then resumes.
-# `exec`: a scheduler's SIGTERM would end the shell at once, and the job with it, while the training still saves.
-# `--with-parent`: no training is left behind where Snakemake itself is killed.
+# Per cell: a training run. Its checkpoints lie beside the outputs and outlive a failed job, which then resumes.
+# `exec`: a scheduler's SIGTERM would end the shell at once, and the job with it, while the run is still saving.
+# `--with-parent`: no run is left behind if Snakemake itself is killed.
 
 
 rule train:
@@ -11,7 +11,7 @@ rule train:
         digests="data/tiles/{dataset}/digests.json",
         table="data/tiles/{dataset}/tiles.csv",
         origin="data/tiles/{dataset}/origin.json",
-        split=lambda w: f"data/splits/{w.dataset}/{cfg.recipes[w.recipe].split}.csv",
+        split=lambda w: targets.recipe_split(cfg, w.dataset, w.recipe),
         weights=lambda w: ancient(weights_files(cfg.models[w.model])),
         code=lambda w: stage_code("train", w.model),
     output:
@@ -36,11 +36,12 @@ rule train:
         code=lambda w: digest(
             stage_code("train", w.model) + weights_files(cfg.models[w.model])
         ),
+        raw=lambda w, input: dirname(input.manifest),
+        tiles=lambda w, input: dirname(input.table),
+        out=lambda w, output: dirname(output.run),
     shell:
         r"""
         exec python -m satseg.stages.train --slice {params.slice:q} \
-            --raw data/raw/{wildcards.dataset:q} --tiles data/tiles/{wildcards.dataset:q} --split {input.split:q} \
-            --out results/runs/{wildcards.dataset:q}/{wildcards.model:q}/{wildcards.recipe:q}/seed{wildcards.seed} \
-            --local-tiles {resources.local_tiles} --with-parent 1 \
-            &>{log:q}
+            --raw {params.raw:q} --tiles {params.tiles:q} --split {input.split:q} --out {params.out:q} \
+            --local-tiles {resources.local_tiles} --with-parent 1 &>{log:q}
         """

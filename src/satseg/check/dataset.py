@@ -20,6 +20,7 @@ from satseg.data.splits import draw_split, leakage
 from satseg.errors import UserError
 from satseg.jobs import slices
 from satseg.jobs.slices import TileSlice
+from satseg.paths import Paths
 from satseg.progress import log, watched
 from satseg.readers import read_json
 from satseg.text import counted
@@ -170,7 +171,7 @@ def scenes_folder(config: Config, dataset: str, data: str | Path) -> Path:
     entry = config.datasets[dataset]
     if entry.path and Path(entry.path).expanduser().is_dir():
         return Path(entry.path).expanduser()
-    manifest = Path(data, "raw", dataset, "manifest.json")
+    manifest = Paths(data).manifest(dataset)
     if not manifest.exists():
         if entry.path and not Path(entry.path).expanduser().exists():
             raise UserError(

@@ -8,14 +8,15 @@ from satseg.errors import UserError
 
 
 def main() -> None:
-    """Check the configuration under config/ and say what it holds."""
+    """Check the configuration under config/ and report what it holds."""
     argparse.ArgumentParser(prog="python -m satseg.config", description=main.__doc__).parse_args()
     try:
         config = load()
     except UserError as error:
         sys.exit(str(error))
     print(
-        f"{len(config.study)} studies, {len(config.datasets)} datasets, {len(config.models)} models: ok"
+        f"{len(config.study)} studies, {len(config.datasets)} datasets, "
+        f"{len(config.models)} models: ok"
     )
 
 

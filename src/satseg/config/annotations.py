@@ -3,9 +3,7 @@
 import re
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import (
-    BaseModel,
-)
+from pydantic import BaseModel
 
 from satseg.config.recipes import Recipe
 from satseg.config.root import Config
@@ -17,74 +15,94 @@ def quoted(text: str) -> list[str]:
 
 
 def locate(location: tuple, raw: dict) -> tuple[tuple, type[BaseModel] | None, list]:
-    """The path of keys as the user wrote it, the class that declares the last of them, and its
-    annotation."""
-    tree, kinds, section, key = raw, [Config], Config, []
+    """Where pydantic's `location` is in the files.
+
+    Returns:
+        The path of keys as the user wrote it, the class that declares the last of them (None if no
+        class does), and the annotations of its value.
+    """
+    key: list = []
+    section = Config
+    kinds: list = [Config]
+    tree: Any = raw
+
     for part in location:
         if part == "[key]":  # what is wrong is the name itself
             continue
-        if isinstance(tree, dict) and part not in tree:
-            # The tag of a discriminated union is in pydantic's location, but is no key of the file.
-            tagged = [
-                m
-                for k in kinds
-                for m in section_models(k)
-                if part in tags(m) and part in tree.values()
-            ]
+
+        if isinstance(tree, dict):
+            # pydantic names the tag of a discriminated union, which is not a key of the file.
+            tagged = _tagged(kinds, part) if part not in tree and part in tree.values() else []
             if tagged:
                 kinds = tagged
                 continue
-        elif not isinstance(tree, dict) and not isinstance(part, int):
+        elif not isinstance(part, int):
             continue
+
         key.append(part)
-        section = next((m for k in kinds for m in section_models(k)), None)
-        kinds = [k for kind in kinds for k in _step(kind, part)]
-        tree = (
-            tree.get(part)
-            if isinstance(tree, dict)
-            else tree[part]
-            if isinstance(tree, list)
-            else None
-        )
+        section = next(iter(_sections(kinds)), None)
+        kinds = _step_all(kinds, part)
+        tree = _below(tree, part)
+
     return tuple(key), section, kinds
+
+
+def _tagged(kinds: list, tag: Any) -> list[type[BaseModel]]:
+    """Sections among the alternatives that a tag selects."""
+    return [section for section in _sections(kinds) if tag in tags(section)]
+
+
+def _sections(kinds: list) -> list[type[BaseModel]]:
+    return [section for kind in kinds for section in section_models(kind)]
+
+
+def _below(tree: Any, part: Any) -> Any:
+    """The value at a key or index; None if there is none."""
+    if isinstance(tree, dict):
+        return tree.get(part)
+    return tree[part] if isinstance(tree, list) else None
+
+
+def _step_all(kinds: list, part: Any) -> list:
+    return [below for kind in kinds for below in _step(kind, part)]
 
 
 def _step(kind: Any, part: Any) -> list:
     """The annotations one key or index below `kind`."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return [kind.model_fields[part].annotation] if part in kind.model_fields else []
-    arguments = get_args(kind)
+
+    arguments = list(get_args(kind))
     if get_origin(kind) is dict:
         return [arguments[1]]
     if get_origin(kind) is list:
         return [arguments[0]]
-    return [below for argument in arguments for below in _step(argument, part)]
+    return _step_all(arguments, part)
 
 
 def section_models(kind: Any) -> list[type[BaseModel]]:
     """The section classes among the alternatives of an annotation."""
     if isinstance(kind, type):
         return [kind] if issubclass(kind, BaseModel) else []
-    return (
-        []
-        if get_origin(kind) in (dict, list)
-        else [m for a in get_args(kind) for m in section_models(a)]
-    )
+    if get_origin(kind) in (dict, list):
+        return []
+    return _sections(list(get_args(kind)))
 
 
-def tags(model: type[BaseModel]) -> list:
-    """The values that tell this section from its alternatives."""
+def tags(section: type[BaseModel]) -> list:
+    """The values that distinguish this section from its alternatives."""
+    annotations = [field.annotation for field in section.model_fields.values()]
     return [
-        v
-        for f in model.model_fields.values()
-        if get_origin(f.annotation) is Literal
-        for v in get_args(f.annotation)
+        value
+        for annotation in annotations
+        if get_origin(annotation) is Literal
+        for value in get_args(annotation)
     ]
 
 
 def recipe_key(key: str) -> bool:
-    """Whether a dotted key is one of a recipe's, or a property of it."""
+    """Whether a dotted key is one of a recipe's, or a property of a recipe."""
     kinds: list = [Recipe]
     for part in key.split("."):
-        kinds = [below for kind in kinds for below in _step(kind, part)]
+        kinds = _step_all(kinds, part)
     return bool(kinds) or isinstance(getattr(Recipe, key, None), property)

@@ -1,198 +1,254 @@
 """What one section alone cannot know: that names exist and that a study's parts fit together."""
 
 import fnmatch
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from satseg.config.annotations import recipe_key
 from satseg.config.messages import dotted, mistake_line
 from satseg.config.models import PythonSpec
-from satseg.config.papers import NoGainClaim, Paper
+from satseg.config.papers import NoGainClaim, PaperTable
 from satseg.config.recipes import Recipe, Training, counted_classes
 from satseg.config.root import Config
 from satseg.errors import UserError
 
+# A path of keys → how messages name the file it stands in.
+Place = Callable[[tuple], str]
+# The kinds of names a prediction or a published value is made of, and the section of each.
+SECTIONS = {"dataset": "datasets", "model": "models", "recipe": "recipes"}
 
-def check_names(config: Config, place: Any) -> None:
-    """Refuse a name that no entry has."""
 
-    def known(key: tuple, value: str, allowed: Any, what: str) -> None:
-        if value not in allowed:
-            raise UserError(mistake_line(place(key), key, value, f"unknown {what}", list(allowed)))
+def check_names(config: Config, place: Place) -> None:
+    """Refuse a name that no entry has.
+
+    Raises:
+        UserError: there is such a name, or a study lists one twice.
+    """
+    names = _Names(place)
 
     for i, name in enumerate(config.studies):
-        known(("studies", i), name, config.study, "study")
+        names.check(("studies", i), name, config.study, "study")
+
     for name, prediction in config.predictions.items():
-        for kind in ("dataset", "model", "recipe"):
-            known(
-                ("predictions", name, kind),
-                getattr(prediction, kind),
-                getattr(config, f"{kind}s"),
-                kind,
-            )
+        for kind, section in SECTIONS.items():
+            key = ("predictions", name, kind)
+            names.check(key, getattr(prediction, kind), getattr(config, section), kind)
+
     for name, recipe in config.recipes.items():
-        known(("recipes", name, "split"), recipe.split, config.splits, "split")
+        names.check(("recipes", name, "split"), recipe.split, config.splits, "split")
         key = ("recipes", name, "evaluate", "subset")
-        known(
-            key,
-            recipe.evaluate.subset,
-            config.splits[recipe.split].subsets,
-            f"subset of split {recipe.split!r}",
-        )
-    for name, study in config.study.items():
-        for kind in ("datasets", "models", "recipes", "seeds"):
-            values = getattr(study, kind)
-            twice = [i for i, value in enumerate(values) if value in values[:i]]
-            if twice:
-                key = ("study", name, kind, twice[0])
-                raise UserError(mistake_line(place(key), key, values[twice[0]], "listed twice"))
-        for kind in ("datasets", "models", "recipes"):
-            for i, value in enumerate(getattr(study, kind)):
-                known(("study", name, kind, i), value, getattr(config, kind), kind[:-1])
-        for i, figure in enumerate(study.published):
-            for kind in ("dataset", "model", "recipe"):
-                key = ("study", name, "published", i, kind)
-                known(
-                    key, getattr(figure, kind), getattr(study, f"{kind}s"), f"{kind} in this study"
-                )
-        if study.paper is not None:
-            known(("study", name, "paper"), study.paper, config.papers, "paper")
-        claims = config.papers[study.paper].claims if study.paper else {}
-        for i, claim in enumerate(study.claims or []):
-            known(("study", name, "claims", i), claim, claims, "claim of this study's paper")
-    for name, paper in config.papers.items():
-        _check_paper(config, ("papers", name), paper, known)
+        subsets = config.splits[recipe.split].subsets
+        names.check(key, recipe.evaluate.subset, subsets, f"subset of split {recipe.split!r}")
+
+    for name in config.study:
+        _check_study(config, name, names)
+
+    for name in config.papers:
+        _check_paper(config, name, names)
 
 
-def _check_paper(config: Config, at: tuple, paper: Paper, known: Any) -> None:
-    """Every name a paper's entry mentions is there: models, recipes and their keys, datasets and
+class _Names:
+    """Refuses names that are not among those allowed."""
+
+    def __init__(self, place: Place):
+        self.place = place
+
+    def check(self, key: tuple, name: str, allowed: Iterable[str], kind: str) -> None:
+        if name not in allowed:
+            problem = f"unknown {kind}"
+            raise UserError(mistake_line(self.place(key), key, name, problem, list(allowed)))
+
+    def check_pattern(self, key: tuple, pattern: str, allowed: Iterable[str], kind: str) -> None:
+        if not fnmatch.filter(allowed, pattern):
+            self.check(key, pattern, allowed, kind)
+
+    def check_distinct(self, key: tuple, values: list) -> None:
+        for i, value in enumerate(values):
+            if value in values[:i]:
+                item = (*key, i)
+                raise UserError(mistake_line(self.place(item), item, value, "listed twice"))
+
+
+def _check_study(config: Config, name: str, names: _Names) -> None:
+    """Every name a study mentions exists: its grid, its published values, its paper and claims."""
+    study = config.study[name]
+
+    for section in (*SECTIONS.values(), "seeds"):
+        names.check_distinct(("study", name, section), getattr(study, section))
+
+    for kind, section in SECTIONS.items():
+        for i, value in enumerate(getattr(study, section)):
+            names.check(("study", name, section, i), value, getattr(config, section), kind)
+
+    for i, figure in enumerate(study.published):
+        for kind, section in SECTIONS.items():
+            key = ("study", name, "published", i, kind)
+            own = getattr(study, section)
+            names.check(key, getattr(figure, kind), own, f"{kind} in this study")
+
+    if study.paper is not None:
+        names.check(("study", name, "paper"), study.paper, config.papers, "paper")
+
+    claims = config.papers[study.paper].claims if study.paper else {}
+    for i, claim in enumerate(study.claims or []):
+        names.check(("study", name, "claims", i), claim, claims, "claim of this study's paper")
+
+
+def _check_paper(config: Config, name: str, names: _Names) -> None:
+    """Every name a paper's entry mentions exists: models, recipes and their keys, datasets and
     their classes."""
+    paper = config.papers[name]
+    here = ("papers", name)
+
     for i, pattern in enumerate(paper.models):
-        found = (
-            [pattern, *config.models] if fnmatch.filter(config.models, pattern) else config.models
-        )
-        known((*at, "models", i), pattern, found, "model")
+        names.check_pattern((*here, "models", i), pattern, config.models, "model")
+
     for i, line in enumerate(paper.protocol):
         for key in line.keys:
-            found = [key] if recipe_key(key) else Recipe.model_fields
-            known((*at, "protocol", i, "keys", key), key, found, "key of a recipe")
+            if not recipe_key(key):
+                place = (*here, "protocol", i, "keys", key)
+                names.check(place, key, Recipe.model_fields, "key of a recipe")
+
     for i, table in enumerate(paper.tables):
-        here = (*at, "tables", i)
-        known((*here, "dataset"), table.dataset, config.datasets, "dataset")
-        known((*here, "recipe"), table.recipe, config.recipes, "recipe")
-        dataset = config.datasets[table.dataset]
-        classes = [
-            dataset.classes[k].name for k in counted_classes(dataset, config.recipes[table.recipe])
-        ]
-        for k, column in enumerate(table.columns):
-            key = (*here, "columns", k, "class_name")
-            known(
-                key, column.class_name, ["all", *classes], f"class that counts in {table.dataset!r}"
-            )
-    for name, claim in paper.claims.items():
+        _check_table(config, (*here, "tables", i), table, names)
+
+    for claim_name, claim in paper.claims.items():
         if isinstance(claim, NoGainClaim):
-            here = (*at, "claims", name)
-            known((*here, "baseline"), claim.baseline, config.recipes, "recipe")
-            matching = fnmatch.filter(config.recipes, claim.recipes)
-            known(
-                (*here, "recipes"),
-                claim.recipes,
-                [claim.recipes] if matching else config.recipes,
-                "recipe",
-            )
+            key = (*here, "claims", claim_name)
+            names.check((*key, "baseline"), claim.baseline, config.recipes, "recipe")
+            names.check_pattern((*key, "recipes"), claim.recipes, config.recipes, "recipe")
 
 
-def check_cells(config: Config, place: Any) -> None:
-    """Refuse a study whose datasets, models and recipes do not fit together."""
-    for name, study in config.study.items():
+def _check_table(config: Config, here: tuple, table: PaperTable, names: _Names) -> None:
+    """The dataset and recipe of a paper's table exist, and the classes of its columns count."""
+    names.check((*here, "dataset"), table.dataset, config.datasets, "dataset")
+    names.check((*here, "recipe"), table.recipe, config.recipes, "recipe")
+
+    dataset = config.datasets[table.dataset]
+    counted = counted_classes(dataset, config.recipes[table.recipe])
+    allowed = ["all", *(dataset.classes[index].name for index in counted)]
+    for i, column in enumerate(table.columns):
+        key = (*here, "columns", i, "class_name")
+        kind = f"class that counts in {table.dataset!r}"
+        names.check(key, column.class_name, allowed, kind)
+
+
+def check_cells(config: Config, place: Place) -> None:
+    """Refuse a study whose datasets, models and recipes do not fit together.
+
+    Raises:
+        UserError: there is one; the message says which key to change.
+    """
+    for study_name, study in config.study.items():
         for dataset_name in study.datasets:
-            dataset = config.datasets[dataset_name]
-            if dataset.path is None and dataset.source is None:
-                key = ("datasets", dataset_name, "path")
-                raise UserError(
-                    mistake_line(
-                        place(key), key, None, "give the folder or zip of the data, or a source"
-                    )
-                )
+            _check_source(config, dataset_name, place)
             for model_name in study.models:
-                _check_model(config, name, dataset_name, model_name, place)
+                _check_model(config, study_name, dataset_name, model_name, place)
             for recipe_name in study.recipes:
-                _check_official(config, name, dataset_name, recipe_name, place)
-                _check_recipe(config, name, dataset_name, recipe_name, place)
+                _check_official(config, study_name, dataset_name, recipe_name, place)
+                _check_recipe(config, study_name, dataset_name, recipe_name, place)
 
 
-def _check_model(config: Config, study: str, dataset: str, model: str, place: Any) -> None:
+def _check_source(config: Config, dataset_name: str, place: Place) -> None:
+    """A study's dataset comes from somewhere."""
+    dataset = config.datasets[dataset_name]
+    if dataset.path is None and dataset.source is None:
+        key = ("datasets", dataset_name, "path")
+        problem = "give the folder or zip of the data, or a source"
+        raise UserError(mistake_line(place(key), key, None, problem))
+
+
+def _check_model(
+    config: Config, study_name: str, dataset_name: str, model_name: str, place: Place
+) -> None:
     """A study's model needs tiles it can halve often enough; one of the user's own needs its
     file."""
-    spec, size = config.models[model], config.datasets[dataset].tile_size
-    if size % spec.stride:
-        key = ("datasets", dataset, "tile_size")
+    model = config.models[model_name]
+    size = config.datasets[dataset_name].tile_size
+
+    if size % model.stride:
+        key = ("datasets", dataset_name, "tile_size")
+        nearest = max(model.stride, round(size / model.stride) * model.stride)
+        problem = f"study {study_name!r} trains {model_name!r} on it"
+        line = mistake_line(place(key), key, size, problem)
+        raise UserError(f"{line}; allowed: multiples of {model.stride}; nearest: {nearest}")
+
+    if isinstance(model, PythonSpec) and not Path(model.file).is_file():
+        key = ("models", model_name, "file")
+        raise UserError(mistake_line(place(key), key, model.file, f"no such file in {Path.cwd()}"))
+
+
+def _check_official(
+    config: Config, study_name: str, dataset_name: str, recipe_name: str, place: Place
+) -> None:
+    """A recipe with an official split needs a dataset that has one, with the subset to evaluate."""
+    dataset = config.datasets[dataset_name]
+    recipe = config.recipes[recipe_name]
+    split = config.splits[recipe.split]
+    if split.unit != "official":
+        return
+
+    if dataset.official_here is None:
+        key = ("datasets", dataset_name, "official")
+        advice = "give the recipe a split by tile or group"
+        if dataset.official:
+            advice += f", or set tile_size: {dataset.official.tile_size}"
         raise UserError(
-            mistake_line(place(key), key, size, f"study {study!r} trains {model!r} on it")
-            + f"; allowed: multiples of {spec.stride}"
-            + f"; nearest: {max(spec.stride, round(size / spec.stride) * spec.stride)}"
+            f"{place(key)}: {dotted(key)}: the dataset has no official split of "
+            f"{dataset.tile_size}² tiles, but recipe {recipe_name!r} of study {study_name!r} "
+            f"needs one; {advice}"
         )
-    if isinstance(spec, PythonSpec) and not Path(spec.file).is_file():
-        key = ("models", model, "file")
-        raise UserError(mistake_line(place(key), key, spec.file, f"no such file in {Path.cwd()}"))
+
+    subsets = split.official_subsets(dataset.official_here)
+    if recipe.evaluate.subset not in subsets:
+        key = ("recipes", recipe_name, "evaluate", "subset")
+        problem = f"unknown subset of the official split of {dataset_name!r}"
+        line = mistake_line(place(key), key, recipe.evaluate.subset, problem, list(subsets))
+        raise UserError(line)
 
 
-def _check_recipe(config: Config, study: str, dataset: str, recipe: str, place: Any) -> None:
+def _check_recipe(
+    config: Config, study_name: str, dataset_name: str, recipe_name: str, place: Place
+) -> None:
     """A study's recipe must leave two classes, and fit the bands and the models."""
-    entry, chosen = config.datasets[dataset], config.recipes[recipe]
-    if len(counted_classes(entry, chosen)) < 2:
-        key = ("datasets", dataset, "classes")
+    dataset = config.datasets[dataset_name]
+    recipe = config.recipes[recipe_name]
+
+    if len(counted_classes(dataset, recipe)) < 2:
+        key = ("datasets", dataset_name, "classes")
         raise UserError(
-            f"{place(key)}: {dotted(key)}: fewer than two classes count under recipe {recipe!r}; add classes that "
-            f"are not `unlabelled`, or set the recipe's count_unlabelled: true"
+            f"{place(key)}: {dotted(key)}: fewer than two classes count under recipe "
+            f"{recipe_name!r}; add classes that are not `unlabelled`, or set the recipe's "
+            f"count_unlabelled: true"
         )
-    if entry.pixels.bands:
-        check_bands(
-            chosen,
-            len(entry.pixels.bands),
-            f"{place(('recipes', recipe))}: recipes.{recipe}",
-            dataset,
-        )
-    for model in config.study[study].models:
-        if chosen.head_dropout is not None and isinstance(config.models[model], PythonSpec):
-            key = ("recipes", recipe, "head_dropout")
-            problem = f"study {study!r} trains {model!r} with it, whose own file decides that; use another recipe"
-            raise UserError(mistake_line(place(key), key, chosen.head_dropout, problem))
+
+    if dataset.pixels.bands:
+        key = ("recipes", recipe_name)
+        where = f"{place(key)}: {dotted(key)}"
+        check_bands(recipe, len(dataset.pixels.bands), where, dataset_name)
+
+    for model_name in config.study[study_name].models:
+        own_head = isinstance(config.models[model_name], PythonSpec)
+        if recipe.head_dropout is not None and own_head:
+            key = ("recipes", recipe_name, "head_dropout")
+            problem = (
+                f"study {study_name!r} uses it for {model_name!r}, whose own file decides its "
+                f"dropout; use another recipe"
+            )
+            raise UserError(mistake_line(place(key), key, recipe.head_dropout, problem))
 
 
-def check_bands(recipe: Training, bands: int, where: str, dataset: str) -> None:
-    """Refuse a recipe that needs images of three bands for a dataset of another number.
+def check_bands(recipe: Training, bands: int, where: str, dataset_name: str) -> None:
+    """Refuse a recipe that needs images of three bands for a dataset with another number.
 
     Raises:
         UserError: it needs three; `where` says which recipe of which file it is.
     """
-    if bands != 3:
-        for key, other in recipe.rgb_only.items():
-            raise UserError(
-                f"{where}.{key}: needs images of 3 bands; {dataset!r} has {bands}; use {other}, "
-                f"or choose three with the dataset's pixels.bands"
-            )
-
-
-def _check_official(config: Config, study: str, dataset: str, recipe: str, place: Any) -> None:
-    """A recipe with an official split needs a dataset that has one, and the subset to be judged in
-    it."""
-    entry, chosen = config.datasets[dataset], config.recipes[recipe]
-    if config.splits[chosen.split].unit != "official":
+    if bands == 3:
         return
-    if entry.official_here is None:
-        key, size = ("datasets", dataset, "official"), entry.tile_size
+
+    for key, alternative in recipe.rgb_only.items():
         raise UserError(
-            f"{place(key)}: {dotted(key)}: the dataset has no official split of {size}² tiles, but recipe {recipe!r} "
-            f"of study {study!r} wants it; give the recipe a split by tile or group"
-            + (f", or set tile_size: {entry.official.tile_size}" if entry.official else "")
-        )
-    subsets = config.splits[chosen.split].official_subsets(entry.official_here)
-    if chosen.evaluate.subset not in subsets:
-        key, what = (
-            ("recipes", recipe, "evaluate", "subset"),
-            f"subset of the official split of {dataset!r}",
-        )
-        raise UserError(
-            mistake_line(place(key), key, chosen.evaluate.subset, f"unknown {what}", list(subsets))
+            f"{where}.{key}: needs images of 3 bands; {dataset_name!r} has {bands}; use "
+            f"{alternative}, or choose three with the dataset's pixels.bands"
         )

@@ -1,4 +1,4 @@
-"""Datasets: where scenes come from, and what their classes are."""
+"""Datasets: where their scenes come from, and which classes they have."""
 
 import re
 from typing import Annotated, Literal
@@ -17,57 +17,56 @@ class LandClass(Strict):
     """One class of a dataset; its position in the list is its class index."""
 
     name: str
-    """What the class is called in tables and legends."""
+    """Name in tables and legends."""
     color: Color
-    """Colour in figures and, where `masks` are colours, in the mask files."""
+    """Colour in figures, and in the mask files if `mask_values` is `color`."""
     value: Annotated[int, Field(ge=0, le=65535)] | None = None
-    """Value in the mask files, where `masks` are indices; null for its position in the list, from
-    0."""
+    """Value in the mask files if `mask_values` is `index`; null for its position in the list,
+    counted from 0."""
     unlabelled: bool = False
-    """The annotators' "nothing said here": a recipe decides whether it counts as a class."""
+    """Pixels the annotators left open; each recipe decides whether they count as a class."""
 
 
 class KaggleSource(Strict):
-    """A Kaggle dataset; needs the user's API token."""
+    """A dataset on Kaggle; needs your API token."""
 
     kind: Literal["kaggle"]
-    """Which kind of source this is."""
+    """Kind of source."""
     slug: str
     """`owner/name` of the dataset on Kaggle."""
-    bytes: Annotated[int, Field(ge=1)] | None = Field(
-        None, exclude=True
-    )  # decides nothing: in no slice
-    """Size of the download, for `snakemake estimate`; null where it is not known."""
+    # Excluded from every slice: it cannot change a result.
+    bytes: Annotated[int, Field(ge=1)] | None = Field(None, exclude=True)
+    """Size of the download, for `snakemake estimate`; null if unknown."""
 
 
 class HttpFile(Strict):
     """A zip archive on the web."""
 
     url: Url
-    """Where it lies."""
+    """Its address."""
     checksum: Checksum
-    """`md5:…` or `sha256:…`; what came over counts only if it agrees."""
+    """`md5:…` or `sha256:…`; a download that does not match is rejected."""
     bytes: Annotated[int, Field(ge=1)] | None = Field(None, exclude=True)
-    """Size of the archive, for `snakemake estimate`; null where it is not known."""
+    """Size of the archive, for `snakemake estimate`; null if unknown."""
 
 
 class HttpSource(Strict):
-    """Zip archives on the web, unpacked into one folder; a broken download goes on where it
+    """Zip archives on the web, unpacked into one folder; an interrupted download resumes where it
     stopped."""
 
     kind: Literal["http"]
-    """Which kind of source this is."""
+    """Kind of source."""
     files: Annotated[list[HttpFile], Field(min_length=1)]
     """The archives."""
     fallback: KaggleSource | None = None
-    """Second source, for when an archive cannot be had."""
+    """Second source, used if an archive cannot be downloaded."""
 
 
 class DemoSource(Strict):
-    """Generated scenes: made here, the same bytes for the same seed."""
+    """Synthetic scenes, generated here; the same seed gives the same bytes."""
 
     kind: Literal["demo"]
-    """Which kind of source this is."""
+    """Kind of source."""
     scenes: Annotated[int, Field(ge=3)] = 12
     """Number of scenes."""
     size: Annotated[int, Field(ge=128)] = 512
@@ -80,29 +79,29 @@ Source = Annotated[HttpSource | KaggleSource | DemoSource, Field(discriminator="
 
 
 class Layout(Strict):
-    """Where the scenes lie. `{field}` matches part of one name, `{field:a|b}` only a or b, `**/`
-    any folders."""
+    """Where the scenes lie. In a pattern, `{field}` matches part of a file or folder name,
+    `{field:a|b}` only a or b, and `**/` any folders."""
 
     images: str
     """Path pattern of the images."""
     masks: str
-    """Path pattern of the masks; the same fields as `images`."""
+    """Path pattern of the masks, with the same fields as `images`."""
     scene: str
-    """Scene name made of the pattern's fields."""
+    """Name of a scene, made of the fields of `images`."""
     mask_values: Literal["color", "index"]
-    """Mask pixels are class colours, or class indices."""
+    """Whether mask pixels hold class colours or class indices."""
 
 
 class Pixels(Strict):
-    """How the pixels of an image become the bands that models see: uint8, as they are or scaled."""
+    """How the pixels of an image become the uint8 bands that models see."""
 
     bands: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
-    """Bands to take, in this order, counted from 1; null for all."""
+    """Bands to use, in this order, counted from 1; null for all."""
     scale: Annotated[list[float], Field(min_length=2, max_length=2)] | list[list[float]] | None = (
         None
     )
-    """The values that become 0 and 255, as `[0, 10000]`, or such a pair for each band; what lies
-    beyond is cut off. null leaves 8-bit images as they are; others need it."""
+    """Values that map to 0 and 255, such as `[0, 10000]`, or one such pair per band; values beyond
+    are clipped. null keeps 8-bit images as they are; any other images need a scale."""
 
     @field_validator("scale")
     @classmethod
@@ -125,54 +124,54 @@ class Pixels(Strict):
 
 
 class OfficialScenes(Strict):
-    """The publishers divided the scenes, and where a scene lies says how."""
+    """An official split by scene, recognised by part of the scene's path."""
 
     by: Literal["scenes"]
-    """Which kind of official split this is."""
+    """Kind of official split."""
     field: str
-    """Field of `layout.images`."""
+    """Field of `layout.images` that names the subset."""
     values: dict[str, Subset]
-    """Subset of each value of the field; scenes of other values belong to none."""
+    """Value of the field → subset; scenes with other values belong to none."""
 
     @property
     def subsets(self) -> set[str]:
-        """Subsets there are."""
+        """Subsets this split has."""
         return set(self.values.values())
 
 
 class OfficialTiles(Strict):
-    """The publishers divided the tiles, and list them by name."""
+    """An official split by tile, as lists of tile names."""
 
     by: Literal["tiles"]
-    """Which kind of official split this is."""
+    """Kind of official split."""
     lists: dict[Subset, str]
-    """Path pattern of each subset's list of tile names."""
+    """Subset → path pattern of its list of tiles."""
     tile: Annotated[str, StringConstraints(pattern=PATTERNS["tile"][0])]
-    """Name of a tile: `{scene}`, and `{k}`, which counts a scene's tiles from 0, row by row,
-    partial ones too."""
+    """Name of a tile, with `{scene}` and `{k}`: the tile's number within its scene, from 0, row by
+    row, partial tiles included."""
     tile_size: Annotated[int, Field(ge=32)]
-    """Size of the tiles listed; tiles of another size have no official split."""
+    """Size of the listed tiles; at any other size there is no official split."""
 
     @property
     def subsets(self) -> set[str]:
-        """Subsets there are."""
+        """Subsets this split has."""
         return set(self.lists)
 
 
 class OfficialLists(Strict):
-    """The publishers divided the scenes, and list them by name, one a line."""
+    """An official split by scene, as lists of scene names, one per line."""
 
     by: Literal["lists"]
-    """Which kind of official split this is."""
+    """Kind of official split."""
     lists: dict[Subset, str]
-    """Path pattern of each subset's list of scenes."""
+    """Subset → path pattern of its list of scenes."""
     name: str = "{scene}"
-    """A scene's name in the lists, made of `{scene}` and the layout's fields, such as
+    """How the lists name a scene, made of `{scene}` and the layout's fields, such as
     `{scene}.tif`."""
 
     @property
     def subsets(self) -> set[str]:
-        """Subsets there are."""
+        """Subsets this split has."""
         return set(self.lists)
 
 
@@ -187,36 +186,39 @@ class Tiling(Strict):
     classes: Annotated[list[LandClass], Field(min_length=2, max_length=254)]
     """The classes, in the order of their index."""
     pixels: Pixels = Pixels()
-    """Which bands of the images, and how they are scaled."""
+    """Bands of the images to use, and how to scale them."""
     gaps: list[Color] | list[Annotated[int, Field(ge=0, le=65535)]] = []
-    """Mask colours (or indices) that mean no label at all; stored as 255."""
+    """Mask colours (or indices) of pixels without any label; stored as 255."""
     tile_size: Annotated[int, Field(ge=32)]
     """Height and width of a tile in pixels."""
     groups: list[list[str]] = []
-    """Scenes that show the same ground, as name patterns; a scene in none is a group of its own."""
+    """Groups of scenes that show the same ground, as name patterns; any other scene is a group of
+    its own."""
     official: Official | None = None
-    """The publishers' own split."""
+    """The publishers' split, if there is one."""
 
     @model_validator(mode="after")
     def _distinct(self):
-        for what in ("name", "color"):
-            values = [getattr(c, what) for c in self.classes]
-            twice = {v for v in values if values.count(v) > 1}
-            if twice:
+        for key in ("name", "color"):
+            values = [getattr(land, key) for land in self.classes]
+            repeated = sorted(value for value in set(values) if values.count(value) > 1)
+            if repeated:
                 raise ValueError(
-                    f"classes: {what} {sorted(twice)[0]!r} occurs twice; each must be unique"
+                    f"classes: {key} {repeated[0]!r} occurs twice; each must be unique"
                 )
         return self
 
     @model_validator(mode="after")
     def _divided(self):
         if self.official and not {"train", "val"} <= self.official.subsets:
-            raise ValueError("official: has no train or no val; a training needs both")
+            raise ValueError("official: it needs both train and val; training uses both")
+
         if isinstance(self.official, OfficialScenes):
             self._field_of_images("official.field", self.official.field)
         if isinstance(self.official, OfficialLists):
             for field in set(re.findall(r"\{(\w*)", self.official.name)) - {"scene"}:
                 self._field_of_images("official.name", field)
+
         for field in re.findall(r"\{(\w*)", self.layout.scene):
             self._field_of_images("layout.scene", field)
         return self
@@ -225,57 +227,65 @@ class Tiling(Strict):
         fields = sorted(set(re.findall(r"\{(\w+)", self.layout.images)))
         if field not in fields:
             raise ValueError(
-                f"{key}: {field!r} is no field of layout.images; allowed: {', '.join(fields)}"
+                f"{key}: {field!r} is not a field of layout.images; allowed: {', '.join(fields)}"
             )
 
     @model_validator(mode="after")
     def _valued(self):
-        if self.layout.mask_values == "color" and any(c.value is not None for c in self.classes):
+        by_color = self.layout.mask_values == "color"
+        if by_color and any(land.value is not None for land in self.classes):
             raise ValueError("classes: value is for masks of indices; these masks are colours")
-        twice = {v for v in self.mask_values if self.mask_values.count(v) > 1}
-        if twice:
+
+        values = self.mask_values
+        repeated = [value for value in set(values) if values.count(value) > 1]
+        if repeated:
             raise ValueError(
-                f"classes: value {min(twice)} occurs twice; a class without one has its position"
+                f"classes: value {min(repeated)} occurs twice; a class without one has its position"
             )
         return self
 
     @property
     def mask_values(self) -> list[int]:
         """Value of each class in masks of indices."""
-        return [i if c.value is None else c.value for i, c in enumerate(self.classes)]
+        return [
+            position if land.value is None else land.value
+            for position, land in enumerate(self.classes)
+        ]
 
     @property
     def official_here(self) -> OfficialScenes | OfficialTiles | OfficialLists | None:
-        """The publishers' own split, where it holds for tiles of this size."""
-        listed = isinstance(self.official, OfficialTiles)
-        return None if listed and self.official.tile_size != self.tile_size else self.official
+        """The publishers' own split, if it applies to tiles of this size."""
+        by_tile = isinstance(self.official, OfficialTiles)
+        if by_tile and self.official.tile_size != self.tile_size:
+            return None
+        return self.official
 
 
 class Expected(Strict):
-    """How large a dataset is, for telling beforehand what a study takes."""
+    """How large a dataset is, for estimating a study before its data are here."""
 
     scenes: Annotated[int, Field(ge=1)]
     """Number of scenes."""
     pixels: Annotated[int, Field(ge=1)]
-    """Pixels of all images together, per band."""
+    """Total number of pixels of all images, per band."""
     bands: Annotated[int, Field(ge=1)] = 3
-    """Bands."""
+    """Number of bands."""
     official: dict[Subset, Probability] = {}
-    """Shares of the publishers' own split."""
+    """Share of each subset of the official split."""
 
 
 class Dataset(Tiling):
-    """Where scenes come from and what their classes are."""
+    """Where scenes come from, and which classes they have."""
 
     title: str
     """Name in tables and figures."""
     licence: str
     """Licence of the data."""
     url: str | None = None
-    """Page that describes the data."""
+    """Web page that describes the data."""
     path: str | None = None
-    """A folder or zip the user already has; used instead of `source`."""
+    """Folder or zip of a copy you already have; used instead of `source`."""
     source: Source | None = None
-    """Where to get the scenes."""
+    """Where to download the scenes from."""
     expected: Expected | None = None
-    """What the publishers say of its size; for `snakemake estimate`, until the scenes are here."""
+    """Published size, for `snakemake estimate` until the scenes are here."""

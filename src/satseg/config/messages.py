@@ -1,6 +1,7 @@
 """A mistake in the configuration as one line."""
 
 import difflib
+from itertools import chain
 from typing import Any
 
 from pydantic import (
@@ -12,75 +13,83 @@ from satseg.config.types import PATTERNS
 
 
 def dotted(key: tuple) -> str:
-    # A study's file holds the study itself, so its own name is no key.
     """A path of keys as a person writes it: `recipes.sound.epochs`."""
-    return ".".join(str(part) for part in (key[2:] if key[0] == "study" and len(key) > 1 else key))
+    # A study's file holds the study itself, so the study's name is not a key in it.
+    in_study = key[0] == "study" and len(key) > 1
+    return ".".join(map(str, key[2:] if in_study else key))
 
 
 def mistake_line(
     place: str, key: tuple, value: Any, problem: str, allowed: list[str] | None = None
 ) -> str:
-    """One line: where, which key, what is wrong, what is allowed and what comes nearest."""
+    """One line: where, which key, what is wrong, what is allowed and which of that is nearest."""
     text = ": ".join(filter(None, (place, dotted(key), problem)))
     if not isinstance(value, dict | list) and problem != "unknown key":
         text += f", got {value!r}"
-    if allowed:
-        wanted = str(key[-1]) if problem == "unknown key" else str(value)
-        near = difflib.get_close_matches(wanted, allowed, n=1, cutoff=0.5)
-        text += f"; allowed: {', '.join(sorted(allowed))}" + (
-            f"; did you mean {near[0]!r}?" if near else ""
-        )
+    if not allowed:
+        return text
+
+    text += f"; allowed: {', '.join(sorted(allowed))}"
+    written = str(key[-1]) if problem == "unknown key" else str(value)
+    nearest = difflib.get_close_matches(written, allowed, n=1, cutoff=0.5)
+    if nearest:
+        text += f"; did you mean {nearest[0]!r}?"
     return text
 
 
 def explain(errors: list, raw: dict, place: Any) -> list[str]:
     """One line for each key that is wrong."""
     lines = {}
-    # Where a key takes this or that, each alternative complains: the one whose type fits knows
+    # If a key takes one of several types, each reports an error; the one whose type fits knows
     # best.
-    for error in sorted(errors, key=lambda e: e["type"].endswith(("_type", "_parsing"))):
+    for error in sorted(errors, key=_is_of_type):
         key, section, kinds = locate(error["loc"], raw)
         lines.setdefault(key, _problem(error, key, section, kinds, place))
     return list(lines.values())
 
 
+def _is_of_type(error: Any) -> bool:
+    """Whether a value is of the wrong type altogether."""
+    return error["type"].endswith(("_type", "_parsing"))
+
+
 def _problem(
     error: Any, key: tuple, section: type[BaseModel] | None, kinds: list, place: Any
 ) -> str:
-    kind, context, where = error["type"], error.get("ctx", {}), place(key)
+    """The line of one of pydantic's errors."""
+    kind = error["type"]
+    value = error["input"]
+    context = error.get("ctx", {})
+    where = place(key)
+
     if kind == "extra_forbidden":
-        return mistake_line(
-            where,
-            key,
-            error["input"],
-            "unknown key",
-            list(section.model_fields) if section else None,
-        )
+        allowed = list(section.model_fields) if section else None
+        return mistake_line(where, key, value, "unknown key", allowed)
+
     if kind == "missing":
         return f"{place(key[:-1] or key)}: {dotted(key)}: missing; it has no default"
+
     if kind == "literal_error":
-        return mistake_line(
-            where, key, error["input"], "unknown value", quoted(context["expected"])
-        )
+        return mistake_line(where, key, value, "unknown value", quoted(context["expected"]))
+
     if kind == "union_tag_invalid":
         key = (*key, *quoted(context["discriminator"]))
-        return mistake_line(
-            where, key, context["tag"], "unknown value", quoted(context["expected_tags"])
-        )
+        allowed = quoted(context["expected_tags"])
+        return mistake_line(where, key, context["tag"], "unknown value", allowed)
+
     if kind == "union_tag_not_found":
-        allowed = sorted(tag for k in kinds for m in section_models(k) for tag in tags(m))
         key = (*key, *quoted(context["discriminator"]))
+        sections = chain.from_iterable(map(section_models, kinds))
+        allowed = sorted(chain.from_iterable(map(tags, sections)))
         return f"{where}: {dotted(key)}: missing; allowed: {', '.join(allowed)}"
+
     if kind == "string_pattern_mismatch":
-        return mistake_line(
-            where, key, error["input"], f"expected {dict(PATTERNS.values())[context['pattern']]}"
-        )
+        descriptions = dict(PATTERNS.values())
+        return mistake_line(where, key, value, f"expected {descriptions[context['pattern']]}")
+
     if kind in ("dict_type", "model_type", "model_attributes_type"):
-        return mistake_line(where, key, error["input"], "expected keys and values")
-    problem = (
-        error["msg"]
-        .removeprefix("Value error, ")
-        .replace("Input should be", "must be")
-        .split(", unable")[0]
-    )
-    return mistake_line(where, key, error["input"], problem[0].lower() + problem[1:])
+        return mistake_line(where, key, value, "expected keys and values")
+
+    problem = error["msg"].removeprefix("Value error, ").split(", unable")[0]
+    problem = problem.replace("Input should be", "must be")
+    return mistake_line(where, key, value, problem[0].lower() + problem[1:])

@@ -1,4 +1,4 @@
-"""Models: architectures, and what they are made of."""
+"""Models: architectures and their parts."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ class Bottleneck(Strict):
     """The deepest block of a U-Net."""
 
     width: Annotated[int, Field(ge=1)]
-    """Channels."""
+    """Number of channels."""
     convs: Annotated[int, Field(ge=1)]
     """Number of 3×3 convolutions."""
 
@@ -25,15 +25,15 @@ class UNetSpec(Strict):
     """A U-Net, level by level."""
 
     family: Literal["unet"]
-    """Which kind of model this is."""
+    """Kind of model."""
     widths: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
-    """Channels of each encoder level, shallow to deep."""
+    """Channels of each encoder level, from shallow to deep."""
     convs: list[Annotated[int, Field(ge=1)]]
-    """3×3 convolutions of each encoder level, shallow to deep."""
+    """Number of 3×3 convolutions in each encoder level, from shallow to deep."""
     bottleneck: Bottleneck
     """The deepest block."""
     decoder_convs: list[Annotated[int, Field(ge=1)]]
-    """3×3 convolutions of each decoder level, deep to shallow."""
+    """Number of 3×3 convolutions in each decoder level, from deep to shallow."""
     batch_norm: bool = True
     """Batch normalisation after each convolution."""
     dropout: Probability = 0.0
@@ -57,23 +57,23 @@ class UNetSpec(Strict):
 
 
 class SmpSpec(Strict):
-    """An architecture × encoder of segmentation_models_pytorch."""
+    """An architecture with an encoder of segmentation_models_pytorch."""
 
     family: Literal["smp"]
-    """Which kind of model this is."""
+    """Kind of model."""
     architecture: str
-    """Class of segmentation_models_pytorch, such as `UnetPlusPlus`."""
+    """Class in segmentation_models_pytorch, such as `UnetPlusPlus`."""
     encoder: str
     """Encoder name, such as `resnet34`."""
     encoder_weights: str | None = None
-    """Pretrained encoder weights: a name such as `imagenet`, fetched once, or the path of a file of
-    weights (a state dict, `.pt`, `.pth` or `.safetensors`); null starts from random weights."""
+    """Pretrained encoder weights: a name such as `imagenet`, downloaded once, or the path of a
+    state dict (`.pt`, `.pth` or `.safetensors`); null starts from random weights."""
     head_dropout: Probability = 0.0
     """Dropout before the head."""
 
     @property
     def weights_file(self) -> Path | None:
-        """The file the encoder's weights come from, where they come from one."""
+        """The file of the encoder's weights, if they come from one."""
         named = Path(self.encoder_weights or "")
         return named if named.suffix in (".pt", ".pth", ".safetensors") else None
 
@@ -84,16 +84,17 @@ class SmpSpec(Strict):
 
 
 class PythonSpec(Strict):
-    """A model of your own: a class, or a function that makes it, in a Python file."""
+    """A model of your own: a class in a Python file, or a function that returns the model."""
 
     family: Literal["python"]
-    """Which kind of model this is."""
+    """Kind of model."""
     file: Annotated[str, StringConstraints(pattern=PATTERNS["python"][0])]
-    """The file, relative to the folder Snakemake runs in; an edit of it trains anew."""
+    """Path of the file, relative to the folder Snakemake runs in; editing it retrains the model."""
     name: Annotated[str, StringConstraints(pattern=PATTERNS["identifier"][0])]
-    """Class or function in it, called as `name(num_classes=…, in_channels=…, **arguments)`."""
+    """Class or function in that file, called as
+    `name(num_classes=…, in_channels=…, **arguments)`."""
     arguments: dict[str, Any] = {}
-    """Further arguments."""
+    """Further keyword arguments of that call."""
     stride: Annotated[int, Field(ge=1)] = 1
     """Tile sizes must be a multiple of this."""
 

@@ -1,4 +1,4 @@
-"""Papers: what they printed and claim."""
+"""Papers: what they report and claim."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -14,38 +14,39 @@ from satseg.measures import CLASS_METRICS, METRICS, SIZES, TIMES
 
 
 class ProtocolLine(Strict):
-    """A line of the training configuration a paper printed."""
+    """One line of the training configuration in a paper."""
 
     what: str
     """What the paper calls it."""
     printed: str
-    """What it says."""
+    """The paper's words."""
     keys: Annotated[dict[str, bool | int | float | str | None], Field(min_length=1)]
-    """The same as keys of a recipe (dotted) and their values."""
+    """The same setting as dotted keys of a recipe, with their values."""
 
 
 class PaperMetric(Strict):
-    """A figure as a paper explains it."""
+    """A metric as a paper explains it."""
 
     what: str
     """What the paper calls it."""
     printed: str
-    """How it explains it."""
+    """The paper's explanation."""
     ours: Literal[*SIZES, *TIMES, *METRICS, *CLASS_METRICS]
-    """What it is called here."""
+    """Name of the same metric here."""
     note: str = ""
-    """Where the two differ."""
+    """How the two differ."""
 
 
 class PaperColumn(Strict):
     """A column of a published table of results."""
 
     metric: Literal[*SIZES, "epoch_seconds", *METRICS, *CLASS_METRICS]
-    """What it holds."""
+    """Metric in this column."""
     class_name: str = "all"
-    """Class, for a metric of one class."""
+    """Class, for a per-class metric."""
     classes: Annotated[int, Field(ge=2)] | None = None
-    """Number of classes that printed sizes were counted with; for sizes only, and needed there."""
+    """Number of classes the printed sizes were computed with; required for sizes, and only for
+    them."""
 
     @model_validator(mode="after")
     def _complete(self):
@@ -53,24 +54,24 @@ class PaperColumn(Strict):
             raise ValueError(
                 f"{self.metric}: `classes` is for {' and '.join(SIZES)}, and needed there"
             )
-        if self.metric not in (
-            CLASS_METRICS if self.class_name != "all" else (*SIZES, *TIMES, *METRICS)
-        ):
+        overall = self.class_name == "all"
+        allowed = (*SIZES, *TIMES, *METRICS) if overall else CLASS_METRICS
+        if self.metric not in allowed:
             raise ValueError(f"{self.metric}: there is none of class {self.class_name!r}")
         return self
 
 
 class PrintedSize(Strict):
-    """A size that was counted with another number of classes than the others of its column."""
+    """A size computed with another number of classes than the rest of its column."""
 
     value: float
-    """The printed figure."""
+    """The printed value."""
     classes: Annotated[int, Field(ge=2)]
-    """Number of classes it was counted with."""
+    """Number of classes it was computed with."""
 
 
 class Printed(NamedTuple):
-    """One printed figure."""
+    """One printed value."""
 
     column: PaperColumn
     value: float
@@ -78,28 +79,30 @@ class Printed(NamedTuple):
 
 
 class PaperTable(Strict):
-    """A published table of results, a row per model."""
+    """A published table of results, one row per model."""
 
     title: str
     """Number and name of the table."""
     device: str
-    """Where it was measured."""
+    """Hardware it was measured on."""
     dataset: str
     """Dataset it is about."""
     recipe: str
     """Recipe whose cells it is compared with."""
     columns: Annotated[list[PaperColumn], Field(min_length=1)]
-    """What the columns hold."""
+    """The columns."""
     rows: Annotated[dict[str, list[float | PrintedSize]], Field(min_length=1)]
-    """Figures of each model (of `models`), in the order of the columns."""
+    """Model (one of `models`) → its values, in the order of the columns."""
 
     @model_validator(mode="after")
     def _full(self):
         for model, figures in self.rows.items():
             if len(figures) != len(self.columns):
                 raise ValueError(
-                    f"rows: {model} has {len(figures)} figures; there are {len(self.columns)} columns"
+                    f"rows: {model} has {len(figures)} figures; there are {len(self.columns)} "
+                    f"columns"
                 )
+
             for column, figure in zip(self.columns, figures, strict=True):
                 if isinstance(figure, PrintedSize) and column.metric not in SIZES:
                     raise ValueError(
@@ -108,60 +111,60 @@ class PaperTable(Strict):
         return self
 
     def row(self, model: str) -> list[Printed]:
-        """The printed figures of a model; none where the table has no such row."""
-        found = next(
-            (figures for name, figures in self.rows.items() if fnmatchcase(model, name)), []
-        )
-        sized = [f if isinstance(f, PrintedSize) else None for f in found]
-        return [
-            Printed(
-                column, size.value if size else figure, size.classes if size else column.classes
-            )
-            for column, figure, size in zip(self.columns, found, sized, strict=False)
-        ]
+        """The printed values of a model; none if the table has no such row."""
+        rows = [figures for name, figures in self.rows.items() if fnmatchcase(model, name)]
+        if not rows:
+            return []
+
+        printed = []
+        for column, figure in zip(self.columns, rows[0], strict=True):
+            if isinstance(figure, PrintedSize):
+                printed.append(Printed(column, figure.value, figure.classes))
+            else:
+                printed.append(Printed(column, figure, column.classes))
+        return printed
 
     def column(self, metric: str) -> dict[str, float]:
-        """Row → printed figure of all classes together; empty where the table has no such
-        column."""
-        printed = ((name, figure) for name in self.rows for figure in self.row(name))
-        return {
-            n: f.value
-            for n, f in printed
-            if (f.column.metric, f.column.class_name) == (metric, "all")
-        }
+        """Row → printed value over all classes; empty if the table has no such column."""
+        values = {}
+        for name in self.rows:
+            for figure in self.row(name):
+                if figure.column.metric == metric and figure.column.class_name == "all":
+                    values[name] = figure.value
+        return values
 
 
 class Claim(Strict):
-    """What every claim has."""
+    """What all claims have in common."""
 
     text: str
     """The claim, in a sentence."""
 
 
 class RankClaim(Claim):
-    """Which place a model takes among the paper's."""
+    """The place a model takes among the paper's models."""
 
     test: Literal["rank"]
-    """Which kind of claim this is."""
+    """Kind of claim."""
     by: Annotated[list[Literal[*TIMES, *METRICS]], Field(min_length=1)]
-    """What it is about; each is tested by itself."""
+    """Metrics it is about; each is tested separately."""
     model: str
-    """The model, as in `models`."""
+    """The model, one of `models`."""
     order: Literal["lowest", "highest"]
-    """Which end the places count from."""
+    """End that places are counted from."""
     place: Annotated[int, Field(ge=1)]
-    """The place."""
+    """Place of the model, counted from 1."""
     or_better: bool = False
-    """A place nearer to that end will do too."""
+    """Whether a place nearer to that end also confirms the claim."""
 
 
 class FollowsClaim(Claim):
     """A time follows one size of the models rather than another."""
 
     test: Literal["follows"]
-    """Which kind of claim this is."""
+    """Kind of claim."""
     by: Annotated[list[Literal[*TIMES]], Field(min_length=1)]
-    """The time; each is tested by itself."""
+    """Times it is about; each is tested separately."""
     size: Literal[*SIZES]
     """The size it follows."""
     rather_than: Literal[*SIZES]
@@ -172,37 +175,37 @@ class RareClassesClaim(Claim):
     """Classes with few training pixels score lowest."""
 
     test: Literal["rare_classes"]
-    """Which kind of claim this is."""
+    """Kind of claim."""
     by: Annotated[list[Literal[*CLASS_METRICS]], Field(min_length=1)]
-    """What it is about; each is tested by itself."""
+    """Metrics it is about; each is tested separately."""
 
 
 class NoGainClaim(Claim):
     """None of these recipes is better than the baseline on every dataset."""
 
     test: Literal["no_gain"]
-    """Which kind of claim this is."""
+    """Kind of claim."""
     by: Annotated[list[Literal[*METRICS]], Field(min_length=1)]
-    """What it is about; each is tested by itself."""
+    """Metrics it is about; each is tested separately."""
     baseline: str
-    """Recipe they are compared with."""
+    """Recipe the others are compared with."""
     recipes: str
-    """Names of the recipes that were tried, as a pattern."""
+    """Pattern of the names of the other recipes."""
     gain: Annotated[float, Field(gt=0)] = 0.01
-    """Less than this is no gain."""
+    """Smallest difference that counts as a gain."""
 
 
 class Paper(Strict):
-    """What a paper printed and claims, to be compared with our own results."""
+    """What a paper reports and claims, to be compared with our results."""
 
     title: str
     """Title and authors."""
     models: Annotated[list[str], Field(min_length=1)]
-    """Its models, by their names here; a pattern such as `unet*` takes in variants."""
+    """Its models, by their names here; a pattern such as `unet*` includes variants."""
     protocol: list[ProtocolLine] = []
     """Its training configuration."""
     metrics: list[PaperMetric] = []
-    """Its explanations of what it measures."""
+    """Its explanations of its metrics."""
     tables: list[PaperTable] = []
     """Its tables of results."""
     claims: dict[
@@ -215,19 +218,22 @@ class Paper(Strict):
 
     @model_validator(mode="after")
     def _own_models(self):
-        named = [
-            (f"tables.{i}.rows", name) for i, table in enumerate(self.tables) for name in table.rows
-        ]
-        named += [
-            (f"claims.{n}.model", c.model)
-            for n, c in self.claims.items()
-            if isinstance(c, RankClaim)
-        ]
-        for key, name in named:
-            if name not in self.models:
-                raise ValueError(f"{key}: {name!r} is not among models ({', '.join(self.models)})")
+        for i, table in enumerate(self.tables):
+            for name in table.rows:
+                self._own_model(f"tables.{i}.rows", name)
+
+        for claim_name, claim in self.claims.items():
+            if isinstance(claim, RankClaim):
+                self._own_model(f"claims.{claim_name}.model", claim.model)
         return self
 
+    def _own_model(self, key: str, name: str) -> None:
+        if name not in self.models:
+            raise ValueError(f"{key}: {name!r} is not one of models ({', '.join(self.models)})")
+
     def own(self, models: Iterable[str]) -> list[str]:
-        """Those of `models` that are the paper's."""
-        return [m for m in models if any(fnmatchcase(m, pattern) for pattern in self.models)]
+        """Those of `models` that belong to the paper."""
+        return [name for name in models if self._has(name)]
+
+    def _has(self, model: str) -> bool:
+        return any(fnmatchcase(model, pattern) for pattern in self.models)

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from satseg.config.checks import check_cells, check_names
 from satseg.config.messages import explain, mistake_line
@@ -34,37 +32,28 @@ def load(
 
     Args:
         folder: the folder of `config.yaml` and its siblings; by default `config/` of the working
-            directory, or the project's own where that has none.
-        overrides: values that go over those of the files (what `--configfile` brought).
+            directory, or the project's own if there is none.
+        overrides: values that override those of the files, as `--configfile` gives them.
         origin: how messages name the place the overrides came from.
 
     Raises:
         UserError: one line per mistake: file, key, value, what is allowed, nearest match.
     """
-    here = Path("config")
-    folder = Path(folder or (here if (here / FILES["studies"]).is_file() else ROOT / "config"))
-    raw: dict[str, Any] = {}
-    for name in dict.fromkeys(FILES.values()):
-        raw |= _read(folder / name, [key for key, file in FILES.items() if file == name])
-    raw["study"] = {
-        path.stem: read_mapping(path) for path in sorted((folder / "studies").glob("*.yaml"))
-    }
+    folder = Path(folder or _default_folder())
+    overrides = overrides or {}
 
     def place(key: tuple) -> str:
-        if _holds(overrides or {}, key):
-            return f"{origin}: study.{key[1]}" if key[0] == "study" and len(key) > 1 else origin
-        if key and key[0] == "study":
+        """The file that a path of keys stands in."""
+        in_study = key[:1] == ("study",)
+        if _holds(overrides, key):
+            return f"{origin}: study.{key[1]}" if in_study and len(key) > 1 else origin
+        if in_study:
             return f"{shown_path(folder)}/studies/{key[1]}.yaml"
-        return f"{shown_path(folder)}/{FILES.get(key[0], 'config.yaml') if key else 'config.yaml'}"
+        section = key[0] if key else "studies"
+        return f"{shown_path(folder)}/{FILES.get(section, 'config.yaml')}"
 
-    for key in overrides or {}:
-        if key not in Config.model_fields:
-            raise UserError(
-                mistake_line(
-                    origin, (key,), (overrides or {})[key], "unknown key", list(Config.model_fields)
-                )
-            )
-    raw = _merge(raw, overrides or {})
+    _refuse_unknown(origin, overrides, list(Config.model_fields))
+    raw = _merge(_read_folder(folder), overrides)
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
@@ -75,7 +64,7 @@ def load(
 
 
 def load_with(files: list[str]) -> Config:
-    """The configuration with these YAML files over it, as `snakemake --configfile` reads them.
+    """The configuration overridden by these YAML files, as `snakemake --configfile` reads them.
 
     Raises:
         UserError: as `load`.
@@ -86,14 +75,29 @@ def load_with(files: list[str]) -> Config:
     return load(overrides=overrides, origin=", ".join(files))
 
 
-def _read(path: Path, keys: list[str]) -> dict:
-    values = read_mapping(path)
-    for found in values:
-        if found not in keys:
-            raise UserError(
-                mistake_line(shown_path(path), (found,), values[found], "unknown key", keys)
-            )
-    return values
+def _default_folder() -> Path:
+    here = Path("config")
+    return here if (here / FILES["studies"]).is_file() else ROOT / "config"
+
+
+def _read_folder(folder: Path) -> dict[str, Any]:
+    """Everything under a `config/` folder, unchecked except for the keys of each file."""
+    raw: dict[str, Any] = {}
+    for name in dict.fromkeys(FILES.values()):
+        values = read_mapping(folder / name)
+        keys = [key for key, file in FILES.items() if file == name]
+        _refuse_unknown(shown_path(folder / name), values, keys)
+        raw |= values
+
+    studies = sorted((folder / "studies").glob("*.yaml"))
+    raw["study"] = {path.stem: read_mapping(path) for path in studies}
+    return raw
+
+
+def _refuse_unknown(place: str, values: dict, keys: list[str]) -> None:
+    for key, value in values.items():
+        if key not in keys:
+            raise UserError(mistake_line(place, (key,), value, "unknown key", keys))
 
 
 def _merge(base: Any, over: Any) -> Any:
@@ -103,8 +107,8 @@ def _merge(base: Any, over: Any) -> Any:
 
 
 def _holds(tree: dict, key: tuple) -> bool:
-    """Whether the value at `key` came from the overrides `tree`; all but mappings is replaced as a
-    whole."""
+    """Whether the value at `key` came from the overrides `tree`; anything but a mapping is replaced
+    as a whole."""
     for part in key:
         if not isinstance(tree, dict):
             return True

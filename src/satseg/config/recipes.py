@@ -15,31 +15,31 @@ class Loss(Strict):
     """The training loss."""
 
     name: Literal["cross_entropy", "jdt"]
-    """`cross_entropy`, or `jdt`: the Jaccard metric losses (Dice and Tversky are settings of
-    it)."""
+    """`cross_entropy`, or `jdt`: the Jaccard metric losses, with Dice and Tversky as special
+    cases."""
     miou_d: Annotated[float, Field(ge=0)] = 1.0
-    """jdt: weight of the data-set level part."""
+    """jdt: weight of the dataset-level term."""
     miou_i: Annotated[float, Field(ge=0)] = 0.0
-    """jdt: weight of the per-image part."""
+    """jdt: weight of the per-image term."""
     miou_c: Annotated[float, Field(ge=0)] = 0.0
-    """jdt: weight of the per-class part."""
+    """jdt: weight of the per-class term."""
     alpha: Annotated[float, Field(ge=0)] = 1.0
-    """jdt: cost of false positives."""
+    """jdt: weight of false positives."""
     beta: Annotated[float, Field(ge=0)] = 1.0
-    """jdt: cost of false negatives."""
+    """jdt: weight of false negatives."""
     gamma: Annotated[float, Field(gt=0)] = 1.0
     """jdt: focusing exponent."""
     smooth: Annotated[float, Field(ge=0)] = 1.0
     """jdt: added to numerator and denominator."""
     class_weights: Literal["none", "inverse", "inverse_root"] = "none"
-    """Weights from the training tiles' class frequencies."""
+    """Class weights, from the class frequencies of the training tiles."""
 
 
 class Optimizer(Strict):
     """The optimizer."""
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
-    """Class of torch.optim; sgd uses momentum 0.9."""
+    """Optimizer of torch.optim; `sgd` uses a momentum of 0.9."""
     lr: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -50,18 +50,18 @@ class PlateauScheduler(Strict):
     """Lower the learning rate when `monitor` stops improving."""
 
     name: Literal["plateau"]
-    """Which kind of schedule this is."""
+    """Kind of schedule."""
     patience: Annotated[int, Field(ge=0)] = 2
-    """Epochs without improvement before the rate is lowered."""
+    """Epochs without improvement before the learning rate is lowered."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """What the rate is multiplied by."""
+    """Factor the learning rate is multiplied by."""
 
 
 class CosineScheduler(Strict):
-    """Lower the learning rate along half a cosine, after a linear warm-up, over all epochs."""
+    """Lower the learning rate along half a cosine over all epochs, after a linear warm-up."""
 
     name: Literal["cosine"]
-    """Which kind of schedule this is."""
+    """Kind of schedule."""
     warmup: Annotated[int, Field(ge=0)] = 0
     """Epochs of linear warm-up."""
 
@@ -82,19 +82,20 @@ class Augmentation(Strict):
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Contrast factor, uniform in 1 ± this."""
     everywhere: bool = False
-    """Change validation and test tiles too. A fault of some published protocols: scores then hang
-    on the draw."""
+    """Change validation and test tiles too. Some published protocols do so by mistake: scores then
+    depend on the random draw."""
 
 
 class Training(Strict):
-    """What decides the result of a training."""
+    """What decides the result of a training run."""
 
     padded_tiles: bool = True
-    """Use tiles that reach over a scene's edge (their padding never counts)."""
+    """Use tiles that extend beyond the edge of a scene; their padding never counts."""
     count_unlabelled: bool = False
     """Treat classes marked `unlabelled` as classes, in the loss and in the metrics."""
     scaling: Literal["unit", "imagenet"] = "unit"
-    """Pixel values to [0, 1], or besides to ImageNet mean and deviation."""
+    """`unit`: scale pixels to [0, 1]; `imagenet`: then also normalise by ImageNet mean and standard
+    deviation."""
     augmentation: Augmentation = Augmentation()
     """Random changes of training tiles."""
     loss: Loss
@@ -106,38 +107,42 @@ class Training(Strict):
     )
     """Learning-rate schedule; null for none."""
     epochs: Annotated[int, Field(ge=1)]
-    """Number of epochs, at most."""
+    """Maximum number of epochs."""
     epoch_tiles: Annotated[int, Field(ge=1)] | None = None
-    """Training tiles per epoch, drawn anew for each; null for all there are."""
+    """Training tiles per epoch, drawn again for each; null for all."""
     batch_size: Annotated[int, Field(ge=1)]
-    """Tiles per forward pass, of all `devices` together."""
+    """Tiles per forward pass, across all `devices`."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Forward passes per optimizer step."""
     monitor: Literal["val_loss", "val_jaccard"] = "val_loss"
-    """What picks the best epoch and drives early stopping and the plateau schedule."""
+    """Quantity that selects the best epoch and drives early stopping and the plateau schedule."""
     early_stopping: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without improvement; null for never."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
-    """`auto` is bf16 where the hardware has it, else 32-bit."""
+    """`auto` is bf16 if the hardware supports it, otherwise 32-bit."""
     devices: Annotated[int, Field(ge=1)] = 1
-    """GPUs that train one model together, each with its share of every batch; without a GPU, as
-    many processes. Batch normalisation takes its statistics over the whole batch on GPUs, over each
-    process's share on a CPU."""
+    """Number of GPUs that train one model together, each with its share of every batch; without a
+    GPU, number of processes. Batch normalisation uses the statistics of the whole batch on GPUs, of
+    each process's share on a CPU."""
 
     @model_validator(mode="after")
     def _shared_evenly(self):
         if self.batch_size % self.devices:
             raise ValueError(
-                f"batch_size: {self.batch_size} tiles cannot be shared evenly by devices: {self.devices}; "
-                f"use a multiple of {self.devices}"
+                f"batch_size: {self.batch_size} tiles cannot be shared evenly by devices: "
+                f"{self.devices}; use a multiple of {self.devices}"
             )
         return self
 
     @property
     def rgb_only(self) -> dict[str, str]:
-        """Keys whose values need images of three bands, and what to set in their place."""
-        needs = {"augmentation.hue": "0"} if self.augmentation.hue else {}
-        return needs | ({"scaling": "unit"} if self.scaling == "imagenet" else {})
+        """Keys whose values need images of three bands, and what to set instead."""
+        alternatives = {}
+        if self.augmentation.hue:
+            alternatives["augmentation.hue"] = "0"
+        if self.scaling == "imagenet":
+            alternatives["scaling"] = "unit"
+        return alternatives
 
     @property
     def logical_batch_size(self) -> int:
@@ -146,27 +151,31 @@ class Training(Strict):
 
 
 class Evaluation(Strict):
-    """What is judged."""
+    """What is evaluated."""
 
     subset: Subset = "test"
-    """Subset the metrics are computed on."""
+    """Subset that metrics are computed on."""
     weights: Literal["best", "final"] = "best"
-    """Weights of the best epoch by `monitor`, or of the last."""
+    """Weights of the best epoch by `monitor`, or of the last epoch."""
 
 
 class Recipe(Training):
-    """How to train and how to judge."""
+    """How to train and how to evaluate."""
 
     about: str = ""
-    """One sentence for the report."""
+    """Description for the report, in one sentence."""
     split: str
-    """Name of a split."""
+    """Name of a split in splits.yaml."""
     head_dropout: Probability | None = None
-    """Dropout before the head of every model; null leaves each model its own."""
+    """Dropout before the head of every model; null keeps each model's own."""
     evaluate: Evaluation = Evaluation()
-    """What is judged."""
+    """What is evaluated."""
 
 
 def counted_classes(dataset: Dataset, recipe: Training) -> list[int]:
-    """Class indices that count, in the loss and in the metrics."""
-    return [i for i, c in enumerate(dataset.classes) if recipe.count_unlabelled or not c.unlabelled]
+    """Class indices that count in the loss and in the metrics."""
+    return [
+        index
+        for index, land in enumerate(dataset.classes)
+        if recipe.count_unlabelled or not land.unlabelled
+    ]

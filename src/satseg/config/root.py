@@ -10,12 +10,12 @@ from satseg.config.types import Name, Strict
 
 
 class Config(Strict):
-    """Everything under `config/`, put together."""
+    """Everything under `config/`, combined."""
 
     studies: list[str] = []
     """Studies that plain `snakemake` builds."""
     predictions: dict[Name, Prediction] = {}
-    """What `snakemake predict` makes, by name: `results/predictions/<name>/<scene>.tif`."""
+    """Maps that `snakemake predict` makes, by name: `results/predictions/<name>/<scene>.tif`."""
     datasets: dict[Name, Dataset]
     """Datasets by name."""
     splits: dict[Name, Split]

@@ -15,27 +15,27 @@ from satseg.config.types import Fraction, Probability, Strict
 
 
 class Split(Strict):
-    """How tiles are divided; shares are of the number of tiles."""
+    """How tiles are divided; shares are fractions of the number of tiles."""
 
     unit: Literal["tile", "group", "official"]
-    """What stays together: the tile alone, or all scenes of the same ground; `official` takes the
-    publishers' split."""
+    """What is kept together: each tile by itself, or all scenes of the same ground (`group`);
+    `official` uses the publishers' split."""
     train: Fraction | None = Field(None, validate_default=True)
-    """Share of the training tiles; needed unless official."""
+    """Share of training tiles; required unless `unit` is `official`."""
     val: Fraction | None = Field(None, validate_default=True)
-    """Share of the validation tiles; needed unless official."""
+    """Share of validation tiles; required unless `unit` is `official`."""
     test: Probability = 0.0
-    """Share of the test tiles; 0 for none."""
+    """Share of test tiles; 0 for none."""
     keep_official: bool = False
-    """group: where the publishers divided whole groups, their subsets stand and the shares are not
-    used."""
+    """group: if the official split divides whole groups, keep it and ignore the shares."""
     test_from_val: Probability = 0.0
-    """Share of the publishers' validation scenes that become the test set, where theirs is not
-    public."""
+    """If the official split is used: share of its validation scenes that become the test set, for
+    datasets whose own test labels are not public."""
     train_scenes: Annotated[int, Field(ge=1)] | None = None
-    """At most this many training scenes, drawn by seed; the others are left out. null for all."""
+    """Use at most this many training scenes, drawn at random, and leave out the others; null for
+    all."""
     seed: int = 0
-    """Seed of the draw."""
+    """Seed of the random draw."""
 
     @field_validator("train", "val", "test")
     @classmethod
@@ -47,7 +47,7 @@ class Split(Strict):
         return share
 
     @model_validator(mode="after")
-    def _whole(self):
+    def _complete(self):
         if self.unit == "official":
             return self
         total = self.train + self.val + self.test
@@ -57,12 +57,13 @@ class Split(Strict):
 
     @property
     def subsets(self) -> list[str]:
-        """Names of the subsets this split has; those an official one may have, for each dataset has
-        its own."""
-        return ["train", "val"] + (["test"] if self.test or self.unit == "official" else [])
+        """Names of the subsets this split has; for an official one, those it may have, because
+        every dataset has its own."""
+        has_test = self.test > 0 or self.unit == "official"
+        return ["train", "val", "test"] if has_test else ["train", "val"]
 
     def official_subsets(
         self, official: OfficialScenes | OfficialTiles | OfficialLists
     ) -> set[str]:
-        """Subsets this split makes of the publishers' own."""
+        """Subsets this split makes of the publishers' ones."""
         return official.subsets | ({"test"} if self.test_from_val else set())

@@ -1,4 +1,4 @@
-"""Studies: which cells are shown together; and predictions of scenes."""
+"""Studies: which cells are shown together. Predictions: which scenes are mapped."""
 
 from typing import Annotated, Literal
 
@@ -11,12 +11,12 @@ from satseg.paths import FIGURES
 
 
 class PublishedFigure(Strict):
-    """A number a report printed, to be shown beside ours."""
+    """A published value, to be shown beside ours."""
 
     dataset: str
-    """Dataset it is about."""
+    """Its dataset."""
     model: str
-    """Model it is about."""
+    """Its model."""
     recipe: str
     """Recipe whose cell it is compared with."""
     metric: str
@@ -26,16 +26,16 @@ class PublishedFigure(Strict):
     class_name: str = "all"
     """Class, for a metric of scores.csv."""
     value: float
-    """The published figure."""
+    """The published value."""
 
 
 class Study(Strict):
-    """A selection of cells and how they are laid out; it never changes a cell."""
+    """A selection of cells and how they are presented; a study never changes a cell."""
 
     title: str = ""
     """Heading of the report."""
     about: str = ""
-    """What the study asks, in a sentence or two."""
+    """The question the study asks, in a sentence or two."""
     datasets: Annotated[list[str], Field(min_length=1)]
     """Names from datasets.yaml."""
     models: Annotated[list[str], Field(min_length=1)]
@@ -43,23 +43,22 @@ class Study(Strict):
     recipes: Annotated[list[str], Field(min_length=1)]
     """Names from recipes.yaml."""
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
-    """Seeds; each is a training of its own."""
+    """Seeds; each is a run of its own."""
     figures: list[Literal[*FIGURES]] = list(FIGURES)
     """Figures of the report, in order."""
     published: list[PublishedFigure] = []
-    """Numbers to compare with."""
+    """Published values to compare with."""
     paper: str | None = None
-    """Name from papers.yaml: what that paper printed and claims is shown beside our results."""
+    """Name from papers.yaml; what that paper reports and claims is shown beside our results."""
     claims: list[str] | None = None
-    """Which of the paper's claims to test; null for all."""
+    """Claims of the paper to test; null for all."""
 
 
 class Prediction(Strict):
     """Scenes that `snakemake predict` turns into class maps with a trained cell."""
 
     scenes: str
-    """Path pattern of the scenes, such as `/data/new/*.tif`; maps are named like them, but for the
-    ending."""
+    """Path pattern of the scenes, such as `/data/new/*.tif`; a map is named after its scene."""
     dataset: str
     """Dataset the model was trained on."""
     model: str
@@ -67,6 +66,6 @@ class Prediction(Strict):
     recipe: str
     """Recipe it was trained with."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the training."""
+    """Seed of the run."""
     weights: Literal["best", "final"] = "best"
-    """Weights of the best epoch, or of the last."""
+    """Weights of the best epoch, or of the last epoch."""

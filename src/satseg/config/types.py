@@ -1,4 +1,4 @@
-"""What every section of the configuration is made of."""
+"""Types shared by all sections of the configuration."""
 
 from typing import Annotated, Literal
 
@@ -9,12 +9,12 @@ from pydantic import (
     StringConstraints,
 )
 
-# What a text may look like, and how messages say so.
+# Kinds of text: the pattern each must match, and how messages describe it.
 PATTERNS = {
     "name": (r"^[a-z0-9][a-z0-9_]*$", "a name of a-z, 0-9 and _"),
     "color": (r"^#[0-9A-Fa-f]{6}$", "a colour such as '#3C1098'"),
     "url": (r"^https?://\S+/[^/\s]+$", "the http or https address of a file"),
-    "tile": (r"^[^{}]*\{scene\}[^{}]*\{k\}[^{}]*$", "a name with {scene} and after it {k}"),
+    "tile": (r"^[^{}]*\{scene\}[^{}]*\{k\}[^{}]*$", "a name with {scene} followed by {k}"),
     "python": (
         r"^(\w[\w. -]*/)*\w[\w. -]*\.py$",
         "the path of a .py file below the working folder",
@@ -22,7 +22,7 @@ PATTERNS = {
     "identifier": (r"^[A-Za-z_]\w*$", "the name of a class or function"),
     "checksum": (
         r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$",
-        "md5: or sha256: and the digest in hex",
+        "md5: or sha256:, then the digest in hex",
     ),
 }
 

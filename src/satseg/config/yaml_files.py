@@ -11,16 +11,16 @@ MERGE = "tag:yaml.org,2002:merge"  # what `<<` is
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as data: no tag runs code, and no key may occur twice, for the first would be lost
-    without a word."""
+    """YAML as data: no tag runs code, and no key may occur twice, because the first would be lost
+    silently."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         """A mapping of distinct keys, as it stands in the file: merge keys are resolved later."""
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
-        for key in (
-            key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != MERGE
-        ):
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
+                continue
             if key.value in seen:
                 problem = f"key {key.value!r} occurs twice; keep one of them"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
@@ -62,13 +62,13 @@ def read_mapping(path: Path) -> dict:
     """The keys and values of a YAML file."""
     value = read_yaml(path)
     if not isinstance(value, dict):
-        found = "nothing" if value is None else type(value).__name__
-        raise UserError(f"{shown_path(path)}: expected keys and values, found {found}")
+        kind = "nothing" if value is None else type(value).__name__
+        raise UserError(f"{shown_path(path)}: expected keys and values, found {kind}")
     return value
 
 
 def shown_path(path: Path) -> str:
-    """A path as messages show it: relative to the working folder where it lies below."""
+    """A path as messages show it: relative to the working folder if it lies below."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

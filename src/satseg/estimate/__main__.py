@@ -1,10 +1,11 @@
 """What studies will take: `python -m satseg.estimate`."""
 
 import argparse
+import json
 import shlex
 import sys
 
-from satseg.config.reading import load_with
+from satseg.config.reading import load, load_with
 from satseg.errors import UserError
 from satseg.estimate.expect import Estimate
 from satseg.estimate.words import report
@@ -17,27 +18,46 @@ def main() -> None:
         "study", nargs="*", help="studies; by default those that plain `snakemake` builds"
     )
     parser.add_argument(
-        "--configfile", nargs="+", default=[], help="YAML files that go over config/"
+        "--configfile", nargs="*", default=[], help="YAML files that override keys of config/"
     )
     parser.add_argument(
-        "--told", nargs="*", help="files to name instead of --configfile in the commands it tells"
+        "--config-json",
+        help="the overrides themselves, as JSON; files of --configfile are then named, not read",
     )
     parser.add_argument("--data", default="data", help="folder of the data")
     parser.add_argument("--results", default="results", help="folder of the results")
     arguments = parser.parse_args()
     try:
-        config = load_with(arguments.configfile)
+        if arguments.config_json is None:
+            config = load_with(arguments.configfile)
+        else:
+            config = load(overrides=_overrides(arguments.config_json), origin="--config-json")
         studies = arguments.study or config.studies
         for name in studies:
             if name not in config.study:
                 raise UserError(f"no study {name!r}; there are {', '.join(config.study)}")
         if not studies:
             raise UserError(f"no study is named; there are {', '.join(config.study)}")
-        files = shlex.join(arguments.configfile if arguments.told is None else arguments.told)
+        files = shlex.join(arguments.configfile)
         options = f" --configfile {files}" if files else ""
         print(report(Estimate(config, studies, arguments.data, arguments.results), options))
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def _overrides(text: str) -> dict:
+    """What `--config-json` says.
+
+    Raises:
+        UserError: it is not a JSON object.
+    """
+    try:
+        overrides = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"--config-json: not valid JSON: {error}") from None
+    if not isinstance(overrides, dict):
+        raise UserError("--config-json: expected keys and values; write an object, as {...}")
+    return overrides
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from satseg.data.splits import draw_split
 from satseg.data.store import read_table
 from satseg.jobs import slices
 from satseg.jobs.slices import Cell
+from satseg.paths import Paths
 from satseg.readers import read_csv, read_json
 
 FORWARD = (
@@ -64,12 +65,9 @@ class Estimate:
         data: str | Path = "data",
         results: str | Path = "results",
     ):
-        self.config, self.studies, self.data, self.results = (
-            config,
-            studies,
-            Path(data),
-            Path(results),
-        )
+        self.config = config
+        self.studies = studies
+        self.paths = Paths(data, results)
         chosen = [config.study[name] for name in studies]
         self.cells = list(
             {cell.path: cell for study in chosen for cell in slices.cells(study)}.values()
@@ -84,27 +82,18 @@ class Estimate:
                 (cell.dataset, self.config.recipes[cell.recipe].split) for cell in self.cells
             )
         )
-        runs = [self.results / "runs" / cell.path for cell in self.cells]
-        shown = [self.results / study for study in self.studies]
+        runs = [self.paths.run(cell.path) for cell in self.cells]
         return {
-            "download": [self.data / "raw" / name / "manifest.json" for name in self.datasets],
-            "tile": [self._tiles_csv(name) for name in self.datasets],
-            "split": [
-                self.data / "splits" / dataset / f"{split}.csv" for dataset, split in divided
-            ],
+            "download": [self.paths.manifest(name) for name in self.datasets],
+            "tile": [self.paths.tiles_table(name) for name in self.datasets],
+            "split": [self.paths.split(*pair) for pair in divided],
             "train": [run / "history.csv" for run in runs],
             "evaluate": [run / "counts.csv" for run in runs],
-            "profile": [self._profile_file(*pair) for pair in pairs],
-            "tables": [folder / "tables" / "scores.csv" for folder in shown],
-            "figures": [folder / "figures" for folder in shown],
-            "report": [folder / "report.html" for folder in shown],
+            "profile": [self.paths.profile(*pair) for pair in pairs],
+            "tables": [self.paths.tables(name) / "scores.csv" for name in self.studies],
+            "figures": [self.paths.figures(name) for name in self.studies],
+            "report": [self.paths.report(name) for name in self.studies],
         }
-
-    def _tiles_csv(self, dataset: str) -> Path:
-        return self.data / "tiles" / dataset / "tiles.csv"
-
-    def _profile_file(self, dataset: str, model: str) -> Path:
-        return self.results / "profiles" / dataset / f"{model}.json"
 
     # --- downloads and disk -----------------------------------------------------------------------
 
@@ -112,7 +101,7 @@ class Estimate:
         """Bytes that come over the network; 0 where there is nothing to fetch, None where it is not
         known."""
         entry = self.config.datasets[dataset]
-        here = (self.data / "raw" / dataset / "manifest.json").exists()
+        here = self.paths.manifest(dataset).exists()
         if here or entry.path or isinstance(entry.source, DemoSource):
             return 0
         parts = entry.source.files if isinstance(entry.source, HttpSource) else [entry.source]
@@ -137,7 +126,7 @@ class Estimate:
     @cache  # noqa: B019 one object a call of the program
     def tiles(self, dataset: str) -> Tiles | None:
         """The dataset's tiles: those on disk, or as many as its stated size comes to."""
-        entry, table = self.config.datasets[dataset], self._tiles_csv(dataset)
+        entry, table = self.config.datasets[dataset], self.paths.tiles_table(dataset)
         if table.exists():
             images = np.load(table.with_name("images.npy"), mmap_mode="r")
             return Tiles(len(images), images.shape[-1], True)
@@ -162,7 +151,7 @@ class Estimate:
         if tiles is None:
             return None
         if tiles.here:
-            table = read_table(self._tiles_csv(dataset).parent)
+            table = read_table(self.paths.tiles(dataset))
             drawn = draw_split(table, split)
             used = drawn if chosen.padded_tiles else drawn[drawn["tile"].map(table["whole"]) == 1]
             return used["subset"].value_counts().to_dict()
@@ -185,8 +174,8 @@ class Estimate:
     def profile(self, dataset: str, model: str) -> dict | None:
         """What the model costs on a device like this one: its profile, or that on another dataset,
         which is near it."""
-        own = self._profile_file(dataset, model)
-        for path in [own, *sorted(self.results.glob(f"profiles/*/{model}.json"))]:
+        own = self.paths.profile(dataset, model)
+        for path in [own, *sorted(own.parents[1].glob(f"*/{own.name}"))]:
             if path.exists():
                 found = read_json(path, ["device", "spec", "dataset", "train_step_ms"])
                 if (
@@ -203,7 +192,12 @@ class Estimate:
         subsets = self.subset_tiles(cell.dataset, cell.recipe)
         if not subsets:
             return Times(
-                cell, None, recipe.epochs, None, "Not yet tiled", self._tiles_csv(cell.dataset)
+                cell,
+                None,
+                recipe.epochs,
+                None,
+                "Not yet tiled",
+                self.paths.tiles_table(cell.dataset),
             )
         train = min(subsets.get("train", 0), recipe.epoch_tiles or sys.maxsize)
         steps = train + FORWARD * subsets.get("val", 0)
@@ -212,7 +206,7 @@ class Estimate:
             return Times(cell, train, recipe.epochs, steps * before, "an earlier training")
         profile = self.profile(cell.dataset, cell.model)
         if profile is None:
-            path = self._profile_file(cell.dataset, cell.model)
+            path = self.paths.profile(cell.dataset, cell.model)
             return Times(cell, train, recipe.epochs, None, "Not yet profiled on this device", path)
         step = (
             profile["train_step_ms"]
@@ -227,7 +221,7 @@ class Estimate:
         """Median seconds of a training step a tile, over finished trainings of this model on
         devices like this one."""
         found = []
-        for path in sorted((self.results / "runs" / dataset / model).glob("*/seed*/run.json")):
+        for path in sorted(self.paths.run(Path(dataset, model)).glob("*/seed*/run.json")):
             run = read_json(path, ["device", "tiles", "slice"])
             history = path.with_name("history.csv")
             if history.exists() and _same_device(run["device"]):

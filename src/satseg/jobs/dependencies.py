@@ -14,10 +14,10 @@ from satseg.files import sha256
 from satseg.jobs.slices import DownloadSlice, TileSlice
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# They check what a stage is told, tell what it does, and choose where it runs. All of it that can
-# change a result reaches the stage as its slice, every default written out, and a slice is a
-# parameter of the rule: what one of these files changes there reruns what it must, and an edit that
-# changes no slice reruns nothing.
+# These check what a stage is given, report what it does, and choose where it runs. Whatever of it
+# can change a result reaches the stage in its slice, every default written out, and a slice is a
+# parameter of the rule: an edit here that changes a slice reruns what it must, and one that does
+# not reruns nothing.
 CARRIERS = {"config", "errors.py", "jobs", "progress.py", "text.py"}
 
 
@@ -40,62 +40,66 @@ def code(stage: str, *modules: str) -> list[str]:
     Raises:
         ModuleNotFoundError: the stage, or one of `modules`, does not exist.
     """
-    waiting, found = [f"satseg.stages.{stage}", *modules], set()
+    waiting = [f"satseg.stages.{stage}", *modules]
     for module in waiting:
         if not _files(module):
             raise ModuleNotFoundError(f"{module}: no such module in {PACKAGE}")
-    named = set().union(*map(_files, modules))
-    carriers = {
-        PACKAGE / name
-        for name in CARRIERS
-        if not any(f.is_relative_to(PACKAGE / name) for f in named)
-    }
+
+    asked_for = set().union(*map(_files, modules))
+    carriers = [PACKAGE / name for name in CARRIERS if not _any_below(asked_for, PACKAGE / name)]
+
+    sources: set[Path] = set()
     while waiting:
-        for file in _files(waiting.pop()) - found:
+        for file in _files(waiting.pop()) - sources:
             if any(file.is_relative_to(carrier) for carrier in carriers):
                 continue
-            found.add(file)
+            sources.add(file)
             if file.suffix == ".py":
                 imports, named = _read(file, file.stat().st_mtime_ns)
                 waiting += imports
-                found |= named
-    return sorted(_shown(file) for file in found)
+                sources |= named
+    return sorted(map(_shown, sources))
 
 
-def download_code(spec: DownloadSlice) -> list[str]:
+def _any_below(files: Iterable[Path], place: Path) -> bool:
+    return any(file.is_relative_to(place) for file in files)
+
+
+def download_code(job: DownloadSlice) -> list[str]:
     """What `code` gives for `download` from this source; a user's own folder is a source too."""
-    kinds = ["local"] if spec.source is None else [spec.source.kind]
-    fallback = getattr(spec.source, "fallback", None)
-    kinds += [fallback.kind] if fallback else []
+    kinds = ["local"] if job.source is None else [job.source.kind]
+    fallback = getattr(job.source, "fallback", None)
+    if fallback:
+        kinds.append(fallback.kind)
     return code("download", *(f"satseg.data.sources.{kind}" for kind in kinds))
 
 
-def tile_code(spec: TileSlice) -> list[str]:
+def tile_code(job: TileSlice) -> list[str]:
     """What `code` gives for `tile` of this dataset."""
-    return code("tile", *([f"satseg.data.official.{spec.official.by}"] if spec.official else []))
+    readers = [f"satseg.data.official.{job.official.by}"] if job.official else []
+    return code("tile", *readers)
 
 
 def model_code(stage: str, model: ModelSpec) -> list[str]:
-    """What `code` gives for a stage that builds this model, and the user's own file where it comes
+    """What `code` gives for a stage that builds this model, with the user's own file if it comes
     from one."""
-    return code(stage, f"satseg.models.{model.family}") + (
-        [model.file] if isinstance(model, PythonSpec) else []
-    )
+    own = [model.file] if isinstance(model, PythonSpec) else []
+    return code(stage, f"satseg.models.{model.family}") + own
 
 
 def weights_files(model: ModelSpec) -> list[str]:
-    """The file whose weights a training of this model starts from, if any."""
-    named = model.weights_file if isinstance(model, SmpSpec) else None
-    return [os.fspath(named)] if named else []
+    """The file of the weights that a run of this model starts from, if any."""
+    file = model.weights_file if isinstance(model, SmpSpec) else None
+    return [os.fspath(file)] if file else []
 
 
 def digest(files: Iterable[str | Path], *texts: str) -> str:
     """One digest of the content of several files, in this order, and of texts; a missing file
     counts as such."""
-    each = [
+    digests = [
         _digest(file, file.stat().st_mtime_ns) if file.exists() else "" for file in map(Path, files)
     ]
-    return hashlib.sha256("\0".join([*each, *texts]).encode()).hexdigest()
+    return hashlib.sha256("\0".join([*digests, *texts]).encode()).hexdigest()
 
 
 @cache
@@ -126,12 +130,16 @@ def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _files(module: str) -> set[Path]:
-    """The file of a module and the `__init__.py` of each package around it; none where it is no
-    module."""
+    """The file of a module and the `__init__.py` of each package around it; none if there is no
+    such module."""
     place = PACKAGE.parent.joinpath(*module.split("."))
-    own = [f for f in (place.with_suffix(".py"), place / "__init__.py") if f.is_file()]
-    above = [p / "__init__.py" for p in place.parents if p.is_relative_to(PACKAGE)]
-    return {*own, *(f for f in above if f.is_file())} if own else set()
+    own = [file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()]
+    if not own:
+        return set()
+
+    packages = [folder for folder in place.parents if folder.is_relative_to(PACKAGE)]
+    above = [folder / "__init__.py" for folder in packages]
+    return {*own, *(file for file in above if file.is_file())}
 
 
 def _imports(nodes: list[ast.AST], file: Path) -> Iterator[str]:
@@ -144,17 +152,24 @@ def _imports(nodes: list[ast.AST], file: Path) -> Iterator[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
-            origin = ".".join([*base, *([node.module] if node.module else [])])
+            origin = ".".join(filter(None, [*base, node.module]))
             names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
         yield from (name for name in names if name.split(".")[0] == PACKAGE.name)
 
 
 def _named_files(nodes: list[ast.AST], file: Path) -> set[Path]:
-    texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-    names = [t for t in texts if re.fullmatch(r"[\w./-]+\.\w+", t)]
-    return {p for name in names for p in (file.parent / name, PACKAGE / name) if p.is_file()}
+    """Files of the package that a module names in a string."""
+    values = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    names = {
+        value
+        for value in values
+        if isinstance(value, str) and re.fullmatch(r"[\w./-]+\.\w+", value)
+    }
+    places = [folder / name for folder in (file.parent, PACKAGE) for name in names]
+    return {place for place in places if place.is_file()}
 
 
 def _shown(file: Path) -> str:
+    """A path, relative to the working directory if it lies below."""
     here = Path.cwd().resolve()
     return os.fspath(file.relative_to(here) if file.is_relative_to(here) else file)

@@ -1,4 +1,4 @@
-"""Which GPUs of this machine a job works on: those its scheduler gave, or ones that no other job
+"""Which GPUs of this machine a job uses: those its scheduler assigned, or ones that no other job
 holds."""
 
 import fcntl
@@ -13,7 +13,7 @@ from typing import IO
 from satseg.progress import log
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-# Open as long as this process lives: the kernel takes a lock back when its holder ends, however it
+# Open as long as this process lives: the kernel releases a lock when its holder ends, however it
 # ends.
 _held: list[IO] = []
 
@@ -21,12 +21,12 @@ _held: list[IO] = []
 def take_gpu(
     gpus: list[str] | None = None, folder: str | Path | None = None, number: int = 1
 ) -> str | None:
-    """Make one GPU, or `number` of them, the only ones this process sees; to be called before CUDA
+    """Make one GPU, or `number` of them, the only ones this process sees; call it before CUDA
     starts.
 
-    A `CUDA_VISIBLE_DEVICES` that is set already, by a scheduler or by hand, stands. Else the GPU
-    with the fewest
-    jobs is taken, by a lock on a file: four jobs on four GPUs have one each, a fifth shares one.
+    A `CUDA_VISIBLE_DEVICES` that is already set, by a scheduler or by hand, is kept. Otherwise the
+    GPU with the fewest jobs is taken by locking a file: four jobs on four GPUs have one each, a
+    fifth shares one.
 
     Args:
         gpus: the machine's GPUs, as `CUDA_VISIBLE_DEVICES` names them (default: those `nvidia-smi`
@@ -36,42 +36,50 @@ def take_gpu(
         number: how many to take, all different.
 
     Returns:
-        What `CUDA_VISIBLE_DEVICES` says now; None where there is nothing to choose from.
+        The new value of `CUDA_VISIBLE_DEVICES`; None if there is nothing to choose from.
     """
     if VISIBLE in os.environ:
-        by = f", by SLURM job {os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
+        slurm_job = os.environ.get("SLURM_JOB_ID")
+        by = f", by SLURM job {slurm_job}" if slurm_job is not None else ""
         log.info("%s=%s is set%s", VISIBLE, os.environ[VISIBLE], by)
         return os.environ[VISIBLE]
+
     gpus = list_gpus() if gpus is None else gpus
     if len(gpus) < max(2, number):
         return None
+
     folder = Path(folder or Path(tempfile.gettempdir(), f"satseg-gpus-{os.getuid()}"))
     folder.mkdir(parents=True, exist_ok=True)
     taken: list[str] = []
-    free = (g for turn in count() for g in gpus if g not in taken and _lock(folder / f"{g}.{turn}"))
-    while len(taken) < number:
-        taken.append(next(free))
+    for turn in count():
+        for gpu in gpus:
+            if len(taken) < number and gpu not in taken and _lock(folder / f"{gpu}.{turn}"):
+                taken.append(gpu)
+        if len(taken) == number:
+            break
+
     os.environ[VISIBLE] = ",".join(taken)
     log.info("%s=%s, of %d GPUs", VISIBLE, os.environ[VISIBLE], len(gpus))
     return os.environ[VISIBLE]
 
 
 def list_gpus() -> list[str]:
-    """The UUID of every NVIDIA GPU of this machine, without starting CUDA; none where there is no
+    """The UUID of every NVIDIA GPU of this machine, without starting CUDA; none if there is no
     driver."""
     if not shutil.which("nvidia-smi"):
         return []
     command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.split() if done.returncode == 0 else []
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return listed.stdout.split() if listed.returncode == 0 else []
 
 
 def _lock(file: Path) -> bool:
-    opened = file.open("w")
+    """Lock a file until this process ends; False if another process holds it."""
+    lock = file.open("w")
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        opened.close()
+        lock.close()
         return False
-    _held.append(opened)
+    _held.append(lock)
     return True

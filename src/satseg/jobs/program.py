@@ -11,11 +11,8 @@ from satseg.errors import UserError
 from satseg.jobs.slices import parse
 from satseg.progress import log
 
-# What to do about what the system refuses.
-WAY = "see to that and run the same command again"
-
-
-WAYS = {
+# What to do about an error of the operating system.
+ADVICE = {
     errno.ENOENT: "check the path, or run the stage that writes it",
     errno.EACCES: "change the permissions, or use another folder",
     errno.EPERM: "change the permissions, or use another folder",
@@ -26,6 +23,7 @@ WAYS = {
     errno.ENOSPC: "free some space and run the same command again",
     errno.EDQUOT: "free some space and run the same command again",
 }
+OTHER_ADVICE = "fix that and run the same command again"
 
 
 def stage(
@@ -42,7 +40,7 @@ def stage(
         name: the stage, as in `python -m satseg.stages.<name>`.
         about: what `--help` says it does.
         slice_kind: class of the configuration slice it takes.
-        run: the work; `UserError` and `OSError` from it end in one line and exit status 1.
+        run: the work; a `UserError` or `OSError` from it ends in one line and exit status 1.
         paths: required file arguments and their help; `--tiles-dir` reaches `run` as `tiles_dir`.
         options: optional arguments, as keywords of `add_argument`.
     """
@@ -57,12 +55,13 @@ def stage(
     for flag, keywords in options.items():
         parser.add_argument(f"--{flag.replace('_', '-')}", **keywords)
     arguments = vars(parser.parse_args())
-    guarded(name, lambda: run(parse(slice_kind, arguments.pop("slice")), **arguments))
+    text = arguments.pop("slice")
+    guarded(name, lambda: run(parse(slice_kind, text), **arguments))
 
 
 def guarded(name: str, work: Callable[[], None]) -> None:
-    """Do the work of a program: its log goes to stderr, `UserError` and `OSError` end in one line
-    and status 1."""
+    """Do the work of a program: its log goes to stderr; a `UserError` or `OSError` ends in one line
+    and exit status 1."""
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)
     try:
@@ -74,7 +73,8 @@ def guarded(name: str, work: Callable[[], None]) -> None:
 
 
 def trouble(error: OSError, name: str) -> str:
-    """One line for what the system refused: the file (or `name`, where it says none), what, and
-    what to do."""
-    what = " ".join((error.strerror or str(error) or type(error).__name__).split())
-    return f"{error.filename or name}: {what[0].lower()}{what[1:]}; {WAYS.get(error.errno, WAY)}"
+    """One line for an error of the operating system: the file (or `name`, if it names none), what
+    is wrong and what to do."""
+    problem = " ".join((error.strerror or str(error) or type(error).__name__).split())
+    advice = ADVICE.get(error.errno, OTHER_ADVICE)
+    return f"{error.filename or name}: {problem[0].lower()}{problem[1:]}; {advice}"

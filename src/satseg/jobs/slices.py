@@ -1,6 +1,7 @@
-"""What each stage gets to see of the configuration: the part that can change its result, and
-nothing else."""
+"""What each stage sees of the configuration: the part that can change its result, and nothing
+else."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from satseg.config.studies import Study
 from satseg.config.types import Strict
 from satseg.config.yaml_files import read_yaml
 from satseg.errors import UserError
+from satseg.paths import Paths
 
 
 class Cell(Strict):
-    """One training: dataset × model × recipe × seed."""
+    """One run: dataset × model × recipe × seed."""
 
     dataset: str
     model: str
@@ -41,8 +43,8 @@ class DownloadSlice(Strict):
 
 
 class TileSlice(Strict):
-    """For `tile`; `colors` only where the masks are colours, `values` where they are not the class
-    indices."""
+    """For `tile`; `colors` only if the masks hold colours, `values` only if they hold other numbers
+    than the class indices."""
 
     dataset: str
     layout: Layout
@@ -73,7 +75,7 @@ class TrainSlice(Strict):
 
 
 class EvaluateSlice(Strict):
-    """For `evaluate`; `augmentation` where the recipe changes the judged tiles too."""
+    """For `evaluate`; `augmentation` only if the recipe changes the evaluated tiles too."""
 
     evaluate: Evaluation
     augmentation: Augmentation | None = None
@@ -94,7 +96,7 @@ class ProfileSlice(Strict):
     model: ModelSpec
     classes: int
     printed_classes: list[int]
-    """Other numbers of classes that papers printed this model's size with."""
+    """Other numbers of classes that papers printed this model's size for."""
 
 
 class StudyDataset(Strict):
@@ -129,75 +131,81 @@ class StudySlice(Strict):
 
 def cells(study: Study) -> list[Cell]:
     """The study's grid, datasets first, seeds last."""
+    grid = product(study.datasets, study.models, study.recipes, study.seeds)
     return [
-        Cell(dataset=d, model=m, recipe=r, seed=s)
-        for d in study.datasets
-        for m in study.models
-        for r in study.recipes
-        for s in study.seeds
+        Cell(dataset=dataset, model=model, recipe=recipe, seed=seed)
+        for dataset, model, recipe, seed in grid
     ]
 
 
-def download_slice(config: Config, dataset: str) -> DownloadSlice:
-    """What `download` needs; a path the user gave goes before the source."""
-    entry = config.datasets[dataset]
+def download_slice(config: Config, dataset_name: str) -> DownloadSlice:
+    """What `download` needs; a path the user gave takes precedence over the source."""
+    dataset = config.datasets[dataset_name]
     return DownloadSlice(
-        dataset=dataset, path=entry.path, source=None if entry.path else entry.source
+        dataset=dataset_name,
+        path=dataset.path,
+        source=None if dataset.path else dataset.source,
     )
 
 
-def tile_slice(config: Config, dataset: str) -> TileSlice:
+def tile_slice(config: Config, dataset_name: str) -> TileSlice:
     """What decides the content of a tile store."""
-    entry = config.datasets[dataset]
-    by_color = entry.layout.mask_values == "color"
+    dataset = config.datasets[dataset_name]
+    by_color = dataset.layout.mask_values == "color"
+    by_index = dataset.mask_values == list(range(len(dataset.classes)))
     return TileSlice(
-        dataset=dataset,
-        layout=entry.layout,
-        classes=[c.name for c in entry.classes],
-        colors=[c.color for c in entry.classes] if by_color else None,
-        values=None
-        if by_color or entry.mask_values == list(range(len(entry.classes)))
-        else entry.mask_values,
-        pixels=entry.pixels,
-        gaps=entry.gaps,
-        tile_size=entry.tile_size,
-        groups=entry.groups,
-        official=entry.official_here,
+        dataset=dataset_name,
+        layout=dataset.layout,
+        classes=[land.name for land in dataset.classes],
+        colors=[land.color for land in dataset.classes] if by_color else None,
+        values=None if by_color or by_index else dataset.mask_values,
+        pixels=dataset.pixels,
+        gaps=dataset.gaps,
+        tile_size=dataset.tile_size,
+        groups=dataset.groups,
+        official=dataset.official_here,
     )
 
 
 def split_slice(config: Config, split: str) -> SplitSlice:
-    """What decides a split, besides the tiles."""
+    """What decides a split, apart from the tiles."""
     return SplitSlice(split=config.splits[split])
 
 
 def train_slice(
-    config: Config, dataset: str, model: str, recipe: str, seed: int | str
+    config: Config, dataset_name: str, model_name: str, recipe_name: str, seed: int | str
 ) -> TrainSlice:
-    """What decides the result of a training, besides tiles and split."""
-    entry, chosen, spec = config.datasets[dataset], config.recipes[recipe], config.models[model]
-    if chosen.head_dropout is not None:
-        spec = spec.model_copy(update={"head_dropout": chosen.head_dropout})
+    """What decides the result of a run, apart from tiles and split."""
+    dataset = config.datasets[dataset_name]
+    recipe = config.recipes[recipe_name]
+    model = config.models[model_name]
+    if recipe.head_dropout is not None:
+        model = model.model_copy(update={"head_dropout": recipe.head_dropout})
+
+    training = recipe.model_dump(include=set(Training.model_fields))
     return TrainSlice(
-        cell=Cell(dataset=dataset, model=model, recipe=recipe, seed=int(seed)),
-        model=spec,
-        training=Training.model_validate(chosen.model_dump(include=set(Training.model_fields))),
-        classes=[c.name for c in entry.classes],
-        counted=counted_classes(entry, chosen),
+        cell=Cell(dataset=dataset_name, model=model_name, recipe=recipe_name, seed=int(seed)),
+        model=model,
+        training=Training.model_validate(training),
+        classes=[land.name for land in dataset.classes],
+        counted=counted_classes(dataset, recipe),
     )
 
 
-def evaluate_slice(config: Config, recipe: str) -> EvaluateSlice:
-    """What is judged of a trained cell."""
-    chosen = config.recipes[recipe]
-    judged = chosen.augmentation if chosen.augmentation.everywhere else None
-    return EvaluateSlice(evaluate=chosen.evaluate, augmentation=judged)
+def evaluate_slice(config: Config, recipe_name: str) -> EvaluateSlice:
+    """What is evaluated of a trained cell, and how."""
+    recipe = config.recipes[recipe_name]
+    everywhere = recipe.augmentation.everywhere
+    return EvaluateSlice(
+        evaluate=recipe.evaluate,
+        augmentation=recipe.augmentation if everywhere else None,
+    )
 
 
 def predict_slice(config: Config, prediction: str) -> PredictSlice:
     """How the maps of a prediction look."""
     classes = config.datasets[config.predictions[prediction].dataset].classes
-    return PredictSlice(colors={c.name: c.color for c in classes})
+    return PredictSlice(colors={land.name: land.color for land in classes})
 
 
 def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
@@ -207,60 +215,61 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
         UserError: there is none, or two would have the same map.
     """
     pattern = config.predictions[prediction].scenes
-    found: dict[str, Path] = {}
-    wanted = Path(pattern).expanduser()
-    for path in sorted(Path(wanted.anchor).glob(str(wanted.relative_to(wanted.anchor)))):
-        other = found.setdefault(path.stem, path)
+    full = Path(pattern).expanduser()
+    scenes: dict[str, Path] = {}
+    for path in sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor)))):
+        other = scenes.setdefault(path.stem, path)
         if other != path:
             raise UserError(
-                f"predictions.{prediction}.scenes: {other} and {path} would have the same map; give each folder or "
-                f"ending a prediction of its own"
+                f"predictions.{prediction}.scenes: {other} and {path} would have the same map; "
+                f"give each folder or ending a prediction of its own"
             )
-    if not found:
+
+    if not scenes:
         raise UserError(
             f"predictions.{prediction}.scenes: {pattern}: no such file; correct the pattern"
         )
-    return found
+    return scenes
 
 
 def prediction_weights(config: Config, prediction: str) -> Path:
     """The weights file a prediction is made with."""
-    chosen = config.predictions[prediction]
-    cell = Cell(**chosen.model_dump(include=set(Cell.model_fields)))
-    return Path("results/runs", cell.path, f"{chosen.weights}.pt")
+    settings = config.predictions[prediction]
+    cell = Cell(**settings.model_dump(include=set(Cell.model_fields)))
+    return Paths().run(cell.path) / f"{settings.weights}.pt"
 
 
-def profile_slice(config: Config, dataset: str, model: str) -> ProfileSlice:
+def profile_slice(config: Config, dataset_name: str, model_name: str) -> ProfileSlice:
     """What decides the cost of a model on a dataset."""
-    classes = len(config.datasets[dataset].classes)
+    classes = len(config.datasets[dataset_name].classes)
     tables = [table for paper in config.papers.values() for table in paper.tables]
-    printed = {figure.classes for table in tables for figure in table.row(model)} - {None, classes}
+    printed = {figure.classes for table in tables for figure in table.row(model_name)}
     return ProfileSlice(
-        dataset=dataset,
-        model_name=model,
-        model=config.models[model],
+        dataset=dataset_name,
+        model_name=model_name,
+        model=config.models[model_name],
         classes=classes,
-        printed_classes=sorted(printed),
+        printed_classes=sorted(printed - {None, classes}),
     )
 
 
-def study_slice(config: Config, study: str) -> StudySlice:
+def study_slice(config: Config, study_name: str) -> StudySlice:
     """What a study shows."""
-    chosen = config.study[study]
-    datasets = {name: config.datasets[name] for name in chosen.datasets}
-    paper = config.papers[chosen.paper] if chosen.paper else None
-    if paper and chosen.claims is not None:
-        paper = paper.model_copy(
-            update={"claims": {name: paper.claims[name] for name in chosen.claims}}
-        )
+    study = config.study[study_name]
+    shown = set(StudyDataset.model_fields)
+    datasets = {name: config.datasets[name].model_dump(include=shown) for name in study.datasets}
+
+    paper = config.papers[study.paper] if study.paper else None
+    if paper and study.claims is not None:
+        tested = {name: paper.claims[name] for name in study.claims}
+        paper = paper.model_copy(update={"claims": tested})
+
     return StudySlice(
-        name=study,
-        study=chosen,
-        datasets={
-            n: d.model_dump(include=set(StudyDataset.model_fields)) for n, d in datasets.items()
-        },
-        models={name: config.models[name] for name in chosen.models},
-        recipes={name: config.recipes[name] for name in chosen.recipes},
+        name=study_name,
+        study=study,
+        datasets=datasets,
+        models={name: config.models[name] for name in study.models},
+        recipes={name: config.recipes[name] for name in study.recipes},
         paper=paper,
     )
 
@@ -275,8 +284,10 @@ def parse(kind: type[Strict], text: str) -> Any:
         if text.lstrip().startswith("{"):
             return kind.model_validate_json(text)
         value = read_yaml(text)
-        return kind.model_validate(value.get("slice", value) if isinstance(value, dict) else value)
+        if isinstance(value, dict):
+            value = value.get("slice", value)  # a run.json holds its slice
+        return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the whole"
-        raise UserError(f"--slice: {key}: {first['msg']} (a {kind.__name__} is expected)") from None
+        raise UserError(f"--slice: {key}: {first['msg']} (expected a {kind.__name__})") from None
