@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks import breakdown, growth, page, pairs, precision, projects, speed
+from benchmarks import page, projects
 from benchmarks.__main__ import ROWS
 from benchmarks.imagery import write_store
+from benchmarks.row import Row, measure, write
+from benchmarks.rows import breakdown, growth, precision, speed
 
 from benchmark_sides import broken, nothing, side
 
@@ -33,7 +35,7 @@ def test_both_sides_do_the_same_work(place, name):
     row = ROWS[name]
     (place / name).mkdir()
     # Each row's own check compares the sides and raises where they disagree.
-    record = pairs.measure(row, place / name, quick=True)
+    record = measure(row, place / name, quick=True)
     if "not_run" in record:
         pytest.skip(record["not_run"])
     assert list(record["sides"]) == list(row.sides)
@@ -43,19 +45,19 @@ def test_both_sides_do_the_same_work(place, name):
         assert facts.get("equal_masks") or facts.get("equal_counts") or facts.get("equal_pixels")
     if name.startswith("epoch_"):
         assert np.abs(facts["train_loss"]["mean_difference"]).max() < 0.1
-    pairs.write(record, place / "out")
+    write(record, place / "out")
     assert json.loads((place / "out" / f"{name}.json").read_text())["row"] == name
 
 
 def test_a_missing_peer_leaves_its_row_out(tmp_path):
-    row = pairs.Row("r", "w", "a", {}, print, {}, {}, peers=("no_such_peer",))
-    assert pairs.measure(row, tmp_path, quick=True)["not_run"] == "no_such_peer not installed"
+    row = Row("r", "w", "a", {}, print, {}, {}, peers=("no_such_peer",))
+    assert measure(row, tmp_path, quick=True)["not_run"] == "no_such_peer not installed"
 
 
 def test_sides_take_turns_in_processes_of_their_own(tmp_path):
     sides = {name: partial(side, name=name) for name in "ab"}
-    row = pairs.Row("r", "w", "a", sides, nothing, {"log": "log"}, {}, repeats=3, warmups=1)
-    record = pairs.measure(row, tmp_path, quick=False)
+    row = Row("r", "w", "a", sides, nothing, {"log": "log"}, {}, repeats=3, warmups=1)
+    record = measure(row, tmp_path, quick=False)
     assert (tmp_path / "log").read_text().split() == [
         "a-1",
         "b-1",
@@ -75,9 +77,9 @@ def test_sides_take_turns_in_processes_of_their_own(tmp_path):
 
 
 def test_a_side_that_fails_is_named(tmp_path):
-    row = pairs.Row("r", "w", "a", {"ours": broken}, nothing, {}, {})
+    row = Row("r", "w", "a", {"ours": broken}, nothing, {}, {})
     with pytest.raises(RuntimeError, match=r"side 'ours' failed(.|\n)*nothing there"):
-        pairs.measure(row, tmp_path, quick=False)
+        measure(row, tmp_path, quick=False)
 
 
 def test_growth_is_fitted(tmp_path):
@@ -114,10 +116,10 @@ def test_time_is_broken_down(tmp_path):
 
 
 def test_a_row_for_a_gpu_is_left_out_without_one(tmp_path):
-    row = pairs.Row("r", "w", "a", {}, print, {}, {}, gpu=True)
+    row = Row("r", "w", "a", {}, print, {}, {}, gpu=True)
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    assert pairs.measure(row, tmp_path, quick=False)["not_run"] == "no GPU at hand"
+    assert measure(row, tmp_path, quick=False)["not_run"] == "no GPU available"
 
 
 def test_speeds_of_a_model(tmp_path):

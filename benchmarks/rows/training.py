@@ -11,8 +11,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from benchmarks.imagery import write_pngs, write_store
-from benchmarks.pairs import Row, Run
-from benchmarks.reading import Pictures
+from benchmarks.row import Row, Run
+from benchmarks.rows.reading import Pictures
 from satseg.config.reading import ROOT, load
 from satseg.data.normalise import normalise, to_unit
 from satseg.data.store import open_tiles

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import projects
-from benchmarks.pairs import Row, Run
+from benchmarks.row import Row, Run
 
 SWIFT = ["tile", "split", "tables", "figures"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks import pairs
 from benchmarks.imagery import write_store
-from benchmarks.training import STUDY, spec
+from benchmarks.row import circumstances, peak_memory_mb
+from benchmarks.rows.training import STUDY, spec
 from satseg import devices
 from satseg.config.reading import load
 from satseg.data.normalise import to_unit
@@ -54,7 +54,7 @@ def measure(folder: Path, quick: bool) -> dict:
         "models": models,
         "published": published({model: found["epoch_seconds"] for model, found in models.items()}),
         "facts": {model: found["epoch_seconds"] for model, found in models.items()},
-    } | pairs.circumstances()
+    } | circumstances()
 
 
 def published(epochs: dict[str, float]) -> dict[str, dict]:
@@ -107,7 +107,7 @@ def speeds(folder: Path, model: str, sizes: dict) -> dict:
 
     found = {"epoch_seconds": float(epochs.min()), "train_step_ms": _median(step)}
     found["train_memory_mb"] = round(
-        devices.peak_memory_mb() if at.type == "cuda" else pairs.peak_memory_mb()
+        devices.peak_memory_mb() if at.type == "cuda" else peak_memory_mb()
     )
     network.eval()
     found |= {"forward_ms": {}, "tiles_per_second": {}}

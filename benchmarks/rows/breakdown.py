@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks import reading, step
-from benchmarks.orchestration import nothing
-from benchmarks.pairs import Row, Run, alternate, circumstances, once
+from benchmarks.row import Row, Run, alternate, circumstances, once
+from benchmarks.rows import reading, step
+from benchmarks.rows.orchestration import nothing
 
 STEP = {
     "make": nothing,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.imagery import tile_spec, write_scenes
-from benchmarks.pairs import Row, Run
+from benchmarks.row import Row, Run
 from satseg.data.tiling import build_tiles
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from torchvision.transforms import functional as F
 
 from benchmarks.imagery import write_pngs, write_store
-from benchmarks.pairs import Row, Run
+from benchmarks.row import Row, Run
 from satseg.config.reading import load
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory, resolve_precision

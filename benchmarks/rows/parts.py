@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torchvision.transforms.v2.functional import adjust_hue
 
-from benchmarks.orchestration import nothing
-from benchmarks.pairs import Row, Run
-from satseg.data.augmentation import _shift_hue
+from benchmarks.row import Row, Run
+from benchmarks.rows.orchestration import nothing
+from satseg.data.augmentation import shift_hue
 from satseg.devices import keep_memory
 from satseg.models.segmenter import choose, positions
 from satseg.models.unet import Dropout
@@ -27,7 +27,7 @@ def hue(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
         changed = images.clone()
         for image in changed:
             if ours:
-                _shift_hue(image, 0.07)
+                shift_hue(image, 0.07)
             else:
                 image.copy_(adjust_hue(image, 0.07))
         return {"result": changed[:, :, ::8, ::8]}

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.orchestration import nothing
-from benchmarks.pairs import Row, Run
-from benchmarks.training import with_plain_dropout
+from benchmarks.row import Row, Run
+from benchmarks.rows.orchestration import nothing
+from benchmarks.rows.training import with_plain_dropout
 from satseg.config.reading import load
 from satseg.devices import keep_memory
 from satseg.models import build_model

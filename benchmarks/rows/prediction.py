@@ -8,9 +8,9 @@ import rasterio
 import torch
 from torch.utils.data import DataLoader
 
-from benchmarks.evaluation import CLASSES
 from benchmarks.imagery import scene, write_scenes
-from benchmarks.pairs import Row, Run
+from benchmarks.row import Row, Run
+from benchmarks.rows.evaluation import CLASSES
 from satseg.config.reading import load
 from satseg.devices import keep_memory, resolve_precision
 from satseg.models import build_model

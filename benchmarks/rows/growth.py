@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import projects
-from benchmarks.evaluation import make_model
 from benchmarks.imagery import tile_spec, write_scenes
-from benchmarks.pairs import Row, Run, alternate, circumstances, once
-from benchmarks.reading import PAPER
+from benchmarks.row import Row, Run, alternate, circumstances, once
+from benchmarks.rows.evaluation import make_model
+from benchmarks.rows.reading import PAPER
 from satseg.config.reading import load
 from satseg.data.augmentation import augment
 from satseg.data.loader import TileDataset, loader

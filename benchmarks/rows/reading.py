@@ -9,9 +9,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional as F
 
 from benchmarks.imagery import write_landcoverai, write_pngs, write_store
-from benchmarks.pairs import Row, Run
+from benchmarks.row import Row, Run
 from satseg.config.recipes import Augmentation
-from satseg.data.augmentation import _draw, augment
+from satseg.data.augmentation import augment, draw_changes
 from satseg.data.loader import TileDataset, loader
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory
@@ -47,7 +47,7 @@ class Pictures(Dataset):
         if self.settings is None:
             return image, mask
         # Satseg's draws, so that both change the same tiles alike.
-        hue, brightness, contrast, hflip, vflip = _draw(self.settings, 0, self.epoch, tile)
+        hue, brightness, contrast, hflip, vflip = draw_changes(self.settings, 0, self.epoch, tile)
         if hue:
             image = F.adjust_hue(image, hue)
         if brightness != 1:
