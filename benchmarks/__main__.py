@@ -1,4 +1,4 @@
-"""Run the given rows, or all: `python -m benchmarks [row …] [--quick] [--repeats N] [--out FOLDER]`."""
+"""Measure rows: `python -m benchmarks [row …] [--quick] [--repeats N] [--out FOLDER]`."""
 
 import argparse
 import sys

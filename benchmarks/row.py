@@ -1,4 +1,4 @@
-"""Time several ways to the same result: in turn, each in its own process, with medians and ratios."""
+"""Time several ways to the same result: in turn, each in a process of its own."""
 
 import gc
 import importlib.util

@@ -87,9 +87,9 @@ def test_growth_is_fitted(tmp_path):
     assert growth.fit(counts, [3 * n**1.5 for n in counts])["exponent"] == 1.5
     line = growth.fit(counts, [0.5 + 0.25 * n for n in counts])
     assert line["fixed_seconds"] == 0.5 and line["each_seconds"] == 0.25
-    chosen = [one for one in growth.SERIES if one["of"] in ("scenes", "tiles")]
+    chosen = [series for series in growth.SERIES if series.of in ("scenes", "tiles")]
     record = growth.measure(tmp_path, True, chosen)
-    assert list(record["series"]) == [one["name"] for one in chosen]
+    assert list(record["series"]) == [series.name for series in chosen]
     assert all(
         len(one["seconds"]) == 2 and min(one["seconds"]) > 0 for one in record["series"].values()
     )

@@ -25,7 +25,9 @@ BARE_TARGET = "report.html"
 # The same jobs and files with neither configuration nor code of this project.
 BARE = """
 configfile: "counts.json"
-D, M, R = ([f"{kind}{i}" for i in range(config[kind + "s"])] for kind in ("dataset", "model", "recipe"))
+D = [f"dataset{i}" for i in range(config["datasets"])]
+M = [f"model{i}" for i in range(config["models"])]
+R = [f"recipe{i}" for i in range(config["recipes"])]
 S = range(config["seeds"])
 SOURCES = glob_wildcards("src/satseg/{name}.py").name
 CODE = expand("src/satseg/{name}.py", name=SOURCES[:30])
@@ -79,7 +81,8 @@ status = subprocess.run(sys.argv[2:]).returncode
 seconds = time.perf_counter() - began
 usage = resource.getrusage(resource.RUSAGE_CHILDREN)
 cpu_seconds = usage.ru_utime + usage.ru_stime
-numbers = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_memory_mb": usage.ru_maxrss * 1024 / 1e6}
+peak_memory_mb = usage.ru_maxrss * 1024 / 1e6
+numbers = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_memory_mb": peak_memory_mb}
 with open(sys.argv[1], "w") as file:
     json.dump(numbers, file)
 sys.exit(status)

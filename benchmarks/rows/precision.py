@@ -49,9 +49,19 @@ def measure(folder: Path, quick: bool) -> dict:
 
             evaluate_job = slices.evaluate_slice(config, RECIPE).model_dump_json()
             projects.run(
-                project, sys.executable, "-m", "satseg.stages.evaluate", "--slice", evaluate_job,
-                "--tiles", str(tiles), "--split", split, "--run", str(run),
-            )  # fmt: skip
+                project,
+                sys.executable,
+                "-m",
+                "satseg.stages.evaluate",
+                "--slice",
+                evaluate_job,
+                "--tiles",
+                str(tiles),
+                "--split",
+                split,
+                "--run",
+                str(run),
+            )
             counts[precision].append(pd.read_csv(run / "counts.csv"))
             shutil.rmtree(run)
 
@@ -62,14 +72,15 @@ def measure(folder: Path, quick: bool) -> dict:
         "seeds": seeds,
         "wall_seconds": seconds,
         "facts": compare(counts["bf16"], counts["32"]),
-        "notes": "Difference in mean mIoU^D over seeds; scenes (tiles if there are few) and seeds are resampled with "
-        "replacement, the same for both precisions.",
+        "notes": "Difference in mean mIoU^D over seeds; scenes (tiles if there are few) and seeds "
+        "are "
+        "resampled with replacement, the same for both precisions.",
     } | circumstances()
 
 
 def compare(ours: list[pd.DataFrame], theirs: list[pd.DataFrame]) -> dict:
-    """mIoU^D of two sets of runs evaluated on the same tiles, and the difference of their means with
-    its interval."""
+    """mIoU^D of two sets of runs evaluated on the same tiles; the difference of their means and its
+    interval."""
     first = resampled(ours)[METRIC]
     second = resampled(theirs)[METRIC]
     low, high = np.percentile(first.draws - second.draws, [2.5, 97.5])
