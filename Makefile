@@ -25,7 +25,7 @@ demo: $(INSTALLED) ## three small models on generated scenes, from nothing to re
 test: $(INSTALLED) ## run the tests
 	pytest --ignore=tests/slurm --numprocesses auto --maxprocesses 4
 
-test-faults: $(INSTALLED) ## try every fault and bad input; write what happens into docs/reliability.md
+test-faults: $(INSTALLED) ## cause every fault and bad input; rewrite the tables of docs/faults.md
 	pytest tests/faults --record
 
 test-slurm: $(INSTALLED) ## run the workflow on a one-node SLURM cluster; needs root and: apt-get install slurm-wlm munge

@@ -11,7 +11,7 @@ from satseg.files import atomic
 
 MEASURED, PUBLISHED = ROOT / "results" / "benchmarks", ROOT / "results" / "published" / "benchmarks"
 SPEEDS = ROOT / "results" / "published" / "speed"
-PAGE, FIGURE = ROOT / "docs" / "performance.md", "growth.svg"
+PAGE, FIGURE = ROOT / "docs" / "benchmarks.md", "growth.svg"
 LONGEST = 6  # operations of each side
 BEGIN, END = "<!-- {}: written by `python -m benchmarks.page` -->", "<!-- /{} -->"
 
@@ -295,7 +295,9 @@ TABLES = {
 
 
 def _row(*cells: object) -> str:
-    return f"| {' | '.join(str(cell) for cell in cells)} |"
+    """A row of a table; no cell breaks it, whatever a record holds."""
+    texts = (" ".join(str(cell).split()).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(texts)} |"
 
 
 def _seconds(side: dict) -> str:

@@ -240,3 +240,10 @@ def test_tables_of_the_page():
         == "| the large | a loop | 1,000 MB | 1,100 MB | **1.10×** the memory |  | ≤ 1.2× |  |"
     )
     assert "not run: it is not installed" in lines[3]
+
+
+def test_no_record_breaks_a_row():
+    machine = {"name": "a | b", "cores": 2, "load_before": 0.5}
+    record = {"machine": machine, "measured": "2026-01-01T12:00", "notes": "one\ntwo", "threads": 1}
+    row = page.machines({"tiling": record}).splitlines()[2]
+    assert row == "| tiling | 2026-01-01 12:00 | a \\| b, 2 cores | 1 | 0.5 | one two |"

@@ -222,6 +222,17 @@ def test_every_link_leads_somewhere(page):
             assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_row_of_a_table_has_as_many_cells_as_its_heading(page):
+    """A `|` or a line break inside a cell would break the row in most renderers."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = table.splitlines()
+        assert all(re.fullmatch(r"\|.*(?<!\\)\|", row) for row in rows), table
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, table
+        assert re.fullmatch(r"(\|\s*:?-+:?\s*)+\|", rows[1]), table
+
+
 def test_the_readme_leads_to_every_page():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} | {"config/papers.yaml"}

@@ -11,11 +11,9 @@ message, or a short sentence about the right result (figures welcome, times and 
 test's own folder not); the test's own folder, ports and long digests are taken out. A row stands
 for "nothing lost": the test must have asserted so.
 
-`pytest tests/faults --record` (make test-faults) writes the table of docs/reliability.md anew.
-Without the option the
-rows are compared with it, by name: a row that the table lacks fails its test, one that no test made
-    fails
-`test_table.py`, which runs last.
+`pytest tests/faults --record` (make test-faults) rewrites the tables of docs/faults.md. Without the
+option, rows are compared with the page by name: a row missing from the page fails its test, and a
+row that no test made fails `test_table.py`, which runs last.
 """
 
 import logging
@@ -33,7 +31,7 @@ from satseg.config.types import Strict
 from satseg.pages.markdown import escape, table
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parents[1] / "docs" / "reliability.md"
+PAGE = HERE.parents[1] / "docs" / "faults.md"
 START, END = "<!-- faults -->", "<!-- end of faults -->"
 ROWS = pytest.StashKey[dict[tuple[str, str], str]]()
 LEFT_OUT = pytest.StashKey[list[str]]()
@@ -41,9 +39,7 @@ VOLATILE = ((r"127\.0\.0\.1:\d+", "server"), (r"\b[0-9a-f]{32,}\b", "…"))
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--record", action="store_true", help="write the table of docs/reliability.md anew"
-    )
+    parser.addoption("--record", action="store_true", help="rewrite the tables of docs/faults.md")
 
 
 def pytest_configure(config):

@@ -3,4 +3,4 @@ itself."""
 
 
 def test_every_row_of_the_page_is_made_by_a_test(unmade):
-    assert not unmade, "run `make test-faults` and commit docs/reliability.md"
+    assert not unmade, "run `make test-faults` and commit docs/faults.md"

@@ -27,7 +27,7 @@ def readme() -> str:
         kinds = _sections(field.annotation)
         sections += kinds
         links = ", ".join(f"[{k.__name__}](#{k.__name__.lower()})" for k in kinds)
-        holds = f"{field.description} {links}".strip()
+        holds = f"{_line(field.description)} {links}".strip()
         parts.append(f"| `{file}` | {f'`{key}`' if key in FILES else 'the file'} | {holds} |")
     parts.append(
         "\nValues given with `snakemake --configfile my.yaml` go over these, key by key, for example"
@@ -43,12 +43,16 @@ def readme() -> str:
         rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
         for key, field in section.model_fields.items():
             default = "required" if field.is_required() else f"`{_plain(field.default)}`"
-            rows.append(
-                f"| `{key}` | {_type(types[key])} | {default} | {field.description or ''} |"
-            )
+            meaning = _line(field.description or "").replace("|", "\\|")
+            rows.append(f"| `{key}` | {_type(types[key])} | {default} | {meaning} |")
             sections += _sections(field.annotation)
-        parts += [f"## {section.__name__}\n", section.__doc__.strip() + "\n", *rows, ""]
+        parts += [f"## {section.__name__}\n", _line(section.__doc__) + "\n", *rows, ""]
     return "\n".join(parts)
+
+
+def _line(text: str) -> str:
+    """A docstring on one line, as a table's cell must be."""
+    return " ".join(text.split())
 
 
 def _plain(value: Any) -> str:
