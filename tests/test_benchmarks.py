@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks import page, projects
+from benchmarks import page, projects, tables
 from benchmarks.__main__ import ROWS
 from benchmarks.imagery import write_store
 from benchmarks.row import Row, measure, write
@@ -110,9 +110,9 @@ def test_time_is_broken_down(tmp_path):
     assert not any(
         "convolution" in name for spent in reading.values() for name in spent["operations"]
     )
-    lines = page.breakdown({"breakdown": record}).splitlines()
+    lines = tables.breakdown({"breakdown": record}).splitlines()
     assert lines[0].endswith("| plain | satseg |") and lines[1] == "|---|--:|--:|"
-    assert sum(line.startswith("| **together** |") for line in lines) == 2
+    assert sum(line.startswith("| **total** |") for line in lines) == 2
 
 
 def test_a_row_for_a_gpu_is_left_out_without_one(tmp_path):
@@ -155,19 +155,19 @@ def test_speeds_beside_the_published_ones():
 def test_speeds_on_the_page():
     one = {"epoch_seconds": 12.34, "train_step_ms": 1234.5, "train_memory_mb": 5678}
     one |= {"forward_ms": {"1": 50.0, "2": 80.0}, "tiles_per_second": {"1": 20.0, "2": 25.0}}
-    tables = {"Table 9": {"device": "an abacus", "epoch_seconds": {"unet": 61.2}, "rho": 0.5}}
+    printed = {"Table 9": {"device": "an abacus", "epoch_seconds": {"unet": 61.2}, "rho": 0.5}}
     record = {
         "sizes": {"tiles": 24, "batch": 8, "batches": [1, 2]},
         "precision": "bf16",
         "models": {"unet": one},
     }
-    record |= {"machine": {"name": "a GPU"}, "published": tables}
-    lines = page.speed({"speed/a-gpu": record, "other": {}}).splitlines()
-    assert lines[0].startswith("| a GPU, bf16 | epoch of 24 tiles | step of 8 |")
+    record |= {"machine": {"name": "a GPU"}, "published": printed}
+    lines = tables.speed({"speed/a-gpu": record, "other": {}}).splitlines()
+    assert lines[0].startswith("| a GPU, bf16 | epoch of 24 tiles | step, batch of 8 |")
     assert lines[0].endswith("| Table 9, an abacus |")
     assert lines[2] == "| unet | 12.3 s | 1.23 s | 5,678 MB | 50 ms | 20 | 25 | 61.2 s |"
-    assert lines[3] == "| rank correlation with our epochs |  |  |  |  |  |  | 0.5 |"
-    assert page.speed({}) == "Not measured."
+    assert lines[3] == "| rank correlation with our epoch times |  |  |  |  |  |  | 0.5 |"
+    assert tables.speed({}) == "Not measured."
 
 
 def test_difference_of_precisions():
@@ -228,8 +228,8 @@ def test_tables_of_the_page():
             "not_run": "it is not installed",
         },
     }
-    lines = page.comparisons(records).splitlines()[2:]
-    memory = "1,200 MB (wanted: under 600 MB)"
+    lines = tables.comparisons(records).splitlines()[2:]
+    memory = "1,200 MB (target: under 600 MB)"
     assert (
         lines[0]
         == f"| the pair | a loop | 0.5 s | 50 ms | **0.10×** (0.09–0.11) | 0.20× | ≥ 2× | {memory} |"
