@@ -71,7 +71,7 @@ def _reading(folder: Path, tiles: int, workers: int) -> Run:
     return run
 
 
-def evaluate_tiles(folder: Path, count: int, **_: object) -> Run:
+def evaluate_stored(folder: Path, count: int, **_: object) -> Run:
     """Evaluate that many tiles."""
     keep_memory()
     segmenter = load_weights(folder / "weights.pt")

@@ -77,7 +77,7 @@ SERIES = [
     Series(
         name="evaluate",
         of="tiles",
-        side=growing.evaluate_tiles,
+        side=growing.evaluate_stored,
         make=growing.make_tiles,
         counts=[32, 64, 128, 256],
         few=[8, 16],
