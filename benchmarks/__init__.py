@@ -1,2 +1,2 @@
-"""What satseg's stages cost beside what a user would do instead: `python -m benchmarks`, or `make
-bench`."""
+"""What satseg's stages cost, compared with what a user would do instead: `python -m benchmarks`, or
+`make bench`."""

@@ -1,4 +1,4 @@
-"""Synthetic aerial imagery of any size, drawn once, and the forms in which each side reads it."""
+"""Synthetic aerial imagery of any size, drawn once, in the formats that each side reads."""
 
 from pathlib import Path
 
@@ -18,25 +18,26 @@ DRAWN = 1024
 def scene(
     folder: Path, height: int, width: int, drawn: int = DRAWN
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image uint8 [H, W, 3] and mask uint8 [H, W] with classes 0 to 5: a drawn scene and its mirror
-    images."""
+    """Image uint8 [H, W, 3] and mask uint8 [H, W] with classes 0 to 5: a drawn scene, continued by
+    its mirror images."""
     cache = folder.parent / f"drawn{drawn}.npz"
     if not cache.exists():
         image, mask = make_scene(np.random.default_rng([0, 0]), drawn)
         np.savez(cache, image=image.transpose(1, 2, 0), mask=mask)
     with np.load(cache) as file:
-        image, mask = file["image"], file["mask"]
-    down, right = height - drawn, width - drawn
-    if down > 0 or right > 0:
-        beyond = ((0, max(0, down)), (0, max(0, right)))
-        image, mask = (
-            np.pad(image, (*beyond, (0, 0)), "symmetric"),
-            np.pad(mask, beyond, "symmetric"),
-        )
+        image = file["image"]
+        mask = file["mask"]
+
+    rows_missing = max(0, height - drawn)
+    columns_missing = max(0, width - drawn)
+    if rows_missing or columns_missing:
+        padding = ((0, rows_missing), (0, columns_missing))
+        image = np.pad(image, (*padding, (0, 0)), "symmetric")
+        mask = np.pad(mask, padding, "symmetric")
     return image[:height, :width], mask[:height, :width]
 
 
-def tile_spec(size: int, classes: int) -> TileSlice:
+def tile_job(size: int, classes: int) -> TileSlice:
     """How the scenes below are tiled: masks of class indices, class names `class<index>`."""
     layout = {
         "images": "images/{scene}.tif",
@@ -46,30 +47,40 @@ def tile_spec(size: int, classes: int) -> TileSlice:
     }
     names = [f"class{index}" for index in range(classes)]
     return TileSlice(
-        dataset="made", layout=layout, classes=names, colors=None, gaps=[], tile_size=size, groups=[]
-    )  # fmt: skip
+        dataset="made",
+        layout=layout,
+        classes=names,
+        colors=None,
+        gaps=[],
+        tile_size=size,
+        groups=[],
+    )
 
 
 def write_store(folder: Path, tiles: int, size: int, classes: int = 6, drawn: int = DRAWN) -> Tiles:
-    """A tile store of so many different tiles in `folder/tiles`, and a split: the last eighth is
+    """A tile store of that many different tiles in `folder/tiles`, and a split whose last eighth is
     for validation.
 
     Args:
-        folder: the row's.
-        tiles: their number.
+        folder: the row's folder.
+        tiles: number of tiles.
         size: their side, pixels.
-        classes: classes of the masks; drawn ones beyond become the last.
-        drawn: side of the scene that is drawn; tiles are cut from it anywhere, turned and mirrored.
+        classes: number of classes in the masks; drawn classes beyond it become the last one.
+        drawn: side of the drawn scene; tiles are cut from it at random, rotated and mirrored.
     """
     image, mask = scene(folder, drawn, drawn, drawn)
     rng = np.random.default_rng(1)
     for tile in range(tiles):
         top, left = rng.integers(0, drawn - size + 1, 2)
-        turns, mirrored = rng.integers(4), 1 - 2 * rng.integers(2)
-        part = slice(top, top + size), slice(left, left + size)
-        labels = np.minimum(np.rot90(mask[part], turns)[::mirrored], classes - 1)
-        _write(folder / "cut", f"{tile:05d}", np.rot90(image[part], turns)[::mirrored], labels)
-    table = build_tiles(tile_spec(size, classes), folder / "cut", folder / "tiles")
+        turns = rng.integers(4)
+        step = 1 - 2 * rng.integers(2)  # −1 mirrors
+
+        window = (slice(top, top + size), slice(left, left + size))
+        cut = np.rot90(image[window], turns)[::step]
+        labels = np.minimum(np.rot90(mask[window], turns)[::step], classes - 1)
+        _write(folder / "cut", f"{tile:05d}", cut, labels)
+
+    table = build_tiles(tile_job(size, classes), folder / "cut", folder / "tiles")
     split = table[["tile", "scene"]].assign(
         subset=np.where(table["tile"] < tiles - tiles // 8, "train", "val")
     )
@@ -86,20 +97,19 @@ def write_pngs(folder: Path, tiles: Tiles) -> None:
 
 
 def write_landcoverai(folder: Path, tiles: Tiles) -> None:
-    """The same tiles as LandCover.ai is published in pieces: JPEG images, PNG masks, three
+    """The same tiles in the form of LandCover.ai's tiled release: JPEG images, PNG masks, three
     lists."""
     (folder / "output").mkdir(exist_ok=True)
     for tile, (image, mask) in enumerate(zip(tiles.images, tiles.masks, strict=True)):
         Image.fromarray(np.asarray(image)).save(folder / "output" / f"tile_{tile}.jpg", quality=95)
         Image.fromarray(np.asarray(mask)).save(folder / "output" / f"tile_{tile}_m.png")
     for subset in ("train", "val", "test"):
-        (folder / f"{subset}.txt").write_text(
-            "".join(f"tile_{tile}\n" for tile in range(len(tiles.images)))
-        )
+        names = [f"tile_{tile}\n" for tile in range(len(tiles.images))]
+        (folder / f"{subset}.txt").write_text("".join(names))
 
 
 def write_scenes(folder: Path, scenes: int, height: int, width: int, drawn: int = DRAWN) -> None:
-    """Plain GeoTIFF files, `folder/scenes/images/<k>.tif` and `masks/<k>.tif`, all of the same
+    """Plain GeoTIFF files, `folder/scenes/images/<k>.tif` and `masks/<k>.tif`, all with the same
     pixels."""
     for number in range(scenes):
         _write(folder / "scenes", f"{number:03d}", *scene(folder, height, width, drawn))
@@ -108,8 +118,9 @@ def write_scenes(folder: Path, scenes: int, height: int, width: int, drawn: int 
 def _write(folder: Path, name: str, image: np.ndarray, mask: np.ndarray) -> None:
     height, width = mask.shape
     place = {"crs": "EPSG:2180", "transform": from_origin(500_000, 400_000, 0.25, 0.25)}
+    size = {"height": height, "width": width, "dtype": "uint8"}
     for kind, bands in (("images", image.transpose(2, 0, 1)), ("masks", mask[None])):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        options = {"count": len(bands), "height": height, "width": width, "dtype": "uint8"} | place
-        with rasterio.open(folder / kind / f"{name}.tif", "w", "GTiff", **options) as file:
+        path = folder / kind / f"{name}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with rasterio.open(path, "w", "GTiff", count=len(bands), **size, **place) as file:
             file.write(bands)

@@ -1,4 +1,4 @@
-"""A copy of the workflow in a folder of its own, and what can be run there."""
+"""A copy of the workflow in a folder of its own, and commands to run there."""
 
 import os
 import re
@@ -11,6 +11,7 @@ import yaml
 
 from satseg.config.reading import ROOT
 
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
 MODEL = {
     "family": "unet",
     "widths": [4, 8],
@@ -28,41 +29,44 @@ SCENES = {"kind": "demo", "scenes": 6, "size": 128, "seed": 0}
 
 
 def copy(folder: Path, small: bool = False, epochs: int | None = None) -> None:
-    """Copy the workflow, its code and its configuration; `small` keeps of the latter a demo of
-    seconds.
+    """Copy the workflow, its code and its configuration.
 
     Args:
         folder: does not exist yet.
-        small: whether the demo has six small scenes and one small model.
-        epochs: of the demo's recipe, where not as configured.
+        small: reduce the configuration to a demo of six small scenes and one small model, which
+            takes seconds.
+        epochs: of the demo's recipe, instead of the configured ones.
     """
     for name in ("workflow", "src", "config"):
-        shutil.copytree(
-            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in ("Snakefile", "environment.yml", "requirements.lock"):
         shutil.copy(ROOT / name, folder)
     (folder / "profiles").symlink_to((ROOT / "profiles").readlink())
+
+    config = folder / "config"
     if small:
-        shutil.rmtree(folder / "config" / "studies")
+        shutil.rmtree(config / "studies")
         for name, tree in SMALL.items():
-            (folder / "config" / name).parent.mkdir(exist_ok=True)
-            (folder / "config" / name).write_text(yaml.safe_dump(tree, sort_keys=False))
-        _edit(folder / "config" / "datasets.yaml", "datasets", "demo", source=SCENES, tile_size=64)
+            (config / name).parent.mkdir(exist_ok=True)
+            (config / name).write_text(yaml.safe_dump(tree, sort_keys=False))
+        _edit(config / "datasets.yaml", "datasets", "demo", source=SCENES, tile_size=64)
     if epochs:
-        _edit(folder / "config" / "recipes.yaml", "recipes", "demo", epochs=epochs, scheduler=None)
+        _edit(config / "recipes.yaml", "recipes", "demo", epochs=epochs, scheduler=None)
     if small:
-        for kind, name in (("datasets", "demo"), ("recipes", "demo")):
-            path = folder / "config" / f"{kind}.yaml"
-            path.write_text(
-                yaml.safe_dump({kind: {name: yaml.safe_load(path.read_text())[kind][name]}})
-            )
+        _keep_only(config / "datasets.yaml", "datasets", "demo")
+        _keep_only(config / "recipes.yaml", "recipes", "demo")
 
 
 def _edit(path: Path, kind: str, name: str, **changes: object) -> None:
     tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     tree[kind][name] |= changes
     path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
+def _keep_only(path: Path, kind: str, name: str) -> None:
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({kind: {name: tree[kind][name]}}), encoding="utf-8")
 
 
 def run(folder: Path, *command: str) -> str:
@@ -82,53 +86,53 @@ def run(folder: Path, *command: str) -> str:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment of commands in the folder; Snakemake sets the number of threads by itself."""
+    """The environment of commands in the folder; Snakemake sets the number of threads itself."""
     kept = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     return kept | {"PYTHONPATH": str(folder / "src")}
 
 
 def snakemake(folder: Path, *arguments: str) -> str:
     """Run Snakemake on two cores; what it printed."""
-    return run(folder, sys.executable, "-m", "snakemake", "--cores", "2", *arguments)
+    return run(folder, *SNAKEMAKE, *arguments)
 
 
 def script(folder: Path, *targets: str) -> Path:
-    """Write what Snakemake would run for the targets as a shell script, one command after the
+    """Write the commands that Snakemake would run for the targets as a shell script, one after the
     other."""
-    said = snakemake(folder, "--dry-run", "--printshellcmds", *targets)
-    found = re.findall(r"^Shell command: *\n(.+?)\n\s*\n", said, re.MULTILINE | re.DOTALL)
-    commands = [f"({command})" for command in found]  # some `exec`
-    threads = "export OMP_NUM_THREADS=$(nproc)"
-    lines = [
-        "set -e",
-        threads,
-        *(f"mkdir -p {Path(log).parent}" for log in re.findall(r"&>(\S+)", said)),
-        *commands,
-    ]
+    plan = snakemake(folder, "--dry-run", "--printshellcmds", *targets)
+    commands = re.findall(r"^Shell command: *\n(.+?)\n\s*\n", plan, re.MULTILINE | re.DOTALL)
+    log_folders = [Path(log).parent for log in re.findall(r"&>(\S+)", plan)]
+
+    lines = ["set -e", "export OMP_NUM_THREADS=$(nproc)"]
+    lines += [f"mkdir -p {log_folder}" for log_folder in log_folders]
+    lines += [f"({command})" for command in commands]  # some `exec`
     path = folder / "stages.sh"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
 def clean(folder: Path) -> None:
-    """Remove what a run leaves."""
+    """Remove what a run leaves behind."""
     for name in ("data", "results", "logs", ".snakemake"):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def outputs(folder: Path, *targets: str) -> list[str]:
-    """Every file that the targets are made of."""
+    """Every file that is made for the targets."""
     lines = [line.split("\t") for line in snakemake(folder, "--summary", *targets).splitlines()]
     head = next(i for i, line in enumerate(lines) if line[0] == "output_file")
     return [line[0] for line in lines[head + 1 :] if len(line) > 1]
 
 
 def pretend(folder: Path, *targets: str) -> int:
-    """Create every output of the targets empty and record it as made; how many there are."""
+    """Create every output of the targets empty and record it as made; the number of outputs."""
     names = outputs(folder, *targets)
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(exist_ok=True) if not path.suffix else path.touch()
+        if path.suffix:
+            path.touch()
+        else:
+            path.mkdir(exist_ok=True)
     snakemake(folder, "--touch", "--quiet", "all", "--", *targets)
     return len(names)

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks import breakdown, growth, page, pairs, precision, projects, speed
+from benchmarks import page, projects, tables
 from benchmarks.__main__ import ROWS
 from benchmarks.imagery import write_store
+from benchmarks.row import Row, measure, write
+from benchmarks.rows import breakdown, growth, precision, speed
 
 from benchmark_sides import broken, nothing, side
 
@@ -33,7 +35,7 @@ def test_both_sides_do_the_same_work(place, name):
     row = ROWS[name]
     (place / name).mkdir()
     # Each row's own check compares the sides and raises where they disagree.
-    record = pairs.measure(row, place / name, quick=True)
+    record = measure(row, place / name, quick=True)
     if "not_run" in record:
         pytest.skip(record["not_run"])
     assert list(record["sides"]) == list(row.sides)
@@ -43,19 +45,19 @@ def test_both_sides_do_the_same_work(place, name):
         assert facts.get("equal_masks") or facts.get("equal_counts") or facts.get("equal_pixels")
     if name.startswith("epoch_"):
         assert np.abs(facts["train_loss"]["mean_difference"]).max() < 0.1
-    pairs.write(record, place / "out")
+    write(record, place / "out")
     assert json.loads((place / "out" / f"{name}.json").read_text())["row"] == name
 
 
 def test_a_missing_peer_leaves_its_row_out(tmp_path):
-    row = pairs.Row("r", "w", "a", {}, print, {}, {}, peers=("no_such_peer",))
-    assert pairs.measure(row, tmp_path, quick=True)["not_run"] == "no_such_peer not installed"
+    row = Row("r", "w", "a", {}, print, {}, {}, peers=("no_such_peer",))
+    assert measure(row, tmp_path, quick=True)["not_run"] == "no_such_peer not installed"
 
 
 def test_sides_take_turns_in_processes_of_their_own(tmp_path):
     sides = {name: partial(side, name=name) for name in "ab"}
-    row = pairs.Row("r", "w", "a", sides, nothing, {"log": "log"}, {}, repeats=3, warmups=1)
-    record = pairs.measure(row, tmp_path, quick=False)
+    row = Row("r", "w", "a", sides, nothing, {"log": "log"}, {}, repeats=3, warmups=1)
+    record = measure(row, tmp_path, quick=False)
     assert (tmp_path / "log").read_text().split() == [
         "a-1",
         "b-1",
@@ -75,9 +77,9 @@ def test_sides_take_turns_in_processes_of_their_own(tmp_path):
 
 
 def test_a_side_that_fails_is_named(tmp_path):
-    row = pairs.Row("r", "w", "a", {"ours": broken}, nothing, {}, {})
+    row = Row("r", "w", "a", {"ours": broken}, nothing, {}, {})
     with pytest.raises(RuntimeError, match=r"side 'ours' failed(.|\n)*nothing there"):
-        pairs.measure(row, tmp_path, quick=False)
+        measure(row, tmp_path, quick=False)
 
 
 def test_growth_is_fitted(tmp_path):
@@ -85,9 +87,9 @@ def test_growth_is_fitted(tmp_path):
     assert growth.fit(counts, [3 * n**1.5 for n in counts])["exponent"] == 1.5
     line = growth.fit(counts, [0.5 + 0.25 * n for n in counts])
     assert line["fixed_seconds"] == 0.5 and line["each_seconds"] == 0.25
-    chosen = [one for one in growth.SERIES if one["of"] in ("scenes", "tiles")]
+    chosen = [series for series in growth.SERIES if series.of in ("scenes", "tiles")]
     record = growth.measure(tmp_path, True, chosen)
-    assert list(record["series"]) == [one["name"] for one in chosen]
+    assert list(record["series"]) == [series.name for series in chosen]
     assert all(
         len(one["seconds"]) == 2 and min(one["seconds"]) > 0 for one in record["series"].values()
     )
@@ -108,16 +110,16 @@ def test_time_is_broken_down(tmp_path):
     assert not any(
         "convolution" in name for spent in reading.values() for name in spent["operations"]
     )
-    lines = page.breakdown({"breakdown": record}).splitlines()
+    lines = tables.breakdown({"breakdown": record}).splitlines()
     assert lines[0].endswith("| plain | satseg |") and lines[1] == "|---|--:|--:|"
-    assert sum(line.startswith("| **together** |") for line in lines) == 2
+    assert sum(line.startswith("| **total** |") for line in lines) == 2
 
 
 def test_a_row_for_a_gpu_is_left_out_without_one(tmp_path):
-    row = pairs.Row("r", "w", "a", {}, print, {}, {}, gpu=True)
+    row = Row("r", "w", "a", {}, print, {}, {}, gpu=True)
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    assert pairs.measure(row, tmp_path, quick=False)["not_run"] == "no GPU at hand"
+    assert measure(row, tmp_path, quick=False)["not_run"] == "no GPU available"
 
 
 def test_speeds_of_a_model(tmp_path):
@@ -153,19 +155,19 @@ def test_speeds_beside_the_published_ones():
 def test_speeds_on_the_page():
     one = {"epoch_seconds": 12.34, "train_step_ms": 1234.5, "train_memory_mb": 5678}
     one |= {"forward_ms": {"1": 50.0, "2": 80.0}, "tiles_per_second": {"1": 20.0, "2": 25.0}}
-    tables = {"Table 9": {"device": "an abacus", "epoch_seconds": {"unet": 61.2}, "rho": 0.5}}
+    printed = {"Table 9": {"device": "an abacus", "epoch_seconds": {"unet": 61.2}, "rho": 0.5}}
     record = {
         "sizes": {"tiles": 24, "batch": 8, "batches": [1, 2]},
         "precision": "bf16",
         "models": {"unet": one},
     }
-    record |= {"machine": {"name": "a GPU"}, "published": tables}
-    lines = page.speed({"speed/a-gpu": record, "other": {}}).splitlines()
-    assert lines[0].startswith("| a GPU, bf16 | epoch of 24 tiles | step of 8 |")
+    record |= {"machine": {"name": "a GPU"}, "published": printed}
+    lines = tables.speed({"speed/a-gpu": record, "other": {}}).splitlines()
+    assert lines[0].startswith("| a GPU, bf16 | epoch of 24 tiles | step, batch of 8 |")
     assert lines[0].endswith("| Table 9, an abacus |")
     assert lines[2] == "| unet | 12.3 s | 1.23 s | 5,678 MB | 50 ms | 20 | 25 | 61.2 s |"
-    assert lines[3] == "| rank correlation with our epochs |  |  |  |  |  |  | 0.5 |"
-    assert page.speed({}) == "Not measured."
+    assert lines[3] == "| rank correlation with our epoch times |  |  |  |  |  |  | 0.5 |"
+    assert tables.speed({}) == "Not measured."
 
 
 def test_difference_of_precisions():
@@ -226,8 +228,8 @@ def test_tables_of_the_page():
             "not_run": "it is not installed",
         },
     }
-    lines = page.comparisons(records).splitlines()[2:]
-    memory = "1,200 MB (wanted: under 600 MB)"
+    lines = tables.comparisons(records).splitlines()[2:]
+    memory = "1,200 MB (target: under 600 MB)"
     assert (
         lines[0]
         == f"| the pair | a loop | 0.5 s | 50 ms | **0.10×** (0.09–0.11) | 0.20× | ≥ 2× | {memory} |"

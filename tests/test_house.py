@@ -1,4 +1,4 @@
-"""Rules of the house that no single module can keep by itself."""
+"""Rules of the house: properties that no single module can guarantee."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 STAGES = sorted(name for name in MODULES if name.startswith("satseg.stages."))
-# Who may import whom: docs/house.md draws it, top to bottom.
+# Who may import whom, from top to bottom.
 PICTURE = re.search(
     r"```text\n(.+?)```", (ROOT / "docs" / "house.md").read_text(encoding="utf-8"), re.DOTALL
 )[1]
@@ -42,7 +42,7 @@ for stage in sys.argv[1:]:
     except SystemExit as end:
         assert end.code == 0
 """
-BY_HAND = ["satseg.stages.export"]  # no rule: its weights file says all
+BY_HAND = ["satseg.stages.export"]  # no rule: the weights file holds all it needs
 TORCH_FREE = ["tile", "split", "tables", "figures", "report"]
 
 
@@ -52,8 +52,7 @@ def room(module: str) -> str:
 
 
 def imported(module: str) -> set[str]:
-    """Modules of the package that a module's own text imports, in functions and for type checking
-    too."""
+    """Modules of the package that a module imports, also inside functions and for type checking."""
     names = set()
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
@@ -118,7 +117,7 @@ def test_every_module_and_public_name_says_what_it_is_for(module):
 @pytest.mark.parametrize("module", MODULES)
 def test_code_knows_no_dataset_model_recipe_or_study(module):
     config = load(ROOT / "config")
-    kinds = {spec.family for spec in config.models.values()}
+    kinds = {model.family for model in config.models.values()}
     kinds |= {dataset.source.kind for dataset in config.datasets.values() if dataset.source}
     names = {*config.datasets, *config.models, *config.recipes, *config.study} - kinds
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
@@ -201,7 +200,7 @@ def test_environment_is_the_lock_and_nothing_else():
 
 
 def test_stage_files_are_packaged():
-    """What a module names in the package is installed with it, not only found in a checkout."""
+    """Files that modules read from the package are installed with it, not only found in a checkout."""
     data = [
         path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
     ]

@@ -6,7 +6,7 @@ import torch
 from torchvision.transforms.v2 import functional as F
 
 from satseg.config.recipes import Augmentation
-from satseg.data.augmentation import _draw, augment
+from satseg.data.augmentation import augment, draw_changes
 from satseg.data.normalise import to_unit
 
 TILES = torch.arange(40)
@@ -81,7 +81,7 @@ def test_hue_agrees_with_torchvision(batch, hue):
     )
     for images in (batch[0], edges):
         changed, _ = augment(images, batch[1], TILES, settings, seed=5, epoch=1)
-        shifts = [_draw(settings, 5, 1, tile)[0] for tile in range(40)]
+        shifts = [draw_changes(settings, 5, 1, tile)[0] for tile in range(40)]
         assert min(shifts) < -0.7 * hue and max(shifts) > 0.7 * hue
         expected = torch.stack(
             [F.adjust_hue(image, shift) for image, shift in zip(images, shifts, strict=True)]

@@ -8,20 +8,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from benchmarks.rows import dag
 
 from satseg.config.reading import ROOT
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import dag
 
 COUNTS = {"datasets": 2, "models": 3, "recipes": 2, "seeds": 2}
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """The project that `benchmarks/dag.py` plans, smaller."""
-    folder = tmp_path_factory.mktemp("scale")
-    dag.write_project(folder, *COUNTS.values())
+    """The project that `python -m benchmarks dag` plans, smaller."""
+    folder = tmp_path_factory.mktemp("scale") / "project"
+    dag.write_project(folder, **COUNTS)
     return folder
 
 

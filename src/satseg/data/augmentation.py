@@ -39,13 +39,13 @@ def augment(
     changed = torch.empty(images.shape, dtype=kind, device=images.device)
     masks = masks.clone()
     for image, source, mask, tile in zip(changed, images, masks, tiles.tolist(), strict=True):
-        hue, brightness, contrast, *mirrored = _draw(settings, seed, epoch, tile)
+        hue, brightness, contrast, *mirrored = draw_changes(settings, seed, epoch, tile)
         axes = [axis for axis, chosen in zip((-1, -2), mirrored, strict=True) if chosen]
         image.copy_(source.flip(axes) if axes else source)
         if axes:
             mask.copy_(mask.flip(axes))
         if hue:
-            _shift_hue(image, hue)
+            shift_hue(image, hue)
         image.div_(scale / brightness).clamp_(0, 1)
         if contrast != 1:
             means = image.mean((1, 2))
@@ -54,7 +54,7 @@ def augment(
     return changed, masks
 
 
-def _shift_hue(image: torch.Tensor, turn: float) -> None:
+def shift_hue(image: torch.Tensor, turn: float) -> None:
     """Turn the hue of an image float [3, H, W], in place, by a share of the colour circle; other
     images stay.
 
@@ -95,7 +95,7 @@ def _shift_hue(image: torch.Tensor, turn: float) -> None:
         plane.copy_(channel)
 
 
-def _draw(
+def draw_changes(
     settings: Augmentation, seed: int, epoch: int, tile: int
 ) -> tuple[float, float, float, bool, bool]:
     """Hue shift, brightness and contrast factors, and whether to mirror, for one tile in one

@@ -8,9 +8,9 @@ import rasterio
 import torch
 from torch.utils.data import DataLoader
 
-from benchmarks.evaluation import CLASSES
 from benchmarks.imagery import scene, write_scenes
-from benchmarks.pairs import Row, Run
+from benchmarks.row import Row, Run
+from benchmarks.rows.evaluation import CLASSES
 from satseg.config.reading import load
 from satseg.devices import keep_memory, resolve_precision
 from satseg.models import build_model
@@ -25,15 +25,24 @@ def make(
     folder: Path, side: int, tile: int, drawn: int, model: str, sides: tuple[int, ...] = ()
 ) -> None:
     """Square scenes and the weights of an untrained model."""
-    for each in sides or (side,):
-        write_scenes(folder / str(each), 1, each, each, drawn)
-    spec = load().models[model]
+    for scene_side in sides or (side,):
+        write_scenes(folder / str(scene_side), 1, scene_side, scene_side, drawn)
+    entry = load().models[model]
     torch.manual_seed(0)
     save_weights(
-        folder / "weights.pt", build_model(spec, CLASSES, 3), spec, 3, classes=[f"class{i}" for i in range(CLASSES)],
-        counted=list(range(CLASSES)), padded_tiles=True, batch_size=8, scaling="unit",
-        precision=resolve_precision("auto"), dataset="made", tile_size=tile,
-    )  # fmt: skip
+        folder / "weights.pt",
+        build_model(entry, CLASSES, 3),
+        entry,
+        3,
+        classes=[f"class{i}" for i in range(CLASSES)],
+        counted=list(range(CLASSES)),
+        padded_tiles=True,
+        batch_size=8,
+        scaling="unit",
+        precision=resolve_precision("auto"),
+        dataset="made",
+        tile_size=tile,
+    )
 
 
 def _image(folder: Path, side: int) -> Path:
@@ -41,7 +50,7 @@ def _image(folder: Path, side: int) -> Path:
 
 
 def satseg(folder: Path, side: int, **_: object) -> Run:
-    """`predict_scene`, as the stage calls it."""
+    """`predict_scene`, as called by the stage."""
     keep_memory()
     segmenter = load_weights(folder / "weights.pt")
 
@@ -53,7 +62,7 @@ def satseg(folder: Path, side: int, **_: object) -> Run:
 
 
 def model_alone(folder: Path, side: int, tile: int, drawn: int, **_: object) -> Run:
-    """The model's forward pass on as many windows as satseg takes, two at a time, and nothing
+    """The model's forward pass on as many windows as satseg predicts, two at a time, and nothing
     else."""
     keep_memory()
     segmenter = load_weights(folder / "weights.pt")
@@ -70,7 +79,7 @@ def model_alone(folder: Path, side: int, tile: int, drawn: int, **_: object) -> 
 
 
 def geoai(folder: Path, side: int, tile: int, **_: object) -> Run:
-    """geoai's `predict_geotiff`, the model as it was trained, the same overlap."""
+    """geoai's `predict_geotiff` with the same model and the same overlap."""
     from geoai.inference import predict_geotiff
 
     model = _plain(load_weights(folder / "weights.pt"))
@@ -78,17 +87,25 @@ def geoai(folder: Path, side: int, tile: int, **_: object) -> Run:
 
     def run(_: int) -> dict:
         predict_geotiff(
-            model, str(_image(folder, side)), str(out), tile_size=tile, overlap=tile // 4, num_classes=CLASSES,
-            output_dtype="uint8", output_nodata=255, device="cpu", verbose=False,
+            model,
+            str(_image(folder, side)),
+            str(out),
+            tile_size=tile,
+            overlap=tile // 4,
+            num_classes=CLASSES,
+            output_dtype="uint8",
+            output_nodata=255,
+            device="cpu",
+            verbose=False,
             postprocess_fn=lambda scores: scores.argmax(0, keepdims=True),
-        )  # fmt: skip
+        )
         return _sample(out)
 
     return run
 
 
 def torchgeo(folder: Path, side: int, tile: int, **_: object) -> Run:
-    """torchgeo's grid sampler, the windows' logits added up by hand."""
+    """torchgeo's grid sampler; the windows' logits are added up by hand."""
     from torchgeo.datasets import RasterDataset, stack_samples
     from torchgeo.samplers import GridGeoSampler
 
@@ -104,15 +121,16 @@ def torchgeo(folder: Path, side: int, tile: int, **_: object) -> Run:
             sampler=GridGeoSampler(dataset, tile, tile - tile // 4),
             collate_fn=stack_samples,
         )
-        sums = None
         with rasterio.open(_image(folder, side)) as file:
-            profile, transform = file.profile, file.transform
+            profile = file.profile
+            transform = file.transform
         sums = np.zeros((CLASSES, side, side), np.float32)
         for batch in batches:
             logits = model(batch["image"] / 255).numpy()
-            for scores, place in zip(logits, batch["bounds"], strict=True):
-                left, top = _corner(place, transform)
-                rows, columns = min(tile, side - top), min(tile, side - left)
+            for scores, bounds in zip(logits, batch["bounds"], strict=True):
+                left, top = _corner(bounds, transform)
+                rows = min(tile, side - top)
+                columns = min(tile, side - left)
                 sums[:, top : top + rows, left : left + columns] += scores[:, :rows, :columns]
         profile.update(count=1, compress="lzw")
         with rasterio.open(out, "w", **profile) as file:
@@ -122,13 +140,14 @@ def torchgeo(folder: Path, side: int, tile: int, **_: object) -> Run:
     return run
 
 
-def _corner(place: object, transform: rasterio.Affine) -> tuple[int, int]:
+def _corner(bounds: object, transform: rasterio.Affine) -> tuple[int, int]:
     """Column and row of a window's upper left pixel."""
-    west, north = (
-        (float(place[0]), float(place[4]))
-        if isinstance(place, torch.Tensor)
-        else (place[0].start, place[1].stop)
-    )
+    if isinstance(bounds, torch.Tensor):
+        west = float(bounds[0])
+        north = float(bounds[4])
+    else:
+        west = bounds[0].start
+        north = bounds[1].stop
     column, row = ~transform * (west, north)
     return max(0, round(column)), max(0, round(row))
 
@@ -144,33 +163,31 @@ def _sample(path: Path) -> dict:
 
 
 def near_maps(results: dict[str, list[dict]]) -> dict:
-    """The maps lie in the same place; the share of pixels whose class differs."""
+    """The maps cover the same area; the share of pixels whose class differs."""
     ours = results["satseg"][0]
     facts = {"windows": ours["windows"]}
     for name, (first, *_) in results.items():
         if name != "satseg" and "map" in first:
             assert first["place"] == ours["place"] and first["map"].shape == ours["map"].shape
-            facts[f"share of pixels apart, {name}"] = round(
-                float((first["map"] != ours["map"]).mean()), 4
-            )
+            differing = float((first["map"] != ours["map"]).mean())
+            facts[f"share of pixels that differ, {name}"] = round(differing, 4)
     return facts
 
 
 def own_rate(results: dict[str, list[dict]]) -> dict:
-    """As many windows on both sides."""
+    """The same number of windows on both sides."""
     windows = {side: runs[0]["windows"] for side, runs in results.items()}
     assert len(set(windows.values())) == 1
     return {"windows": windows["satseg"]}
 
 
 def sized(folder: Path, side_of: int, sides: tuple[int, ...], **_: object) -> Run:
-    """A scene of one of the sizes; the map is not read again, which would take memory of its
-    own."""
+    """A scene of one of the sizes; the map is not read back, as that would take memory itself."""
     keep_memory()
-    segmenter, side = load_weights(folder / "weights.pt"), sides[side_of]
-    return lambda _: {
-        "windows": predict_scene(segmenter, _image(folder, side), folder / f"satseg{side}.tif")
-    }
+    segmenter = load_weights(folder / "weights.pt")
+    side = sides[side_of]
+    out = folder / f"satseg{side}.tif"
+    return lambda _: {"windows": predict_scene(segmenter, _image(folder, side), out)}
 
 
 OPTIONS = {"make": make, "threads": 2, "warmups": 0, "repeats": 3}
@@ -178,26 +195,57 @@ FULL = {"side": 2500, "tile": 512, "drawn": 1024, "model": "unet_skinny"}
 PEER = "predicting a georeferenced scene of {side}² with overlap and blending, {model}"
 ROWS = [
     Row(
-        name="predict_rate", what=PEER, against="the model alone on as many windows",
-        sides={"satseg": satseg, "model alone": model_alone}, sizes=FULL, quick=SMALLER, check=own_rate,
-        at_least=0.85, notes="Two threads; the ratio is the share of the model's own rate.", **OPTIONS,
+        name="predict_rate",
+        what=PEER,
+        against="the model alone on as many windows",
+        sides={"satseg": satseg, "model alone": model_alone},
+        sizes=FULL,
+        quick=SMALLER,
+        check=own_rate,
+        at_least=0.85,
+        notes="Two threads; the ratio is the share of the model's own rate.",
+        **OPTIONS,
     ),
     Row(
-        name="predict_geoai", what=PEER, against="geoai's predict_geotiff",
-        sides={"satseg": satseg, "geoai": geoai}, sizes=FULL, quick=SMALLER, check=near_maps, at_least=1,
-        peers=("geoai",), modules=("geoai-py",), notes="Two threads; geoai in fp32, the same overlap.", **OPTIONS,
+        name="predict_geoai",
+        what=PEER,
+        against="geoai's predict_geotiff",
+        sides={"satseg": satseg, "geoai": geoai},
+        sizes=FULL,
+        quick=SMALLER,
+        check=near_maps,
+        at_least=1,
+        peers=("geoai",),
+        modules=("geoai-py",),
+        notes="Two threads; geoai in fp32, the same overlap.",
+        **OPTIONS,
     ),
     Row(
-        name="predict_torchgeo", what=PEER, against="torchgeo's grid sampler and a hand-made merge",
-        sides={"satseg": satseg, "torchgeo": torchgeo}, sizes=FULL, quick=SMALLER, check=near_maps, at_least=1,
-        peers=("torchgeo",), modules=("torchgeo",), notes="Two threads; torchgeo in fp32, the same overlap.", **OPTIONS,
+        name="predict_torchgeo",
+        what=PEER,
+        against="torchgeo's grid sampler and a hand-written merge",
+        sides={"satseg": satseg, "torchgeo": torchgeo},
+        sizes=FULL,
+        quick=SMALLER,
+        check=near_maps,
+        at_least=1,
+        peers=("torchgeo",),
+        modules=("torchgeo",),
+        notes="Two threads; torchgeo in fp32, the same overlap.",
+        **OPTIONS,
     ),
     Row(
-        name="predict_memory", what="peak memory of predicting a scene of {sides[0]}², {model}",
+        name="predict_memory",
+        what="peak memory of predicting a scene of {sides[0]}², {model}",
         against="one of {sides[1]}²",
         sides={"satseg": partial(sized, side_of=0), "larger": partial(sized, side_of=1)},
-        make=make, sizes={"side": 0, "sides": (5000, 20000), "tile": 512, "drawn": 1024, "model": "unet_tiny"},
-        quick={"sides": (100, 300), "tile": 64, "drawn": 128}, threads=2, warmups=0, repeats=1,
-        memory_times=1.2, notes="Memory is the point; time grows with the pixels.",
+        make=make,
+        sizes={"side": 0, "sides": (5000, 20000), "tile": 512, "drawn": 1024, "model": "unet_tiny"},
+        quick={"sides": (100, 300), "tile": 64, "drawn": 128},
+        threads=2,
+        warmups=0,
+        repeats=1,
+        memory_times=1.2,
+        notes="Memory is what matters here; time grows with the number of pixels.",
     ),
-]  # fmt: skip
+]

@@ -1,4 +1,4 @@
-"""Where a training step's time goes on a CPU: what satseg does to it, one thing after the other."""
+"""Where a training step's time goes on a CPU: satseg's changes to it, one by one."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.orchestration import nothing
-from benchmarks.pairs import Row, Run
-from benchmarks.training import with_plain_dropout
+from benchmarks.row import Row, Run
+from benchmarks.rows.orchestration import nothing
+from benchmarks.rows.plain_loop import with_plain_dropout
 from satseg.config.reading import load
 from satseg.devices import keep_memory
 from satseg.models import build_model
@@ -35,13 +35,16 @@ def step(
     if keep:
         keep_memory()
     torch.manual_seed(0)
-    network = build_model(load().models[model], CLASSES, 3)
-    network = network if dropout else with_plain_dropout(network)
-    images, masks = torch.rand(batch, 3, size, size), torch.randint(0, CLASSES, (batch, size, size))
+    net = build_model(load().models[model], CLASSES, 3)
+    if not dropout:
+        net = with_plain_dropout(net)
+    images = torch.rand(batch, 3, size, size)
+    masks = torch.randint(0, CLASSES, (batch, size, size))
     if channels_last:
-        network, images = (x.to(memory_format=torch.channels_last) for x in (network, images))
-    forward: nn.Module = torch.compile(network) if compiled else network
-    optimizer = torch.optim.Adam(network.parameters(), fused=fused)
+        net = net.to(memory_format=torch.channels_last)
+        images = images.to(memory_format=torch.channels_last)
+    forward: nn.Module = torch.compile(net) if compiled else net
+    optimizer = torch.optim.Adam(net.parameters(), fused=fused)
 
     def run(_: int) -> dict:
         optimizer.zero_grad()
@@ -75,12 +78,17 @@ def _row(model: str, batch: int, size: int) -> Row:
     return Row(
         name=f"step_{model}",
         what=f"a training step of {model}: forward, loss, backward, Adam",
-        against="the same, plainer or with more",
+        against="the same step with fewer or more of these changes",
         sides=SIDES,
-        make=nothing, sizes={"model": model, "batch": batch, "size": size}, quick={"batch": 2, "size": 64},
-        check=losses, threads=2, repeats=5, warmups=2,
+        make=nothing,
+        sizes={"model": model, "batch": batch, "size": size},
+        quick={"batch": 2, "size": 64},
+        check=losses,
+        threads=2,
+        repeats=5,
+        warmups=2,
         notes=f"Two threads; {batch} images of {size}².",
-    )  # fmt: skip
+    )
 
 
 ROWS = [
@@ -91,8 +99,14 @@ ROWS = [
         what="a training step of {model}, as satseg trains",
         against="the same with torch.compile",
         sides={"as satseg trains": partial(step), "compiled": partial(step, compiled=True)},
-        make=nothing, sizes={"model": "lab_unet", "batch": 16, "size": 256}, quick={"batch": 2, "size": 64},
-        check=losses, threads=2, repeats=5, warmups=2,
-        notes="Two threads; 16 images of 256². Compiling takes a C++ compiler, and its own time is not counted.",
+        make=nothing,
+        sizes={"model": "lab_unet", "batch": 16, "size": 256},
+        quick={"batch": 2, "size": 64},
+        check=losses,
+        threads=2,
+        repeats=5,
+        warmups=2,
+        notes="Two threads; 16 images of 256². Compilation needs a C++ compiler; its time is not "
+        "counted.",
     ),
-]  # fmt: skip
+]

@@ -1,4 +1,4 @@
-"""Judging a trained model: counting alone, and all of it."""
+"""Evaluating a trained model: counting alone, and the whole evaluation."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image
 from torchvision.transforms import functional as F
 
 from benchmarks.imagery import write_pngs, write_store
-from benchmarks.pairs import Row, Run
+from benchmarks.row import Row, Run
 from satseg.config.reading import load
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory, resolve_precision
@@ -33,8 +33,8 @@ def make_masks(folder: Path, tiles: int, size: int, drawn: int) -> None:
 
 
 def _logits(folder: Path, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Masks, and logits bfloat16 [B, C, H, W] that are right on most pixels; channels last, as
-    models give them."""
+    """Logits bfloat16 [B, C, H, W] that are right on most pixels, channels last as models return
+    them, and masks."""
     masks = torch.from_numpy(np.array(open_tiles(folder / "tiles").masks))
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(len(masks), size, size, CLASSES, generator=generator)
@@ -43,7 +43,7 @@ def _logits(folder: Path, size: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def satseg_counting(folder: Path, size: int, **_: object) -> Run:
-    """As `satseg.stages.evaluate` goes from logits and masks to counts."""
+    """From logits and masks to counts, as in `satseg.stages.evaluate`."""
     keep_memory()
     logits, masks = _logits(folder, size)
     counted = list(range(CLASSES))
@@ -61,59 +61,73 @@ def loop_counting(folder: Path, size: int, **_: object) -> Run:
     logits = logits.float().contiguous()
 
     def run(_: int) -> dict:
-        return {
-            "counts": np.array(
-                [_class_by_class(one[None], mask) for one, mask in zip(logits, masks, strict=True)]
-            )
-        }
+        pairs = zip(logits, masks, strict=True)
+        return {"counts": np.array([_class_by_class(image[None], mask) for image, mask in pairs])}
 
     return run
 
 
 def _class_by_class(logits: torch.Tensor, mask: torch.Tensor) -> list[list[int]]:
-    """Counts of one image, as the papers' loops make them."""
-    prediction, target = logits.argmax(1)[0], mask.long()
+    """Counts of one image, as in the papers' loops."""
+    prediction = logits.argmax(1)[0]
+    target = mask.long()
     counts = []
     for index in range(CLASSES):
-        said, is_so = prediction == index, target == index
-        parts = (said & is_so, said & ~is_so, ~said & is_so, ~said & ~is_so)
+        predicted = prediction == index
+        actual = target == index
+        parts = (
+            predicted & actual,
+            predicted & ~actual,
+            ~predicted & actual,
+            ~predicted & ~actual,
+        )
         counts.append([int(part.sum().item()) for part in parts])
     return counts
 
 
 def make_model(folder: Path, tiles: int, size: int, drawn: int, model: str) -> None:
-    """Tiles in both forms and an untrained model's weights."""
+    """Tiles in both formats and the weights of an untrained model."""
     store = write_store(folder, tiles, size, CLASSES, drawn)
     write_pngs(folder, store)
-    spec = load().models[model]
+    entry = load().models[model]
     torch.manual_seed(0)
-    network = build_model(spec, CLASSES, 3)
+    net = build_model(entry, CLASSES, 3)
     save_weights(
-        folder / "weights.pt", network, spec, 3, classes=[f"class{i}" for i in range(CLASSES)],
-        counted=list(range(CLASSES)), padded_tiles=True, batch_size=8, scaling="unit",
-        precision=resolve_precision("auto"), dataset="made", tile_size=size, origin=store.origin.model_dump(),
-    )  # fmt: skip
+        folder / "weights.pt",
+        net,
+        entry,
+        3,
+        classes=[f"class{i}" for i in range(CLASSES)],
+        counted=list(range(CLASSES)),
+        padded_tiles=True,
+        batch_size=8,
+        scaling="unit",
+        precision=resolve_precision("auto"),
+        dataset="made",
+        tile_size=size,
+        origin=store.origin.model_dump(),
+    )
 
 
 def satseg_evaluation(folder: Path, **_: object) -> Run:
-    """As the stage judges, at the precision it trains in here."""
+    """As the stage evaluates, in the precision that satseg trains in on this device."""
     keep_memory()
-    return _judging(folder, load_weights(folder / "weights.pt"))
+    return _evaluating(folder, load_weights(folder / "weights.pt"))
 
 
 def satseg_evaluation_32(folder: Path, **_: object) -> Run:
     """The same in 32 bits."""
     keep_memory()
-    return _judging(folder, load_weights(folder / "weights.pt")._replace(precision="32"))
+    return _evaluating(folder, load_weights(folder / "weights.pt")._replace(precision="32"))
 
 
-def _judging(folder: Path, segmenter: Segmenter) -> Run:
+def _evaluating(folder: Path, segmenter: Segmenter) -> Run:
     store = open_tiles(folder / "tiles")
     return lambda _: {"counts": judge(segmenter, store, np.arange(len(store.images)), None)}
 
 
 def forward_alone(folder: Path, tiles: int, **_: object) -> Run:
-    """The forward pass of as many tiles, already read, and nothing else."""
+    """The forward pass on as many tiles, already read, and nothing else."""
     keep_memory()
     segmenter = load_weights(folder / "weights.pt")
     images = torch.from_numpy(np.array(open_tiles(folder / "tiles").images)).permute(0, 3, 1, 2)
@@ -145,23 +159,23 @@ def loop_evaluation(folder: Path, tiles: int, **_: object) -> Run:
 
 def equal_counts(results: dict[str, list[dict]]) -> dict:
     """Every count is the same."""
-    ours, theirs = results["satseg"][0]["counts"], results["loop"][0]["counts"]
+    ours = results["satseg"][0]["counts"]
+    theirs = results["loop"][0]["counts"]
     assert np.array_equal(ours, theirs)
     return {"equal_counts": True, "counts": ours.size, "pixels": int(ours[:, 0].sum())}
 
 
 def near_counts(results: dict[str, list[dict]]) -> dict:
-    """Of all pixels, the share that is counted apart: rounding decides where two classes are as
-    good as equal."""
+    """The share of all pixels that are counted differently: rounding decides where two classes are
+    practically tied."""
     theirs = results["loop"][0]["counts"]
     facts = {}
     for side in ("satseg", "satseg, 32 bits"):
         ours = results[side][0]["counts"]
         assert np.array_equal(ours.sum(2), theirs.sum(2))
-        facts[f"share counted apart, {side}"] = float(
-            np.abs(ours - theirs).sum() / 2 / theirs[:, 0].sum()
-        )
-    assert facts["share counted apart, satseg, 32 bits"] < 1e-4
+        differing = np.abs(ours - theirs).sum() / 2
+        facts[f"share counted differently, {side}"] = float(differing / theirs[:, 0].sum())
+    assert facts["share counted differently, satseg, 32 bits"] < 1e-4
     return facts
 
 
@@ -171,21 +185,34 @@ ROWS = [
         what="evaluation: from logits and masks to counts",
         against="the paper's image-by-image, class-by-class loop",
         sides={"satseg": satseg_counting, "loop": loop_counting},
-        make=make_masks, sizes={"tiles": 16, "size": 512, "drawn": 1024},
-        quick={"tiles": 4, "size": 64, "drawn": 128}, check=equal_counts, at_least=5,
-        notes="One thread; six classes; the same logits, in bf16 as satseg's models give them, in fp32 for the loop.",
+        make=make_masks,
+        sizes={"tiles": 16, "size": 512, "drawn": 1024},
+        quick={"tiles": 4, "size": 64, "drawn": 128},
+        check=equal_counts,
+        at_least=5,
+        notes="One thread; six classes; the same logits, in bf16 as satseg's models return them "
+        "and in "
+        "fp32 for the loop.",
     ),
     Row(
         name="evaluation",
         what="evaluation: reading, predicting and counting, {model}",
         against="the paper's loop: Pillow, fp32, one image at a time, class by class",
         sides={
-            "satseg": satseg_evaluation, "loop": loop_evaluation, "satseg, 32 bits": satseg_evaluation_32,
+            "satseg": satseg_evaluation,
+            "loop": loop_evaluation,
+            "satseg, 32 bits": satseg_evaluation_32,
             "forward pass alone": forward_alone,
         },
-        make=make_model, sizes={"tiles": 16, "size": 512, "drawn": 1024, "model": "unet_skinny"},
-        quick={"tiles": 2, "size": 64, "drawn": 128, "model": "unet_tiny"}, check=near_counts, threads=2, repeats=3,
+        make=make_model,
+        sizes={"tiles": 16, "size": 512, "drawn": 1024, "model": "unet_skinny"},
+        quick={"tiles": 2, "size": 64, "drawn": 128, "model": "unet_tiny"},
+        check=near_counts,
+        threads=2,
+        repeats=3,
         at_least=5,
-        notes="Two threads. Counts differ only where the precision of the forward pass decides between two classes.",
+        notes="Two threads. Counts differ only where the precision of the forward pass decides "
+        "between "
+        "two classes.",
     ),
-]  # fmt: skip
+]

@@ -1,5 +1,5 @@
-"""Parts of the loader and of a step that satseg does in its own way, beside PyTorch's and
-torchvision's."""
+"""Parts of the loader and of a training step that satseg implements itself, compared with PyTorch's
+and torchvision's."""
 
 from functools import partial
 from pathlib import Path
@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torchvision.transforms.v2.functional import adjust_hue
 
-from benchmarks.orchestration import nothing
-from benchmarks.pairs import Row, Run
-from satseg.data.augmentation import _shift_hue
+from benchmarks.row import Row, Run
+from benchmarks.rows.orchestration import nothing
+from satseg.data.augmentation import shift_hue
 from satseg.devices import keep_memory
 from satseg.models.segmenter import choose, positions
 from satseg.models.unet import Dropout
@@ -19,7 +19,7 @@ CLASSES = 6
 
 
 def hue(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
-    """Shifting the hue of tiles in 32 bits."""
+    """Shift the hue of tiles in 32 bits."""
     keep_memory()
     images = torch.rand(tiles, 3, size, size, generator=torch.Generator().manual_seed(0))
 
@@ -27,7 +27,7 @@ def hue(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
         changed = images.clone()
         for image in changed:
             if ours:
-                _shift_hue(image, 0.07)
+                shift_hue(image, 0.07)
             else:
                 image.copy_(adjust_hue(image, 0.07))
         return {"result": changed[:, :, ::8, ::8]}
@@ -36,7 +36,7 @@ def hue(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
 
 
 def dropout(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
-    """Dropout of 16 channels in bf16."""
+    """Drop out of 16 channels in bf16."""
     keep_memory()
     torch.manual_seed(0)
     images = torch.ones(tiles, 16, size, size, dtype=torch.bfloat16).to(
@@ -47,45 +47,40 @@ def dropout(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
 
 
 def choice(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
-    """Picking the likeliest of the counted classes."""
+    """Pick the most likely of the counted classes."""
     keep_memory()
     counted = list(range(CLASSES))
     logits = torch.randn(tiles, size, size, CLASSES, generator=torch.Generator().manual_seed(0))
     logits = logits.to(torch.bfloat16).permute(0, 3, 1, 2)
 
     def run(_: int) -> dict:
-        chosen = choose(logits, counted) if ours else logits[:, counted].argmax(1)
-        return {"result": chosen[:, ::8, ::8]}
+        classes = choose(logits, counted) if ours else logits[:, counted].argmax(1)
+        return {"result": classes[:, ::8, ::8]}
 
     return run
 
 
 def lookup(folder: Path, tiles: int, size: int, *, ours: bool) -> Run:
-    """Class indices to positions among the counted classes."""
+    """Map class indices to positions among the counted classes."""
     keep_memory()
-    masks = torch.randint(
-        0,
-        CLASSES,
-        (tiles, size, size),
-        dtype=torch.uint8,
-        generator=torch.Generator().manual_seed(0),
-    )
+    generator = torch.Generator().manual_seed(0)
+    masks = torch.randint(0, CLASSES, (tiles, size, size), dtype=torch.uint8, generator=generator)
     table = torch.full((256,), 255)
     table[:CLASSES] = torch.arange(CLASSES)
 
     def run(_: int) -> dict:
-        found = positions(masks, list(range(CLASSES))) if ours else table[masks.long()]
-        return {"result": found[:, ::8, ::8]}
+        indices = positions(masks, list(range(CLASSES))) if ours else table[masks.long()]
+        return {"result": indices[:, ::8, ::8]}
 
     return run
 
 
 def same(results: dict[str, list[dict]]) -> dict:
-    """Both have the same result, to rounding."""
+    """Both give the same result, up to rounding."""
     ours, theirs = (runs[0]["result"] for runs in results.values())
-    apart = float((ours - theirs).abs().max())
-    assert apart < 3e-6
-    return {"largest_difference": apart}
+    difference = float((ours - theirs).abs().max())
+    assert difference < 3e-6
+    return {"largest_difference": difference}
 
 
 def same_share(results: dict[str, list[dict]]) -> dict:
@@ -101,9 +96,14 @@ def _row(name: str, what: str, against: str, side: object, check: object) -> Row
         what=what,
         against=against,
         sides={"satseg": partial(side, ours=True), against: partial(side, ours=False)},
-        make=nothing, sizes={"tiles": 8, "size": 512}, quick={"tiles": 2, "size": 64}, check=check, repeats=7,
-        modules=("torchvision",), notes="One thread; freed memory is kept on both sides.",
-    )  # fmt: skip
+        make=nothing,
+        sizes={"tiles": 8, "size": 512},
+        quick={"tiles": 2, "size": 64},
+        check=check,
+        repeats=7,
+        modules=("torchvision",),
+        notes="One thread; both sides keep freed memory.",
+    )
 
 
 ROWS = [
@@ -111,7 +111,7 @@ ROWS = [
     _row("dropout", "dropout of 8 × 16 channels of 512², bf16", "nn.Dropout", dropout, same_share),
     _row(
         "choice",
-        "likeliest of 6 classes, 8 tiles of 512², bf16",
+        "most likely of 6 classes, 8 tiles of 512², bf16",
         "indexing and argmax",
         choice,
         same,

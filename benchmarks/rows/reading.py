@@ -1,5 +1,6 @@
-"""Reading tiles from disk, changed at random as the paper does or as they are."""
+"""Reading tiles from disk, with the paper's random augmentation or unchanged."""
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +10,20 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional as F
 
 from benchmarks.imagery import write_landcoverai, write_pngs, write_store
-from benchmarks.pairs import Row, Run
+from benchmarks.row import Row, Run
 from satseg.config.recipes import Augmentation
-from satseg.data.augmentation import _draw, augment
+from satseg.data.augmentation import augment, draw_changes
 from satseg.data.loader import TileDataset, loader
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory
 
 PAPER = Augmentation(hue=0.1, brightness=0.1, contrast=0.1, hflip=True, vflip=True)
-FULL, QUICK = (
-    {"tiles": 192, "size": 512, "batch": 8, "drawn": 1024},
-    {"tiles": 8, "size": 64, "drawn": 128},
-)
+FULL = {"tiles": 192, "size": 512, "batch": 8, "drawn": 1024}
+QUICK = {"tiles": 8, "size": 64, "drawn": 128}
 
 
 def make(folder: Path, tiles: int, size: int, batch: int, drawn: int) -> None:
-    """The same tiles as a store, as PNG files and as LandCover.ai's pieces."""
+    """The same tiles as a store, as PNG files and in the form of LandCover.ai's release."""
     store = write_store(folder, tiles, size, classes=5, drawn=drawn)
     write_pngs(folder, store)
     write_landcoverai(folder, store)
@@ -35,7 +34,10 @@ class Pictures(Dataset):
     probability."""
 
     def __init__(self, folder: Path, tiles: range | np.ndarray, settings: Augmentation | None):
-        self.folder, self.tiles, self.settings, self.epoch = folder / "png", tiles, settings, 0
+        self.folder = folder / "png"
+        self.tiles = tiles
+        self.settings = settings
+        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -46,8 +48,8 @@ class Pictures(Dataset):
         mask = torch.from_numpy(np.array(Image.open(self.folder / f"{tile}_m.png"))).long()
         if self.settings is None:
             return image, mask
-        # Satseg's draws, so that both change the same tiles alike.
-        hue, brightness, contrast, hflip, vflip = _draw(self.settings, 0, self.epoch, tile)
+        # The same draws as satseg's, so that both sides change a tile alike.
+        hue, brightness, contrast, hflip, vflip = draw_changes(self.settings, 0, self.epoch, tile)
         if hue:
             image = F.adjust_hue(image, hue)
         if brightness != 1:
@@ -55,14 +57,16 @@ class Pictures(Dataset):
         if contrast != 1:
             image = F.adjust_contrast(image, contrast)
         if hflip:
-            image, mask = F.hflip(image), F.hflip(mask)
+            image = F.hflip(image)
+            mask = F.hflip(mask)
         if vflip:
-            image, mask = F.vflip(image), F.vflip(mask)
+            image = F.vflip(image)
+            mask = F.vflip(mask)
         return image, mask
 
 
 def _seen(count: int, images: torch.Tensor, masks: torch.Tensor) -> dict:
-    """What a side has read: how many tiles, and a sample of the last batch."""
+    """What a side has read: the number of tiles, and a sample of the last batch."""
     return {
         "tiles": count,
         "images": images[:, :, ::16, ::16].numpy().copy(),
@@ -91,16 +95,17 @@ def pillow_augmented(folder: Path, tiles: int, batch: int, **_: object) -> Run:
     dataset = Pictures(folder, range(tiles), PAPER)
 
     def run(turn: int) -> dict:
-        count, dataset.epoch = 0, max(turn, 0)
-        for batched in DataLoader(dataset, batch):
-            count += len(batched[0])
-        return _seen(count, *batched)
+        count = 0
+        dataset.epoch = max(turn, 0)
+        for tensors in DataLoader(dataset, batch):
+            count += len(tensors[0])
+        return _seen(count, *tensors)
 
     return run
 
 
 def torchgeo_augmented(folder: Path, batch: int, **_: object) -> Run:
-    """torchgeo's dataset, its batches changed by kornia."""
+    """torchgeo's dataset; kornia augments its batches."""
     import kornia.augmentation as K
     from torchgeo.datasets import LandCoverAI
 
@@ -115,8 +120,8 @@ def torchgeo_augmented(folder: Path, batch: int, **_: object) -> Run:
     )
 
     def run(_: int) -> dict:
-        # It keeps the last 128 tiles; of a real set's thousands, in random order, next to none is
-        # met again.
+        # It caches the last 128 tiles; among the thousands of a real dataset, read in random order,
+        # hardly any would be hit.
         LandCoverAI._load_image.cache_clear()
         LandCoverAI._load_target.cache_clear()
         count = 0
@@ -135,7 +140,8 @@ def satseg_raw(folder: Path, **_: object) -> Run:
     def run(_: int) -> dict:
         total = 0
         for i in range(len(store.images)):
-            image, mask = np.array(store.images[i]), np.array(store.masks[i])
+            image = np.array(store.images[i])
+            mask = np.array(store.masks[i])
             total += int(image[i, i % 3, 0]) + int(mask[i, 0])
         return {"total": total, "last": image, "mask": mask}
 
@@ -157,45 +163,47 @@ def pillow_raw(folder: Path, tiles: int, **_: object) -> Run:
 
 
 def same_changes(results: dict[str, list[dict]]) -> dict:
-    """Both read all tiles and changed them alike, to rounding."""
+    """Both read all tiles and changed them alike, up to rounding."""
     facts = {"tiles": results["satseg"][0]["tiles"], "largest_difference": 0.0, "equal_masks": True}
     for ours, theirs in zip(results["satseg"], results["pillow"], strict=True):
         assert ours["tiles"] == theirs["tiles"]
-        apart = float(np.abs(ours["images"] - theirs["images"]).max())
-        facts["largest_difference"] = max(facts["largest_difference"], apart)
+        difference = float(np.abs(ours["images"] - theirs["images"]).max())
+        facts["largest_difference"] = max(facts["largest_difference"], difference)
         facts["equal_masks"] &= bool((ours["masks"] == theirs["masks"]).all())
     assert facts["equal_masks"] and facts["largest_difference"] < 1e-5
     return facts
 
 
 def as_many(results: dict[str, list[dict]]) -> dict:
-    """Both read all tiles; what they change is drawn apart."""
-    shapes = {
-        (run["tiles"], run["images"].shape, run["masks"].shape)
-        for runs in results.values()
-        for run in runs
-    }
+    """Both read all tiles; they draw their changes independently."""
+    every_run = chain.from_iterable(results.values())
+    shapes = {(run["tiles"], run["images"].shape, run["masks"].shape) for run in every_run}
     assert len(shapes) == 1
     return {"tiles": shapes.pop()[0]}
 
 
 def same_pixels(results: dict[str, list[dict]]) -> dict:
     """Both read the same pixels."""
-    first, other = results["satseg"][0], results["pillow"][0]
-    equal = first["total"] == other["total"] and all(
-        (first[k] == other[k]).all() for k in ("last", "mask")
-    )
-    assert equal
-    return {"equal_pixels": bool(equal)}
+    ours = results["satseg"][0]
+    theirs = results["pillow"][0]
+    assert ours["total"] == theirs["total"]
+    assert (ours["last"] == theirs["last"]).all()
+    assert (ours["mask"] == theirs["mask"]).all()
+    return {"equal_pixels": True}
 
 
 ROWS = [
     Row(
         name="reading_augmented",
         what="reading tiles with the paper's full augmentation",
-        against="Pillow PNG, ToTensor, torchvision adjust_* and flips, as the paper's loader does",
+        against="the paper's loader: Pillow PNG, ToTensor, torchvision adjust_* and flips",
         sides={"satseg": satseg_augmented, "pillow": pillow_augmented},
-        make=make, sizes=FULL, quick=QUICK, check=same_changes, at_least=10, modules=("torchvision",),
+        make=make,
+        sizes=FULL,
+        quick=QUICK,
+        check=same_changes,
+        at_least=10,
+        modules=("torchvision",),
         notes="One process, one thread; the same random draws on both sides.",
     ),
     Row(
@@ -203,16 +211,27 @@ ROWS = [
         what="reading tiles with the paper's full augmentation",
         against="torchgeo's LandCoverAI dataset with kornia's augmentations",
         sides={"satseg": satseg_augmented, "torchgeo": torchgeo_augmented},
-        make=make, sizes=FULL, quick=QUICK, check=as_many, at_least=5, peers=("torchgeo", "kornia"),
+        make=make,
+        sizes=FULL,
+        quick=QUICK,
+        check=as_many,
+        at_least=5,
+        peers=("torchgeo", "kornia"),
         modules=("torchgeo", "kornia"),
-        notes="One process, one thread; torchgeo's images are JPEG, its cache of 128 tiles is emptied before a turn.",
+        notes="One process, one thread; torchgeo reads JPEG images, and its cache of 128 tiles is "
+        "emptied "
+        "before each turn.",
     ),
     Row(
         name="reading_raw",
         what="raw tile reads",
         against="PNG by Pillow",
         sides={"satseg": satseg_raw, "pillow": pillow_raw},
-        make=make, sizes=FULL, quick=QUICK, check=same_pixels, at_least=50,
+        make=make,
+        sizes=FULL,
+        quick=QUICK,
+        check=same_pixels,
+        at_least=50,
         notes="Images and masks, one thread; files in the page cache on both sides.",
     ),
-]  # fmt: skip
+]

@@ -1,5 +1,5 @@
-"""Where the time goes in a training step and in the loader: PyTorch's operations, plain and as
-satseg does it."""
+"""Where the time goes in a training step and in the loader: PyTorch's operations, in plain code and
+in satseg."""
 
 import time
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks import reading, step
-from benchmarks.orchestration import nothing
-from benchmarks.pairs import Row, Run, alternate, circumstances, once
+from benchmarks.row import Row, Run, Turn, alternate, circumstances, once
+from benchmarks.rows import reading, step
+from benchmarks.rows.orchestration import nothing
 
 STEP = {
     "make": nothing,
@@ -38,15 +38,16 @@ CASES = {
 
 
 def traced(folder: Path, side: Callable[..., Run], **sizes: object) -> Run:
-    """A side, with the seconds of each of PyTorch's operations, those it calls not included."""
+    """A side, with the seconds of each of PyTorch's operations, excluding the operations it
+    calls."""
     run = side(folder, **sizes)
 
     def run_traced(turn: int) -> dict:
-        with profile(activities=[ProfilerActivity.CPU]) as found:
+        with profile(activities=[ProfilerActivity.CPU]) as profiled:
             began = time.perf_counter()
             run(turn)
             seconds = time.perf_counter() - began
-        events = [event for event in found.key_averages() if event.key.startswith("aten::")]
+        events = [event for event in profiled.key_averages() if event.key.startswith("aten::")]
         operations = {
             event.key.removeprefix("aten::"): event.self_cpu_time_total / 1e6 for event in events
         }
@@ -56,38 +57,49 @@ def traced(folder: Path, side: Callable[..., Run], **sizes: object) -> Run:
 
 
 def measure(folder: Path, quick: bool) -> dict:
-    """Seconds of each of PyTorch's operations and of what is none, side by side."""
+    """Seconds of each of PyTorch's operations and of all else, side by side."""
     cases = {}
     for name, case in CASES.items():
         sizes = case["sizes"] | (case["quick"] if quick else {})
         place = folder / name.split(",")[0].replace(" ", "_")
         place.mkdir()
         case["make"](place, **sizes)
+
+        sides = {side: partial(traced, side=prepare) for side, prepare in case["sides"].items()}
         row = Row(
-            name=name, what="", against="", make=case["make"], sizes=sizes, quick={}, repeats=3, warmups=1,
-            threads=case["threads"], sides={k: partial(traced, side=side) for k, side in case["sides"].items()},
-        )  # fmt: skip
-        turns, results, _ = (once if quick else alternate)(row, place, sizes)
-        cases[name] = {side: shares(turns[side], results[side]) for side in turns}
+            name=name,
+            what="",
+            against="",
+            make=case["make"],
+            sizes=sizes,
+            quick={},
+            repeats=3,
+            threads=case["threads"],
+            sides=sides,
+        )
+        measured = once(row, place, sizes) if quick else alternate(row, place, sizes)
+        cases[name] = {side: shares(measured.turns[side], measured.results[side]) for side in sides}
+
     return {
         "row": "breakdown",
         "what": "where the time goes",
         "against": "",
         "cases": cases,
         "facts": {},
-        "notes": "Medians of three; watching costs time of its own.",
+        "notes": "Medians of three; profiling takes time of its own.",
     } | circumstances()
 
 
-def shares(turns: list[tuple[float, float]], results: list[dict]) -> dict:
+def shares(turns: list[Turn], results: list[dict]) -> dict:
     """Median seconds of a side and of its operations; `elsewhere` is the rest: Python, NumPy,
     Pillow."""
-    wall = float(np.median([seconds for seconds, _ in turns]))
-    names = {name for result in results for name in result["operations"]}
-    operations = {
-        name: float(np.median([result["operations"].get(name, 0) for result in results]))
-        for name in names
-    }
+    wall = float(np.median([turn.wall for turn in turns]))
+    names = set().union(*(result["operations"] for result in results))
+    operations = {}
+    for name in names:
+        seconds = [result["operations"].get(name, 0) for result in results]
+        operations[name] = float(np.median(seconds))
+
     ordered = sorted(operations.items(), key=lambda item: (-item[1], item[0]))
     return {
         "seconds": float(f"{wall:.4g}"),

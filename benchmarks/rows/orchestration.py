@@ -1,4 +1,4 @@
-"""What Snakemake adds to the stages it starts, and how long stages take to start."""
+"""What Snakemake adds to the stages it runs, and how long stages take to start."""
 
 import subprocess
 import sys
@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import projects
-from benchmarks.pairs import Row, Run
+from benchmarks.row import Row, Run
 
-SWIFT = ["tile", "split", "tables", "figures"]
+FAST_STAGES = ["tile", "split", "tables", "figures"]
 
 
 def make_demo(folder: Path, small: bool, epochs: int | None, **_: object) -> None:
@@ -42,24 +42,25 @@ def by_shell(folder: Path, **_: object) -> Run:
 
 def _made(folder: Path) -> dict:
     scores = (folder / "results" / "demo" / "tables" / "scores.csv").read_text(encoding="utf-8")
+    results = folder / "results"
+    files = [path for path in results.rglob("*") if path.is_file()]
     # Snakemake marks a folder that it has made with a hidden file.
-    files = [
-        p for p in (folder / "results").rglob("*") if p.is_file() and not p.name.startswith(".")
-    ]
-    names = sorted(str(p.relative_to(folder / "results")) for p in files)
+    visible = [path for path in files if not path.name.startswith(".")]
+    names = sorted(str(path.relative_to(results)) for path in visible)
     return {"files": names, "scores": scores}
 
 
 def same_outputs(results: dict[str, list[dict]]) -> dict:
     """Both made the same files, and the same scores."""
-    ours, theirs = results["snakemake"][0], results["shell"][0]
+    ours = results["snakemake"][0]
+    theirs = results["shell"][0]
     assert ours["files"] == theirs["files"], set(ours["files"]) ^ set(theirs["files"])
     assert ours["scores"] == theirs["scores"]
     return {"files": len(ours["files"]), "equal_scores": True}
 
 
 def make_done(folder: Path, small: bool) -> None:
-    """A project whose default studies count as built; their files are empty."""
+    """A project whose default studies count as built, with empty files."""
     projects.copy(folder / "done", small)
     (folder / "count").write_text(str(projects.pretend(folder / "done")))
 
@@ -68,9 +69,9 @@ def no_op(folder: Path, **_: object) -> Run:
     """`snakemake` with nothing to do."""
 
     def run(_: int) -> dict:
-        said = projects.snakemake(folder / "done")
+        printed = projects.snakemake(folder / "done")
         return {
-            "nothing_to_do": "Nothing to be done" in said,
+            "nothing_to_do": "Nothing to be done" in printed,
             "files": int((folder / "count").read_text()),
         }
 
@@ -78,14 +79,14 @@ def no_op(folder: Path, **_: object) -> Run:
 
 
 def nothing_done(results: dict[str, list[dict]]) -> dict:
-    """It found nothing to do."""
+    """Snakemake found nothing to do."""
     facts = results["snakemake"][0]
     assert facts["nothing_to_do"]
     return facts
 
 
 def start(folder: Path, stage: str, **_: object) -> Run:
-    """A stage's module, imported by a new interpreter."""
+    """Import a stage's module in a new interpreter."""
     text = f"import sys, satseg.stages.{stage}\nprint('torch' in sys.modules)"
 
     def run(_: int) -> dict:
@@ -98,7 +99,7 @@ def start(folder: Path, stage: str, **_: object) -> Run:
 
 
 def bare(folder: Path, **_: object) -> Run:
-    """An interpreter that imports numpy and pandas."""
+    """Import numpy and pandas in a new interpreter."""
 
     def run(_: int) -> dict:
         subprocess.run([sys.executable, "-c", "import numpy, pandas"], check=True)
@@ -108,7 +109,7 @@ def bare(folder: Path, **_: object) -> Run:
 
 
 def without_torch(results: dict[str, list[dict]]) -> dict:
-    """None imports torch."""
+    """No stage imports torch."""
     assert not any(result["torch"] for runs in results.values() for result in runs)
     return {"imports_torch": False}
 
@@ -134,7 +135,8 @@ ROWS = [
         sizes={"small": False, "epochs": None, "about": "the demo"},
         quick={"small": True, "epochs": 1},
         repeats=1,
-        notes="Trainings, evaluations and profiles on two threads, one after the other on both sides.",
+        notes="Training runs, evaluations and profiles on two threads, one after the other on both "
+        "sides.",
         **DEMO,
     ),
     Row(
@@ -142,7 +144,7 @@ ROWS = [
         sizes={"small": False, "epochs": 1, "about": "the demo with one epoch"},
         quick={"small": True},
         repeats=3,
-        notes="The demo's stages with next to no training: what Snakemake adds weighs most.",
+        notes="The demo's stages with hardly any training: Snakemake's share is at its largest.",
         **DEMO,
     ),
     Row(
@@ -150,15 +152,28 @@ ROWS = [
         what="a run of the default configuration with nothing to do",
         against="",
         sides={"snakemake": no_op},
-        make=make_done, sizes={"small": False}, quick={"small": True}, check=nothing_done, below_seconds=6,
-        memory=False, notes="Whole process; the studies' files exist, empty.",
+        make=make_done,
+        sizes={"small": False},
+        quick={"small": True},
+        check=nothing_done,
+        below_seconds=6,
+        memory=False,
+        notes="Whole process; the studies' files exist, empty.",
     ),
     Row(
         name="start",
         what="start of the stages that do not train",
         against="an interpreter that imports numpy and pandas",
-        sides={**{stage: partial(start, stage=stage) for stage in SWIFT}, "numpy, pandas": bare},
-        make=nothing, sizes={}, quick={}, check=without_torch, below_seconds=1, memory=False,
+        sides={
+            **{stage: partial(start, stage=stage) for stage in FAST_STAGES},
+            "numpy, pandas": bare,
+        },
+        make=nothing,
+        sizes={},
+        quick={},
+        check=without_torch,
+        below_seconds=1,
+        memory=False,
         notes="Whole process: a new interpreter that imports the stage.",
     ),
-]  # fmt: skip
+]

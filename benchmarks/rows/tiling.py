@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.imagery import tile_spec, write_scenes
-from benchmarks.pairs import Row, Run
+from benchmarks.imagery import tile_job, write_scenes
+from benchmarks.row import Row, Run
 from satseg.data.tiling import build_tiles
 
 
@@ -18,39 +18,35 @@ def make(folder: Path, scenes: int, height: int, width: int, size: int, drawn: i
 
 
 def satseg(folder: Path, size: int, **_: object) -> Run:
-    """`build_tiles`, as the stage calls it; edges are kept, padded."""
+    """`build_tiles`, as called by the stage; it keeps the tiles at the edges, padded."""
 
     def run(_: int) -> dict:
         shutil.rmtree(folder / "tiles", ignore_errors=True)
-        os.sync()  # what the other side has left to be written is not this one's
+        os.sync()  # the other side's pending writes are not this one's
         began = time.perf_counter()
-        table = build_tiles(tile_spec(size, 6), folder / "scenes", folder / "tiles")
+        table = build_tiles(tile_job(size, 6), folder / "scenes", folder / "tiles")
         seconds = time.perf_counter() - began
+
         whole = table[table["whole"] == 1]
         pixels = whole.filter(like="pixels_").to_numpy()
         values = pixels @ np.arange(pixels.shape[1])
-        sums = dict(
-            zip(
-                zip(whole["scene"], whole["row"], whole["col"], strict=True),
-                values.tolist(),
-                strict=True,
-            )
-        )
+        places = zip(whole["scene"], whole["row"], whole["col"], strict=True)
+        sums = dict(zip(places, values.tolist(), strict=True))
         return {"seconds": seconds, "tiles": len(table), "sums": sums}
 
     return run
 
 
 def opencv(folder: Path, size: int, **_: object) -> Run:
-    """The loop that LandCover.ai comes with: read, slice, write JPEG and PNG, masks as three equal
-    channels."""
+    """The loop that LandCover.ai is published with: read, slice, write JPEG and PNG, masks as three
+    equal channels."""
     import cv2
 
     return _loop(folder, size, cv2.IMREAD_COLOR)
 
 
 def opencv_grey(folder: Path, size: int, **_: object) -> Run:
-    """The same loop, made thriftier: masks are one channel."""
+    """The same loop with less work: masks have one channel."""
     import cv2
 
     return _loop(folder, size, cv2.IMREAD_GRAYSCALE)
@@ -63,9 +59,10 @@ def _loop(folder: Path, size: int, masks_as: int) -> Run:
     cv2.setNumThreads(1)
 
     def run(_: int) -> dict:
-        out, parts = folder / "output", {}
+        out = folder / "output"
+        parts = {}
         shutil.rmtree(out, ignore_errors=True)
-        os.sync()  # what the other side has left to be written is not this one's
+        os.sync()  # the other side's pending writes are not this one's
         began = time.perf_counter()
         out.mkdir()
         for path in sorted((folder / "scenes" / "images").iterdir()):
@@ -88,7 +85,7 @@ def _loop(folder: Path, size: int, masks_as: int) -> Run:
 
 
 def same_tiles(results: dict[str, list[dict]]) -> dict:
-    """Of the whole tiles, both have the same masks."""
+    """The sides have the same masks on all whole tiles."""
     ours, *others = (turns[0] for turns in results.values())
     assert all(ours["sums"] == theirs["sums"] for theirs in others)
     return {"tiles": ours["tiles"], "whole_tiles": others[0]["tiles"], "equal_masks": True}
@@ -103,11 +100,17 @@ ROWS = [
         make=make,
         sizes={"scenes": 1, "height": 9000, "width": 9500, "size": 512, "drawn": 1024},
         quick={"height": 300, "width": 200, "size": 64, "drawn": 128},
-        check=same_tiles, at_least=3, memory_below_mb=600, peers=("cv2",), threads=2, repeats=9,
+        check=same_tiles,
+        at_least=3,
+        memory_below_mb=600,
+        peers=("cv2",),
+        threads=2,
+        repeats=9,
         modules=("opencv-python-headless",),
-        notes="satseg writes and hashes in threads while it reads on; the loop has one thread. satseg also counts "
-        "pixels per class, takes digests and keeps the tiles at the edges. The loop is that of LandCover.ai, which has "
-        "masks in colour; a third side has them grey. The check compares the sum of each tile's class "
-        "indices.",
+        notes="satseg writes and hashes in threads while it reads; the loop has one thread. satseg "
+        "also counts pixels per class, takes digests and keeps the tiles at the edges. The loop is "
+        "LandCover.ai's, which has colour masks; a third side has grey ones. The check compares "
+        "the "
+        "sum of each tile's class indices.",
     ),
-]  # fmt: skip
+]

@@ -1,24 +1,25 @@
-"""Whether bf16 changes findings: the demo's model trained in both precisions from the same
-seeds."""
+"""Whether bf16 changes results: the demo's model trained in both precisions from the same seeds."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks import projects
-from benchmarks.pairs import circumstances
+from benchmarks.row import circumstances
 from satseg.config.reading import load
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory
 from satseg.jobs import slices
 from satseg.metrics.scores import resampled
-from satseg.stages import evaluate
 from satseg.training.cell import train
 
-MODEL, RECIPE, DATASET = "unet_tiny", "demo", "demo"
-METRIC = "miou_d", "all"
+MODEL = "unet_tiny"
+RECIPE = "demo"
+DATASET = "demo"
+METRIC = ("miou_d", "all")
 
 
 def measure(folder: Path, quick: bool) -> dict:
@@ -30,41 +31,58 @@ def measure(folder: Path, quick: bool) -> dict:
     config = load(project / "config")
     split = f"data/splits/{DATASET}/{config.recipes[RECIPE].split}.csv"
     projects.snakemake(project, split)
+
     tiles = project / "data" / "tiles" / DATASET
+    changes = {"epochs": 1} if quick else {}
     seeds = [0] if quick else [0, 1, 2]
     counts = {"32": [], "bf16": []}
     seconds = {"32": [], "bf16": []}
     for seed in seeds:
         for precision in counts:
-            spec = slices.train_slice(config, DATASET, MODEL, RECIPE, seed)
-            changes = {"precision": precision} | ({"epochs": 1} if quick else {})
-            spec = spec.model_copy(update={"training": spec.training.model_copy(update=changes)})
-            out = folder / f"{precision}-{seed}"
-            result = train(spec, open_tiles(tiles), pd.read_csv(project / split), out, "benchmark")
+            job = slices.train_slice(config, DATASET, MODEL, RECIPE, seed)
+            training = job.training.model_copy(update={"precision": precision} | changes)
+            job = job.model_copy(update={"training": training})
+            run = folder / f"{precision}-{seed}"
+            result = train(job, open_tiles(tiles), pd.read_csv(project / split), run, "benchmark")
             assert result["precision"] == precision
             seconds[precision].append(result["wall_seconds"])
-            evaluate.run(
-                slices.evaluate_slice(config, RECIPE), str(tiles), str(project / split), str(out)
+
+            evaluate_job = slices.evaluate_slice(config, RECIPE).model_dump_json()
+            projects.run(
+                project,
+                sys.executable,
+                "-m",
+                "satseg.stages.evaluate",
+                "--slice",
+                evaluate_job,
+                "--tiles",
+                str(tiles),
+                "--split",
+                split,
+                "--run",
+                str(run),
             )
-            counts[precision].append(pd.read_csv(out / "counts.csv"))
-            shutil.rmtree(out)
-    facts = compare(counts["bf16"], counts["32"])
+            counts[precision].append(pd.read_csv(run / "counts.csv"))
+            shutil.rmtree(run)
+
     return {
         "row": "precision",
         "what": f"{MODEL}, recipe {RECIPE}, trained in bf16",
         "against": "32 bits, the same seeds",
         "seeds": seeds,
         "wall_seconds": seconds,
-        "facts": facts,
-        "notes": "Difference of the mean mIoU^D over seeds; scenes (where few, tiles) and seeds are drawn with "
-        "replacement, the same for both precisions.",
+        "facts": compare(counts["bf16"], counts["32"]),
+        "notes": "Difference in mean mIoU^D over seeds; scenes (tiles if there are few) and seeds "
+        "are "
+        "resampled with replacement, the same for both precisions.",
     } | circumstances()
 
 
 def compare(ours: list[pd.DataFrame], theirs: list[pd.DataFrame]) -> dict:
-    """mIoU^D of two sets of trainings judged on the same tiles, and of each pair the difference,
-    with an interval."""
-    first, second = (resampled(frames)[METRIC] for frames in (ours, theirs))
+    """mIoU^D of two sets of runs evaluated on the same tiles; the difference of their means and its
+    interval."""
+    first = resampled(ours)[METRIC]
+    second = resampled(theirs)[METRIC]
     low, high = np.percentile(first.draws - second.draws, [2.5, 97.5])
     return {
         "miou_d": {"bf16": first.each.round(4).tolist(), "32": second.each.round(4).tolist()},
