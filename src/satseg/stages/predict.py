@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from satseg.devices import device, keep_memory, resolve_precision
-from satseg.jobs.gpus import take_gpu
+from satseg.devices import device, resolve_precision
 from satseg.jobs.program import guarded
+from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import PredictSlice, parse
 from satseg.models.segmenter import load_weights
 from satseg.prediction.scene import predict_scene
@@ -14,8 +14,7 @@ from satseg.progress import log
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the map, and the other files that are asked for."""
-    take_gpu()
-    keep_memory()
+    claim_device()
     segmenter = load_weights(Path(arguments.run, f"{arguments.weights}.pt"), device())
     if device().type == "cpu" and segmenter.precision != "32":
         # A CPU that does not compute in 16 bits only loses time with them.
