@@ -76,7 +76,7 @@ def check_devices(devices: int, key: str) -> None:
     visible = torch.cuda.device_count()
     if 0 < visible < devices:
         raise UserError(
-            f"{key}: {devices} GPUs are wanted, {visible} can be seen; ask for {devices}, or set {visible}"
+            f"{key}: {devices} GPUs are wanted, {visible} visible; request {devices}, or set it to {visible}"
         )
 
 

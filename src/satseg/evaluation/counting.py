@@ -36,7 +36,7 @@ def check_fit(segmenter: Segmenter, store: Tiles, weights: Path) -> None:
     unknown = [name for name in segmenter.classes if f"pixels_{name}" not in store.table]
     if unknown:
         raise UserError(
-            f"{weights}: knows class {unknown[0]!r}, the tiles do not; train the cell again"
+            f"{weights}: was trained with class {unknown[0]!r}, which the tiles do not have; train the cell again"
         )
 
 

@@ -72,5 +72,5 @@ def check_tiles(
     output = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if output != expected:
         raise UserError(
-            f"models.{name}: makes {output} of {tiles}, not logits {expected}; correct its code or settings"
+            f"models.{name}: turns {tiles} into {output}, not into logits {expected}; correct its code or settings"
         )

@@ -34,7 +34,7 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
             if getattr(value, "__module__", None) == module.__name__
         ]
         raise UserError(
-            f"{model.file}: defines no {model.name!r}; it has {', '.join(defined) or 'nothing'}"
+            f"{model.file}: does not define {model.name!r}; it has {', '.join(defined) or 'nothing'}"
         )
     try:
         net = make(num_classes=num_classes, in_channels=in_channels, **model.arguments)
@@ -44,6 +44,6 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
         ) from error
     if not isinstance(net, nn.Module):
         raise UserError(
-            f"{model.file}: {model.name} gives a {type(net).__name__}; a torch.nn.Module is expected"
+            f"{model.file}: {model.name} returns a {type(net).__name__}; a torch.nn.Module is expected"
         )
     return net

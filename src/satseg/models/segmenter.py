@@ -114,7 +114,7 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
         ValidationError,
     ):
         raise UserError(
-            f"{path}: not weights of this program, or damaged; train the cell again"
+            f"{path}: not a weights file of satseg, or damaged; train the cell again"
         ) from None
 
 

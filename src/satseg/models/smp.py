@@ -77,5 +77,5 @@ def _load_encoder(encoder: nn.Module, model: SmpSpec, path: Path) -> None:
         KeyError,
     ):
         raise UserError(
-            f"{path}: holds no weights of the encoder {model.encoder}; {WAYS_OUT}"
+            f"{path}: does not hold weights of the encoder {model.encoder}; {WAYS_OUT}"
         ) from None

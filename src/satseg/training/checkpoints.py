@@ -115,12 +115,12 @@ class Checkpoints(Checkpoint):
             identity = content.get("identity")
         except UNREADABLE:
             raise UserError(
-                f"{self.path}: damaged, or no checkpoint; delete it, and the training starts anew"
+                f"{self.path}: damaged, or not a checkpoint; delete it to train from scratch"
             ) from None
 
         if identity == self.identity:
             return self.path
-        log.info("%s belongs to an older state of this cell; starting anew", self.path)
+        log.info("%s belongs to an earlier state of this cell; starting from scratch", self.path)
         return None
 
     def state_dict(self) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class Checkpoints(Checkpoint):
         if self.resumed:
             self.resumed_at = [*self.resumed_at, self.epochs + 1]
             within = f", after batch {self.done['train']}" if self.done["train"] else ""
-            log.info("going on with epoch %d%s", self.epochs + 1, within)
+            log.info("resuming in epoch %d%s", self.epochs + 1, within)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, task: L.LightningModule, outputs, batch, index: int

@@ -46,13 +46,13 @@ def _smaller_batch(settings: Training) -> str:
     size = settings.batch_size
     if size == 1:
         return (
-            "one tile is too much for the memory; choose a smaller tile_size of the dataset, "
+            "one tile does not fit into memory; choose a smaller tile_size of the dataset, "
             "or a smaller model"
         )
 
     divisor = next(number for number in range(2, size + 1) if size % number == 0)
     return (
-        f"{size} tiles are too much for the memory; "
+        f"{size} tiles do not fit into memory; "
         f"batch_size: {size // divisor} with accumulate: {settings.accumulate * divisor} "
         f"makes the same steps of {size * settings.accumulate} tiles"
     )

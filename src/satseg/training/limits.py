@@ -5,7 +5,7 @@ import time
 from typing import NamedTuple
 
 TIME_IS_UP = "time budget used up"
-PARENT_ENDED = "what started it has ended"
+PARENT_ENDED = "the parent process has ended"
 
 
 class Limits(NamedTuple):

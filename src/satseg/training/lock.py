@@ -20,7 +20,7 @@ from satseg.progress import log
 PATIENCE = 600  # seconds to wait for a run that is about to end
 UNNAMED_PATIENCE = 5  # seconds to wait for one that has not yet written who it is
 PAUSE = 0.2  # seconds between two tries
-AGAIN = "run the same command again to go on"
+AGAIN = "run the same command again to resume"
 
 
 class Stopped(SystemExit):
@@ -108,7 +108,9 @@ def _wait_for(holder: dict, cell: Path, waited: float) -> None:
         patience = PATIENCE
 
     if waited >= patience:
-        raise UserError(f"{cell}: {who} trains this cell; wait for it, or end it first")
+        raise UserError(f"{cell}: {who} is training this cell; wait for it, or stop it first")
     if left_behind and not waited:
-        log.info("%s: %s is left behind and about to stop; waiting for it", cell, who)
+        log.info(
+            "%s: %s has lost its parent process and is about to stop; waiting for it", cell, who
+        )
     time.sleep(PAUSE)
