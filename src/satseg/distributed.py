@@ -76,7 +76,8 @@ def check_devices(devices: int, key: str) -> None:
     visible = torch.cuda.device_count()
     if 0 < visible < devices:
         raise UserError(
-            f"{key}: {devices} GPUs are wanted, {visible} visible; request {devices}, or set it to {visible}"
+            f"{key}: {devices} GPUs are wanted, {visible} visible; "
+            f"request {devices}, or set it to {visible}"
         )
 
 

@@ -166,7 +166,8 @@ class JDTLoss(nn.Module):
             if bool(wrong.any()):
                 value = int(target[wrong][0])
                 raise ValueError(
-                    f"target holds label {value}; classes are 0 to {classes - 1}, ignore {self.ignore_index}"
+                    f"target holds label {value}; "
+                    f"classes are 0 to {classes - 1}, ignore {self.ignore_index}"
                 )
             target = one_hot(torch.where(keep, target, 0), classes).movedim(-1, 1)
         return target.to(logits.dtype), keep[:, None].to(logits.dtype), hard

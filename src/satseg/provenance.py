@@ -24,7 +24,7 @@ PACKAGES = (
 
 
 def code_state() -> dict:
-    """The commit, and whether the working tree differs from it; both None outside a git checkout."""
+    """Commit, and whether the working tree differs from it; both None outside a git checkout."""
     commit = _git("rev-parse", "HEAD")
     status = _git("status", "--porcelain", "--", "src", "config", "workflow")
     return {"commit": commit, "dirty": None if status is None else bool(status)}

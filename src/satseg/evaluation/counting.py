@@ -31,12 +31,14 @@ def check_fit(segmenter: Segmenter, store: Tiles, weights: Path) -> None:
     bands = store.images.shape[-1]
     if segmenter.bands != bands:
         raise UserError(
-            f"{weights}: trained on {segmenter.bands} bands, the tiles have {bands}; train the cell again"
+            f"{weights}: trained on {segmenter.bands} bands, the tiles have {bands}; "
+            "train the cell again"
         )
     unknown = [name for name in segmenter.classes if f"pixels_{name}" not in store.table]
     if unknown:
         raise UserError(
-            f"{weights}: was trained with class {unknown[0]!r}, which the tiles do not have; train the cell again"
+            f"{weights}: was trained with class {unknown[0]!r}, which the tiles do not have; "
+            "train the cell again"
         )
 
 
@@ -73,7 +75,7 @@ def evaluate_tiles(
 
 
 def predict_tiles(segmenter: Segmenter, store: Tiles, tile_numbers: np.ndarray) -> np.ndarray:
-    """Predicted class index of every pixel of these tiles, without augmentation: uint8 [N, H, W]."""
+    """Predicted class index of every pixel of these tiles, not augmented: uint8 [N, H, W]."""
     class_indices = np.array(segmenter.counted, np.uint8)
     predictions = []
     for images, _, _ in loader(TileDataset(store, tile_numbers), segmenter.batch_size):

@@ -66,8 +66,8 @@ def _hard_tiles(
 def odd_tiles(
     store: Tiles, tile_numbers: np.ndarray, counted: list[int], classes: list[str]
 ) -> list[tuple[int, str]]:
-    """Tiles where a class looks least like itself elsewhere, such as roads in shadow: (tile, class),
-    oddest first.
+    """Tiles where a class looks least like itself elsewhere, such as roads in shadow: (tile,
+    class), oddest first.
 
     A class's look in a tile is its mean colour there; how odd it is, the distance in standard
     deviations from the mean over these tiles. Only tiles of which the class covers at least 1 %

@@ -42,7 +42,8 @@ def tile_counts(
 
     if prediction.shape != target.shape:
         raise ValueError(
-            f"prediction is {tuple(prediction.shape)}, target {tuple(target.shape)}; they must be equal"
+            f"prediction is {tuple(prediction.shape)}, target {tuple(target.shape)}; "
+            "they must be equal"
         )
     if prediction.dim() == 2:
         return tile_counts(prediction[None], target[None], num_classes, ignore_index)[0]
@@ -51,7 +52,7 @@ def tile_counts(
     truth = target.reshape(tiles, -1).long()
     guess = prediction.reshape(tiles, -1).long()
     if ignore_index is not None and _outside(guess, num_classes):
-        # Seldom, since it takes a pass over all pixels: ignored pixels may be predicted as anything.
+        # Ignored pixels may be predicted as anything. Only then: it takes a pass over all pixels.
         guess = torch.where(truth == ignore_index, 0, guess)
     if _outside(guess, num_classes):
         raise ValueError(f"prediction holds values outside the classes 0 to {num_classes - 1}")
@@ -161,7 +162,8 @@ def counts_array(frame: pd.DataFrame) -> tuple[np.ndarray, list[str], np.ndarray
     indexed = frame.set_index(["tile", "class"])
     if frame.empty or len(frame) != len(full) or not indexed.index.is_unique:
         raise ValueError(
-            f"{len(frame)} rows for {len(tiles)} tiles × {len(classes)} classes; one each is expected"
+            f"{len(frame)} rows for {len(tiles)} tiles × {len(classes)} classes; "
+            "one each is expected"
         )
 
     counts = indexed.loc[full, COUNTS].to_numpy(np.int64)

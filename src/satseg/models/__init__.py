@@ -64,13 +64,15 @@ def check_tiles(
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(
-            f"models.{name}: does not take {tiles} ({reason}); choose a larger tile_size of the dataset, or a multiple "
-            f"of 64, {'a batch_size above 1, ' * (batch == 1)}or another model"
+            f"models.{name}: does not take {tiles} ({reason}); "
+            "choose a larger tile_size of the dataset, or a multiple of 64, "
+            f"{'a batch_size above 1, ' * (batch == 1)}or another model"
         ) from None
 
     expected = (batch, num_classes, size, size)
     output = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if output != expected:
         raise UserError(
-            f"models.{name}: turns {tiles} into {output}, not into logits {expected}; correct its code or settings"
+            f"models.{name}: turns {tiles} into {output}, not into logits {expected}; "
+            "correct its code or settings"
         )

@@ -10,7 +10,7 @@ from satseg.errors import UserError
 
 
 def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
-    """What the class or function returns for `num_classes`, `in_channels` and the entry's arguments.
+    """What the class or function makes of `num_classes`, `in_channels` and the entry's arguments.
 
     A weights file names the Python file too, so only a file below the working folder is run, and
     only what is defined in it is called.
@@ -21,7 +21,8 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
     path = Path(model.file)
     if not path.is_file() or not path.resolve().is_relative_to(Path.cwd().resolve()):
         raise UserError(
-            f"{model.file}: no such file in {Path.cwd()}; correct the model's `file`, or change the folder"
+            f"{model.file}: no such file in {Path.cwd()}; "
+            "correct the model's `file`, or change the folder"
         )
     origin = spec_from_file_location(f"satseg_own_{path.stem}", path)
     module = module_from_spec(origin)
@@ -34,16 +35,19 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
             if getattr(value, "__module__", None) == module.__name__
         ]
         raise UserError(
-            f"{model.file}: does not define {model.name!r}; it has {', '.join(defined) or 'nothing'}"
+            f"{model.file}: does not define {model.name!r}; "
+            f"it has {', '.join(defined) or 'nothing'}"
         )
     try:
         net = make(num_classes=num_classes, in_channels=in_channels, **model.arguments)
     except TypeError as error:
         raise UserError(
-            f"{model.file}: {model.name}(num_classes=…, in_channels=…, **arguments): {error}; correct it or `arguments`"
+            f"{model.file}: {model.name}(num_classes=…, in_channels=…, **arguments): {error}; "
+            "correct it or `arguments`"
         ) from error
     if not isinstance(net, nn.Module):
         raise UserError(
-            f"{model.file}: {model.name} returns a {type(net).__name__}; a torch.nn.Module is expected"
+            f"{model.file}: {model.name} returns a {type(net).__name__}; "
+            "a torch.nn.Module is expected"
         )
     return net

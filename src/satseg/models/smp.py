@@ -12,7 +12,10 @@ from torch import nn
 from satseg.config.models import SmpSpec
 from satseg.errors import UserError
 
-WAYS_OUT = "in config/models.yaml, `encoder_weights: null` starts from random weights, and a path there takes them from a file"
+WAYS_OUT = (
+    "in config/models.yaml, `encoder_weights: null` starts from random weights, "
+    "and a path there takes them from a file"
+)
 
 
 def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
@@ -37,8 +40,8 @@ def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) 
     except ValueError as error:  # the library says what does not fit together
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(
-            f"config/models.yaml: {model.architecture} with encoder {model.encoder} cannot be built for {in_channels} "
-            f"bands ({reason}); choose another encoder"
+            f"config/models.yaml: {model.architecture} with encoder {model.encoder} "
+            f"cannot be built for {in_channels} bands ({reason}); choose another encoder"
         ) from None
     except (OSError, RuntimeError) as error:
         if weights is None:

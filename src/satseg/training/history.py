@@ -73,7 +73,7 @@ class History(Callback):
         self._report(phase, index + 1, sum(trainer.num_val_batches))
 
     def _report(self, phase: str, done: int, batches: int) -> None:
-        # The pace starts after the first batch, which takes longer and need not be the epoch's first.
+        # From the first batch on, which takes longer and need not be the epoch's first.
         self.pace = self.pace or Pace(phase, batches, "batches", done)
         self.pace.at(done)
 
@@ -94,7 +94,8 @@ class History(Callback):
 
         left = row["epoch_seconds"] * (self.epochs - row["epoch"])
         log.info(
-            "epoch %d/%d: loss %.4f, val loss %.4f, mIoU %.3f, pixel accuracy %.3f; %.0f s, at most %s left",
+            "epoch %d/%d: loss %.4f, val loss %.4f, mIoU %.3f, pixel accuracy %.3f; "
+            "%.0f s, at most %s left",
             row["epoch"],
             self.epochs,
             row["train_loss"],
