@@ -300,7 +300,7 @@ def test_stopped_together_and_gone_on_with_bit_for_bit(data, slow, tmp_path, who
     assert not (out / "final.pt").exists()
     if status == 75:
         last = (out / "log").read_text().splitlines()[-1]
-        assert "SIGTERM: stopped" in last and last.endswith("run the same command again to go on")
+        assert "SIGTERM: stopped" in last and last.endswith("run the same command again to resume")
     finish(spec, data, out)
     assert json.loads((out / "run.json").read_text())["resumed_at"]
     pd.testing.assert_frame_equal(history(out), history(whole), check_exact=True)

@@ -12,7 +12,7 @@ from benchmarks.row import Row, Run
 from satseg.config.reading import load
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory, resolve_precision
-from satseg.evaluation.judging import judge
+from satseg.evaluation.counting import evaluate_tiles
 from satseg.metrics.counts import tile_counts
 from satseg.models import build_model
 from satseg.models.segmenter import (
@@ -123,7 +123,9 @@ def satseg_evaluation_32(folder: Path, **_: object) -> Run:
 
 def _evaluating(folder: Path, segmenter: Segmenter) -> Run:
     store = open_tiles(folder / "tiles")
-    return lambda _: {"counts": judge(segmenter, store, np.arange(len(store.images)), None)}
+    return lambda _: {
+        "counts": evaluate_tiles(segmenter, store, np.arange(len(store.images)), None)
+    }
 
 
 def forward_alone(folder: Path, tiles: int, **_: object) -> Run:

@@ -18,7 +18,7 @@ from satseg.data.loader import TileDataset, loader
 from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.devices import keep_memory
-from satseg.evaluation.judging import judge
+from satseg.evaluation.counting import evaluate_tiles
 from satseg.jobs import slices
 from satseg.models.segmenter import load_weights
 from satseg.training.cell import train
@@ -78,7 +78,7 @@ def evaluate_stored(folder: Path, count: int, **_: object) -> Run:
     store = open_tiles(folder / "tiles")
 
     def run(_: int) -> dict:
-        judge(segmenter, store, np.arange(count), None)
+        evaluate_tiles(segmenter, store, np.arange(count), None)
         return {}
 
     return run

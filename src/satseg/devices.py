@@ -1,4 +1,4 @@
-"""The device that work runs on: which, how precise, how much memory."""
+"""The device at hand: which it is, its precision, its memory."""
 
 import ctypes
 import os
@@ -9,15 +9,19 @@ from pathlib import Path
 
 import torch
 
+# Of malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_MAX = -4
+
 
 @cache
 def device() -> torch.device:
-    """The device that work runs on: the first CUDA device, or the CPU."""
+    """The device at hand: the first visible CUDA device, or the CPU."""
     return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def describe_device() -> dict:
-    """Kind and name of the device, and the CPU threads in use."""
+    """Kind and name of the device, CPU threads in use, CPU cores."""
     at = device()
     name = torch.cuda.get_device_name(at) if at.type == "cuda" else _cpu_name()
     return {
@@ -33,38 +37,36 @@ def _cpu_name() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )
+    for line in lines:
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
 
 
 def peak_memory_mb() -> float:
-    """Most memory used so far, MiB: of the GPU's allocator, or of this process on a CPU."""
+    """Peak memory so far, MiB: of the GPU's allocator, or of this process on a CPU."""
     if device().type == "cuda":
         return torch.cuda.max_memory_allocated(device()) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def keep_memory() -> None:
-    """Let this process keep the memory it frees, for the next step asks for the same again.
+    """Let this process keep the memory it frees, since the next step asks for the same again.
 
-    By default glibc hands large blocks back and gets them anew, page by page: a quarter of a
-        training step on a CPU.
-    Elsewhere, as with another C library, nothing changes.
+    By default glibc returns large blocks to the system and fetches them again page by page, which
+    takes a quarter of a training step on a CPU. With another C library nothing changes.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    trim_threshold, mmap_max = -1, -4  # numbers of malloc.h
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, -1)
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def resolve_precision(wanted: str) -> str:
-    """`auto` → `bf16` where the hardware computes in it, else `32`; `fp16` → `32` on a CPU; others
-    as they are."""
+    """The precision to compute in: `auto` → `bf16` if the hardware computes in it, otherwise `32`;
+    `fp16` → `32` on a CPU; others unchanged."""
     if wanted == "fp16" and device().type == "cpu":
         return "32"
     if wanted != "auto":

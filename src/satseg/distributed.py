@@ -1,8 +1,8 @@
-"""Several processes that train one model together, a device each: which this one is, what they add
-up and agree on.
+"""Several processes that train one model together, one per device: which this one is, what they
+sum up and agree on.
 
-Alone, every function here gives back what it was given. The others, followers, are the same command
-started again by Lightning (its subprocess launcher), within SLURM too.
+In a process that trains alone, every function returns its argument. The further processes,
+followers, are the same command started again by Lightning's subprocess launcher, also within SLURM.
 """
 
 import ctypes
@@ -17,27 +17,27 @@ import torch.distributed as dist
 
 from satseg.errors import UserError
 
-PATIENCE = 20  # seconds a follower gives the first process to tell an error that both have
+PATIENCE = 20  # seconds a follower gives the leader to report an error that both have
+PR_SET_PDEATHSIG = 1  # of Linux: the signal to get when the parent ends
 
 
 def rank(devices: int = 2) -> int:
-    """Number of this process among those of a training on so many devices; 0 leads, and alone
+    """Number of this process among those of a run on so many devices; 0 leads, and only it
     writes."""
     return int(os.environ.get("LOCAL_RANK", 0)) if devices > 1 else 0
 
 
 def world() -> int:
-    """How many processes train together, once they have met."""
+    """How many processes train together, once they are connected."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def total(value: torch.Tensor) -> torch.Tensor:
     """Sum of every process's tensor, the same in all of them.
 
-    Gradients flow back to every process, each with the sum of the gradients of all: N times that of
-        a loss which all
-    have computed from such sums. DDP, which takes the mean of the parameters' gradients, makes them
-    those of one process that has the whole batch.
+    Gradients flow back to every process: each gets the sum of all processes' gradients, which is N
+    times the gradient of a loss that all compute from such sums. DDP, which averages the
+    parameters' gradients, turns them into those of one process that has the whole batch.
     """
     return value if world() == 1 else _Sum.apply(value)
 
@@ -55,7 +55,7 @@ class _Sum(torch.autograd.Function):
 
 
 def highest(number: int) -> int:
-    """The highest of every process's numbers: how a decision of one becomes one of all."""
+    """The highest of all processes' numbers: how a decision of one becomes a decision of all."""
     if world() == 1:
         return number
     shared = torch.tensor(number, device="cuda" if dist.get_backend() == "nccl" else "cpu")
@@ -63,27 +63,32 @@ def highest(number: int) -> int:
     return int(shared)
 
 
-def check_devices(devices: int, at: str) -> None:
-    """Refuse more devices than this process sees; on a CPU there are as many as one likes.
+def check_devices(devices: int, key: str) -> None:
+    """Refuse more devices than this process sees; without a GPU, any number is fine.
+
+    Args:
+        devices: how many are wanted.
+        key: the configuration key that says so.
 
     Raises:
         UserError: there are fewer GPUs.
     """
-    seen = torch.cuda.device_count()
-    if 0 < seen < devices:
+    visible = torch.cuda.device_count()
+    if 0 < visible < devices:
         raise UserError(
-            f"{at}: {devices} GPUs are wanted, {seen} can be seen; ask for {devices}, or set {seen}"
+            f"{key}: {devices} GPUs are wanted, {visible} visible; "
+            f"request {devices}, or set it to {visible}"
         )
 
 
 @contextmanager
 def following() -> Iterator[None]:
-    """A block of a follower: it ends with the process that leads, and lets that one speak.
+    """A block of a follower: it ends with the leader, and leaves it to the leader to report.
 
-    Where the leader has the same error, it tells it, ends, and takes its followers with it.
+    If the leader has the same error, it reports it, ends, and takes its followers with it.
     """
     with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, of Linux
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         yield
     except BaseException:

@@ -1,6 +1,6 @@
 """Training losses: cross-entropy, and the Jaccard metric losses with Dice and Tversky as settings.
 
-Where several processes share a batch, sums and means over it are those of the whole batch.
+If several processes share a batch, sums and means are those of the whole batch.
 """
 
 import torch
@@ -12,12 +12,12 @@ from satseg.data.labels import NO_LABEL
 from satseg.distributed import total, world
 
 
-def build_loss(spec: Loss, class_weights: torch.Tensor | None) -> nn.Module:
+def build_loss(settings: Loss, class_weights: torch.Tensor | None) -> nn.Module:
     """The loss of a recipe: logits float [B, C, H, W], target int64 [B, H, W] (255 ignored) →
     scalar."""
-    if spec.name == "cross_entropy":
+    if settings.name == "cross_entropy":
         return CrossEntropy(class_weights)
-    options = spec.model_dump(exclude={"name", "class_weights"})
+    options = settings.model_dump(exclude={"name", "class_weights"})
     return JDTLoss(**options, class_weights=class_weights, ignore_index=NO_LABEL)
 
 
@@ -25,8 +25,8 @@ def class_weights(pixels: torch.Tensor, kind: str) -> torch.Tensor | None:
     """Weights [C] from training pixels per class [C]: `none`, `inverse` or `inverse_root`; their
     mean is 1.
 
-    A class without training pixels gets the weight of one with a single pixel, so that it stays
-    finite.
+    A class without training pixels is weighted like one with a single pixel, so that its weight
+    stays finite.
     """
     if kind == "none":
         return None
@@ -36,7 +36,11 @@ def class_weights(pixels: torch.Tensor, kind: str) -> torch.Tensor | None:
 
 
 class CrossEntropy(nn.Module):
-    """Cross-entropy, mean over the pixels that have a label; zero where none has."""
+    """Cross-entropy, mean over the labelled pixels, weighted by class; zero if none is labelled.
+
+    Args:
+        class_weights: float [C], or None.
+    """
 
     def __init__(self, class_weights: torch.Tensor | None = None):
         super().__init__()
@@ -93,13 +97,17 @@ class JDTLoss(nn.Module):
         ignore_index: int | None = None,
     ):
         super().__init__()
-        self.miou_d, self.miou_i, self.miou_c = miou_d, miou_i, miou_c
-        self.alpha, self.beta, self.gamma, self.smooth = alpha, beta, gamma, smooth
+        self.miou_d = miou_d
+        self.miou_i = miou_i
+        self.miou_c = miou_c
+        self.alpha = alpha
+        self.beta = beta
+        self.gamma = gamma
+        self.smooth = smooth
         self.ignore_index = ignore_index
-        weights = (
-            None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
-        )
-        self.register_buffer("class_weights", weights)
+        if class_weights is not None:
+            class_weights = torch.as_tensor(class_weights, dtype=torch.float32)
+        self.register_buffer("class_weights", class_weights)
 
     def forward(
         self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None = None
@@ -109,7 +117,7 @@ class JDTLoss(nn.Module):
         Args:
             logits: float [B, C, H, W].
             target: hard labels, integer [B, H, W], or soft labels, float [B, C, H, W].
-            keep: bool [B, H, W], pixels that count besides those `ignore_index` leaves out; None
+            keep: bool [B, H, W], pixels that count, except those `ignore_index` leaves out; None
                 for all.
 
         Raises:
@@ -120,14 +128,19 @@ class JDTLoss(nn.Module):
             labels, keep, hard = self._labels(logits, target, keep)
             p = logits.softmax(dim=1) * keep
             y = labels * keep
+
             # Sums over pixels: [B, C].
-            p_sum, y_sum, distance = (v.flatten(2).sum(-1) for v in (p, y, (p - y).abs()))
+            p_sum = p.flatten(2).sum(-1)
+            y_sum = y.flatten(2).sum(-1)
+            distance = (p - y).abs().flatten(2).sum(-1)
             tp = (p_sum + y_sum - distance) / 2
-            fp, fn = p_sum - tp, y_sum - tp
+            fp = p_sum - tp
+            fn = y_sum - tp
             active = y_sum > 0 if hard else torch.ones_like(y_sum, dtype=torch.bool)
+
             loss = logits.sum() * 0
             if self.miou_d:
-                over_batch = self._class_losses(*(total(v.sum(0)) for v in (tp, fp, fn)))
+                over_batch = self._class_losses(*(total(sums.sum(0)) for sums in (tp, fp, fn)))
                 loss = loss + self.miou_d * _mean(over_batch, total(active.sum(0)) > 0)[0]
             if self.miou_i or self.miou_c:
                 losses = self._class_losses(tp, fp, fn)
@@ -142,15 +155,13 @@ class JDTLoss(nn.Module):
         hard."""
         batch, classes, *size = logits.shape
         hard = not target.is_floating_point()
-        if tuple(target.shape) != ((batch, *size) if hard else tuple(logits.shape)):
+        expected = (batch, *size) if hard else tuple(logits.shape)
+        if tuple(target.shape) != expected:
             raise ValueError(
                 f"target {tuple(target.shape)} does not fit logits {tuple(logits.shape)}"
             )
-        keep = (
-            torch.ones((batch, *size), dtype=torch.bool, device=logits.device)
-            if keep is None
-            else keep
-        )
+        if keep is None:
+            keep = torch.ones((batch, *size), dtype=torch.bool, device=logits.device)
         if hard:
             target = target.long()
             if self.ignore_index is not None:
@@ -159,26 +170,28 @@ class JDTLoss(nn.Module):
             if bool(wrong.any()):
                 value = int(target[wrong][0])
                 raise ValueError(
-                    f"target holds label {value}; classes are 0 to {classes - 1}, ignore {self.ignore_index}"
+                    f"target holds label {value}; "
+                    f"classes are 0 to {classes - 1}, ignore {self.ignore_index}"
                 )
             target = one_hot(torch.where(keep, target, 0), classes).movedim(-1, 1)
         return target.to(logits.dtype), keep[:, None].to(logits.dtype), hard
 
     def _class_losses(self, tp: torch.Tensor, fp: torch.Tensor, fn: torch.Tensor) -> torch.Tensor:
         """w · (1 - T)^γ per class, of any leading shape."""
-        above = tp + self.smooth
-        below = above + self.alpha * fp + self.beta * fn
-        # Nothing there and nothing predicted, without smoothing: nothing is wrong.
-        index = torch.where(below > 0, above / torch.where(below > 0, below, 1), 1)
-        # Rounding may put the index a hair above 1, and a fractional power of a negative number is
-        # NaN.
+        numerator = tp + self.smooth
+        denominator = numerator + self.alpha * fp + self.beta * fn
+        # A class that is neither there nor predicted, without smoothing: nothing is wrong.
+        defined = denominator > 0
+        index = torch.where(defined, numerator / torch.where(defined, denominator, 1), 1)
+        # Rounding may push the index slightly above 1, and a fractional power of a negative number
+        # is NaN.
         losses = (1 - index).clamp(min=0) ** self.gamma
         return losses if self.class_weights is None else losses * self.class_weights
 
 
 def _mean(values: torch.Tensor, active: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean over the classes, the last dimension, of the active values (0 where none is), and which
-    results had one."""
+    """Mean of the active values over the classes, the last dimension (0 if none is active), and
+    whether any was."""
     number = active.sum(-1)
     return torch.where(active, values, 0).sum(-1) / number.clamp(min=1), number > 0
 

@@ -17,53 +17,56 @@ from satseg.devices import device
 from satseg.progress import Pace
 
 INPUT = (3, 512, 512)
-# Enough forward passes for a steady median, but not minutes of them where one takes seconds.
-FEWEST, MOST, SECONDS = 3, 50, 3.0
+# Enough repetitions for a stable median, but not minutes of them if one takes seconds.
+FEWEST = 3
+MOST = 50
+SECONDS = 3.0
 
 
-def activation_elements(model: nn.Module, shape: tuple[int, ...] = INPUT) -> tuple[int, int]:
-    """Output elements per image of shape [C, H, W], computed without doing the arithmetic.
+def activation_elements(net: nn.Module, shape: tuple[int, ...] = INPUT) -> tuple[int, int]:
+    """Output elements per image of shape [C, H, W], from shapes alone: no arithmetic is done.
 
     Returns:
         The published count, over every module but `Sequential`, `ModuleList`, the model itself and
-        modules that return several tensors, so that a block counts again beside its leaves; and the
-        count over leaves only.
+        modules that return several tensors, so that a block is counted on top of its leaves; and
+        the count over leaves only.
     """
-    totals = [0, 0]
+    published = 0
+    leaves = 0
 
     def count(module: nn.Module, _, output) -> None:
+        nonlocal published, leaves
         if isinstance(output, torch.Tensor):
-            totals[0] += output.numel()
-            totals[1] += 0 if any(module.children()) else output.numel()
+            published += output.numel()
+            leaves += 0 if any(module.children()) else output.numel()
 
-    counted = [
-        m
-        for m in model.modules()
-        if m is not model and not isinstance(m, nn.Sequential | nn.ModuleList)
+    handles = [
+        module.register_forward_hook(count)
+        for module in net.modules()
+        if module is not net and not isinstance(module, nn.Sequential | nn.ModuleList)
     ]
-    handles = [module.register_forward_hook(count) for module in counted]
     try:
-        _forward_on_meta(model, shape)
+        _forward_on_meta(net, shape)
     finally:
         for handle in handles:
             handle.remove()
-    return totals[0], totals[1]
+    return published, leaves
 
 
-def gflops(model: nn.Module, shape: tuple[int, ...] = INPUT) -> float:
+def gflops(net: nn.Module, shape: tuple[int, ...] = INPUT) -> float:
     """Floating-point operations of one forward pass, in 10⁹; a multiply-add is two."""
     with FlopCounterMode(display=False) as counter:
-        _forward_on_meta(model, shape)
+        _forward_on_meta(net, shape)
     return counter.get_total_flops() / 1e9
 
 
-def _forward_on_meta(model: nn.Module, shape: tuple[int, ...]) -> None:
-    """A forward pass of shapes only; the model must lie on the meta device."""
+def _forward_on_meta(net: nn.Module, shape: tuple[int, ...]) -> None:
+    """A forward pass of shapes only; the model must be on the meta device."""
     with torch.no_grad():
-        model.eval()(torch.empty(1, *shape, device="meta"))
+        net.eval()(torch.empty(1, *shape, device="meta"))
 
 
-def measure(model: nn.Module, num_classes: int, shape: tuple[int, ...] = INPUT) -> dict[str, float]:
+def measure(net: nn.Module, num_classes: int, shape: tuple[int, ...] = INPUT) -> dict[str, float]:
     """Time a forward pass and a training step of one image, in 32-bit, on the device at hand.
 
     Returns:
@@ -71,42 +74,40 @@ def measure(model: nn.Module, num_classes: int, shape: tuple[int, ...] = INPUT) 
         an Adam step; each with its 95th percentile, latency_p95_ms and train_step_p95_ms.
     """
     at = device()
-    model = model.to(at, memory_format=torch.channels_last)
+    net = net.to(at, memory_format=torch.channels_last)
     images = torch.rand(1, *shape).to(at, memory_format=torch.channels_last)
     target = torch.zeros(1, *shape[1:], dtype=torch.long, device=at)
-    # Batch normalisation over a single deepest pixel has no variance; in evaluation mode it costs
-    # the same.
-    model.eval()
+    # A single pixel at the deepest level has no variance to normalise by; evaluation mode costs the
+    # same.
+    net.eval()
 
     def forward() -> None:
         with torch.inference_mode():
-            model(images)
+            net(images)
 
-    optimizer = torch.optim.Adam(model.parameters())
+    optimizer = torch.optim.Adam(net.parameters())
 
     def step() -> None:
         optimizer.zero_grad()
-        cross_entropy(model(images), target).backward()
+        cross_entropy(net(images), target).backward()
         optimizer.step()
 
     measured = {}
-    for name, what, work in (
+    for name, unit, work in (
         ("latency", "forward passes", forward),
         ("train_step", "training steps", step),
     ):
-        times = repeated(work, what)
-        measured |= {
-            f"{name}_ms": float(np.median(times)),
-            f"{name}_p95_ms": float(np.percentile(times, 95)),
-        }
+        times = repeated(work, unit)
+        measured[f"{name}_ms"] = float(np.median(times))
+        measured[f"{name}_p95_ms"] = float(np.percentile(times, 95))
     return measured
 
 
-def repeated(work: Callable[[], None], what: str) -> list[float]:
-    """Milliseconds of repeated calls, after a warm-up; where one takes seconds, it is said how far
-    they are."""
+def repeated(work: Callable[[], None], unit: str) -> list[float]:
+    """Milliseconds of repeated calls, after a warm-up; if one takes seconds, progress is logged, in
+    this unit."""
     work()
-    pace = Pace("profile", FEWEST, what)
+    pace = Pace("profile", FEWEST, unit)
     times: list[float] = []
     while len(times) < FEWEST or (len(times) < MOST and sum(times) < SECONDS * 1e3):
         _wait()
@@ -127,7 +128,14 @@ def _wait() -> None:
 def peak_memory_mb(make: Callable[[], nn.Module], shape: tuple[int, ...] = INPUT) -> float:
     """Most memory a forward pass of one image adds, weights included, MiB.
 
-    On a CPU it is read off a process of its own, since a process keeps what it once took.
+    On a CPU it is measured in a process of its own, since a process keeps the memory it once took.
+
+    Args:
+        make: builds the model.
+        shape: of the image, [C, H, W].
+
+    Raises:
+        MemoryError: that process ended before it was done.
     """
     if device().type == "cuda":
         return _forward_peak(make, shape)
@@ -152,14 +160,16 @@ def _forward_peak(make: Callable[[], nn.Module], shape: tuple[int, ...]) -> floa
         before = torch.cuda.memory_allocated()
     else:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    model = make().to(at, memory_format=torch.channels_last).eval()
+
+    net = make().to(at, memory_format=torch.channels_last).eval()
     with torch.inference_mode():
-        model(torch.rand(1, *shape).to(at, memory_format=torch.channels_last))
+        net(torch.rand(1, *shape).to(at, memory_format=torch.channels_last))
+
     if at.type == "cuda":
         return (torch.cuda.max_memory_allocated() - before) / 2**20
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
 
 
-def layer_summary(model: nn.Module, shape: tuple[int, ...] = INPUT) -> str:
+def layer_summary(net: nn.Module, shape: tuple[int, ...] = INPUT) -> str:
     """torchinfo's table of the layers."""
-    return str(summary(model, (1, *shape), depth=3, verbose=0, device="meta"))
+    return str(summary(net, (1, *shape), depth=3, verbose=0, device="meta"))

@@ -1,4 +1,4 @@
-"""What a run was made of: code, data, libraries."""
+"""What a run was made of: the state of code, data and libraries."""
 
 import hashlib
 import json
@@ -24,11 +24,9 @@ PACKAGES = (
 
 
 def code_state() -> dict:
-    """Commit and whether the working tree differs from it; both None outside a git checkout."""
-    commit, status = (
-        _git("rev-parse", "HEAD"),
-        _git("status", "--porcelain", "--", "src", "config", "workflow"),
-    )
+    """Commit, and whether the working tree differs from it; both None outside a git checkout."""
+    commit = _git("rev-parse", "HEAD")
+    status = _git("status", "--porcelain", "--", "src", "config", "workflow")
     return {"commit": commit, "dirty": None if status is None else bool(status)}
 
 
@@ -43,17 +41,21 @@ def _git(*arguments: str) -> str | None:
 
 
 def data_digest(manifest: str | Path) -> str:
-    """Hash of what a manifest lists, wherever the files lie."""
+    """Hash of the files a manifest lists, wherever they lie.
+
+    Raises:
+        UserError: the manifest is missing or damaged.
+    """
     files = read_json(manifest, ["files"])["files"]
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def lock_digest() -> str | None:
-    """Hash of requirements.lock, where there is one."""
+    """Hash of requirements.lock; None if there is none."""
     lock = ROOT / "requirements.lock"
     return sha256(lock) if lock.exists() else None
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that matter for a result."""
+    """Versions of Python and of the packages that can affect a result."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}

@@ -219,7 +219,7 @@ REFUSED = [
     (
         "weights truncated",
         partial(cut, name="run/best.pt"),
-        r"best\.pt: not weights of this program, or damaged",
+        r"best\.pt: not a weights file of satseg, or damaged",
     ),
     (
         "weights for another number of bands",
@@ -229,7 +229,7 @@ REFUSED = [
     (
         "weights for other classes",
         lambda f: write_weights(f / "run/best.pt", 3, ["ground", "lava"]),
-        r"best\.pt: knows class 'lava', the tiles do not; train the cell again",
+        r"best\.pt: was trained with class 'lava', which the tiles do not have; train the cell again",
     ),
 ]
 
@@ -403,7 +403,7 @@ def test_weights_that_would_run_code(cell, bomb, refused, fault, how):
     else:
         torch.save({"format": 1, "state_dict": bomb}, path)
     message = evaluate(refused, cell)
-    assert message == f"{path}: not weights of this program, or damaged; train the cell again"
+    assert message == f"{path}: not a weights file of satseg, or damaged; train the cell again"
     fault(CODE, f"weights that would run code, by {how}", message)
 
 

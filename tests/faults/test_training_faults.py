@@ -268,7 +268,7 @@ def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
         assert child.wait() == os.EX_TEMPFAIL, child.said()
         lines.append(last_line(child).split(" ", 1)[1])
         assert len(lines) < 50
-    said = "time budget used up: stopped {}; run the same command again to go on"
+    said = "time budget used up: stopped {}; run the same command again to resume"
     epochs = [[f"in epoch {k}, after batch {batch} of 5" for batch in (2, 4, 5)]
               + [f"in epoch {k}, while validating"] * 4 for k in (1, 2)]  # fmt: skip
     assert lines == [said.format(where) for where in [*epochs[0], "after epoch 1 of 2", *epochs[1]]]
@@ -303,12 +303,11 @@ Task.{step} = told
     child = forks.start("train", cell(), before=before, **data, out=tmp_path / "cell")
     assert child.wait() == os.EX_TEMPFAIL, child.said()
     line = last_line(child).split(" ", 1)[1]
-    assert line == f"{number}: stopped {where}; run the same command again to go on"
+    assert line == f"{number}: stopped {where}; run the same command again to resume"
     child = forks.start("train", cell(), **data, out=tmp_path / "cell")
     assert child.wait() == 0
     assert (
-        f"going on with epoch 2, after batch {2 if step == 'training_step' else 5}\n"
-        in child.said()
+        f"resuming in epoch 2, after batch {2 if step == 'training_step' else 5}\n" in child.said()
     )
     assert difference(tmp_path / "cell", whole(cell())) == 0
     assert resumed_at(tmp_path / "cell") == [2]
@@ -372,7 +371,7 @@ def test_workers_read_for_the_right_epoch(forks, data, whole, tmp_path, workers)
     )
     child = forks.start("train", cell(), *flags, **data, out=tmp_path)
     assert child.wait() == 0
-    assert "going on with epoch 3, after batch 2\n" in child.said()
+    assert "resuming in epoch 3, after batch 2\n" in child.said()
     assert difference(tmp_path, whole(cell())) == 0
 
 
@@ -391,13 +390,13 @@ def test_another_slice_starts_anew(forks, data, whole, cut_off, fault):
     changed = cell(optimizer={"name": "adamw", "lr": 0.01})
     child = forks.start("train", changed, **data, out=cut_off)
     assert child.wait() == 0
-    assert "belongs to an older state of this cell; starting anew" in child.said()
-    assert "going on" not in child.said()
+    assert "belongs to an earlier state of this cell; starting from scratch" in child.said()
+    assert "resuming" not in child.said()
     assert difference(cut_off, whole(changed)) == 0
     fault(
         "Training",
         "Checkpoint of a recipe that has changed since",
-        "not used: the training starts anew",
+        "not used: the run starts from scratch",
     )
 
 
@@ -430,9 +429,9 @@ def test_other_data_start_anew(
     child = forks.start("train", cell(), **changed, out=cut_off)
     fresh = forks.start("train", cell(), **changed, out=tmp_path / "fresh")
     assert child.wait() == fresh.wait() == 0
-    assert "starting anew" in child.said()
+    assert "starting from scratch" in child.said()
     assert difference(cut_off, tmp_path / "fresh") == 0
-    fault("Training", f"Checkpoint of {what} since", "not used: the training starts anew")
+    fault("Training", f"Checkpoint of {what} since", "not used: the run starts from scratch")
 
 
 def test_other_code_starts_anew(data, whole, tmp_path, fault):
@@ -464,21 +463,21 @@ def test_other_code_starts_anew(data, whole, tmp_path, fault):
             file.write("# edited\n")
 
     assert train("--time-budget", "0").returncode == os.EX_TEMPFAIL
-    edit("plots.py")
+    edit("figures/style.py")
     again = train("--time-budget", "0")
     assert again.returncode == os.EX_TEMPFAIL
-    assert "going on with epoch 1, after batch 2\n" in again.stderr
+    assert "resuming in epoch 1, after batch 2\n" in again.stderr
     edit("losses.py")
     anew = train()
     assert anew.returncode == 0, anew.stderr
-    assert "belongs to an older state of this cell; starting anew" in anew.stderr
-    assert "going on" not in anew.stderr
+    assert "belongs to an earlier state of this cell; starting from scratch" in anew.stderr
+    assert "resuming" not in anew.stderr
     assert difference(tmp_path / "cell", whole(cell())) == 0
     assert resumed_at(tmp_path / "cell") == []
     fault(
         "Training",
         "Checkpoint of code that has changed since",
-        "not used: the training starts anew",
+        "not used: the run starts from scratch",
     )
 
 
@@ -502,9 +501,7 @@ def test_a_bad_checkpoint_is_refused(forks, data, cut_off, tmp_path, fault, what
         os.truncate(checkpoint, checkpoint.stat().st_size // 2 if what == "cut in half" else 0)
     left = checkpoint.read_bytes()
     line = complaint(forks.start("train", cell(), **data, out=cut_off))
-    assert (
-        line == f"{checkpoint}: damaged, or no checkpoint; delete it, and the training starts anew"
-    )
+    assert line == f"{checkpoint}: damaged, or not a checkpoint; delete it to train from scratch"
     assert checkpoint.read_bytes() == left
     assert not (tmp_path / "harm").exists()
     fault("Training", f"Checkpoint: {what}", line)
@@ -522,7 +519,7 @@ def test_two_trainings_of_one_cell(forks, data, whole, tmp_path, fault):
     line = complaint(forks.start("train", cell(), **data, out=tmp_path / "cell"))
     holder = f"{tmp_path}/cell: process {first.pid} on {socket.gethostname()}, since 20"
     assert line.startswith(holder)
-    assert line.endswith("trains this cell; wait for it, or end it first")
+    assert line.endswith("is training this cell; wait for it, or stop it first")
     since = re.sub(
         r"process \d+ on \S+, since \S+",
         "process 1234 on node7, since 2026-01-01T12:00:00+00:00",
@@ -576,7 +573,7 @@ def test_out_of_memory(forks, data, tmp_path, fault):
     spec = cell(model=UNET | wide, epoch_tiles=None, batch_size=15, accumulate=2)
     line = complaint(forks.start("train", spec, memory=250 * 2**20, **data, out=tmp_path / "cell"))
     assert line == (
-        "recipes.r.batch_size: 15 tiles are too much for the memory; batch_size: 5 with accumulate: 6 makes the same "
+        "recipes.r.batch_size: 15 tiles do not fit into memory; batch_size: 5 with accumulate: 6 makes the same "
         "steps of 30 tiles"
     )
     assert not (tmp_path / "cell/checkpoints").exists()
@@ -782,7 +779,7 @@ def test_snakemake_killed(tmp_path, fault):
         kill(first, keep=left_behind)
         second = run(documented(target))
         wait(second, lambda: f"process {left_behind.pid} on" in logged())
-        assert "is left behind and about to stop; waiting for it" in logged()
+        assert "has lost its parent process and is about to stop; waiting for it" in logged()
     finally:
         left_behind.resume()
     held(second)

@@ -191,7 +191,15 @@ def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
             "check_bands",
         },  # where provenance looks; a model by name; refuses, or does nothing
         "errors": {"UserError"},
-        "jobs": {"stage", "guarded", "parse", "take_gpu", "model_code", "weights_files", "digest"},
+        "jobs": {
+            "stage",
+            "guarded",
+            "parse",
+            "claim_device",
+            "model_code",
+            "weights_files",
+            "digest",
+        },
         "progress": {"log", "watched", "Pace"},  # they report, and change nothing
         "text": {"columns", "counted", "duration", "listing"},
     }

@@ -124,19 +124,19 @@ def test_a_class_gets_classes_bands_and_its_arguments(own):
     ("changes", "message"),
     [
         ({"file": "nets/none.py"}, r"nets/none\.py: no such file in "),
-        ({"name": "Other"}, r"nets/own\.py: defines no 'Other'; it has Own, half, number"),
-        ({"name": "relu"}, r"nets/own\.py: defines no 'relu'"),  # imported there, not defined
+        ({"name": "Other"}, r"nets/own\.py: does not define 'Other'; it has Own, half, number"),
+        ({"name": "relu"}, r"nets/own\.py: does not define 'relu'"),  # imported there, not defined
         (
             {"arguments": {"depth": 1}},
             r"nets/own\.py: Own\(.*\): .*unexpected keyword argument 'depth'",
         ),
         (
             {"name": "number", "arguments": {}},
-            r"nets/own\.py: number gives a int; a torch\.nn\.Module",
+            r"nets/own\.py: number returns a int; a torch\.nn\.Module",
         ),
         (
             {"name": "half", "arguments": {}},
-            r"models\.m: makes \(1, 3, 16, 16\) of 1 tile .* \(1, 3, 32, 32\)",
+            r"models\.m: turns 1 tile .* into \(1, 3, 16, 16\), not into logits \(1, 3, 32, 32\)",
         ),
     ],
 )

@@ -238,7 +238,7 @@ def assert_same_training(project: Project, times_resumed: int | None) -> None:
     resumed = json.loads((ours / "run.json").read_text())["resumed_at"]
     if times_resumed is not None:
         assert len(resumed) == times_resumed
-        assert f"going on with epoch {resumed[-1]}" in project.log()
+        assert f"resuming in epoch {resumed[-1]}" in project.log()
 
 
 def flatten(tree, path=""):

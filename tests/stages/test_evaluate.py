@@ -8,7 +8,7 @@ import torch
 from satseg.config.models import UNetSpec
 from satseg.config.recipes import Augmentation
 from satseg.data.store import Tiles
-from satseg.evaluation.judging import judge, predicted
+from satseg.evaluation.counting import evaluate_tiles, predict_tiles
 from satseg.evaluation.panels import odd_tiles, panel_tiles
 from satseg.models import build_model
 from satseg.models.segmenter import Segmenter
@@ -56,8 +56,8 @@ CHOSEN = np.arange(12)
 
 
 def test_counts_are_those_of_the_tiles_as_they_are(store, segmenter):
-    counts = judge(segmenter, store, CHOSEN, None)
-    predictions = predicted(segmenter, store, CHOSEN)
+    counts = evaluate_tiles(segmenter, store, CHOSEN, None)
+    predictions = predict_tiles(segmenter, store, CHOSEN)
     assert predictions.dtype == np.uint8 and predictions.shape == (12, 16, 16)
     for tile in CHOSEN:
         labelled = store.masks[tile] != 255
@@ -75,12 +75,13 @@ def test_counts_are_those_of_the_tiles_as_they_are(store, segmenter):
 def test_judged_tiles_are_changed_where_the_recipe_says_so(store, segmenter):
     changes = Augmentation(probability=1, hflip=True, vflip=True, everywhere=True)
     turned = Tiles(store.images[:, ::-1, ::-1], store.masks[:, ::-1, ::-1], store.table)
-    found = judge(segmenter, store, CHOSEN, changes)
-    assert np.array_equal(found, judge(segmenter, turned, CHOSEN, None))
-    assert not np.array_equal(found, judge(segmenter, store, CHOSEN, None))
+    found = evaluate_tiles(segmenter, store, CHOSEN, changes)
+    assert np.array_equal(found, evaluate_tiles(segmenter, turned, CHOSEN, None))
+    assert not np.array_equal(found, evaluate_tiles(segmenter, store, CHOSEN, None))
     colour = Augmentation(brightness=0.9, everywhere=True)
     assert np.array_equal(
-        judge(segmenter, store, CHOSEN, colour), judge(segmenter, store, CHOSEN, colour)
+        evaluate_tiles(segmenter, store, CHOSEN, colour),
+        evaluate_tiles(segmenter, store, CHOSEN, colour),
     )
 
 

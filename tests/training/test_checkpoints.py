@@ -59,7 +59,7 @@ def test_the_lock_says_who_holds_it_and_leaves_nothing_behind(tmp_path):
 def test_one_writer_at_a_time(tmp_path, hold):
     folder = tmp_path / "cell/checkpoints"
     holder = hold(folder)
-    line = f"^{tmp_path}/cell: process {holder.process.pid} on .*; wait for it, or end it first$"
+    line = f"^{tmp_path}/cell: process {holder.process.pid} on .*; wait for it, or stop it first$"
     with pytest.raises(UserError, match=line), sole_writer(folder):
         pytest.fail("two writers")
     assert holder.process.is_alive()
@@ -70,7 +70,7 @@ def test_one_writer_at_a_time(tmp_path, hold):
 
 
 def test_a_training_left_behind_is_waited_for(tmp_path, hold, monkeypatch, caplog):
-    """As what started it has ended, it will end at its next step."""
+    """As the parent process has ended, it will end at its next step."""
     gone = next(pid for pid in range(2**22 - 1, 0, -1) if not psutil.pid_exists(pid))
     holder = hold(tmp_path, gone)
     monkeypatch.setattr(lock.time, "sleep", lambda _: holder.end())
@@ -101,5 +101,5 @@ def test_told_to_stop_is_an_exit_status(caplog):
         raise Stopped("SIGTERM: stopped in epoch 3, after batch 17 of 40")
     assert ended.value.code == 75
     assert caplog.messages == [
-        "SIGTERM: stopped in epoch 3, after batch 17 of 40; run the same command again to go on"
+        "SIGTERM: stopped in epoch 3, after batch 17 of 40; run the same command again to resume"
     ]

@@ -20,6 +20,7 @@ from satseg.models.segmenter import load_weights
 from satseg.stages import evaluate
 from satseg.training.cell import train
 from satseg.training.history import COLUMNS
+from satseg.training.limits import Limits
 from satseg.training.task import Task
 
 UNET = {
@@ -188,7 +189,9 @@ def test_an_interrupted_training_ends_bit_identical(
 
     monkeypatch.setattr(Task, "training_step", interrupt)
     with pytest.raises(Interrupt):
-        train(spec, data[1], data[2], tmp_path / "cut", "x", checkpoint_minutes=minutes)
+        train(
+            spec, data[1], data[2], tmp_path / "cut", "x", limits=Limits(checkpoint_minutes=minutes)
+        )
     monkeypatch.undo()
     assert not (tmp_path / "cut/final.pt").exists()
     result = train(spec, data[1], data[2], tmp_path / "cut", "x")

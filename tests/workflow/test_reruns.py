@@ -23,7 +23,7 @@ from tiny_study import CELL, Server, snakemake, unet, write
 
 from satseg.config.reading import load
 from satseg.jobs import dependencies, slices
-from satseg.stages.train import identity
+from satseg.training.record import identity
 
 PUBLISHED = tiny_study.datasets()
 DATASETS = ["demo", "dubai", "loveda", "landcoverai"]

@@ -1,63 +1,110 @@
-"""Which tiles are shown."""
+"""Which tiles the figures show."""
 
 import warnings
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from satseg.data.store import Tiles
 
-PANELS, HARD = 6, 2
+PANELS = 6  # tiles that are shown
+HARD = 2  # of these, tiles that are hard
+LEAST_SHARE = 0.01  # of a tile that a class must cover to have a look there
+
+
+class Panels(NamedTuple):
+    """The tiles to show."""
+
+    tiles: np.ndarray
+    """Tile numbers [K], ascending."""
+    hard: list[str]
+    """For each, the class that makes it hard, or an empty text."""
 
 
 def panel_tiles(
-    store: Tiles, chosen: np.ndarray, counted: list[int], names: list[str]
-) -> tuple[np.ndarray, list[str]]:
-    """The tiles to show, the same for every model: some of mixed content, one a scene, and some
-    that are hard.
+    store: Tiles, tile_numbers: np.ndarray, counted: list[int], classes: list[str]
+) -> Panels:
+    """The tiles to show, the same for every model: some that are hard, and the most mixed ones of
+    different scenes.
 
-    Returns:
-        tile numbers [K], rising, and for each the class that makes it hard, or an empty text.
+    Args:
+        store: the tiles.
+        tile_numbers: those to choose from, int64 [N].
+        counted: class indices that count [C].
+        classes: their names [C].
     """
-    rows = store.table.loc[chosen]
-    pixels = rows[[f"pixels_{name}" for name in names]].to_numpy(float)
+    hard = _hard_tiles(store, tile_numbers, counted, classes)
+
+    rows = store.table.loc[tile_numbers]
+    pixels = rows[[f"pixels_{name}" for name in classes]].to_numpy(float)
     shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)
-    mix = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
-    order = rows.assign(mix=mix).sort_values(
-        ["whole", "mix", "tile"], ascending=[False, False, True]
+    entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
+    order = rows.assign(entropy=entropy).sort_values(
+        ["whole", "entropy", "tile"], ascending=[False, False, True]
     )
-    hard: dict[str, int] = {}
-    for tile, name in odd_tiles(store, chosen, counted, names):
-        if len(hard) < HARD and name not in hard and tile not in hard.values():
-            hard[name] = tile
-    picks = {tile: name for name, tile in hard.items()}
-    mixed = order[~order["tile"].isin(list(picks))].drop_duplicates("scene")["tile"]
-    picks |= {int(tile): "" for tile in mixed[: PANELS - len(picks)]}
-    shown = sorted(picks)
-    return np.array(shown), [picks[tile] for tile in shown]
+    mixed = order[~order["tile"].isin(list(hard))].drop_duplicates("scene")["tile"]
+
+    names = dict(hard)
+    for tile in mixed[: PANELS - len(hard)]:
+        names[int(tile)] = ""
+    tiles = sorted(names)
+    return Panels(np.array(tiles), [names[tile] for tile in tiles])
+
+
+def _hard_tiles(
+    store: Tiles, tile_numbers: np.ndarray, counted: list[int], classes: list[str]
+) -> dict[int, str]:
+    """The oddest tiles, of different classes: tile → class."""
+    hard: dict[int, str] = {}
+    for tile, name in odd_tiles(store, tile_numbers, counted, classes):
+        if len(hard) < HARD and name not in hard.values() and tile not in hard:
+            hard[tile] = name
+    return hard
 
 
 def odd_tiles(
-    store: Tiles, chosen: np.ndarray, counted: list[int], names: list[str]
+    store: Tiles, tile_numbers: np.ndarray, counted: list[int], classes: list[str]
 ) -> list[tuple[int, str]]:
-    """Tiles where a class looks least as it usually does, such as roads in shadow: (tile, class),
-    oddest first.
+    """Tiles where a class looks least like itself elsewhere, such as roads in shadow: (tile,
+    class), oddest first.
 
-    A class's look in a tile is its mean colour there; how odd it is, the distance from the mean
-    over the chosen tiles in standard deviations. Only tiles count where the class covers at least 1
-    %.
+    A class's look in a tile is its mean colour there; how odd it is, the distance in standard
+    deviations from the mean over these tiles. Only tiles of which the class covers at least 1 %
+    count. Arguments as of `panel_tiles`.
     """
-    looks = np.full((len(chosen), len(counted), store.images.shape[-1]), np.nan)
-    for i, tile in enumerate(chosen):
-        # A quarter of the pixels tells a mean colour well enough.
-        image, mask = store.images[tile][::2, ::2].astype(np.float32), store.masks[tile][::2, ::2]
-        for c, index in enumerate(counted):
-            here = mask == index
-            if here.mean() >= 0.01:
-                looks[i, c] = image[here].mean(0)
+    looks = np.full((len(tile_numbers), len(counted), store.images.shape[-1]), np.nan)
+    for row, tile in enumerate(tile_numbers):
+        # A quarter of the pixels gives the mean colour well enough.
+        image = store.images[tile][::2, ::2].astype(np.float32)
+        mask = store.masks[tile][::2, ::2]
+        for column, index in enumerate(counted):
+            of_class = mask == index
+            if of_class.mean() >= LEAST_SHARE:
+                looks[row, column] = image[of_class].mean(0)
+
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a class that occurs nowhere has no mean
+        warnings.simplefilter("ignore", RuntimeWarning)  # a class that never occurs has no mean
         spread = np.nanstd(looks, 0)
-        away = (looks - np.nanmean(looks, 0)) / np.where(spread > 0, spread, np.nan)
-    odd = np.nan_to_num(np.sqrt((away**2).mean(-1)))
-    order = np.dstack(np.unravel_index(np.argsort(-odd, axis=None, kind="stable"), odd.shape))[0]
-    return [(int(chosen[i]), names[c]) for i, c in order if odd[i, c] > 0]
+        deviations = (looks - np.nanmean(looks, 0)) / np.where(spread > 0, spread, np.nan)
+    oddness = np.nan_to_num(np.sqrt((deviations**2).mean(-1)))
+
+    order = np.argsort(-oddness, axis=None, kind="stable")
+    rows, columns = np.unravel_index(order, oddness.shape)
+    return [
+        (int(tile_numbers[row]), classes[column])
+        for row, column in zip(rows, columns, strict=True)
+        if oddness[row, column] > 0
+    ]
+
+
+def save_panels(path: Path, panels: Panels, predictions: np.ndarray) -> None:
+    """Write panels.npz.
+
+    Args:
+        path: the file.
+        panels: the tiles.
+        predictions: class index of each of their pixels, uint8 [K, H, W].
+    """
+    hard = np.array(panels.hard, np.str_)
+    np.savez_compressed(path, tiles=panels.tiles, predictions=predictions, hard=hard)

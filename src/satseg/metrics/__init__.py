@@ -1,4 +1,4 @@
-"""Metrics: counts of each tile and class, and every score made of them."""
+"""Metrics: pixel counts per tile and class, and every score derived from them."""
 
 from satseg.metrics.counts import tile_counts
 

@@ -1,4 +1,4 @@
-"""The baseline: what always answering the most frequent class would score."""
+"""The baseline: what predicting the most frequent class everywhere would score."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-MAJORITY = "majority"  # how tables and figures call the predictor of the most frequent class
+MAJORITY = "majority"  # the baseline's name in tables and figures
 
 
 def training_pixels(
     tiles: pd.DataFrame, split: pd.DataFrame, classes: Sequence[str], padded_tiles: bool
 ) -> dict[str, int]:
-    """Pixels of each class in the training tiles; arguments as of `majority_counts`."""
+    """Pixels of each class in the training tiles, by name; arguments as of `majority_counts`."""
     pool = _pool(tiles, split, "train", padded_tiles)
     return {name: int(pool[f"pixels_{name}"].sum()) for name in classes}
 
@@ -33,31 +33,36 @@ def majority_counts(
     subset: str,
     padded_tiles: bool,
 ) -> tuple[pd.DataFrame, str]:
-    """Counts of the predictor that always says the most frequent class of the training tiles.
+    """Counts of a predictor that gives every pixel the most frequent class of the training tiles.
 
     Args:
-        tiles: the tile store's tiles.csv.
+        tiles: tiles.csv of the tile store: tile, scene, whole, pixels_<class>.
         split: tile, subset.
-        classes: names of the classes that count; pixels of others are left out.
-        subset: subset that is judged.
-        padded_tiles: whether tiles that reach over a scene's edge take part.
+        classes: names of the counted classes [C]; pixels of others are left out.
+        subset: the evaluated subset.
+        padded_tiles: whether tiles that extend beyond a scene's edge take part.
 
     Returns:
-        A counts.csv frame, and the name of that class (the first of equals).
+        A counts.csv frame: tile, scene, class, tp, fp, fn, tn; and the name of that class (the
+        first of several equally frequent ones).
     """
-    said = int(np.argmax(list(training_pixels(tiles, split, classes, padded_tiles).values())))
-    judged = _pool(tiles, split, subset, padded_tiles).sort_values("tile")
-    pixels = judged[[f"pixels_{name}" for name in classes]].to_numpy(np.int64)
-    total, is_said = pixels.sum(1, keepdims=True), np.arange(len(classes)) == said
+    frequencies = training_pixels(tiles, split, classes, padded_tiles)
+    majority_class = max(classes, key=frequencies.get)
+
+    evaluated = _pool(tiles, split, subset, padded_tiles).sort_values("tile")
+    pixels = evaluated[[f"pixels_{name}" for name in classes]].to_numpy(np.int64)
+    others = pixels.sum(1, keepdims=True) - pixels
+    predicted = np.array(classes) == majority_class
+
     frame = pd.DataFrame(
         {
-            "tile": np.repeat(judged["tile"].to_numpy(), len(classes)),
-            "scene": np.repeat(judged["scene"].to_numpy(), len(classes)),
-            "class": np.tile(np.array(classes, object), len(judged)),
-            "tp": np.where(is_said, pixels, 0).ravel(),
-            "fp": np.where(is_said, total - pixels, 0).ravel(),
-            "fn": np.where(is_said, 0, pixels).ravel(),
-            "tn": np.where(is_said, 0, total - pixels).ravel(),
+            "tile": np.repeat(evaluated["tile"].to_numpy(), len(classes)),
+            "scene": np.repeat(evaluated["scene"].to_numpy(), len(classes)),
+            "class": np.tile(np.array(classes, object), len(evaluated)),
+            "tp": np.where(predicted, pixels, 0).ravel(),
+            "fp": np.where(predicted, others, 0).ravel(),
+            "fn": np.where(predicted, 0, pixels).ravel(),
+            "tn": np.where(predicted, 0, others).ravel(),
         }
     )
-    return frame, classes[said]
+    return frame, majority_class

@@ -1,4 +1,4 @@
-"""Counting right and wrong pixels per tile and class, and what follows from the counts alone."""
+"""Right and wrong pixels per tile and class, and the metrics that follow from the counts alone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from satseg.data.labels import NO_LABEL
 if TYPE_CHECKING:  # torch takes seconds to import, and only counting needs it
     import torch
 
-
 COUNTS = ["tp", "fp", "fn", "tn"]
+"""Columns of counts.csv, and what the last dimension of every array of counts holds."""
+EPOCH_METRICS = ("jaccard", "dice", "pixel_accuracy", "precision", "recall")
+"""The metrics of history.csv, in the order of its columns."""
 
 
 def tile_counts(
@@ -22,19 +24,19 @@ def tile_counts(
     num_classes: int,
     ignore_index: int | None = NO_LABEL,
 ) -> torch.Tensor:
-    """Count pixels per tile and class.
+    """Count true and false positives and negatives per tile and class.
 
     Args:
         prediction: predicted class indices, integer [N, H, W] or [H, W].
         target: true class indices, same shape.
         num_classes: number of classes C.
-        ignore_index: target value (0 to 255) that is left out, or None.
+        ignore_index: target value (0 to 255) whose pixels are left out, or None.
 
     Returns:
-        int64 [N, C, 4] (or [C, 4] for one tile): tp, fp, fn, tn.
+        int64 [N, C, 4] (or [C, 4] for one tile): tp, fp, fn, tn, on the inputs' device.
 
     Raises:
-        ValueError: shapes differ, or a counted pixel holds no class index.
+        ValueError: the shapes differ, or a counted pixel does not hold a class index.
 
     Source:
         The counts that mIoU^D, mIoU^I and mIoU^C are made of (arXiv 2310.19252).
@@ -47,52 +49,58 @@ def tile_counts(
 
     if prediction.shape != target.shape:
         raise ValueError(
-            f"prediction is {tuple(prediction.shape)}, target {tuple(target.shape)}; they must be equal"
+            f"prediction is {tuple(prediction.shape)}, target {tuple(target.shape)}; "
+            "they must be equal"
         )
     if prediction.dim() == 2:
         return tile_counts(prediction[None], target[None], num_classes, ignore_index)[0]
-    n, c = len(target), num_classes
-    truth, guess = target.reshape(n, -1).long(), prediction.reshape(n, -1).long()
-    if ignore_index is not None and _outside(guess, c):
-        # Seldom, and a pass over all pixels: something else than a class is predicted where nothing
-        # counts.
+
+    tiles = len(target)
+    truth = target.reshape(tiles, -1).long()
+    guess = prediction.reshape(tiles, -1).long()
+    if ignore_index is not None and _outside(guess, num_classes):
+        # Ignored pixels may be predicted as anything. Only then: it takes a pass over all pixels.
         guess = torch.where(truth == ignore_index, 0, guess)
-    if _outside(guess, c):
-        raise ValueError(f"prediction holds values outside the classes 0 to {c - 1}")
-    # One bin per (tile, truth, guess), whatever the truth: the bins show what is wrong, pixels are
-    # passed over once.
+    if _outside(guess, num_classes):
+        raise ValueError(f"prediction holds values outside the classes 0 to {num_classes - 1}")
+
+    # One bin per (tile, truth, guess), for any truth of 8 bits: values that are not classes show up
+    # in bins of their own, so that one pass over the pixels is enough.
     values = NO_LABEL + 1
-    first = torch.arange(n, device=truth.device)[:, None] * values * c
-    bins = torch.add(guess, truth, alpha=c).add_(first)
-    strange = _outside(truth, values)
-    if not strange:
-        table = torch.bincount(bins.flatten(), minlength=n * values * c).reshape(n, values, c)
+    first_bin = torch.arange(tiles, device=truth.device)[:, None] * values * num_classes
+    bins = torch.add(guess, truth, alpha=num_classes).add_(first_bin)
+    invalid = _outside(truth, values)
+    if not invalid:
+        size = tiles * values * num_classes
+        table = torch.bincount(bins.flatten(), minlength=size).reshape(tiles, values, num_classes)
         if ignore_index is not None:
             table[:, ignore_index] = 0
-        strange = bool(table[:, c:].any())
-    if strange:
-        raise ValueError(f"target holds values outside the classes 0 to {c - 1}")
-    confusion = table[:, :c]
+        invalid = bool(table[:, num_classes:].any())
+    if invalid:
+        raise ValueError(f"target holds values outside the classes 0 to {num_classes - 1}")
+
+    confusion = table[:, :num_classes]
     tp = confusion.diagonal(dim1=1, dim2=2)
-    fp, fn = confusion.sum(1) - tp, confusion.sum(2) - tp
+    fp = confusion.sum(1) - tp
+    fn = confusion.sum(2) - tp
     tn = confusion.sum((1, 2))[:, None] - tp - fp - fn
     return torch.stack([tp, fp, fn, tn], dim=-1)
 
 
-def _outside(values: torch.Tensor, above: int) -> bool:
-    """Whether any value lies outside 0 to above - 1."""
+def _outside(values: torch.Tensor, end: int) -> bool:
+    """Whether any value lies outside 0 to end - 1."""
     if not values.numel():
         return False
-    low, high = (int(bound) for bound in values.aminmax())
-    return low < 0 or high >= above
+    low, high = values.aminmax()
+    return int(low) < 0 or int(high) >= end
 
 
-def ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    """Elementwise over / under as float64; NaN where `under` is 0."""
-    over, under = np.asarray(over, float), np.asarray(under, float)
-    return np.divide(
-        over, under, out=np.full(np.broadcast(over, under).shape, np.nan), where=under != 0
-    )
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Elementwise quotient, float64, of the common shape; NaN where the denominator is 0."""
+    numerator = np.asarray(numerator, float)
+    denominator = np.asarray(denominator, float)
+    undefined = np.full(np.broadcast(numerator, denominator).shape, np.nan)
+    return np.divide(numerator, denominator, out=undefined, where=denominator != 0)
 
 
 def class_metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -102,7 +110,8 @@ def class_metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
         counts: [..., C, 4]: tp, fp, fn, tn.
 
     Returns:
-        name → float64 [..., C]; NaN where the denominator is 0.
+        name → float64 [..., C]: TP/(TP+FP+FN), 2TP/(2TP+FP+FN), TP/(TP+FP), TP/(TP+FN); NaN where
+        the denominator is 0.
     """
     tp, fp, fn, _ = np.moveaxis(np.asarray(counts), -1, 0)
     return {
@@ -114,25 +123,30 @@ def class_metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
-    """Share of the counted pixels that are right: [..., C, 4] → [...]; NaN where none is
-    counted."""
+    """Share of the counted pixels that have the right class: counts [..., C, 4] → float64 [...];
+    NaN where none is counted."""
     counts = np.asarray(counts)
-    return ratio(counts[..., 0].sum(-1), counts[..., 0, :].sum(-1))
+    tp, *_ = np.moveaxis(counts, -1, 0)
+    one_class = counts[..., 0, :]  # the four counts of any class add up to all pixels
+    return ratio(tp.sum(-1), one_class.sum(-1))
 
 
 def epoch_metrics(counts: np.ndarray) -> dict[str, float]:
-    """The columns of history.csv: means over the classes that occur, from counts [C, 4] of a whole
-    epoch."""
-    means = {}
-    occurs = np.asarray(counts)[:, :3].sum(1) > 0
-    for name, values in class_metrics(counts).items():
-        means[name] = float(class_mean(values, occurs))
-    return means | {"pixel_accuracy": float(pixel_accuracy(counts))}
+    """The metrics of history.csv, `EPOCH_METRICS`, from the counts [C, 4] of a whole epoch; of
+    per-class metrics, the mean over the classes that occur in mask or prediction."""
+    tp, fp, fn, _ = np.moveaxis(np.asarray(counts), -1, 0)
+    occurs = tp + fp + fn > 0
+    metrics = {
+        name: float(class_mean(values, occurs)) for name, values in class_metrics(counts).items()
+    }
+    metrics["pixel_accuracy"] = float(pixel_accuracy(counts))
+    return metrics
 
 
 def class_mean(values: np.ndarray, occurs: np.ndarray) -> np.ndarray:
-    """Mean over the classes that occur: [..., C] → [...]; NaN where none does."""
-    # A class that occurs but is never predicted has no precision; it counts as 0, not as missing.
+    """Mean over the classes that occur: values and bool [..., C] → float64 [...]; NaN if none
+    does."""
+    # A class that occurs but is never predicted has no precision: it counts as 0, not as missing.
     return ratio(np.where(occurs, np.nan_to_num(values), 0).sum(-1), occurs.sum(-1))
 
 
@@ -143,18 +157,23 @@ def counts_array(frame: pd.DataFrame) -> tuple[np.ndarray, list[str], np.ndarray
         frame: tile, scene, class, tp, fp, fn, tn; a row per tile × class.
 
     Returns:
-        int64 [T, C, 4] in the frame's order of tiles and classes, the class names [C], the scenes
-        [T].
+        Counts int64 [T, C, 4], in the frame's order of tiles and classes; class names [C]; the
+        scene of each tile [T].
 
     Raises:
         ValueError: the frame is empty, or does not hold exactly one row per tile × class.
     """
-    tiles, classes = frame["tile"].unique(), frame["class"].unique()
+    tiles = frame["tile"].unique()
+    classes = frame["class"].unique()
     full = pd.MultiIndex.from_product([tiles, classes])
     indexed = frame.set_index(["tile", "class"])
     if frame.empty or len(frame) != len(full) or not indexed.index.is_unique:
         raise ValueError(
-            f"{len(frame)} rows for {len(tiles)} tiles × {len(classes)} classes; one each is expected"
+            f"{len(frame)} rows for {len(tiles)} tiles × {len(classes)} classes; "
+            "one each is expected"
         )
-    counts = indexed.loc[full, COUNTS].to_numpy(np.int64).reshape(len(tiles), len(classes), 4)
-    return counts, list(classes), frame.drop_duplicates("tile")["scene"].to_numpy()
+
+    counts = indexed.loc[full, COUNTS].to_numpy(np.int64)
+    counts = counts.reshape(len(tiles), len(classes), len(COUNTS))
+    scenes = frame.drop_duplicates("tile")["scene"].to_numpy()
+    return counts, list(classes), scenes

@@ -1,8 +1,9 @@
-"""The scores of a study: every metric, its interval, and the baseline they are compared with."""
+"""The scores of a model: every metric and its bootstrap interval."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +11,12 @@ import pandas as pd
 
 from satseg.metrics.counts import class_mean, class_metrics, counts_array, pixel_accuracy, ratio
 
-FEW_SCENES = 10  # below this many, tiles are resampled
+FEW_SCENES = 10  # with fewer, tiles are resampled
+INTERVAL = [2.5, 97.5]  # percentiles: a 95 % interval
 
 
 def resampling_unit(scenes: Sequence) -> str:
-    """What the bootstrap draws: `scene`, or `tile` where there are fewer than ten scenes.
+    """What the bootstrap draws: `scene`, or `tile` if there are fewer than ten scenes.
 
     Args:
         scenes: the scene of each tile [T].
@@ -22,95 +24,133 @@ def resampling_unit(scenes: Sequence) -> str:
     return "scene" if len(set(scenes)) >= FEW_SCENES else "tile"
 
 
+class Sum(IntEnum):
+    """What is summed per resampling unit and class: every metric is a function of these sums."""
+
+    TP = 0
+    FP = 1
+    FN = 2
+    TN = 3
+    MASK_IOU = 4
+    """Tile IoU, over the tiles whose mask holds the class."""
+    MASK_TILES = 5
+    """Number of these tiles."""
+    EITHER_IOU = 6
+    """Tile IoU, over the tiles whose mask or prediction holds the class."""
+    EITHER_TILES = 7
+    """Number of these tiles."""
+    MEAN_IOU = 8
+    """Mean IoU of a tile over the classes in its mask, over tiles; the same for every class."""
+    MEAN_TILES = 9
+    """Number of tiles that have such a mean; the same for every class."""
+
+
 def unit_sums(counts: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Add up everything the metrics are functions of, per resampling unit.
 
     Args:
-        counts: int64 [T, C, 4].
+        counts: int64 [T, C, 4]: tp, fp, fn, tn.
         units: unit index of each tile, int [T], 0 to U-1.
 
     Returns:
-        float64 [U, C, 10]: tp, fp, fn, tn; sum of tile IoU and number of tiles where the class is
-        in the mask; the same where it is in mask or prediction; the sum of the tiles' mean IoU and
-        the number of tiles that have one (these two the same for every class).
+        float64 [U, C, S], S in the order of `Sum`.
     """
-    tp, fp, fn, _ = np.moveaxis(counts, -1, 0)
+    tp, fp, fn, tn = np.moveaxis(counts, -1, 0)
     iou = np.nan_to_num(ratio(tp, tp + fp + fn))
-    in_mask, in_either = tp + fn > 0, tp + fp + fn > 0
-    mean = class_mean(iou, in_mask)[:, None]
-    columns = [
-        iou * in_mask,
-        in_mask,
-        iou * in_either,
-        in_either,
-        np.nan_to_num(mean),
-        np.isfinite(mean),
-    ]
-    columns = [np.broadcast_to(column, iou.shape)[..., None] for column in columns]
-    sums = np.zeros((units.max() + 1, counts.shape[1], 10))
-    np.add.at(sums, units, np.concatenate([counts, *columns], axis=-1))
+    in_mask = tp + fn > 0
+    in_either = tp + fp + fn > 0
+    tile_mean = class_mean(iou, in_mask)[:, None]
+    terms = {
+        Sum.TP: tp,
+        Sum.FP: fp,
+        Sum.FN: fn,
+        Sum.TN: tn,
+        Sum.MASK_IOU: iou * in_mask,
+        Sum.MASK_TILES: in_mask,
+        Sum.EITHER_IOU: iou * in_either,
+        Sum.EITHER_TILES: in_either,
+        Sum.MEAN_IOU: np.nan_to_num(tile_mean),
+        Sum.MEAN_TILES: np.isfinite(tile_mean),
+    }
+
+    tile_terms = np.stack([np.broadcast_to(terms[key], iou.shape) for key in Sum], axis=-1)
+    sums = np.zeros((units.max() + 1, counts.shape[1], len(Sum)))
+    np.add.at(sums, units, tile_terms)
     return sums
 
 
 def summed_metrics(sums: np.ndarray, classes: Sequence[str]) -> dict[tuple[str, str], np.ndarray]:
     """Every metric, from sums over units.
 
+    mIoU^D, mIoU^I and mIoU^C are those of arXiv 2310.19252; what each metric is, in words:
+    `satseg.measures`.
+
     Args:
-        sums: [..., C, 10] as of `unit_sums`, added over units.
+        sums: [..., C, S] as of `unit_sums`, added over units.
         classes: names of the classes [C].
 
     Returns:
         (metric, class name or `all`) → float64 [...]; NaN where it is not defined.
     """
-    counts = sums[..., :4]
-    in_mask, occurs = sums[..., 5] > 0, sums[..., 7] > 0
-    published = np.nan_to_num(ratio(sums[..., 6], sums[..., 7]))
-    means = class_metrics(counts)
-    means["iou"] = means.pop("jaccard")
+    counts = sums[..., [Sum.TP, Sum.FP, Sum.FN, Sum.TN]]
+    in_mask = sums[..., Sum.MASK_TILES] > 0
+    in_either = sums[..., Sum.EITHER_TILES] > 0
+    mask_iou = ratio(sums[..., Sum.MASK_IOU], sums[..., Sum.MASK_TILES])
+    published_iou = ratio(sums[..., Sum.EITHER_IOU], sums[..., Sum.EITHER_TILES])
+    published_iou = np.nan_to_num(published_iou)
+    any_class = sums[..., 0, :]  # for the sums that are the same for every class
+
+    per_class = class_metrics(counts)
+    per_class["iou"] = per_class.pop("jaccard")
     metrics = {
-        ("miou_d", "all"): class_mean(means["iou"], occurs),
-        ("miou_i", "all"): ratio(sums[..., 0, 8], sums[..., 0, 9]),
-        ("miou_c", "all"): class_mean(ratio(sums[..., 4], sums[..., 5]), in_mask),
-        ("miou_published", "all"): published.mean(-1),
+        ("miou_d", "all"): class_mean(per_class["iou"], in_either),
+        ("miou_i", "all"): ratio(any_class[..., Sum.MEAN_IOU], any_class[..., Sum.MEAN_TILES]),
+        ("miou_c", "all"): class_mean(mask_iou, in_mask),
+        ("miou_published", "all"): published_iou.mean(-1),
         ("pixel_accuracy", "all"): pixel_accuracy(counts),
     }
-    metrics |= {
-        (name, "all"): class_mean(means[name], occurs) for name in ("dice", "precision", "recall")
-    }
+    for name in ("dice", "precision", "recall"):
+        metrics[name, "all"] = class_mean(per_class[name], in_either)
     for name in ("iou", "dice", "precision", "recall"):
-        metrics |= {(name, label): means[name][..., i] for i, label in enumerate(classes)}
-    return metrics | {
-        ("iou_published", label): published[..., i] for i, label in enumerate(classes)
-    }
+        for index, label in enumerate(classes):
+            metrics[name, label] = per_class[name][..., index]
+    for index, label in enumerate(classes):
+        metrics["iou_published", label] = published_iou[..., index]
+    return metrics
 
 
 def bootstrap_weights(units: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
     """How often each resample draws each unit: int64 [resamples, units], the same for the same
     arguments."""
-    return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(units, np.full(units, 1 / units), size=resamples)
 
 
 class Resampled(NamedTuple):
     """One metric of one model."""
 
     each: np.ndarray
-    """Its value in each training, float64 [trainings]."""
+    """Its value in each run, float64 [runs]."""
     draws: np.ndarray
     """Its value in each bootstrap resample, float64 [resamples]; NaN where it is not defined."""
 
     def row(self) -> tuple[float, float, float, float]:
-        """Mean over trainings, 95 % percentile interval, sample standard deviation over trainings
-        (NaN for one)."""
-        value = float(_weighted_mean(self.each, np.ones(len(self.each))))
-        return value, *interval(self.draws), self.each.std(ddof=1) if len(self.each) > 1 else np.nan
+        """Mean over runs, low and high end of the 95 % percentile interval, sample standard
+        deviation over runs (NaN for one)."""
+        runs = len(self.each)
+        value = float(_weighted_mean(self.each, np.ones(runs)))
+        low, high = interval(self.draws)
+        deviation = self.each.std(ddof=1) if runs > 1 else np.nan
+        return value, low, high, deviation
 
 
 def scores(frames: Sequence[pd.DataFrame], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Every metric of one model, with 95 % bootstrap percentile intervals; as `resampled`.
+    """Every metric of one model, with 95 % bootstrap percentile intervals; arguments and errors as
+    of `resampled`.
 
     Returns:
-        metric, class, value, low, high, deviation (over trainings, sample standard deviation; NaN
-        for one).
+        metric, class, value, low, high, deviation (over runs, sample standard deviation; NaN for
+        one).
     """
     return scores_frame(resampled(frames, resamples, seed))
 
@@ -124,16 +164,16 @@ def scores_frame(metrics: dict[tuple[str, str], Resampled]) -> pd.DataFrame:
 def resampled(
     frames: Sequence[pd.DataFrame], resamples: int = 1000, seed: int = 0
 ) -> dict[tuple[str, str], Resampled]:
-    """Every metric of one model, in its trainings and in bootstrap resamples.
+    """Every metric of one model, in its runs and in bootstrap resamples.
 
-    Scenes (tiles, where there are fewer than ten scenes) are drawn with replacement; of several
-    trainings the metric is the mean over them, and they are drawn with replacement too.
+    Scenes (tiles, if there are fewer than ten scenes) are drawn with replacement. A metric of
+    several runs is the mean over them, and runs are drawn with replacement too.
 
     Args:
-        frames: the counts.csv frame of each training, all over the same tiles and classes.
+        frames: the counts.csv frame of each run, all over the same tiles and classes.
         resamples: number of bootstrap resamples.
-        seed: seed of the draws; models judged on the same tiles get the same draws, so that their
-            differences, draw by draw, are those of the pair.
+        seed: seed of the draws; models evaluated on the same tiles get the same draws, so that
+            their differences, draw by draw, are paired.
 
     Returns:
         (metric, class name or `all`) → its values.
@@ -144,33 +184,44 @@ def resampled(
     """
     arrays = [counts_array(frame) for frame in frames]
     _, classes, scenes = arrays[0]
-    for frame, (_, others, places) in zip(frames, arrays, strict=True):
-        same_tiles = np.array_equal(frame["tile"].unique(), frames[0]["tile"].unique())
-        if others != classes or not same_tiles or not np.array_equal(places, scenes):
-            raise ValueError("the trainings were judged on different tiles or classes")
+    tiles = frames[0]["tile"].unique()
+    for frame, (_, run_classes, run_scenes) in zip(frames, arrays, strict=True):
+        same_tiles = np.array_equal(frame["tile"].unique(), tiles)
+        same_scenes = np.array_equal(run_scenes, scenes)
+        if run_classes != classes or not same_tiles or not same_scenes:
+            raise ValueError("the runs were evaluated on different tiles or classes")
+
     by_scene = resampling_unit(scenes) == "scene"
     units = pd.factorize(scenes)[0] if by_scene else np.arange(len(scenes))
-    weights = bootstrap_weights(units.max() + 1, resamples, seed)
-    draws = bootstrap_weights(len(frames), resamples, seed)
-    sums = [unit_sums(counts, units) for counts, _, _ in arrays]
-    values = [summed_metrics(one.sum(0), classes) for one in sums]
-    samples = [summed_metrics(np.tensordot(weights, one, 1), classes) for one in sums]
-    return {
-        key: Resampled(
-            np.array([one[key] for one in values]),
-            _weighted_mean(np.stack([one[key] for one in samples], axis=1), draws),
-        )
-        for key in values[0]
-    }
+    unit_draws = bootstrap_weights(units.max() + 1, resamples, seed)
+    run_draws = bootstrap_weights(len(frames), resamples, seed)
+
+    values = []
+    samples = []
+    for counts, _, _ in arrays:
+        sums = unit_sums(counts, units)
+        values.append(summed_metrics(sums.sum(0), classes))
+        samples.append(summed_metrics(np.tensordot(unit_draws, sums, 1), classes))
+
+    metrics = {}
+    for key in values[0]:
+        each = np.array([run_values[key] for run_values in values])
+        draws = np.stack([run_samples[key] for run_samples in samples], axis=1)
+        metrics[key] = Resampled(each, _weighted_mean(draws, run_draws))
+    return metrics
 
 
 def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over the last axis, leaving out what is NaN."""
+    """Mean over the last axis, without NaN."""
     known = np.isfinite(values) * weights
     return ratio((np.nan_to_num(values) * known).sum(-1), known.sum(-1))
 
 
 def interval(samples: np.ndarray) -> tuple[float, float]:
-    """The 2.5 and 97.5 percentiles of the resamples in which the metric is defined."""
+    """Low and high end of the 95 % percentile interval, over the resamples [resamples] in which the
+    metric is defined; NaN if there is none."""
     known = samples[np.isfinite(samples)]
-    return tuple(np.percentile(known, [2.5, 97.5]).tolist()) if len(known) else (np.nan, np.nan)
+    if not len(known):
+        return np.nan, np.nan
+    low, high = np.percentile(known, INTERVAL).tolist()
+    return low, high

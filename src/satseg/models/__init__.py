@@ -16,17 +16,17 @@ def build_model(
     """Build a segmentation model.
 
     Args:
-        model: a name from `config/models.yaml`, or a specification.
+        model: a name from `config/models.yaml`, or an entry of it.
         num_classes: channels of the output.
         in_channels: bands of the image.
-        pretrained: load the encoder weights the specification names; else all weights are random.
+        pretrained: load the encoder weights the entry names; otherwise all weights are random.
 
     Returns:
         Module that maps float images [B, in_channels, H, W] to logits [B, num_classes, H, W];
-        H and W must be multiples of the specification's `stride`.
+        H and W must be multiples of the entry's `stride`.
 
     Raises:
-        UserError: no such model, or its weights cannot be had.
+        UserError: there is no such model, or its weights cannot be obtained.
 
     Source:
         U-Net: arXiv 1505.04597, section 2. The other architectures are those of
@@ -41,37 +41,46 @@ def build_model(
         if model not in known:
             raise UserError(f"config/models.yaml: no model {model!r}; there are {', '.join(known)}")
         model = known[model]
-    return import_module(f"satseg.models.{model.family}").build(
-        model, num_classes, in_channels, pretrained
-    )
+    family = import_module(f"satseg.models.{model.family}")
+    return family.build(model, num_classes, in_channels, pretrained)
 
 
 def check_tiles(
     name: str, model: ModelSpec, num_classes: int, bands: int, size: int, batch: int
 ) -> None:
-    """Refuse a model that does not map `batch` training tiles [bands, size, size] to logits of
-    their size.
+    """Refuse a model that does not map a training batch of tiles to logits of their size.
 
-    No arithmetic is done. A batch of one is no small one: some models normalise over a pixel an
-        image.
+    No arithmetic is done. A batch of one matters: models that batch-normalise over one pixel per
+    image cannot train on it.
+
+    Args:
+        name: the model's name, for the message.
+        model: its entry.
+        num_classes: channels of the output.
+        bands: bands of the tiles.
+        size: height and width of the tiles.
+        batch: tiles per batch.
 
     Raises:
-        UserError: it fails, or gives something else.
+        UserError: the model fails, or returns something else.
     """
-    built = build_model(model, num_classes, bands).to("meta").train()
+    net = build_model(model, num_classes, bands).to("meta").train()
     tiles = f"{batch} tile{'s' * (batch > 1)} of {bands} bands and {size}² pixels"
     try:
         with torch.no_grad():
-            logits = built(torch.empty(batch, bands, size, size, device="meta"))
+            logits = net(torch.empty(batch, bands, size, size, device="meta"))
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(
-            f"models.{name}: does not take {tiles} ({reason}); choose a larger tile_size of the dataset, or a multiple "
-            f"of 64, {'a batch_size above 1, ' * (batch == 1)}or another model"
+            f"models.{name}: does not take {tiles} ({reason}); "
+            "choose a larger tile_size of the dataset, or a multiple of 64, "
+            f"{'a batch_size above 1, ' * (batch == 1)}or another model"
         ) from None
-    wanted = (batch, num_classes, size, size)
-    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-    if found != wanted:
+
+    expected = (batch, num_classes, size, size)
+    output = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if output != expected:
         raise UserError(
-            f"models.{name}: makes {found} of {tiles}, not logits {wanted}; correct its code or settings"
+            f"models.{name}: turns {tiles} into {output}, not into logits {expected}; "
+            "correct its code or settings"
         )

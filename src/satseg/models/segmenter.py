@@ -29,7 +29,7 @@ class Segmenter(NamedTuple):
     counted: list[int]
     """Class indices the model was trained to tell apart."""
     padded_tiles: bool
-    """Whether tiles that reach over a scene's edge count."""
+    """Whether tiles that extend beyond a scene's edge count."""
     batch_size: int
     scaling: str
     precision: str
@@ -40,17 +40,29 @@ class Segmenter(NamedTuple):
     """Height and width of the tiles it was trained on."""
     dataset: str = ""
     origin: Origin = Origin()
-    """What those tiles' images were."""
+    """What the images of those tiles were."""
+
+    @property
+    def counted_classes(self) -> list[str]:
+        """Names of the counted classes, in the order of `counted`."""
+        return [self.classes[index] for index in self.counted]
 
 
-def save_weights(path: str | Path, model: nn.Module, spec: ModelSpec, bands: int, **meta) -> None:
-    """Write weights with what is needed to rebuild the model; `meta` are the other fields of
-    `Segmenter`."""
+def save_weights(path: str | Path, net: nn.Module, model: ModelSpec, bands: int, **meta) -> None:
+    """Write weights with what is needed to rebuild the model.
+
+    Args:
+        path: the file.
+        net: the trained module.
+        model: the entry it was built from.
+        bands: bands of its images.
+        meta: the other fields of `Segmenter`.
+    """
     content = {
         "format": FORMAT,
-        "spec": spec.model_dump(),
+        "spec": model.model_dump(),
         "bands": bands,
-        "state_dict": model.state_dict(),
+        "state_dict": net.state_dict(),
         **meta,
     }
     with atomic(path) as temporary:
@@ -78,21 +90,20 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
     from satseg.models import build_model
 
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what is no file of torch's
+        with warnings.catch_warnings(action="ignore"):  # about a file that is not torch's
             content = torch.load(path, map_location="cpu", weights_only=True)
         if content.pop("format") != FORMAT:
             raise KeyError
-        spec, bands = (
-            TypeAdapter(ModelSpec).validate_python(content.pop("spec")),
-            content.pop("bands"),
-        )
-        weights = content.pop("state_dict")
-        model = build_model(spec, len(content["classes"]), bands)
-        model.load_state_dict(weights)
-        model = model.to(device, memory_format=torch.channels_last).eval()
-        # Files written before there was one hold no origin.
+
+        model = TypeAdapter(ModelSpec).validate_python(content.pop("spec"))
+        bands = content.pop("bands")
+        net = build_model(model, len(content["classes"]), bands)
+        net.load_state_dict(content.pop("state_dict"))
+        net = net.to(device, memory_format=torch.channels_last).eval()
+
+        # Older files have no origin.
         origin = Origin.model_validate(content.pop("origin", {}))
-        return Segmenter(model=model, bands=bands, stride=spec.stride, origin=origin, **content)
+        return Segmenter(model=net, bands=bands, stride=model.stride, origin=origin, **content)
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights; train the cell first") from None
     except PermissionError:
@@ -108,12 +119,12 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
         ValidationError,
     ):
         raise UserError(
-            f"{path}: not weights of this program, or damaged; train the cell again"
+            f"{path}: not a weights file of satseg, or damaged; train the cell again"
         ) from None
 
 
 def autocast(device: torch.device, precision: str):
-    """The context a forward pass runs in: `32`, `bf16` or `fp16`."""
+    """The context of a forward pass in this precision: `32`, `bf16` or `fp16`."""
     kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
     return torch.autocast(device.type, kinds[precision]) if precision in kinds else nullcontext()
 
@@ -121,13 +132,14 @@ def autocast(device: torch.device, precision: str):
 def choose(logits: torch.Tensor, counted: list[int]) -> torch.Tensor:
     """Logits [B, C, H, W] → positions in `counted` of the likeliest counted class, int64 [B, H,
     W]."""
-    # A running maximum: `argmax` over the third but last dimension is many times slower on a CPU.
-    best = logits[:, counted[0]]
-    chosen = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+    # A running maximum: `argmax` over the class dimension is many times slower on a CPU.
+    highest = logits[:, counted[0]]
+    likeliest = torch.zeros(highest.shape, dtype=torch.uint8, device=highest.device)
     for position, index in enumerate(counted[1:], start=1):
-        chosen = torch.maximum(chosen, (logits[:, index] > best).to(torch.uint8) * position)
-        best = torch.maximum(best, logits[:, index])
-    return chosen.long()
+        higher = (logits[:, index] > highest).to(torch.uint8)
+        likeliest = torch.maximum(likeliest, higher * position)
+        highest = torch.maximum(highest, logits[:, index])
+    return likeliest.long()
 
 
 def positions(masks: torch.Tensor, counted: list[int]) -> torch.Tensor:

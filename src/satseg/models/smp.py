@@ -12,51 +12,54 @@ from torch import nn
 from satseg.config.models import SmpSpec
 from satseg.errors import UserError
 
-WAYS_OUT = "in config/models.yaml, `encoder_weights: null` starts from random weights, and a path there takes them from a file"
+WAYS_OUT = (
+    "in config/models.yaml, `encoder_weights: null` starts from random weights, "
+    "and a path there takes them from a file"
+)
 
 
-def build(spec: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
-    """The library's model, with the encoder weights the specification names where `pretrained`.
+def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
+    """The library's model, with the encoder weights the entry names if `pretrained`.
 
     Raises:
-        UserError: no such architecture or encoder, or the weights cannot be had.
+        UserError: there is no such architecture or encoder, or the weights cannot be obtained.
     """
-    weights = spec.encoder_weights if pretrained else None
-    file = spec.weights_file if pretrained else None
+    weights = model.encoder_weights if pretrained else None
+    file = model.weights_file if pretrained else None
     try:
-        model = smp.create_model(
-            spec.architecture,
-            spec.encoder,
+        net = smp.create_model(
+            model.architecture,
+            model.encoder,
             encoder_weights=None if file else weights,
-            # Weights from a file are of three bands; the library adapts them to others afterwards.
+            # Weights from a file have three bands; the library adapts them to others afterwards.
             in_channels=3 if file else in_channels,
             classes=num_classes,
         )
     except KeyError as error:
         raise UserError(f"config/models.yaml: {error.args[0]}") from None
-    except ValueError as error:  # the library's own words on what does not go together
+    except ValueError as error:  # the library says what does not fit together
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(
-            f"config/models.yaml: {spec.architecture} with encoder {spec.encoder} cannot be built for {in_channels} "
-            f"bands ({reason}); choose another encoder"
+            f"config/models.yaml: {model.architecture} with encoder {model.encoder} "
+            f"cannot be built for {in_channels} bands ({reason}); choose another encoder"
         ) from None
     except (OSError, RuntimeError) as error:
         if weights is None:
             raise
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(
-            f"{weights} weights of {spec.encoder} cannot be loaded ({reason}); {WAYS_OUT}"
+            f"{weights} weights of {model.encoder} cannot be loaded ({reason}); {WAYS_OUT}"
         ) from None
-    if spec.head_dropout:
-        model.segmentation_head.insert(0, nn.Dropout(spec.head_dropout))
+    if model.head_dropout:
+        net.segmentation_head.insert(0, nn.Dropout(model.head_dropout))
     if file:
-        _load_encoder(model.encoder, spec, file)
-        model.encoder.set_in_channels(in_channels, pretrained=True)
-    return model
+        _load_encoder(net.encoder, model, file)
+        net.encoder.set_in_channels(in_channels, pretrained=True)
+    return net
 
 
-def _load_encoder(encoder: nn.Module, spec: SmpSpec, path: Path) -> None:
-    """Put a state dict from a file, read as data, into the encoder; a classifier's head in it is
+def _load_encoder(encoder: nn.Module, model: SmpSpec, path: Path) -> None:
+    """Load a state dict from a file, read as data, into the encoder; a classifier's head in it is
     left out."""
     try:
         if path.suffix == ".safetensors":
@@ -77,5 +80,5 @@ def _load_encoder(encoder: nn.Module, spec: SmpSpec, path: Path) -> None:
         KeyError,
     ):
         raise UserError(
-            f"{path}: holds no weights of the encoder {spec.encoder}; {WAYS_OUT}"
+            f"{path}: does not hold weights of the encoder {model.encoder}; {WAYS_OUT}"
         ) from None

@@ -1,4 +1,4 @@
-"""The U-Net (Ronneberger et al., arXiv 1505.04597), level by level as its specification says."""
+"""The U-Net (Ronneberger et al., arXiv 1505.04597), level by level as its entry says."""
 
 import torch
 from torch import nn
@@ -6,16 +6,16 @@ from torch import nn
 from satseg.config.models import UNetSpec
 
 
-def build(spec: UNetSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
+def build(unet: UNetSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
     """A U-Net with random weights; there are no pretrained ones."""
-    return UNet(spec, num_classes, in_channels)
+    return UNet(unet, num_classes, in_channels)
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout`, several times as fast on a CPU, where drawing its numbers takes a third of a
-    training step.
+    """`nn.Dropout`, but several times as fast on a CPU, where drawing its random numbers takes a
+    third of a training step.
 
-    A 64-bit draw decides on four values, so their probability is rounded to 1/65536.
+    One 64-bit draw decides on four values, so the probability is rounded to 1/65536.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -23,31 +23,30 @@ class Dropout(nn.Dropout):
         limit = round(self.p * 2**16) - 2**15
         if not self.training or limit == 2**15 or x.device.type != "cpu":
             return super().forward(x)
-        size, strides = x.numel(), torch.empty_like(x).stride()
-        draws = (
-            torch.empty(-(-size // 4), dtype=torch.int64)
-            .random_(-(2**63), None)
-            .view(torch.int16)[:size]
-        )
+
+        size = x.numel()
+        words = torch.empty(-(-size // 4), dtype=torch.int64).random_(-(2**63), None)
+        draws = words.view(torch.int16)[:size]
         noise = x.new_empty(size)
         torch.ge(draws, limit, out=noise)
+        strides = torch.empty_like(x).stride()
         return x * noise.div_(1 - self.p).as_strided(x.shape, strides)
 
 
 class Block(nn.Module):
-    """`convs` × (3×3 convolution → batch normalisation → ReLU → dropout); the last two optional
-    parts by spec."""
+    """`convs` × (3×3 convolution → batch normalisation → ReLU → dropout); normalisation
+    and dropout are optional."""
 
-    def __init__(self, inputs: int, width: int, convs: int, spec: UNetSpec):
+    def __init__(self, inputs: int, width: int, convs: int, unet: UNetSpec):
         super().__init__()
         layers: list[nn.Module] = []
         for i in range(convs):
             layers.append(nn.Conv2d(width if i else inputs, width, 3, padding=1))
-            if spec.batch_norm:
+            if unet.batch_norm:
                 layers.append(nn.BatchNorm2d(width))
             layers.append(nn.ReLU(inplace=True))
-            if spec.dropout:
-                layers.append(Dropout(spec.dropout))
+            if unet.dropout:
+                layers.append(Dropout(unet.dropout))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -58,9 +57,9 @@ class Block(nn.Module):
 class EncoderLevel(nn.Module):
     """A block and a 2×2 max-pool."""
 
-    def __init__(self, inputs: int, width: int, convs: int, spec: UNetSpec):
+    def __init__(self, inputs: int, width: int, convs: int, unet: UNetSpec):
         super().__init__()
-        self.block = Block(inputs, width, convs, spec)
+        self.block = Block(inputs, width, convs, unet)
         self.pool = nn.MaxPool2d(2)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,10 +71,10 @@ class EncoderLevel(nn.Module):
 class DecoderLevel(nn.Module):
     """A 2×2 transposed convolution, concatenation with the skip connection, and a block."""
 
-    def __init__(self, inputs: int, width: int, convs: int, spec: UNetSpec):
+    def __init__(self, inputs: int, width: int, convs: int, unet: UNetSpec):
         super().__init__()
         self.up = nn.ConvTranspose2d(inputs, width, 2, stride=2)
-        self.block = Block(2 * width, width, convs, spec)
+        self.block = Block(2 * width, width, convs, unet)
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """[B, inputs, H/2, W/2] and skip [B, width, H, W] → [B, width, H, W]."""
@@ -85,22 +84,22 @@ class DecoderLevel(nn.Module):
 class UNet(nn.Module):
     """Encoder, bottleneck, decoder with skip connections, 1×1 head."""
 
-    def __init__(self, spec: UNetSpec, num_classes: int, in_channels: int = 3):
+    def __init__(self, unet: UNetSpec, num_classes: int, in_channels: int = 3):
         super().__init__()
-        inputs = [in_channels, *spec.widths]
+        inputs = [in_channels, *unet.widths]
         self.encoder = nn.ModuleList(
-            EncoderLevel(inputs[i], width, convs, spec)
-            for i, (width, convs) in enumerate(zip(spec.widths, spec.convs, strict=True))
+            EncoderLevel(inputs[i], width, convs, unet)
+            for i, (width, convs) in enumerate(zip(unet.widths, unet.convs, strict=True))
         )
-        self.bottleneck = Block(spec.widths[-1], spec.bottleneck.width, spec.bottleneck.convs, spec)
-        widths = spec.widths[::-1]
-        inputs = [spec.bottleneck.width, *widths]
+        self.bottleneck = Block(unet.widths[-1], unet.bottleneck.width, unet.bottleneck.convs, unet)
+        widths = unet.widths[::-1]
+        inputs = [unet.bottleneck.width, *widths]
         self.decoder = nn.ModuleList(
-            DecoderLevel(inputs[i], width, convs, spec)
-            for i, (width, convs) in enumerate(zip(widths, spec.decoder_convs, strict=True))
+            DecoderLevel(inputs[i], width, convs, unet)
+            for i, (width, convs) in enumerate(zip(widths, unet.decoder_convs, strict=True))
         )
-        self.dropout = Dropout(spec.head_dropout) if spec.head_dropout else None
-        self.head = nn.Conv2d(spec.widths[0], num_classes, 1)
+        self.dropout = Dropout(unet.head_dropout) if unet.head_dropout else None
+        self.head = nn.Conv2d(unet.widths[0], num_classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Images [B, in_channels, H, W] → logits [B, num_classes, H, W]."""

@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from satseg.data.loader import subset_tiles
 from satseg.data.store import open_tiles
-from satseg.devices import device, keep_memory
-from satseg.evaluation.judging import check_fit, judge, predicted
-from satseg.evaluation.panels import panel_tiles
+from satseg.devices import device
+from satseg.evaluation.counting import check_fit, counts_table, evaluate_tiles, predict_tiles
+from satseg.evaluation.panels import panel_tiles, save_panels
 from satseg.files import together
-from satseg.jobs.gpus import take_gpu
 from satseg.jobs.program import stage
+from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import EvaluateSlice
 from satseg.metrics.counts import epoch_metrics
 from satseg.models.segmenter import load_weights
@@ -20,31 +17,30 @@ from satseg.progress import log
 from satseg.readers import read_split
 
 
-def run(spec: EvaluateSlice, tiles: str, split: str, run: str) -> None:
+def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     """Write `counts.csv` and `panels.npz` into the folder `run` of a trained cell."""
-    take_gpu()
-    keep_memory()
-    segmenter = load_weights(Path(run, f"{spec.evaluate.weights}.pt"), device())
+    claim_device()
+    weights = Path(run, f"{job.evaluate.weights}.pt")
+    segmenter = load_weights(weights, device())
     store = open_tiles(tiles)
-    check_fit(segmenter, store, Path(run, f"{spec.evaluate.weights}.pt"))
-    chosen = subset_tiles(
-        store, read_split(split, store.table), spec.evaluate.subset, segmenter.padded_tiles
-    )
-    names = [segmenter.classes[i] for i in segmenter.counted]
-    shown, hard = panel_tiles(store, chosen, segmenter.counted, names)
-    counts = judge(segmenter, store, chosen, spec.augmentation)
-    table = pd.DataFrame(counts.reshape(-1, 4), columns=["tp", "fp", "fn", "tn"])
-    table.insert(0, "tile", np.repeat(chosen, len(names)))
-    table.insert(1, "scene", np.repeat(store.table.loc[chosen, "scene"].to_numpy(), len(names)))
-    table.insert(2, "class", np.tile(names, len(chosen)))
-    panels = predicted(segmenter, store, shown)
-    with together(Path(run, "counts.csv"), Path(run, "panels.npz")) as (counted, drawn):
-        table.to_csv(counted, index=False)
-        np.savez_compressed(drawn, tiles=shown, predictions=panels, hard=np.array(hard, np.str_))
-    result = epoch_metrics(counts.sum(0))
+    check_fit(segmenter, store, weights)
+
+    subset = job.evaluate.subset
+    split_table = read_split(split, store.table)
+    tile_numbers = subset_tiles(store, split_table, subset, segmenter.padded_tiles)
+    panels = panel_tiles(store, tile_numbers, segmenter.counted, segmenter.counted_classes)
+    counts = evaluate_tiles(segmenter, store, tile_numbers, job.augmentation)
+    predictions = predict_tiles(segmenter, store, panels.tiles)
+
+    with together(Path(run, "counts.csv"), Path(run, "panels.npz")) as (counts_file, panels_file):
+        table = counts_table(counts, store, tile_numbers, segmenter.counted_classes)
+        table.to_csv(counts_file, index=False)
+        save_panels(panels_file, panels, predictions)
+
+    scores = epoch_metrics(counts.sum(0))
     log.info(
         "%s, %d %s tiles: mIoU %.3f, pixel accuracy %.3f",
-        run, len(chosen), spec.evaluate.subset, result["jaccard"], result["pixel_accuracy"],
+        run, len(tile_numbers), subset, scores["jaccard"], scores["pixel_accuracy"],
     )  # fmt: skip
 
 

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from satseg.devices import device, keep_memory
-from satseg.jobs.gpus import take_gpu
+from satseg.devices import device
 from satseg.jobs.program import guarded
+from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import PredictSlice, parse
 from satseg.models.segmenter import load_weights
 from satseg.prediction import predict_scene
@@ -15,8 +15,7 @@ from satseg.progress import log
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the map, and the other files that are asked for."""
-    take_gpu()
-    keep_memory()
+    claim_device()
     segmenter = load_weights(Path(arguments.run, f"{arguments.weights}.pt"), device())
     count = predict_scene(
         segmenter,

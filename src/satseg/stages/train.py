@@ -1,114 +1,67 @@
 """Train one cell of the grid: one dataset × model × recipe × seed."""
 
-import json
 import logging
-import os
 import shutil
-import time
 from pathlib import Path
 
-import pandas as pd
-
-from satseg.config.checks import check_bands
-from satseg.data.store import Tiles, open_tiles
-from satseg.devices import describe_device, device, keep_memory
+from satseg.data.store import open_tiles
+from satseg.devices import device
 from satseg.distributed import check_devices, following, rank
-from satseg.files import local_copy, sha256, write_json
-from satseg.jobs.dependencies import digest, model_code, weights_files
-from satseg.jobs.gpus import take_gpu
+from satseg.files import local_copy, write_json
 from satseg.jobs.program import stage
+from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import TrainSlice
-from satseg.models import check_tiles
 from satseg.progress import log
-from satseg.provenance import code_state, data_digest, lock_digest, versions
 from satseg.readers import read_split
 from satseg.training.cell import train
+from satseg.training.limits import Limits
 from satseg.training.lock import sole_writer
-from satseg.training.subsets import labelled_tiles
+from satseg.training.record import identity, origins, run_record
+from satseg.training.subsets import check_trainable
 
 
 def run(
-    spec: TrainSlice,
+    job: TrainSlice,
     raw: str,
     tiles: str,
     split: str,
     out: str,
     workers: int | None = None,
     local_tiles: bool = False,
-    time_budget: float | None = None,
-    checkpoint_minutes: float = 10,
-    with_parent: bool = False,
+    **limits: float | None,
 ) -> None:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
 
-    Told to stop, by a signal, its time budget or its parent's end, it saves its state and ends with
-    exit status 75.
+    Asked to stop, by a signal or by its `limits` (those of `Limits.from_now`), it saves its state
+    and ends with exit status 75.
     """
-    deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
-    parent = os.getppid() if with_parent else None
-    devices, follower = spec.training.devices, rank(spec.training.devices) > 0
-    if follower:
+    limits = Limits.from_now(**limits)
+    devices = job.training.devices
+    follows = rank(devices) > 0
+    if follows:
         log.setLevel(logging.ERROR)
-    take_gpu(number=devices)
-    check_devices(devices, f"recipes.{spec.cell.recipe}.devices")
-    keep_memory()
-    workers = (4 if device().type == "cuda" else 0) if workers is None else workers
+    claim_device(devices)
+    check_devices(devices, f"recipes.{job.cell.recipe}.devices")
+    if workers is None:
+        workers = 4 if device().type == "cuda" else 0
+
     store = open_tiles(local_copy(tiles) if local_tiles else tiles)
-    division = read_split(split, store.table)
-    _check(spec, store, division)
-    data = {
-        "manifest_sha256": data_digest(Path(raw, "manifest.json")),
-        "split_sha256": sha256(split),
-    }
-    state, mark, checkpoints = code_state(), identity(spec, tiles, split), Path(out, "checkpoints")
-    if follower:
+    subsets = read_split(split, store.table)
+    check_trainable(job, store, subsets)
+    made_of = origins(raw, split)
+    mark = identity(job, tiles, split)
+
+    if follows:
         with following():
-            train(spec, store, division, out, mark, workers, checkpoint_minutes, deadline, parent)
+            train(job, store, subsets, out, mark, workers, limits)
         return
-    with sole_writer(checkpoints, parent):
-        result = train(
-            spec, store, division, out, mark, workers, checkpoint_minutes, deadline, parent
-        )
-        write_json(
-            Path(out, "run.json"),
-            {
-                "cell": spec.cell.model_dump(),
-                "slice": json.loads(spec.model_dump_json()),
-                "code": state,
-                "data": data,
-                "lock_sha256": lock_digest(),
-                "device": describe_device(),
-                "versions": versions(),
-                "seeds": {"training": spec.cell.seed},
-                "workers": workers,
-                **result,
-            },
-        )
-        # Kept until everything else is written: a training cut off before would go on from there.
+
+    checkpoints = Path(out, "checkpoints")
+    with sole_writer(checkpoints, limits.parent):
+        result = train(job, store, subsets, out, mark, workers, limits)
+        write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
+        # Last: a run that is interrupted before this resumes from them.
         shutil.rmtree(checkpoints, ignore_errors=True)
-
-
-def _check(spec: TrainSlice, store: Tiles, division: pd.DataFrame) -> None:
-    """Refuse before anything is written what would fail later."""
-    _, size, _, bands = store.images.shape
-    check_bands(spec.training, bands, f"recipes.{spec.cell.recipe}", spec.cell.dataset)
-    train_tiles = len(labelled_tiles(spec, store, division, "train"))
-    labelled_tiles(spec, store, division, "val")
-    # On a CPU, batches are normalised over each process's share.
-    share = spec.training.batch_size // (1 if device().type == "cuda" else spec.training.devices)
-    smallest = min(2, share, spec.training.epoch_tiles or 2, train_tiles)
-    check_tiles(spec.cell.model, spec.model, len(spec.classes), bands, size, smallest)
-
-
-def identity(spec: TrainSlice, tiles: str | Path, split: str | Path) -> str:
-    """Digest of everything the result depends on: what the rule compares to decide whether to train
-    again."""
-    data = [
-        *(Path(tiles, name) for name in ("digests.json", "origin.json", "tiles.csv")),
-        Path(split),
-    ]
-    sources = [*model_code("train", spec.model), *weights_files(spec.model)]
-    return digest([*data, *sources], spec.model_dump_json())
 
 
 if __name__ == "__main__":
@@ -132,17 +85,20 @@ if __name__ == "__main__":
         time_budget={
             "type": float,
             "metavar": "MINUTES",
-            "help": "then save and stop with exit status 75; the same command goes on (default: no limit)",
+            "help": "then save and stop with exit status 75; the same command resumes "
+            "(default: no limit)",
         },
         checkpoint_minutes={
             "type": float,
             "default": 10,
             "metavar": "MINUTES",
-            "help": "least time between two checkpoints within an epoch (default: 10); each epoch ends with one",
+            "help": "least time between two checkpoints within an epoch (default: 10); "
+            "each epoch ends with one",
         },
         with_parent={
             "type": int,
             "choices": (0, 1),
-            "help": "1: save and stop, too, when the process that started this one has ended (default: 0)",
+            "help": "1: also save and stop when the process that started this one has ended "
+            "(default: 0)",
         },
     )

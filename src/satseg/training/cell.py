@@ -1,4 +1,4 @@
-"""Training one cell with Lightning: loop, schedule, history."""
+"""Training one cell of the grid: one dataset × model × recipe × seed."""
 
 import time
 import warnings
@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pandas as pd
 from lightning.pytorch.callbacks import EarlyStopping
+from torch.utils.data import DataLoader
 
 from satseg.data.loader import TileDataset, loader
 from satseg.data.store import Tiles
@@ -21,104 +23,149 @@ from satseg.models.segmenter import save_weights
 from satseg.training.checkpoints import Checkpoints
 from satseg.training.failures import explained_failures
 from satseg.training.history import COLUMNS, History
-from satseg.training.optimizer import mode
+from satseg.training.limits import Limits
+from satseg.training.optimizer import monitor_mode
 from satseg.training.subsets import labelled_tiles, loss_weights
 from satseg.training.task import Task
 from satseg.training.trainer import NOISE, build_trainer
 
+UNLIMITED = Limits()
+
 
 def train(
-    spec: TrainSlice,
+    job: TrainSlice,
     tiles: Tiles,
     split: pd.DataFrame,
     out: str | Path,
     identity: str,
     workers: int = 0,
-    checkpoint_minutes: float = 10,
-    deadline: float | None = None,
-    parent: int | None = None,
+    limits: Limits = UNLIMITED,
 ) -> dict:
     """Train one cell; write `history.csv`, `best.pt` and `final.pt` into `out`.
 
-    On several devices the calling command is started again for each further one; those write
-    nothing. A training that was cut off goes on from its last checkpoint, if `identity` is still
-    the same.
+    On several devices, Lightning starts the calling command again for each further one; those
+    processes write nothing. An interrupted run resumes from its last checkpoint if `identity` is
+    still the same.
 
     Args:
-        spec: the cell.
+        job: the cell.
         tiles: the tile store.
         split: tile, scene, subset.
-        out: the cell's folder; the checkpoint lies in `out/checkpoints` while it trains.
+        out: the cell's folder; checkpoints are kept in `out/checkpoints` during training.
         identity: digest of everything the result depends on.
         workers: loader processes.
-        checkpoint_minutes: least time between two checkpoints within an epoch.
-        deadline: when to save and stop, by `time.monotonic`; None for never.
-        parent: process that started this one, if its end is a reason to stop too.
+        limits: when to save, and when to stop early.
 
     Returns:
-        What `run.json` says of the training itself; nothing in a process that follows another.
+        What `run.json` records about the training; empty in a process that follows another.
 
     Raises:
-        Stopped: SIGTERM, SIGINT, the deadline or the parent's end came first.
+        Stopped: SIGTERM, SIGINT, the deadline or the end of the parent process came first.
         UserError: the data or the recipe cannot be trained with.
     """
-    began, started = time.perf_counter(), datetime.now(UTC)
-    out, settings, bands = Path(out), spec.training, tiles.images.shape[-1]
-    numbers = {s: labelled_tiles(spec, tiles, split, s) for s in ("train", "val")}
-    sets = {s: TileDataset(tiles, chosen) for s, chosen in numbers.items()}
-    size, share = settings.batch_size, {"rank": rank(settings.devices), "world": settings.devices}
-    loaders = {
-        "train": loader(
-            sets["train"], size, workers, spec.cell.seed, settings.epoch_tiles, **share
-        ),
-        "val": loader(sets["val"], size, workers, **share),
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    out = Path(out)
+    settings = job.training
+
+    # Data
+    tile_numbers = {
+        subset: labelled_tiles(job, tiles, split, subset) for subset in ("train", "val")
     }
-    L.seed_everything(spec.cell.seed, workers=True, verbose=False)
-    model = build_model(spec.model, len(spec.classes), bands, pretrained=True)
-    task = Task(spec, model, build_loss(settings.loss, loss_weights(spec, tiles, numbers["train"])))
-    precision, history = resolve_precision(settings.precision), History(settings.epochs)
-    watched = (settings.monitor, mode(settings))
-    checkpoints = Checkpoints(
-        out / "checkpoints", identity, *watched, loaders, checkpoint_minutes, deadline, parent
-    )
+    loaders = build_loaders(job, tiles, tile_numbers, workers)
+    bands = tiles.images.shape[-1]
+
+    # Model, loss, optimizer
+    L.seed_everything(job.cell.seed, workers=True, verbose=False)
+    net = build_model(job.model, len(job.classes), bands, pretrained=True)
+    loss = build_loss(settings.loss, loss_weights(job, tiles, tile_numbers["train"]))
+    task = Task(job, net, loss)
+
+    # History, checkpoints, early stopping
+    history = History(settings.epochs)
+    checkpoints = Checkpoints(out / "checkpoints", identity, settings, loaders, limits)
     callbacks = [history, checkpoints]
     if settings.early_stopping:
+        patience = settings.early_stopping
         callbacks.append(
-            EarlyStopping(settings.monitor, patience=settings.early_stopping, mode=mode(settings))
+            EarlyStopping(settings.monitor, patience=patience, mode=monitor_mode(settings))
         )
+
+    # The loop
+    precision = resolve_precision(settings.precision)
     with (
         warnings.catch_warnings(),
-        explained_failures(spec, checkpoints.path),
-        checkpoints.heeding(),
+        explained_failures(job, checkpoints.path),
+        checkpoints.stopping_on_signals(),
     ):
         for message in NOISE:
             warnings.filterwarnings("ignore", message=message)
-        build_trainer(settings, precision, callbacks, out).fit(
-            task, *loaders.values(), ckpt_path=checkpoints.resumable(), weights_only=True
+        trainer = build_trainer(settings, precision, callbacks, out)
+        trainer.fit(
+            task,
+            loaders["train"],
+            loaders["val"],
+            ckpt_path=checkpoints.resumable(),
+            weights_only=True,
         )
-    if share["rank"]:
+
+    if rank(settings.devices):
         return {}
-    for name, state in (
+
+    # Results
+    for name, weights in (
         ("final.pt", task.state_dict()),
         ("best.pt", checkpoints.best["state_dict"]),
     ):
-        task.load_state_dict(state)
+        task.load_state_dict(weights)
         save_weights(
-            out / name, task.model, spec.model, bands,
-            classes=spec.classes, counted=spec.counted, padded_tiles=settings.padded_tiles,
-            batch_size=settings.batch_size, scaling=settings.scaling, precision=precision,
-            dataset=spec.cell.dataset, tile_size=tiles.images.shape[1], origin=tiles.origin.model_dump(),
-        )  # fmt: skip
+            out / name,
+            task.model,
+            job.model,
+            bands,
+            classes=job.classes,
+            counted=job.counted,
+            padded_tiles=settings.padded_tiles,
+            batch_size=settings.batch_size,
+            scaling=settings.scaling,
+            precision=precision,
+            dataset=job.cell.dataset,
+            tile_size=tiles.images.shape[1],
+            origin=tiles.origin.model_dump(),
+        )
     with atomic(out / "history.csv") as temporary:
         pd.DataFrame(history.rows, columns=COLUMNS).to_csv(temporary, index=False)
+
     return {
         "precision": precision,
         "started": started.isoformat(timespec="seconds"),
-        "wall_seconds": round(time.perf_counter() - began, 1),
+        "wall_seconds": round(time.perf_counter() - clock, 1),
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "epochs": len(history.rows),
         "best_epoch": checkpoints.best["epoch"],
         "resumed_at": checkpoints.resumed_at,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "tiles": {subset: len(chosen) for subset, chosen in numbers.items()},
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "tiles": {subset: len(numbers) for subset, numbers in tile_numbers.items()},
+    }
+
+
+def build_loaders(
+    job: TrainSlice, tiles: Tiles, tile_numbers: dict[str, np.ndarray], workers: int
+) -> dict[str, DataLoader]:
+    """Loaders of the `train` tiles, shuffled, and of the `val` tiles, in order; in one of several
+    processes, of its share of each batch."""
+    settings = job.training
+    share = {"rank": rank(settings.devices), "world": settings.devices}
+    train_tiles = TileDataset(tiles, tile_numbers["train"])
+    val_tiles = TileDataset(tiles, tile_numbers["val"])
+    return {
+        "train": loader(
+            train_tiles,
+            settings.batch_size,
+            workers,
+            job.cell.seed,
+            settings.epoch_tiles,
+            **share,
+        ),
+        "val": loader(val_tiles, settings.batch_size, workers, **share),
     }

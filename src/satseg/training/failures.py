@@ -1,4 +1,4 @@
-"""What a training that cannot go on says."""
+"""What a run that cannot continue reports."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,23 @@ from satseg.config.recipes import Training
 from satseg.errors import UserError
 from satseg.jobs.slices import TrainSlice
 
+# On a CPU, torch raises a plain RuntimeError.
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")
+
 
 @contextmanager
-def explained_failures(spec: TrainSlice, checkpoint: Path) -> Iterator[None]:
+def explained_failures(job: TrainSlice, checkpoint: Path) -> Iterator[None]:
     """A block whose numeric failures and lack of memory end in one line that says what to change in
-    the recipe."""
-    recipe = f"recipes.{spec.cell.recipe}"
+    the recipe.
+
+    Args:
+        job: the cell.
+        checkpoint: the run's checkpoint, if it has written one.
+
+    Raises:
+        UserError: a loss or a weight is not finite, or a batch does not fit into memory.
+    """
+    recipe = f"recipes.{job.cell.recipe}"
     try:
         yield
     except FloatingPointError as error:
@@ -23,22 +34,25 @@ def explained_failures(spec: TrainSlice, checkpoint: Path) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        raise UserError(f"{recipe}.batch_size: {_smaller(spec.training)}") from None
+        raise UserError(f"{recipe}.batch_size: {_smaller_batch(job.training)}") from None
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    # On a CPU torch has no class for it.
-    told = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")
-    return isinstance(error, MemoryError) or any(text in str(error) for text in told)
+    return isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY)
 
 
-def _smaller(settings: Training) -> str:
-    """What to set where a batch does not fit into memory."""
+def _smaller_batch(settings: Training) -> str:
+    """What to set if a batch does not fit into memory."""
     size = settings.batch_size
     if size == 1:
-        return "one tile is too much for the memory; choose a smaller tile_size of the dataset, or a smaller model"
-    part = next(n for n in range(2, size + 1) if size % n == 0)
+        return (
+            "one tile does not fit into memory; choose a smaller tile_size of the dataset, "
+            "or a smaller model"
+        )
+
+    divisor = next(number for number in range(2, size + 1) if size % number == 0)
     return (
-        f"{size} tiles are too much for the memory; batch_size: {size // part} with accumulate: "
-        f"{settings.accumulate * part} makes the same steps of {size * settings.accumulate} tiles"
+        f"{size} tiles do not fit into memory; "
+        f"batch_size: {size // divisor} with accumulate: {settings.accumulate * divisor} "
+        f"makes the same steps of {size * settings.accumulate} tiles"
     )

@@ -1,4 +1,4 @@
-"""One training at a time writes into a cell."""
+"""One run at a time writes into a cell."""
 
 import errno
 import fcntl
@@ -17,19 +17,19 @@ import psutil
 from satseg.errors import UserError
 from satseg.progress import log
 
-PATIENCE, PAUSE = 600, 0.2  # seconds to wait for a training that is about to end, and at a time
-
-
-AGAIN = "run the same command again to go on"
+PATIENCE = 600  # seconds to wait for a run that is about to end
+UNNAMED_PATIENCE = 5  # seconds to wait for one that has not yet written who it is
+PAUSE = 0.2  # seconds between two tries
+AGAIN = "run the same command again to resume"
 
 
 class Stopped(SystemExit):
-    """A training was told to stop and has saved its state: exit status 75, the system's for "try
+    """A run that was asked to stop has saved its state: exit status 75, the system's for "try
     again"."""
 
-    def __init__(self, what: str):
+    def __init__(self, reason: str):
         super().__init__(os.EX_TEMPFAIL)
-        log.warning("%s; %s", what, AGAIN)
+        log.warning("%s; %s", reason, AGAIN)
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def sole_writer(folder: Path, parent: int | None = None) -> Iterator[None]:
 
     Args:
         folder: where the checkpoint lies.
-        parent: process with which the training will end.
+        parent: process whose end will stop this run; None for none.
 
     Raises:
         UserError: another process trains there, and is not about to end.
@@ -65,15 +65,16 @@ def sole_writer(folder: Path, parent: int | None = None) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
+    """Lock the file, once no other process holds it: its descriptor."""
     for turn in count():
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            # Not `flock`: the loader's processes would inherit it, and outlive their parent for
-            # seconds.
+            # Not `flock`: the loader's processes would inherit it, and they outlive their parent
+            # for seconds.
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The holder before removes the file as it ends: a lock on a file without a name keeps
-            # nobody out.
+            # The previous holder removes the file as it ends: a lock on a file without a name
+            # keeps nobody out.
             if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
                 return lock
         except OSError as error:
@@ -84,22 +85,32 @@ def _lock(path: Path) -> int:
 
 
 def _holder(lock: int) -> dict:
+    """What the holder of the lock wrote about itself; empty if it has not yet."""
     try:
         return json.loads(os.pread(lock, 1000, 0))
-    except ValueError:  # it is about to write it
+    except ValueError:
         return {}
 
 
 def _wait_for(holder: dict, cell: Path, waited: float) -> None:
-    """Wait a moment for a training that ends at its next step, as its parent has ended; refuse to
-    for another."""
-    who = (
-        "process {pid} on {host}, since {since},".format(**holder) if holder else "another process"
-    )
-    here, parent = holder.get("host") == socket.gethostname(), holder.get("parent")
+    """Wait a moment for a run that stops at its next step because its parent has ended; refuse to
+    wait for any other."""
+    who = "another process"
+    patience = UNNAMED_PATIENCE
+    if holder:
+        who = "process {pid} on {host}, since {since},".format(**holder)
+        patience = 0
+
+    here = holder.get("host") == socket.gethostname()
+    parent = holder.get("parent")
     left_behind = here and parent is not None and not psutil.pid_exists(parent)
-    if waited >= (PATIENCE if left_behind else 0 if holder else 5):
-        raise UserError(f"{cell}: {who} trains this cell; wait for it, or end it first")
+    if left_behind:
+        patience = PATIENCE
+
+    if waited >= patience:
+        raise UserError(f"{cell}: {who} is training this cell; wait for it, or stop it first")
     if left_behind and not waited:
-        log.info("%s: %s is left behind and about to stop; waiting for it", cell, who)
+        log.info(
+            "%s: %s has lost its parent process and is about to stop; waiting for it", cell, who
+        )
     time.sleep(PAUSE)

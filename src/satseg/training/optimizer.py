@@ -1,8 +1,56 @@
 """Optimizers and learning-rate schedules."""
 
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
+
 from satseg.config.recipes import Training
 
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+SGD_MOMENTUM = 0.9
 
-def mode(training: Training) -> str:
-    """Whether the monitored value should be small or large."""
-    return "min" if training.monitor.endswith("loss") else "max"
+
+def build_optimizer(
+    settings: Training, parameters: Iterable[nn.Parameter]
+) -> torch.optim.Optimizer:
+    """The recipe's optimizer over these parameters."""
+    optimizer = settings.optimizer
+    options = {"lr": optimizer.lr, "weight_decay": optimizer.weight_decay}
+    if optimizer.name == "sgd":
+        options["momentum"] = SGD_MOMENTUM
+
+    return OPTIMIZERS[optimizer.name](parameters, **options)
+
+
+def build_schedule(settings: Training, optimizer: torch.optim.Optimizer) -> LRScheduler | None:
+    """The recipe's learning-rate schedule, stepped once per epoch; None for a constant rate."""
+    scheduler = settings.scheduler
+    if scheduler is None:
+        return None
+
+    if scheduler.name == "plateau":
+        return ReduceLROnPlateau(
+            optimizer,
+            mode=monitor_mode(settings),
+            patience=scheduler.patience,
+            factor=scheduler.factor,
+        )
+
+    warmup = scheduler.warmup
+    cosine_epochs = max(1, settings.epochs - warmup)
+
+    def factor(epoch: int) -> float:
+        """A linear warm-up, then half a cosine from 1 towards 0."""
+        if epoch < warmup:
+            return (epoch + 1) / (warmup + 1)
+        return (1 + math.cos(math.pi * (epoch - warmup) / cosine_epochs)) / 2
+
+    return LambdaLR(optimizer, factor)
+
+
+def monitor_mode(settings: Training) -> str:
+    """Whether the monitored value is better when small, `min`, or when large, `max`."""
+    return "min" if settings.monitor.endswith("loss") else "max"

@@ -1,6 +1,4 @@
-"""What happens in a step."""
-
-import math
+"""A training step, a validation step, and what an epoch counts."""
 
 import lightning as L
 import numpy as np
@@ -13,41 +11,42 @@ from satseg.distributed import total
 from satseg.jobs.slices import TrainSlice
 from satseg.metrics.counts import epoch_metrics, tile_counts
 from satseg.models.segmenter import choose, positions
-from satseg.training.optimizer import mode
+from satseg.training.optimizer import build_optimizer, build_schedule
 
 
 class Task(L.LightningModule):
     """A model, its loss and optimizer, and the counts of the running epoch."""
 
-    def __init__(self, spec: TrainSlice, model: nn.Module, loss: nn.Module):
+    def __init__(self, job: TrainSlice, net: nn.Module, loss: nn.Module):
         super().__init__()
-        self.spec, self.training_spec = spec, spec.training
-        self.model = model.to(memory_format=torch.channels_last)
+        self.job = job
+        self.settings = job.training
+        self.model = net.to(memory_format=torch.channels_last)
         self.loss = loss
         self.counts: dict[str, torch.Tensor] = {}
         self.losses: dict[str, torch.Tensor] = {}
 
     def on_before_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple | None:
-        """None for an empty batch of training: Lightning passes over it, and nothing moves."""
+        """None for an empty training batch: Lightning skips it, and no step is taken."""
         return batch if len(batch[0]) or not self.trainer.training else None
 
     def training_step(self, batch: tuple, index: int) -> torch.Tensor:
         """Loss of an augmented batch."""
-        # The same draws, wherever in its epoch a training was cut off; others in each process of
-        # several.
-        others = [self.global_rank] if self.global_rank else []
-        state = np.random.SeedSequence(
-            [self.spec.cell.seed, self.current_epoch, index, *others]
-        ).generate_state(1)
+        # The same draws wherever in its epoch a run is interrupted; each process has its own.
+        seeds = [self.job.cell.seed, self.current_epoch, index]
+        if self.global_rank:
+            seeds.append(self.global_rank)
+        state = np.random.SeedSequence(seeds).generate_state(1)
         torch.manual_seed(int(state[0]))
+
         loss = self._step("train", batch, augmented=True)
         self._check_loss(loss, f"batch {index + 1}")
         return loss
 
     def validation_step(self, batch: tuple, index: int) -> None:
-        """Loss and counts of a batch: as it is, but for a recipe that augments everywhere."""
+        """Loss and counts of a batch, unchanged except by a recipe that augments everywhere."""
         if len(batch[0]):
-            loss = self._step("val", batch, self.training_spec.augmentation.everywhere)
+            loss = self._step("val", batch, self.settings.augmentation.everywhere)
             self._check_loss(loss, f"batch {index + 1} of the validation")
 
     def _check_loss(self, loss: torch.Tensor, where: str) -> None:
@@ -60,18 +59,21 @@ class Task(L.LightningModule):
         images, masks, tiles = batch
         if not len(tiles):  # borrowed
             return to_unit(images), masks
-        settings, seed = self.training_spec.augmentation, self.spec.cell.seed
-        return augment(images, masks, tiles, settings, seed, self.current_epoch)
+        augmentation = self.settings.augmentation
+        return augment(images, masks, tiles, augmentation, self.job.cell.seed, self.current_epoch)
 
     def _step(self, subset: str, batch: tuple, augmented: bool) -> torch.Tensor:
+        counted = self.job.counted
         images, masks = self._augmented(batch) if augmented else (to_unit(batch[0]), batch[1])
-        logits = self.model(normalise(images, self.training_spec.scaling))
-        target = positions(masks, self.spec.counted)
+        logits = self.model(normalise(images, self.settings.scaling))
+        target = positions(masks, counted)
+
         # Sums over a tile overflow or lose digits in 16 bits.
         with torch.autocast(logits.device.type, enabled=False):
-            loss = self.loss(logits[:, self.spec.counted].float(), target)
+            loss = self.loss(logits[:, counted].float(), target)
+
         with torch.no_grad():
-            counts = tile_counts(choose(logits, self.spec.counted), target, len(self.spec.counted))
+            counts = tile_counts(choose(logits, counted), target, len(counted))
             tiles = total(loss.new_tensor(len(batch[2])))
             self._add(self.counts, subset, total(counts.sum(0)))
             self._add(self.losses, subset, torch.stack([loss.detach() * tiles, tiles]))
@@ -82,66 +84,52 @@ class Task(L.LightningModule):
         totals[subset] = totals[subset].to(value.device) + value if subset in totals else value
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Keep what the running epoch has counted."""
+        """Keep the running epoch's counts and losses."""
         checkpoint["counted"] = {"counts": self.counts, "losses": self.losses}
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
-        """Go on counting."""
-        self.counts, self.losses = checkpoint["counted"]["counts"], checkpoint["counted"]["losses"]
+        """Continue to count from there."""
+        self.counts = checkpoint["counted"]["counts"]
+        self.losses = checkpoint["counted"]["losses"]
 
     def epoch_result(self, subset: str) -> dict[str, float]:
         """Mean loss (over tiles) and metrics of the running epoch."""
-        total, tiles = self.losses[subset].tolist()
-        return {"loss": total / tiles, **epoch_metrics(self.counts[subset].cpu().numpy())}
+        summed_loss, tiles = self.losses[subset].tolist()
+        metrics = epoch_metrics(self.counts[subset].cpu().numpy())
+        return {"loss": summed_loss / tiles, **metrics}
 
     def on_validation_epoch_end(self) -> None:
-        """Publish what may pick the best epoch."""
+        """Publish the values that may pick the best epoch."""
         result = self.epoch_result("val")
         self.log_dict({"val_loss": result["loss"], "val_jaccard": result["jaccard"]})
 
     def on_train_epoch_end(self) -> None:
-        """Step the schedule and start counting anew; the epoch's row is written, its checkpoint is
-        not."""
+        """Step the schedule and reset the counts: after the epoch's row is written, before its
+        checkpoint is."""
         schedule = self.lr_schedulers()
         if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            schedule.step(self.trainer.callback_metrics[self.training_spec.monitor])
+            schedule.step(self.trainer.callback_metrics[self.settings.monitor])
         elif schedule:
             schedule.step()
-        self.counts, self.losses = {}, {}
+        self.counts = {}
+        self.losses = {}
 
     def lr_scheduler_step(self, scheduler, metric) -> None:
-        """Nothing: Lightning would step a plateau only after the epoch's checkpoint, which would
-        lack that step."""
+        """Do nothing: Lightning would step a plateau only after the epoch's checkpoint, which would
+        then lack that step."""
 
     def configure_optimizers(self) -> dict:
         """The recipe's optimizer and schedule."""
-        settings = self.training_spec.optimizer
-        kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-        extra = {"momentum": 0.9} if settings.name == "sgd" else {}
-        optimizer = kinds[settings.name](
-            self.model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, **extra
-        )
-        plan = self.training_spec.scheduler
-        if plan is None:
+        settings = self.settings
+        optimizer = build_optimizer(settings, self.model.parameters())
+        schedule = build_schedule(settings, optimizer)
+        if schedule is None:
             return {"optimizer": optimizer}
-        if plan.name == "plateau":
-            schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer, mode=mode(self.training_spec), patience=plan.patience, factor=plan.factor
-            )
-        else:
-            epochs, warmup = self.training_spec.epochs, plan.warmup
-
-            def share(epoch: int) -> float:
-                if epoch < warmup:
-                    return (epoch + 1) / (warmup + 1)
-                return (1 + math.cos(math.pi * (epoch - warmup) / max(1, epochs - warmup))) / 2
-
-            schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {
                 "scheduler": schedule,
                 "interval": "epoch",
-                "monitor": self.training_spec.monitor,
+                "monitor": settings.monitor,
             },
         }

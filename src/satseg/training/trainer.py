@@ -12,38 +12,45 @@ from satseg.config.recipes import Training
 from satseg.devices import device
 from satseg.training.checkpoints import WholeFiles
 
-# Tiles come from memory: on a CPU, loader processes would only take its cores from the training.
+# Warnings that do not apply here.
 NOISE = (
+    # Tiles come from memory: on a CPU, loader processes would only take cores from the training.
     ".*does not have many workers.*",
     ".*LeafSpec.*",
     ".*`srun` command.*",
     ".*yielded None.*",
     ".*sync_dist.*",
-    # Said where a training goes on after the last step of an epoch
+    # When a run resumes after the last step of an epoch.
     r".*`lr_scheduler\.step\(\)` before.*",
 )
-
-
 TRAINER_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 def build_trainer(
     settings: Training, precision: str, callbacks: list[Callback], folder: Path
 ) -> L.Trainer:
-    """Lightning's loop on the recipe's devices, as quiet as it goes: `History` says a line per
-    epoch."""
+    """Lightning's loop on the recipe's devices, as quiet as possible: `History` logs a line per
+    epoch.
+
+    Args:
+        settings: the recipe's training settings.
+        precision: `32`, `bf16` or `fp16`.
+        callbacks: what watches the run.
+        folder: of the cell.
+    """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    several = settings.devices > 1
     return L.Trainer(
         accelerator=device().type,
         devices=settings.devices,
-        strategy="ddp" if settings.devices > 1 else "auto",
-        sync_batchnorm=settings.devices > 1 and device().type == "cuda",
+        strategy="ddp" if several else "auto",
+        sync_batchnorm=several and device().type == "cuda",
         max_epochs=settings.epochs,
         precision=TRAINER_PRECISION[precision],
         accumulate_grad_batches=settings.accumulate,
         deterministic="warn",
         callbacks=callbacks,
-        # The latter, or within a SLURM job Lightning would requeue it by itself, with checkpoints
+        # Without this environment, Lightning would requeue a SLURM job by itself, with checkpoints
         # of its own.
         plugins=[WholeFiles(), LightningEnvironment()],
         default_root_dir=folder,

@@ -1,0 +1,103 @@
+"""Counting a trained model's right and wrong pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from satseg.config.recipes import Augmentation
+from satseg.data.augmentation import augment
+from satseg.data.loader import TileDataset, loader
+from satseg.data.store import Tiles
+from satseg.devices import device
+from satseg.errors import UserError
+from satseg.metrics.counts import COUNTS, tile_counts
+from satseg.models.segmenter import Segmenter, positions, predict
+from satseg.progress import watched
+
+
+def check_fit(segmenter: Segmenter, store: Tiles, weights: Path) -> None:
+    """Refuse weights that were trained on other tiles than these.
+
+    Args:
+        segmenter: the trained model.
+        store: the tiles.
+        weights: the file the model was read from, for the message.
+
+    Raises:
+        UserError: bands or classes differ.
+    """
+    bands = store.images.shape[-1]
+    if segmenter.bands != bands:
+        raise UserError(
+            f"{weights}: trained on {segmenter.bands} bands, the tiles have {bands}; "
+            "train the cell again"
+        )
+    unknown = [name for name in segmenter.classes if f"pixels_{name}" not in store.table]
+    if unknown:
+        raise UserError(
+            f"{weights}: was trained with class {unknown[0]!r}, which the tiles do not have; "
+            "train the cell again"
+        )
+
+
+def evaluate_tiles(
+    segmenter: Segmenter,
+    store: Tiles,
+    tile_numbers: np.ndarray,
+    augmentation: Augmentation | None = None,
+) -> np.ndarray:
+    """Predict tiles and count pixels.
+
+    Args:
+        segmenter: the trained model, on the device at hand.
+        store: the tiles.
+        tile_numbers: those to evaluate, int64 [N].
+        augmentation: random changes of the tiles, for a recipe that augments them too.
+
+    Returns:
+        int64 [N, C, 4]: tp, fp, fn, tn of each tile and counted class.
+    """
+    counts = []
+    batches = loader(TileDataset(store, tile_numbers), segmenter.batch_size)
+    for images, masks, numbers in watched(batches, len(batches), "evaluating", "batches"):
+        images = images.to(device(), non_blocking=True)
+        masks = masks.to(device(), non_blocking=True)
+        if augmentation:
+            # The same draws for every model and seed: all are evaluated on the same pixels.
+            images, masks = augment(images, masks, numbers, augmentation, seed=0, epoch=0)
+
+        prediction = predict(segmenter, images)
+        target = positions(masks, segmenter.counted)
+        counts.append(tile_counts(prediction, target, len(segmenter.counted)).cpu())
+    return torch.cat(counts).numpy()
+
+
+def predict_tiles(segmenter: Segmenter, store: Tiles, tile_numbers: np.ndarray) -> np.ndarray:
+    """Predicted class index of every pixel of these tiles, not augmented: uint8 [N, H, W]."""
+    class_indices = np.array(segmenter.counted, np.uint8)
+    predictions = []
+    for images, _, _ in loader(TileDataset(store, tile_numbers), segmenter.batch_size):
+        prediction = predict(segmenter, images.to(device()))
+        predictions.append(class_indices[prediction.cpu().numpy()])
+    return np.concatenate(predictions)
+
+
+def counts_table(
+    counts: np.ndarray, store: Tiles, tile_numbers: np.ndarray, classes: list[str]
+) -> pd.DataFrame:
+    """The content of counts.csv: tile, scene, class, tp, fp, fn, tn; a row per tile × class.
+
+    Args:
+        counts: int64 [N, C, 4], as of `evaluate_tiles`.
+        store: the tiles.
+        tile_numbers: the evaluated ones, int64 [N].
+        classes: names of the counted classes [C].
+    """
+    scenes = store.table.loc[tile_numbers, "scene"].to_numpy()
+    table = pd.DataFrame(counts.reshape(-1, len(COUNTS)), columns=COUNTS)
+    table.insert(0, "tile", np.repeat(tile_numbers, len(classes)))
+    table.insert(1, "scene", np.repeat(scenes, len(classes)))
+    table.insert(2, "class", np.tile(classes, len(tile_numbers)))
+    return table
