@@ -23,6 +23,8 @@ class LandClass(Strict):
     value: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Value in the mask files, where `masks` are indices; null for its position in the list, from
     0."""
+    aliases: list[Color] | list[Annotated[int, Field(ge=0, le=65535)]] = []
+    """Further colours (or values) in the mask files that mean this class too."""
     unlabelled: bool = False
     """The annotators' "nothing said here": a recipe decides whether it counts as a class."""
 

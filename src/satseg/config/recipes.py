@@ -86,6 +86,20 @@ class Augmentation(Strict):
     on the draw."""
 
 
+class EpochMeans(Strict):
+    """How the figures of history.csv are averaged over an epoch."""
+
+    train: Literal["tiles", "batches"] = "tiles"
+    """Training figures: `tiles`, loss as the mean over tiles and metrics from the counts of the whole
+    epoch; `batches`, the mean of what each batch gives, a small last batch weighing as much as a full
+    one."""
+    val: Literal["tiles", "batches"] = "tiles"
+    """Validation figures, likewise."""
+    classes: Literal["macro", "micro"] = "macro"
+    """Jaccard, Dice, precision and recall: `macro`, the mean over the classes that occur; `micro`, from
+    the pixels of all classes together, where the last three equal the pixel accuracy."""
+
+
 class Training(Strict):
     """What decides the result of a training."""
 
@@ -117,6 +131,8 @@ class Training(Strict):
     """What picks the best epoch and drives early stopping and the plateau schedule."""
     early_stopping: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without improvement; null for never."""
+    means: EpochMeans = EpochMeans()
+    """How losses and metrics are averaged over an epoch."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 where the hardware has it, else 32-bit."""
     devices: Annotated[int, Field(ge=1)] = 1

@@ -17,9 +17,10 @@ from satseg.config.types import Fraction, Probability, Strict
 class Split(Strict):
     """How tiles are divided; shares are of the number of tiles."""
 
-    unit: Literal["tile", "group", "official"]
-    """What stays together: the tile alone, or all scenes of the same ground; `official` takes the
-    publishers' split."""
+    unit: Literal["tile", "sequence", "group", "official"]
+    """What is divided: `tile`, single tiles at random; `sequence`, the tiles in reading order (scene,
+    row, column), the first for training and the last for validation and test, nothing drawn; `group`,
+    all scenes of the same ground together; `official` takes the publishers' split."""
     train: Fraction | None = Field(None, validate_default=True)
     """Share of the training tiles; needed unless official."""
     val: Fraction | None = Field(None, validate_default=True)
@@ -42,7 +43,7 @@ class Split(Strict):
     def _share(cls, share: float | None, info: ValidationInfo) -> float | None:
         if info.data.get("unit") == "official" and share:
             raise ValueError("an official split has its own shares; leave this out")
-        if info.data.get("unit") in ("tile", "group") and share is None:
+        if info.data.get("unit") in ("tile", "sequence", "group") and share is None:
             raise PydanticKnownError("missing")
         return share
 

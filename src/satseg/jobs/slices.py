@@ -49,6 +49,8 @@ class TileSlice(Strict):
     classes: list[str]
     colors: list[str] | None
     values: list[int] | None = None
+    aliases: dict[str, list[str] | list[int]] = {}
+    """Further mask colours or values of a class, by its name."""
     pixels: Pixels = Pixels()
     gaps: list[str] | list[int]
     tile_size: int
@@ -158,6 +160,7 @@ def tile_slice(config: Config, dataset: str) -> TileSlice:
         values=None
         if by_color or entry.mask_values == list(range(len(entry.classes)))
         else entry.mask_values,
+        aliases={c.name: c.aliases for c in entry.classes if c.aliases},
         pixels=entry.pixels,
         gaps=entry.gaps,
         tile_size=entry.tile_size,

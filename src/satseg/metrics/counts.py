@@ -113,14 +113,21 @@ def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
     return ratio(counts[..., 0].sum(-1), counts[..., 0, :].sum(-1))
 
 
-def epoch_metrics(counts: np.ndarray) -> dict[str, float]:
-    """The columns of history.csv: means over the classes that occur, from counts [C, 4] of a whole
-    epoch."""
-    means = {}
-    occurs = np.asarray(counts)[:, :3].sum(1) > 0
-    for name, values in class_metrics(counts).items():
-        means[name] = float(class_mean(values, occurs))
-    return means | {"pixel_accuracy": float(pixel_accuracy(counts))}
+def epoch_metrics(counts: np.ndarray, classes: str = "macro") -> dict[str, float]:
+    """The metrics of history.csv, from the counts of an epoch or a batch.
+
+    Args:
+        counts: int [C, 4]: tp, fp, fn, tn.
+        classes: `macro`, means over the classes that occur; `micro`, from the sums over classes.
+    """
+    counts = np.asarray(counts)
+    accuracy = float(pixel_accuracy(counts))
+    if classes == "micro":
+        counts = counts.sum(0, keepdims=True)
+    occurs = counts[:, :3].sum(1) > 0
+    metrics = class_metrics(counts)
+    means = {name: float(class_mean(values, occurs)) for name, values in metrics.items()}
+    return means | {"pixel_accuracy": accuracy}
 
 
 def class_mean(values: np.ndarray, occurs: np.ndarray) -> np.ndarray:

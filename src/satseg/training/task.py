@@ -4,6 +4,7 @@ import math
 
 import lightning as L
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -73,13 +74,14 @@ class Task(L.LightningModule):
         with torch.no_grad():
             counts = tile_counts(choose(logits, self.spec.counted), target, len(self.spec.counted))
             tiles = total(loss.new_tensor(len(batch[2])))
-            self._add(self.counts, subset, total(counts.sum(0)))
-            self._add(self.losses, subset, torch.stack([loss.detach() * tiles, tiles]))
+            self._record(subset, total(counts.sum(0)), torch.stack([loss.detach(), tiles]))
         return loss
 
-    @staticmethod
-    def _add(totals: dict[str, torch.Tensor], subset: str, value: torch.Tensor) -> None:
-        totals[subset] = totals[subset].to(value.device) + value if subset in totals else value
+    def _record(self, subset: str, counts: torch.Tensor, loss: torch.Tensor) -> None:
+        """Keep the counts [C, 4] of a batch, and its loss with its number of tiles [2]."""
+        for records, record in ((self.counts, counts), (self.losses, loss)):
+            earlier = records.get(subset, record[:0][None].expand(0, *record.shape))
+            records[subset] = torch.cat([earlier.to(record.device), record[None]])
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep what the running epoch has counted."""
@@ -90,9 +92,16 @@ class Task(L.LightningModule):
         self.counts, self.losses = checkpoint["counted"]["counts"], checkpoint["counted"]["losses"]
 
     def epoch_result(self, subset: str) -> dict[str, float]:
-        """Mean loss (over tiles) and metrics of the running epoch."""
-        total, tiles = self.losses[subset].tolist()
-        return {"loss": total / tiles, **epoch_metrics(self.counts[subset].cpu().numpy())}
+        """Mean loss and metrics of the running epoch, averaged as the recipe says."""
+        means = self.training_spec.means
+        counts = self.counts[subset].cpu().numpy()
+        losses, tiles = self.losses[subset].T.cpu().numpy()
+        if getattr(means, subset) == "tiles":
+            loss = float(np.average(losses, weights=tiles))
+            return {"loss": loss} | epoch_metrics(counts.sum(0), means.classes)
+        batches = [epoch_metrics(batch, means.classes) for batch in counts]
+        metrics = pd.DataFrame(batches).mean().to_dict()
+        return {"loss": float(losses.mean())} | metrics
 
     def on_validation_epoch_end(self) -> None:
         """Publish what may pick the best epoch."""
