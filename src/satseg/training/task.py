@@ -80,7 +80,7 @@ class Task(L.LightningModule):
     def _record(self, subset: str, counts: torch.Tensor, loss: torch.Tensor) -> None:
         """Keep the counts [C, 4] of a batch, and its loss with its number of tiles [2]."""
         for records, record in ((self.counts, counts), (self.losses, loss)):
-            earlier = records.get(subset, record[:0][None].expand(0, *record.shape))
+            earlier = records.get(subset, record.new_empty(0, *record.shape))
             records[subset] = torch.cat([earlier.to(record.device), record[None]])
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
