@@ -23,6 +23,8 @@ class LandClass(Strict):
     value: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Value in the mask files if `mask_values` is `index`; null for its position in the list,
     counted from 0."""
+    aliases: list[Color] | list[Annotated[int, Field(ge=0, le=65535)]] = []
+    """Further colours or values in the mask files that mean this class."""
     unlabelled: bool = False
     """Pixels the annotators left open; each recipe decides whether they count as a class."""
 

@@ -86,6 +86,19 @@ class Augmentation(Strict):
     depend on the random draw."""
 
 
+class EpochMeans(Strict):
+    """How the values of a row of history.csv are averaged over its epoch."""
+
+    train: Literal["tiles", "batches"] = "tiles"
+    """Training: `tiles` gives every tile the same weight (loss: mean over tiles; metrics: from the
+    counts of the whole epoch), `batches` every batch, a small last one included."""
+    val: Literal["tiles", "batches"] = "tiles"
+    """Validation, likewise."""
+    classes: Literal["macro", "micro"] = "macro"
+    """Jaccard, Dice, precision and recall: `macro`, the mean over the classes that occur; `micro`,
+    from all pixels at once, so that Dice, precision and recall equal the pixel accuracy."""
+
+
 class Training(Strict):
     """What decides the result of a training run."""
 
@@ -118,6 +131,8 @@ class Training(Strict):
     """Quantity that selects the best epoch and drives early stopping and the plateau schedule."""
     early_stopping: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without improvement; null for never."""
+    means: EpochMeans = EpochMeans()
+    """How losses and metrics are averaged over an epoch."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 if the hardware supports it, otherwise 32-bit."""
     devices: Annotated[int, Field(ge=1)] = 1

@@ -17,9 +17,10 @@ from satseg.config.types import Fraction, Probability, Strict
 class Split(Strict):
     """How tiles are divided; shares are fractions of the number of tiles."""
 
-    unit: Literal["tile", "group", "official"]
-    """What is kept together: each tile by itself, or all scenes of the same ground (`group`);
-    `official` uses the publishers' split."""
+    unit: Literal["tile", "sequence", "group", "official"]
+    """What is kept together: each tile by itself (`tile`), or all scenes of the same ground
+    (`group`). `sequence` draws nothing: in reading order (scene, row, column), the first tiles are
+    for training and the last for validation and test. `official` uses the publishers' split."""
     train: Fraction | None = Field(None, validate_default=True)
     """Share of training tiles; required unless `unit` is `official`."""
     val: Fraction | None = Field(None, validate_default=True)
@@ -42,7 +43,7 @@ class Split(Strict):
     def _share(cls, share: float | None, info: ValidationInfo) -> float | None:
         if info.data.get("unit") == "official" and share:
             raise ValueError("an official split has its own shares; leave this out")
-        if info.data.get("unit") in ("tile", "group") and share is None:
+        if info.data.get("unit") in ("tile", "sequence", "group") and share is None:
             raise PydanticKnownError("missing")
         return share
 

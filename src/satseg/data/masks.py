@@ -25,8 +25,11 @@ class MaskReader:
             self.lookup[NO_LABEL] = NO_LABEL
         for index, value in enumerate(values):
             self.lookup[value] = index
+        for name, aliases in spec.aliases.items():
+            for alias in aliases:
+                self.lookup[_code(alias)] = spec.classes.index(name)
         for gap in spec.gaps:
-            self.lookup[_code(gap) if isinstance(gap, str) else gap] = NO_LABEL
+            self.lookup[_code(gap)] = NO_LABEL
 
     def labels(self, values: np.ndarray, file: rasterio.DatasetReader, path: Path) -> np.ndarray:
         """Class indices uint8 [h, w] of mask bands [bands, h, w].
@@ -117,5 +120,6 @@ class MaskReader:
         return values[0]
 
 
-def _code(color: str) -> int:
-    return int(color.removeprefix("#"), 16)
+def _code(value: str | int) -> int:
+    """A colour as a number; a value as it is."""
+    return int(value.removeprefix("#"), 16) if isinstance(value, str) else value

@@ -29,7 +29,7 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
         shares = {
             name: share for name in ("train", "val", "test") if (share := getattr(split, name))
         }
-        draw = _by_tile if split.unit == "tile" else _by_group
+        draw = {"tile": _by_tile, "sequence": _in_sequence, "group": _by_group}[split.unit]
         drawn = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
     return _fewer(drawn, split.train_scenes, rng)
 
@@ -85,6 +85,17 @@ def _by_tile(table: pd.DataFrame, shares: dict[str, float], rng: np.random.Gener
         for name, part in zip(shares, np.split(pool, ends[:-1]), strict=True):
             subsets[part] = name
     return subsets
+
+
+def _in_sequence(
+    table: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """The whole tiles in reading order are cut at the shares; a padded tile goes with the whole
+    tile before it."""
+    whole = table["whole"].to_numpy() == 1
+    position = np.maximum(np.cumsum(whole) - 1, 0)
+    ends = np.rint(np.cumsum(list(shares.values())) * whole.sum()).astype(int)
+    return np.array(list(shares), object)[np.searchsorted(ends[:-1], position, side="right")]
 
 
 def _by_group(

@@ -51,6 +51,8 @@ class TileSlice(Strict):
     classes: list[str]
     colors: list[str] | None
     values: list[int] | None = None
+    aliases: dict[str, list[str] | list[int]] = {}
+    """Further mask colours or values of a class, by its name."""
     pixels: Pixels = Pixels()
     gaps: list[str] | list[int]
     tile_size: int
@@ -159,6 +161,7 @@ def tile_slice(config: Config, dataset_name: str) -> TileSlice:
         classes=[land.name for land in dataset.classes],
         colors=[land.color for land in dataset.classes] if by_color else None,
         values=None if by_color or by_index else dataset.mask_values,
+        aliases={land.name: land.aliases for land in dataset.classes if land.aliases},
         pixels=dataset.pixels,
         gaps=dataset.gaps,
         tile_size=dataset.tile_size,

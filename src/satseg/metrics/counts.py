@@ -131,16 +131,25 @@ def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
     return ratio(tp.sum(-1), one_class.sum(-1))
 
 
-def epoch_metrics(counts: np.ndarray) -> dict[str, float]:
-    """The metrics of history.csv, `EPOCH_METRICS`, from the counts [C, 4] of a whole epoch; of
-    per-class metrics, the mean over the classes that occur in mask or prediction."""
-    tp, fp, fn, _ = np.moveaxis(np.asarray(counts), -1, 0)
+def epoch_metrics(counts: np.ndarray, classes: str = "macro") -> dict[str, float]:
+    """The metrics of history.csv, `EPOCH_METRICS`, of an epoch or a batch.
+
+    Args:
+        counts: int [C, 4]: tp, fp, fn, tn.
+        classes: `macro` for the mean over the classes that occur in mask or prediction, `micro`
+            for the metrics of the counts summed over classes.
+    """
+    counts = np.asarray(counts)
+    accuracy = float(pixel_accuracy(counts))
+    if classes == "micro":
+        counts = counts.sum(0, keepdims=True)
+
+    tp, fp, fn, _ = np.moveaxis(counts, -1, 0)
     occurs = tp + fp + fn > 0
-    metrics = {
+    means = {
         name: float(class_mean(values, occurs)) for name, values in class_metrics(counts).items()
     }
-    metrics["pixel_accuracy"] = float(pixel_accuracy(counts))
-    return metrics
+    return means | {"pixel_accuracy": accuracy}
 
 
 def class_mean(values: np.ndarray, occurs: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import lightning as L
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -75,13 +76,14 @@ class Task(L.LightningModule):
         with torch.no_grad():
             counts = tile_counts(choose(logits, counted), target, len(counted))
             tiles = total(loss.new_tensor(len(batch[2])))
-            self._add(self.counts, subset, total(counts.sum(0)))
-            self._add(self.losses, subset, torch.stack([loss.detach() * tiles, tiles]))
+            self._record(subset, total(counts.sum(0)), torch.stack([loss.detach(), tiles]))
         return loss
 
-    @staticmethod
-    def _add(totals: dict[str, torch.Tensor], subset: str, value: torch.Tensor) -> None:
-        totals[subset] = totals[subset].to(value.device) + value if subset in totals else value
+    def _record(self, subset: str, counts: torch.Tensor, loss: torch.Tensor) -> None:
+        """Keep the counts [C, 4] of a batch, and its loss with its number of tiles [2]."""
+        for records, record in ((self.counts, counts), (self.losses, loss)):
+            earlier = records.get(subset, record.new_empty(0, *record.shape))
+            records[subset] = torch.cat([earlier.to(record.device), record[None]])
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep the running epoch's counts and losses."""
@@ -93,10 +95,18 @@ class Task(L.LightningModule):
         self.losses = checkpoint["counted"]["losses"]
 
     def epoch_result(self, subset: str) -> dict[str, float]:
-        """Mean loss (over tiles) and metrics of the running epoch."""
-        summed_loss, tiles = self.losses[subset].tolist()
-        metrics = epoch_metrics(self.counts[subset].cpu().numpy())
-        return {"loss": summed_loss / tiles, **metrics}
+        """Mean loss and metrics of the running epoch, averaged as the recipe says."""
+        means = self.settings.means
+        counts = self.counts[subset].cpu().numpy()
+        losses, tiles = self.losses[subset].T.cpu().numpy()
+
+        if getattr(means, subset) == "tiles":
+            loss = float(np.average(losses, weights=tiles))
+            return {"loss": loss} | epoch_metrics(counts.sum(0), means.classes)
+
+        batches = [epoch_metrics(batch, means.classes) for batch in counts]
+        metrics = pd.DataFrame(batches).mean().to_dict()
+        return {"loss": float(losses.mean())} | metrics
 
     def on_validation_epoch_end(self) -> None:
         """Publish the values that may pick the best epoch."""
