@@ -199,7 +199,8 @@ def history(out):
 
 
 def test_two_processes_give_the_numbers_of_one(alone, together):
-    one, two = history(alone), history(together)
+    one = history(alone)
+    two = history(together)
     assert (
         one["train_loss"].iloc[-1] < one["train_loss"].iloc[0] and one["train_loss"].nunique() == 4
     )
@@ -305,7 +306,8 @@ def test_stopped_together_and_gone_on_with_bit_for_bit(data, slow, tmp_path, who
     assert json.loads((out / "run.json").read_text())["resumed_at"]
     pd.testing.assert_frame_equal(history(out), history(whole), check_exact=True)
     for name in ("best.pt", "final.pt"):
-        ours, expected = weights(out, name), weights(whole, name)
+        ours = weights(out, name)
+        expected = weights(whole, name)
         assert ours.keys() == expected.keys() and all(
             torch.equal(ours[key], expected[key]) for key in expected
         )

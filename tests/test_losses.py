@@ -24,10 +24,15 @@ def reference(logits, labels, keep, hard, parts, alpha, beta, gamma, smooth, wei
         for b in images:
             sums = [0.0, 0.0, 0.0]
             for at in zip(*np.nonzero(keep[b]), strict=True):
-                x, y = p[(b, c, *at)], labels[(b, c, *at)]
-                sums[0], sums[1], sums[2] = sums[0] + x, sums[1] + y, sums[2] + abs(x - y)
+                x = p[(b, c, *at)]
+                y = labels[(b, c, *at)]
+                sums[0] = sums[0] + x
+                sums[1] = sums[1] + y
+                sums[2] = sums[2] + abs(x - y)
             hit = (sums[0] + sums[1] - sums[2]) / 2
-            tp, fp, fn = tp + hit, fp + sums[0] - hit, fn + sums[1] - hit
+            tp = tp + hit
+            fp = fp + sums[0] - hit
+            fn = fn + sums[1] - hit
         below = tp + alpha * fp + beta * fn + smooth
         index = (tp + smooth) / below if below else 1.0
         return weights[c] * (1 - index) ** gamma
@@ -56,7 +61,9 @@ def reference(logits, labels, keep, hard, parts, alpha, beta, gamma, smooth, wei
 )
 def test_jdt_equals_its_formulas(hard, weighted, ignoring, parts, shape):
     rng = np.random.default_rng(hash((hard, weighted, ignoring, parts)) % 2**32)
-    batch, classes, size = 3, 4, (2, 4)
+    batch = 3
+    classes = 4
+    size = (2, 4)
     logits = rng.normal(0, 2, (batch, classes, *size))
     # Class 3 occurs nowhere, class 2 in one image only.
     index = rng.integers(0, 2, (batch, *size))

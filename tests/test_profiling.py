@@ -32,7 +32,8 @@ def test_published_memory_to_the_digit(name, classes):
 
 
 def test_published_sizes_to_the_digit():
-    config, found = load(), {}
+    config = load()
+    found = {}
     for paper in config.papers.values():
         for table, model in product(paper.tables, paper.own(config.models)):
             for column, value, classes in table.row(model):

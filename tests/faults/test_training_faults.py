@@ -55,7 +55,8 @@ RECIPE = {
     "precision": "32",
 }
 EVERY_STEP = ("--checkpoint-minutes", "0")
-KILLS, SEED = 24, 20
+KILLS = 24
+SEED = 20
 
 
 def cell(seed=0, model=UNET, **training) -> TrainSlice:
@@ -114,7 +115,8 @@ def flatten(tree, path=""):
 def difference(ours, whole) -> float:
     """The largest difference of any weight; all else, history and counts of epochs, must be the
     same."""
-    largest, tensors = 0.0, 0
+    largest = 0.0
+    tensors = 0
     for name in ("best.pt", "final.pt"):
         mine, wanted = (
             dict(flatten(torch.load(place / name, weights_only=True))) for place in (ours, whole)
@@ -122,10 +124,8 @@ def difference(ours, whole) -> float:
         assert mine.keys() == wanted.keys()
         for key, value in wanted.items():
             if isinstance(value, torch.Tensor):
-                largest, tensors = (
-                    max(largest, float((mine[key].double() - value.double()).abs().max())),
-                    tensors + 1,
-                )
+                largest = max(largest, float((mine[key].double() - value.double()).abs().max()))
+                tensors = tensors + 1
                 assert torch.equal(mine[key], value), (name, key)
             else:
                 assert mine[key] == value, (name, key)
@@ -193,7 +193,8 @@ WAYS += ["half written", "half written", "not yet named"]
 
 def end(way: str, child: Child, folder, rng: np.random.Generator) -> None:
     """Kill a training, or tell it to stop, in one of these ways."""
-    checkpoint, written = folder / "checkpoints/last.ckpt", set()
+    checkpoint = folder / "checkpoints/last.ckpt"
+    written = set()
 
     def steps() -> int:
         if checkpoint.exists():
@@ -218,11 +219,17 @@ def end(way: str, child: Child, folder, rng: np.random.Generator) -> None:
 def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
     """Every kill leaves a checkpoint that can be read; what ends at last is what an uninterrupted
     training gives."""
-    rng, survived, seed = np.random.default_rng(SEED), Counter(), 0
-    ways, largest, resumed, writing = list(rng.permutation(WAYS)), [], [], 0
+    rng = np.random.default_rng(SEED)
+    survived = Counter()
+    seed = 0
+    ways = list(rng.permutation(WAYS))
+    largest = []
+    resumed = []
+    writing = 0
     assert len(ways) == KILLS >= 20
     while True:
-        way, folder = (ways.pop() if ways else ""), tmp_path / f"{seed}"
+        way = ways.pop() if ways else ""
+        folder = tmp_path / f"{seed}"
         before = {"half written": HALF, "not yet named": UNNAMED}.get(way, "")
         spec = cell(seed, epochs=10)
         child = forks.start("train", spec, *EVERY_STEP, before=before, **data, out=folder)
@@ -249,7 +256,8 @@ def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
     assert history["lr"].nunique() > 1  # the plateau has had something to say
     assert survived == Counter(WAYS)
     assert len(resumed) >= 10
-    kills, told = survived.total(), survived["told after a step"]
+    kills = survived.total()
+    told = survived["told after a step"]
     assert writing >= 3
     figure = (
         f"{kills} kills survived, {told} by SIGTERM, the others by SIGKILL, {writing} of these while a checkpoint was "
@@ -261,7 +269,8 @@ def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
 
 def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
     """A budget of no time: each start takes one step of training or of validation."""
-    spec, lines = cell(epochs=2), []
+    spec = cell(epochs=2)
+    lines = []
     while (
         child := forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell")
     ).wait():
@@ -320,7 +329,8 @@ Task.{step} = told
 
 def test_going_on_while_validating_warns_of_nothing(forks, data, whole, tmp_path):
     """No step is left to take in the epoch that it goes on with; the schedule takes its own."""
-    spec, again = cell(scheduler={"name": "cosine"}, epochs=2), []
+    spec = cell(scheduler={"name": "cosine"}, epochs=2)
+    again = []
     for _ in range(3):
         again.append(
             forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell")
@@ -493,7 +503,8 @@ class Harm:
 
 @pytest.mark.parametrize("what", ["cut in half", "empty", "code", "code in an archive"])
 def test_a_bad_checkpoint_is_refused(forks, data, cut_off, tmp_path, fault, what):
-    checkpoint, harm = cut_off / "checkpoints/last.ckpt", Harm(str(tmp_path / "harm"))
+    checkpoint = cut_off / "checkpoints/last.ckpt"
+    harm = Harm(str(tmp_path / "harm"))
     if what.startswith("code"):
         with checkpoint.open("wb") as file:
             (pickle.dump if what == "code" else torch.save)({"identity": harm}, file)
@@ -631,7 +642,8 @@ def test_a_subset_without_tiles(forks, data, tmp_path, fault, subset):
 def unlabel(data, folder, tiles) -> dict:
     """A copy of the data where these tiles have no label."""
     shutil.copytree(data["tiles"], folder)
-    masks, table = np.load(folder / "masks.npy"), pd.read_csv(folder / "tiles.csv")
+    masks = np.load(folder / "masks.npy")
+    table = pd.read_csv(folder / "tiles.csv")
     masks[tiles] = 255
     table.loc[tiles, [name for name in table if name.startswith("pixels_")]] = 0
     np.save(folder / "masks.npy", masks)
@@ -713,7 +725,8 @@ def documented(target: str) -> str:
 def test_snakemake_killed(tmp_path, fault):
     """Once it alone, so that the training is left behind, and once with the training; the same
     command recovers."""
-    folder, target = tmp_path / "project", f"{tiny_study.CELL}/history.csv"
+    folder = tmp_path / "project"
+    target = f"{tiny_study.CELL}/history.csv"
     tiny_study.copy_code(folder)
     demo = tiny_study.datasets()["demo"] | {
         "source": {"kind": "demo", "scenes": 6, "size": 128},
@@ -725,7 +738,8 @@ def test_snakemake_killed(tmp_path, fault):
         "recipes.yaml": {"recipes": {"quick": recipe}},
     }
     tiny_study.write(folder, tiny_study.CONFIG | changes)
-    said, log = folder / "said.txt", folder / "logs/train/demo/mini/quick/seed0.log"
+    said = folder / "said.txt"
+    log = folder / "logs/train/demo/mini/quick/seed0.log"
 
     def run(command: str) -> subprocess.Popen:
         environment = tiny_study.environment(folder)
@@ -787,7 +801,8 @@ def test_snakemake_killed(tmp_path, fault):
     assert (folder / tiny_study.CELL / "checkpoints/last.ckpt").exists()
     last = run(documented(target))
     assert last.wait(timeout=240) == 0, said.read_text()
-    cut, whole = folder / tiny_study.CELL, folder / "whole"
+    cut = folder / tiny_study.CELL
+    whole = folder / "whole"
     cut.rename(folder / "cut")
     assert run(f"snakemake --cores 1 {target}").wait(timeout=240) == 0, said.read_text()
     cut.rename(whole)

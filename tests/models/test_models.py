@@ -138,7 +138,8 @@ def test_encoder_weights_come_from_a_file(tmp_path, ending):
     from torchvision.models import resnet18
 
     # A classifier of another library, its head included, as people have it on disk.
-    state, path = resnet18().state_dict(), tmp_path / f"weights.{ending}"
+    state = resnet18().state_dict()
+    path = tmp_path / f"weights.{ending}"
     torch.save(state, path) if ending == "pth" else save_file(state, path)
     model = build_model(SmpSpec(**RESNET, encoder_weights=str(path)), 5, pretrained=True)
     assert torch.equal(model.encoder.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
