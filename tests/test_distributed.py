@@ -156,9 +156,9 @@ def data(scene_folder, tile_slice, tmp_path_factory):
 
 
 def start(spec, data, out, *options) -> subprocess.Popen:
-    flags = [
-        str(part) for name, path in (data | {"out": out}).items() for part in (f"--{name}", path)
-    ]
+    flags = []
+    for name, path in (data | {"out": out}).items():
+        flags += [f"--{name}", str(path)]
     command = [
         sys.executable,
         "-m",
@@ -219,13 +219,12 @@ def test_two_processes_give_the_numbers_of_one(alone, together):
 
 
 def test_one_process_speaks_for_all(alone, together):
-    said = [
-        [line.split(" ", 1)[1].split(";")[0] for line in (o / "log").read_text().splitlines()]
-        for o in (alone, together)
-    ]
-    assert [line for line in said[1] if line.startswith("epoch ")] == [
-        line for line in said[0] if line.startswith("epoch ")
-    ]
+    def epochs(folder):
+        lines = (folder / "log").read_text().splitlines()
+        messages = [line.split(" ", 1)[1].split(";")[0] for line in lines]
+        return [message for message in messages if message.startswith("epoch ")]
+
+    assert epochs(together) == epochs(alone)
 
 
 @pytest.mark.parametrize(("size", "world"), [(4, 2), (6, 3), (8, 4), (8, 8)])

@@ -118,17 +118,16 @@ def difference(ours, whole) -> float:
     largest = 0.0
     tensors = 0
     for name in ("best.pt", "final.pt"):
-        mine, wanted = (
-            dict(flatten(torch.load(place / name, weights_only=True))) for place in (ours, whole)
-        )
-        assert mine.keys() == wanted.keys()
-        for key, value in wanted.items():
+        actual = dict(flatten(torch.load(ours / name, weights_only=True)))
+        expected = dict(flatten(torch.load(whole / name, weights_only=True)))
+        assert actual.keys() == expected.keys()
+        for key, value in expected.items():
             if isinstance(value, torch.Tensor):
-                largest = max(largest, float((mine[key].double() - value.double()).abs().max()))
-                tensors = tensors + 1
-                assert torch.equal(mine[key], value), (name, key)
+                largest = max(largest, float((actual[key].double() - value.double()).abs().max()))
+                tensors += 1
+                assert torch.equal(actual[key], value), (name, key)
             else:
-                assert mine[key] == value, (name, key)
+                assert actual[key] == value, (name, key)
     assert tensors > 30
     histories = [
         pd.read_csv(place / "history.csv").drop(columns="epoch_seconds") for place in (ours, whole)
@@ -277,10 +276,13 @@ def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
         assert child.wait() == os.EX_TEMPFAIL, child.said()
         lines.append(last_line(child).split(" ", 1)[1])
         assert len(lines) < 50
-    said = "time budget used up: stopped {}; run the same command again to resume"
-    epochs = [[f"in epoch {k}, after batch {batch} of 5" for batch in (2, 4, 5)]
-              + [f"in epoch {k}, while validating"] * 4 for k in (1, 2)]  # fmt: skip
-    assert lines == [said.format(where) for where in [*epochs[0], "after epoch 1 of 2", *epochs[1]]]
+    message = "time budget used up: stopped {}; run the same command again to resume"
+    places = [f"in epoch 1, after batch {batch} of 5" for batch in (2, 4, 5)]
+    places += ["in epoch 1, while validating"] * 4
+    places += ["after epoch 1 of 2"]
+    places += [f"in epoch 2, after batch {batch} of 5" for batch in (2, 4, 5)]
+    places += ["in epoch 2, while validating"] * 4
+    assert lines == [message.format(place) for place in places]
     assert difference(tmp_path / "cell", whole(spec)) == 0
     # Whoever goes on after the last batch of validation has an epoch to end.
     assert resumed_at(tmp_path / "cell") == [1] * 7 + [2] * 8
@@ -449,11 +451,9 @@ def test_other_code_starts_anew(data, whole, tmp_path, fault):
     nothing."""
     package = tmp_path / "src/satseg"
     shutil.copytree(ROOT / "src/satseg", package, ignore=shutil.ignore_patterns("__pycache__"))
-    places = [
-        part
-        for name, path in (data | {"out": tmp_path / "cell"}).items()
-        for part in (f"--{name}", path)
-    ]
+    places = []
+    for name, path in (data | {"out": tmp_path / "cell"}).items():
+        places += [f"--{name}", path]
 
     def train(*flags: str) -> subprocess.CompletedProcess:
         command = [
@@ -623,7 +623,7 @@ def test_batches_of_one(forks, data, tmp_path, fault, training):
         "models.m: does not take 1 tile of 3 bands and 32² pixels (Expected more than 1 value"
     )
     assert not (tmp_path / "cell").exists()
-    key, value = *training, *training.values()
+    [(key, value)] = training.items()
     fault("Training", f"Batch normalisation over one pixel, {key}: {value}", line)
 
 

@@ -65,9 +65,10 @@ def loop_counts(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def to_frame(counts: np.ndarray, scenes=None, classes=CLASSES) -> pd.DataFrame:
     scenes = [f"s{i}" for i in range(len(counts))] if scenes is None else scenes
-    rows = [
-        [i, scenes[i], c, *counts[i, k]] for i in range(len(counts)) for k, c in enumerate(classes)
-    ]
+    rows = []
+    for tile, scene in enumerate(scenes):
+        for position, name in enumerate(classes):
+            rows.append([tile, scene, name, *counts[tile, position]])
     return pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
 
 
@@ -85,15 +86,23 @@ def loop_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
 
     tiles = [(p[k], t[k]) for p, t, k in zip(prediction, target, keep, strict=True)]
     whole = prediction[keep], target[keep]
-    either = [[iou(p, t, c) for p, t in tiles] for c in range(4)]
-    in_mask = [[iou(p, t, c) for p, t in tiles if (t == c).any()] for c in range(4)]
+    tile_means = []
+    for p, t in tiles:
+        if t.size:
+            tile_means.append(mean([iou(p, t, c) for c in range(4) if (t == c).any()]))
+    class_means = []
+    published = []
+    for c in range(4):
+        in_mask = [iou(p, t, c) for p, t in tiles if (t == c).any()]
+        if in_mask:
+            class_means.append(mean(in_mask))
+        in_either = [iou(p, t, c) for p, t in tiles if ((p == c) | (t == c)).any()]
+        published.append(mean(in_either) if in_either else 0)
     return {
         "miou_d": mean([iou(*whole, c) for c in range(4)]),
-        "miou_i": mean(
-            [mean([iou(p, t, c) for c in range(4) if (t == c).any()]) for p, t in tiles if t.size]
-        ),
-        "miou_c": mean([mean(values) for values in in_mask if values]),
-        "miou_published": sum(mean(v) if any(x is not None for x in v) else 0 for v in either) / 4,
+        "miou_i": mean(tile_means),
+        "miou_c": mean(class_means),
+        "miou_published": sum(published) / 4,
         "pixel_accuracy": float((whole[0] == whole[1]).mean()),
     }
 
@@ -167,7 +176,7 @@ def test_overall_metrics_equal_their_definitions_pixel_by_pixel(seed):
     ],
 )
 def test_class_metrics_equal_torchmetrics(name, reference):
-    prediction, target = (torch.from_numpy(a) for a in random_masks(1))
+    prediction, target = map(torch.from_numpy, random_masks(1))
     frame = to_frame(tile_counts(prediction, target, 4).numpy())
     each = reference(4, average="none", ignore_index=NO_LABEL)(prediction, target)
     mean = reference(4, average="macro", ignore_index=NO_LABEL)(prediction, target)
@@ -178,7 +187,7 @@ def test_class_metrics_equal_torchmetrics(name, reference):
 
 
 def test_pixel_accuracy_equals_torchmetrics():
-    prediction, target = (torch.from_numpy(a) for a in random_masks(2))
+    prediction, target = map(torch.from_numpy, random_masks(2))
     reference = MulticlassAccuracy(4, average="micro", ignore_index=NO_LABEL)(
         prediction, target
     ).item()
@@ -331,19 +340,21 @@ def test_several_trainings_give_mean_deviation_and_a_wider_interval():
     assert alone[0]["deviation"].isna().all()
 
 
-def test_draws_of_models_judged_on_the_same_tiles_are_pairs():
+def test_draws_of_models_evaluated_on_the_same_tiles_are_paired():
     prediction, target = random_masks(3, tiles=12)
     shifted = np.roll(prediction, 1, axis=1)
-    counts = [loop_counts(p, target) for p in (prediction, shifted)]
-    first, second = (resampled([to_frame(c)], 20, 4)["miou_d", "all"].draws for c in counts)
+    counts = [loop_counts(prediction, target), loop_counts(shifted, target)]
+    first = resampled([to_frame(counts[0])], 20, 4)["miou_d", "all"].draws
+    second = resampled([to_frame(counts[1])], 20, 4)["miou_d", "all"].draws
     for k, weight in enumerate(bootstrap_weights(12, 20, 4)):
         tiles = np.repeat(np.arange(12), weight)
         alone = [scores([to_frame(c[tiles])], 1).set_index(["metric", "class"]) for c in counts]
-        one, two = (a.loc[("miou_d", "all"), "value"] for a in alone)
+        one = alone[0].loc[("miou_d", "all"), "value"]
+        two = alone[1].loc[("miou_d", "all"), "value"]
         assert second[k] - first[k] == pytest.approx(two - one, abs=1e-12)
 
 
-def test_trainings_judged_on_different_tiles_are_rejected():
+def test_runs_evaluated_on_different_tiles_are_rejected():
     counts = loop_counts(*random_masks(3))
     with pytest.raises(ValueError, match="different tiles"):
         scores([to_frame(counts), to_frame(counts[:-1])])

@@ -21,11 +21,12 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize(("name", "classes"), [(n, c) for n, by in PARAMETERS.items() for c in by])
-def test_parameter_counts_to_the_digit(name, classes):
-    with torch.device("meta"):
-        model = build_model(name, num_classes=classes)
-    assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name][classes]
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_counts_to_the_digit(name):
+    for classes, expected in PARAMETERS[name].items():
+        with torch.device("meta"):
+            net = build_model(name, num_classes=classes)
+        assert sum(parameter.numel() for parameter in net.parameters()) == expected
 
 
 def spec(**changes):
