@@ -24,10 +24,15 @@ def reference(logits, labels, keep, hard, parts, alpha, beta, gamma, smooth, wei
         for b in images:
             sums = [0.0, 0.0, 0.0]
             for at in zip(*np.nonzero(keep[b]), strict=True):
-                x, y = p[(b, c, *at)], labels[(b, c, *at)]
-                sums[0], sums[1], sums[2] = sums[0] + x, sums[1] + y, sums[2] + abs(x - y)
+                x = p[b, c, *at]
+                y = labels[b, c, *at]
+                sums[0] += x
+                sums[1] += y
+                sums[2] += abs(x - y)
             hit = (sums[0] + sums[1] - sums[2]) / 2
-            tp, fp, fn = tp + hit, fp + sums[0] - hit, fn + sums[1] - hit
+            tp += hit
+            fp += sums[0] - hit
+            fn += sums[1] - hit
         below = tp + alpha * fp + beta * fn + smooth
         index = (tp + smooth) / below if below else 1.0
         return weights[c] * (1 - index) ** gamma
@@ -40,10 +45,14 @@ def reference(logits, labels, keep, hard, parts, alpha, beta, gamma, smooth, wei
 
     every = range(batch)
     d = mean([term(c, every) for c in range(classes) if active(c, every)])
-    by_image = [[term(c, [b]) for c in range(classes) if active(c, [b])] for b in every]
-    by_class = [[term(c, [b]) for b in every if active(c, [b])] for c in range(classes)]
-    i = mean([mean(v) for v in by_image if v])
-    k = mean([mean(v) for v in by_class if v])
+    by_image = {b: [] for b in every}
+    by_class = {c: [] for c in range(classes)}
+    for b, c in itertools.product(every, range(classes)):
+        if active(c, [b]):
+            by_image[b].append(term(c, [b]))
+            by_class[c].append(term(c, [b]))
+    i = mean([mean(terms) for terms in by_image.values() if terms])
+    k = mean([mean(terms) for terms in by_class.values() if terms])
     return parts[0] * d + parts[1] * i + parts[2] * k
 
 
@@ -56,7 +65,9 @@ def reference(logits, labels, keep, hard, parts, alpha, beta, gamma, smooth, wei
 )
 def test_jdt_equals_its_formulas(hard, weighted, ignoring, parts, shape):
     rng = np.random.default_rng(hash((hard, weighted, ignoring, parts)) % 2**32)
-    batch, classes, size = 3, 4, (2, 4)
+    batch = 3
+    classes = 4
+    size = (2, 4)
     logits = rng.normal(0, 2, (batch, classes, *size))
     # Class 3 occurs nowhere, class 2 in one image only.
     index = rng.integers(0, 2, (batch, *size))

@@ -1,5 +1,5 @@
-"""Stages started by a process that has imported everything: a fraction of a second each, where a
-start takes five."""
+"""Stages started by a process that has imported everything: a fraction of a second each instead of
+five."""
 
 import json
 import os
@@ -58,7 +58,10 @@ class Child:
     """A stage that runs, or has ended."""
 
     def __init__(self, server: "Forks", pid: int, said: Path):
-        self.server, self.pid, self._said, self._code = server, pid, said, None
+        self.server = server
+        self.pid = pid
+        self._said = said
+        self._code = None
 
     def wait(self) -> int:
         """Its exit status, negative for a signal, once it has ended."""
@@ -78,7 +81,7 @@ class Child:
             os.kill(self.pid, number)
 
     def said(self) -> str:
-        """What it said so far."""
+        """Its output so far."""
         return self._said.read_text() if self._said.exists() else ""
 
 
@@ -86,7 +89,8 @@ class Forks:
     """The process that starts them."""
 
     def __init__(self, folder: Path):
-        self.folder, self.count = folder, 0
+        self.folder = folder
+        self.count = 0
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVER],
             env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -103,7 +107,7 @@ class Forks:
     def start(
         self,
         stage: str,
-        spec: Strict,
+        job: Strict,
         *flags: str,
         before: str = "",
         memory: int = 0,
@@ -113,18 +117,19 @@ class Forks:
 
         Args:
             stage: its name.
-            spec: its slice.
+            job: its slice.
             flags: further arguments.
             before: Python to run in it first.
-            memory: bytes it may take besides what it has; 0 for any.
+            memory: bytes it may take on top of what it has; 0 for any number.
             paths: its paths.
         """
         self.count += 1
         said = self.folder / f"said{self.count}.txt"
-        arguments = ["--slice", spec.model_dump_json(), *flags]
-        arguments += [part for name, path in paths.items() for part in (f"--{name}", str(path))]
-        job = {"stage": f"satseg.stages.{stage}", "arguments": arguments, "said": str(said)}
-        return Child(self, self.ask(**job, before=before, memory=memory), said)
+        arguments = ["--slice", job.model_dump_json(), *flags]
+        for name, path in paths.items():
+            arguments += [f"--{name}", str(path)]
+        request = {"stage": f"satseg.stages.{stage}", "arguments": arguments, "said": str(said)}
+        return Child(self, self.ask(**request, before=before, memory=memory), said)
 
     def close(self) -> None:
         """End it."""

@@ -65,9 +65,10 @@ def loop_counts(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def to_frame(counts: np.ndarray, scenes=None, classes=CLASSES) -> pd.DataFrame:
     scenes = [f"s{i}" for i in range(len(counts))] if scenes is None else scenes
-    rows = [
-        [i, scenes[i], c, *counts[i, k]] for i in range(len(counts)) for k, c in enumerate(classes)
-    ]
+    rows = []
+    for tile, scene in enumerate(scenes):
+        for position, name in enumerate(classes):
+            rows.append([tile, scene, name, *counts[tile, position]])
     return pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
 
 
@@ -85,15 +86,23 @@ def loop_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
 
     tiles = [(p[k], t[k]) for p, t, k in zip(prediction, target, keep, strict=True)]
     whole = prediction[keep], target[keep]
-    either = [[iou(p, t, c) for p, t in tiles] for c in range(4)]
-    in_mask = [[iou(p, t, c) for p, t in tiles if (t == c).any()] for c in range(4)]
+    tile_means = []
+    for p, t in tiles:
+        if t.size:
+            tile_means.append(mean([iou(p, t, c) for c in range(4) if (t == c).any()]))
+    class_means = []
+    published = []
+    for c in range(4):
+        in_mask = [iou(p, t, c) for p, t in tiles if (t == c).any()]
+        if in_mask:
+            class_means.append(mean(in_mask))
+        in_either = [iou(p, t, c) for p, t in tiles if ((p == c) | (t == c)).any()]
+        published.append(mean(in_either) if in_either else 0)
     return {
         "miou_d": mean([iou(*whole, c) for c in range(4)]),
-        "miou_i": mean(
-            [mean([iou(p, t, c) for c in range(4) if (t == c).any()]) for p, t in tiles if t.size]
-        ),
-        "miou_c": mean([mean(values) for values in in_mask if values]),
-        "miou_published": sum(mean(v) if any(x is not None for x in v) else 0 for v in either) / 4,
+        "miou_i": mean(tile_means),
+        "miou_c": mean(class_means),
+        "miou_published": sum(published) / 4,
         "pixel_accuracy": float((whole[0] == whole[1]).mean()),
     }
 
@@ -115,7 +124,8 @@ def test_counts_equal_a_loop_over_pixels(seed):
 
 
 def test_counts_of_one_tile_and_without_ignore_index():
-    prediction, target = torch.tensor([[0, 1], [1, 1]]), torch.tensor([[0, 0], [1, 1]])
+    prediction = torch.tensor([[0, 1], [1, 1]])
+    target = torch.tensor([[0, 0], [1, 1]])
     assert tile_counts(prediction, target, 2, None).tolist() == [[1, 0, 1, 2], [2, 1, 0, 1]]
 
 
@@ -166,7 +176,7 @@ def test_overall_metrics_equal_their_definitions_pixel_by_pixel(seed):
     ],
 )
 def test_class_metrics_equal_torchmetrics(name, reference):
-    prediction, target = (torch.from_numpy(a) for a in random_masks(1))
+    prediction, target = map(torch.from_numpy, random_masks(1))
     frame = to_frame(tile_counts(prediction, target, 4).numpy())
     each = reference(4, average="none", ignore_index=NO_LABEL)(prediction, target)
     mean = reference(4, average="macro", ignore_index=NO_LABEL)(prediction, target)
@@ -177,7 +187,7 @@ def test_class_metrics_equal_torchmetrics(name, reference):
 
 
 def test_pixel_accuracy_equals_torchmetrics():
-    prediction, target = (torch.from_numpy(a) for a in random_masks(2))
+    prediction, target = map(torch.from_numpy, random_masks(2))
     reference = MulticlassAccuracy(4, average="micro", ignore_index=NO_LABEL)(
         prediction, target
     ).item()
@@ -188,7 +198,8 @@ def test_pixel_accuracy_equals_torchmetrics():
 
 def test_epoch_metrics_agree_with_the_scores_of_the_same_counts():
     counts = loop_counts(*random_masks(4))
-    found, epoch = overall(to_frame(counts)), epoch_metrics(counts.sum(0))
+    found = overall(to_frame(counts))
+    epoch = epoch_metrics(counts.sum(0))
     assert epoch["jaccard"] == pytest.approx(found["miou_d"], abs=1e-12)
     for name in ("dice", "precision", "recall", "pixel_accuracy"):
         assert epoch[name] == pytest.approx(found[name], abs=1e-12)
@@ -206,10 +217,8 @@ def test_an_absent_class_is_left_out_but_counts_as_zero_under_the_published_rule
     counts = np.zeros((2, 2, 4), int)
     counts[:, 0] = [6, 0, 2, 8]
     counts[:, 1] = [0, 0, 0, 16]
-    found, absent = (
-        overall(to_frame(counts, classes=["a", "b"])),
-        overall(to_frame(counts, classes=["a", "b"]), "b"),
-    )
+    found = overall(to_frame(counts, classes=["a", "b"]))
+    absent = overall(to_frame(counts, classes=["a", "b"]), "b")
     assert [found[k] for k in ("miou_d", "miou_i", "miou_c")] == pytest.approx([0.75] * 3)
     assert found["miou_published"] == pytest.approx(0.375)
     assert absent["iou_published"] == 0
@@ -318,7 +327,7 @@ def test_one_unit_has_an_interval_without_width():
     np.testing.assert_array_equal(table["high"], table["value"])
 
 
-def test_several_trainings_give_mean_deviation_and_a_wider_interval():
+def test_several_runs_give_mean_deviation_and_a_wider_interval():
     prediction, target = random_masks(3, tiles=30)
     worse = np.where(np.random.default_rng(0).random(target.shape) < 0.5, 0, prediction)
     frames = [to_frame(loop_counts(p, target)) for p in (prediction, worse)]
@@ -331,19 +340,21 @@ def test_several_trainings_give_mean_deviation_and_a_wider_interval():
     assert alone[0]["deviation"].isna().all()
 
 
-def test_draws_of_models_judged_on_the_same_tiles_are_pairs():
+def test_draws_of_models_evaluated_on_the_same_tiles_are_paired():
     prediction, target = random_masks(3, tiles=12)
     shifted = np.roll(prediction, 1, axis=1)
-    counts = [loop_counts(p, target) for p in (prediction, shifted)]
-    first, second = (resampled([to_frame(c)], 20, 4)["miou_d", "all"].draws for c in counts)
+    counts = [loop_counts(prediction, target), loop_counts(shifted, target)]
+    first = resampled([to_frame(counts[0])], 20, 4)["miou_d", "all"].draws
+    second = resampled([to_frame(counts[1])], 20, 4)["miou_d", "all"].draws
     for k, weight in enumerate(bootstrap_weights(12, 20, 4)):
         tiles = np.repeat(np.arange(12), weight)
         alone = [scores([to_frame(c[tiles])], 1).set_index(["metric", "class"]) for c in counts]
-        one, two = (a.loc[("miou_d", "all"), "value"] for a in alone)
+        one = alone[0].loc[("miou_d", "all"), "value"]
+        two = alone[1].loc[("miou_d", "all"), "value"]
         assert second[k] - first[k] == pytest.approx(two - one, abs=1e-12)
 
 
-def test_trainings_judged_on_different_tiles_are_rejected():
+def test_runs_evaluated_on_different_tiles_are_rejected():
     counts = loop_counts(*random_masks(3))
     with pytest.raises(ValueError, match="different tiles"):
         scores([to_frame(counts), to_frame(counts[:-1])])
@@ -372,14 +383,16 @@ def stored_tiles() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
 def test_majority_baseline_equals_counting_its_predictions(padded):
     tiles, split, masks = stored_tiles()
     frame, said = majority_counts(tiles, split, CLASSES[:3], "val", padded)
-    judged = [i for i in range(12) if split["subset"][i] == "val" and (padded or tiles["whole"][i])]
-    target = np.where(masks == 3, NO_LABEL, masks)[judged]
+    evaluated = [
+        i for i in range(12) if split["subset"][i] == "val" and (padded or tiles["whole"][i])
+    ]
+    target = np.where(masks == 3, NO_LABEL, masks)[evaluated]
     expected = tile_counts(torch.full(target.shape, 1), torch.from_numpy(target), 3).numpy()
     array, classes, scenes = counts_array(frame)
     assert said == "b"
     assert classes == CLASSES[:3]
-    assert frame["tile"].unique().tolist() == judged
-    assert scenes.tolist() == tiles["scene"][judged].tolist()
+    assert frame["tile"].unique().tolist() == evaluated
+    assert scenes.tolist() == tiles["scene"][evaluated].tolist()
     np.testing.assert_array_equal(array, expected)
 
 

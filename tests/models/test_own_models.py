@@ -41,7 +41,8 @@ def smp(architecture, encoder):
 def test_a_step_of_training_on_four_bands(architecture, encoder):
     torch.manual_seed(0)
     model = build_model(smp(architecture, encoder), 3, in_channels=4).train()
-    images, target = torch.rand(2, 4, 128, 128), torch.randint(0, 3, (2, 128, 128))
+    images = torch.rand(2, 4, 128, 128)
+    target = torch.randint(0, 3, (2, 128, 128))
     logits = model(images)
     assert logits.shape == (2, 3, 128, 128)
     cross_entropy(logits, target).backward()

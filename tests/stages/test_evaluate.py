@@ -1,4 +1,4 @@
-"""Judging: augmentation of the judged tiles, and which tiles are shown."""
+"""Evaluation: counts, augmentation of the evaluated tiles, and which tiles are shown."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ UNET = {
 
 @pytest.fixture(scope="module")
 def store() -> Tiles:
-    """Twelve tiles of six scenes; roads are bright but for tile 7, water is dark but for tile 2."""
+    """Twelve tiles of six scenes; roads are bright except in tile 7, water is dark except in tile 2."""
     rng = np.random.default_rng(0)
     masks = rng.integers(0, 2, (12, 16, 16)).astype(np.uint8)
     masks[:, :2] = 255
@@ -62,7 +62,8 @@ def test_counts_are_those_of_the_tiles_as_they_are(store, segmenter):
     for tile in CHOSEN:
         labelled = store.masks[tile] != 255
         for c in (0, 1):
-            guess, truth = predictions[tile][labelled] == c, store.masks[tile][labelled] == c
+            guess = predictions[tile][labelled] == c
+            truth = store.masks[tile][labelled] == c
             expected = [
                 (guess & truth).sum(),
                 (guess & ~truth).sum(),
@@ -72,12 +73,12 @@ def test_counts_are_those_of_the_tiles_as_they_are(store, segmenter):
             assert counts[tile, c].tolist() == expected
 
 
-def test_judged_tiles_are_changed_where_the_recipe_says_so(store, segmenter):
+def test_evaluated_tiles_are_augmented_if_the_recipe_says_so(store, segmenter):
     changes = Augmentation(probability=1, hflip=True, vflip=True, everywhere=True)
     turned = Tiles(store.images[:, ::-1, ::-1], store.masks[:, ::-1, ::-1], store.table)
-    found = evaluate_tiles(segmenter, store, CHOSEN, changes)
-    assert np.array_equal(found, evaluate_tiles(segmenter, turned, CHOSEN, None))
-    assert not np.array_equal(found, evaluate_tiles(segmenter, store, CHOSEN, None))
+    counts = evaluate_tiles(segmenter, store, CHOSEN, changes)
+    assert np.array_equal(counts, evaluate_tiles(segmenter, turned, CHOSEN, None))
+    assert not np.array_equal(counts, evaluate_tiles(segmenter, store, CHOSEN, None))
     colour = Augmentation(brightness=0.9, everywhere=True)
     assert np.array_equal(
         evaluate_tiles(segmenter, store, CHOSEN, colour),

@@ -1,5 +1,4 @@
-"""Who may write where, and what a stopped training says; trainings that are cut off:
-tests/faults."""
+"""Who may write where, and what a stopped run reports; interrupted runs: tests/faults."""
 
 import fcntl
 import json
@@ -16,11 +15,12 @@ from satseg.training.lock import Stopped, sole_writer
 
 
 class Holder:
-    """Another process that holds the lock of a folder until it is told to end."""
+    """Another process that holds the lock of a folder until it is asked to end."""
 
     def __init__(self, folder, parent=None):
         fork = multiprocessing.get_context("fork")
-        ready, self.over = fork.Event(), fork.Event()
+        ready = fork.Event()
+        self.over = fork.Event()
         self.process = fork.Process(target=self.run, args=(folder, parent, ready))
         self.process.start()
         assert ready.wait(60)
@@ -69,7 +69,7 @@ def test_one_writer_at_a_time(tmp_path, hold):
         pass
 
 
-def test_a_training_left_behind_is_waited_for(tmp_path, hold, monkeypatch, caplog):
+def test_a_run_left_behind_is_waited_for(tmp_path, hold, monkeypatch, caplog):
     """As the parent process has ended, it will end at its next step."""
     gone = next(pid for pid in range(2**22 - 1, 0, -1) if not psutil.pid_exists(pid))
     holder = hold(tmp_path, gone)
@@ -82,7 +82,8 @@ def test_a_training_left_behind_is_waited_for(tmp_path, hold, monkeypatch, caplo
 
 def test_a_lock_on_a_file_without_a_name_keeps_nobody_out(tmp_path, monkeypatch):
     """The file may be removed by the holder before, between another's opening and locking it."""
-    lockf, calls = fcntl.lockf, []
+    lockf = fcntl.lockf
+    calls = []
 
     def removed(lock, operation):
         lockf(lock, operation)
@@ -96,7 +97,7 @@ def test_a_lock_on_a_file_without_a_name_keeps_nobody_out(tmp_path, monkeypatch)
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
 
 
-def test_told_to_stop_is_an_exit_status(caplog):
+def test_stopping_on_request_is_an_exit_status(caplog):
     with pytest.raises(SystemExit) as ended:
         raise Stopped("SIGTERM: stopped in epoch 3, after batch 17 of 40")
     assert ended.value.code == 75

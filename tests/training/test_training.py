@@ -1,4 +1,4 @@
-"""Training of tiny cells on the CPU: numbers that agree with evaluation, repeat, and survive an
+"""Training tiny cells on the CPU: results that agree with evaluation, repeat, and survive an
 interruption."""
 
 import io
@@ -68,7 +68,8 @@ def trained(data, tmp_path_factory):
 
 
 def same_weights(a, b) -> bool:
-    left, right = (torch.load(path, weights_only=True)["state_dict"] for path in (a, b))
+    left = torch.load(a, weights_only=True)["state_dict"]
+    right = torch.load(b, weights_only=True)["state_dict"]
     return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
 
 
@@ -87,7 +88,7 @@ def test_a_log_tells_how_far_an_epoch_is(data, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with caplog.at_level("INFO", logger="satseg"):
         result = train(cell(epochs=2, batch_size=2), data[1], data[2], tmp_path / "run", "x")
-    said = [record.getMessage().partition("; about")[0] for record in caplog.records]
+    lines = [record.getMessage().partition("; about")[0] for record in caplog.records]
     # No training batch holds a single tile.
     batches = {"train": result["tiles"]["train"] // 2, "val": -(-result["tiles"]["val"] // 2)}
     assert min(batches.values()) > 1
@@ -102,7 +103,7 @@ def test_a_log_tells_how_far_an_epoch_is(data, tmp_path, monkeypatch, caplog):
             f"epoch {epoch}/2, validation: {k} of {batches['val']} batches"
             for k in range(2, batches["val"] + 1)
         ]
-    assert [line for line in said if "batches" in line] == expected
+    assert [line for line in lines if "batches" in line] == expected
 
 
 @pytest.mark.parametrize("weights", ["best", "final"])
@@ -111,8 +112,8 @@ def test_training_and_evaluation_give_the_same_numbers(data, trained, weights, t
     out, result, history = trained
     for name in ("best.pt", "final.pt"):
         (tmp_path / name).write_bytes((out / name).read_bytes())
-    spec = EvaluateSlice(evaluate={"subset": "val", "weights": weights})
-    evaluate.run(spec, str(folder), str(folder / "split.csv"), str(tmp_path))
+    job = EvaluateSlice(evaluate={"subset": "val", "weights": weights})
+    evaluate.run(job, str(folder), str(folder / "split.csv"), str(tmp_path))
     counts = pd.read_csv(tmp_path / "counts.csv")
     assert list(counts.columns) == ["tile", "scene", "class", "tp", "fp", "fn", "tn"]
     tiles = split["tile"][split["subset"] == "val"]
@@ -146,7 +147,7 @@ def test_the_same_seed_gives_the_same_weights(data, trained, tmp_path):
 
 
 class Interrupt(Exception):
-    """Stands for whatever ends a training early."""
+    """Stands for whatever ends a run early."""
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_an_interrupted_training_ends_bit_identical(
     data, tmp_path, monkeypatch, scheduler, at, minutes
 ):
     """Lightning itself would lose a plateau's step of the epoch that a checkpoint ends."""
-    spec = cell(
+    job = cell(
         scheduler=scheduler,
         augmentation={"hflip": True, "hue": 0.1, "brightness": 0.2},
         optimizer={
@@ -178,7 +179,7 @@ def test_an_interrupted_training_ends_bit_identical(
         early_stopping=5,
         accumulate=2,
     )
-    train(spec, data[1], data[2], tmp_path / "whole", "x")
+    train(job, data[1], data[2], tmp_path / "whole", "x")
 
     original = Task.training_step
 
@@ -190,18 +191,16 @@ def test_an_interrupted_training_ends_bit_identical(
     monkeypatch.setattr(Task, "training_step", interrupt)
     with pytest.raises(Interrupt):
         train(
-            spec, data[1], data[2], tmp_path / "cut", "x", limits=Limits(checkpoint_minutes=minutes)
+            job, data[1], data[2], tmp_path / "cut", "x", limits=Limits(checkpoint_minutes=minutes)
         )
     monkeypatch.undo()
     assert not (tmp_path / "cut/final.pt").exists()
-    result = train(spec, data[1], data[2], tmp_path / "cut", "x")
+    result = train(job, data[1], data[2], tmp_path / "cut", "x")
     assert result["resumed_at"] == [3]
     for name in ("best.pt", "final.pt"):
         assert same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
-    whole, cut = (
-        pd.read_csv(tmp_path / n / "history.csv").drop(columns="epoch_seconds")
-        for n in ("whole", "cut")
-    )
+    whole = pd.read_csv(tmp_path / "whole/history.csv").drop(columns="epoch_seconds")
+    cut = pd.read_csv(tmp_path / "cut/history.csv").drop(columns="epoch_seconds")
     pd.testing.assert_frame_equal(whole, cut, check_exact=True)
     assert scheduler["name"] != "plateau" or whole["lr"].nunique() > 1
 
@@ -227,7 +226,7 @@ def test_a_stale_checkpoint_is_not_resumed(data, tmp_path):
 def test_early_stopping_and_plateau(data, tmp_path):
     # Too small a rate to move a single pixel, and no running averages: no epoch is better than the
     # first.
-    spec = cell(
+    job = cell(
         model=UNET | {"batch_norm": False},
         epochs=12,
         early_stopping=3,
@@ -235,38 +234,38 @@ def test_early_stopping_and_plateau(data, tmp_path):
         optimizer={"lr": 1e-7},
         scheduler={"name": "plateau", "patience": 1, "factor": 0.5},
     )
-    result = train(spec, data[1], data[2], tmp_path, "x")
+    result = train(job, data[1], data[2], tmp_path, "x")
     history = pd.read_csv(tmp_path / "history.csv")
     assert result["epochs"] == len(history) == 4 and result["best_epoch"] == 1
     np.testing.assert_allclose(history["lr"], [1e-7, 1e-7, 1e-7, 5e-8])
 
 
 def test_cosine_schedule_warms_up_and_ends_low(data, tmp_path):
-    spec = cell(epochs=5, optimizer={"lr": 0.01}, scheduler={"name": "cosine", "warmup": 1})
-    train(spec, data[1], data[2], tmp_path, "x")
+    job = cell(epochs=5, optimizer={"lr": 0.01}, scheduler={"name": "cosine", "warmup": 1})
+    train(job, data[1], data[2], tmp_path, "x")
     expected = [0.005] + [0.01 * (1 + np.cos(np.pi * k / 4)) / 2 for k in range(4)]
     np.testing.assert_allclose(pd.read_csv(tmp_path / "history.csv")["lr"], expected)
 
 
-def test_ignored_classes_are_neither_learnt_nor_judged(data, tmp_path):
+def test_ignored_classes_are_neither_learnt_nor_evaluated(data, tmp_path):
     folder, store, split = data
     train(cell(counted=(0, 2)), store, split, tmp_path, "x")
-    spec = EvaluateSlice(evaluate={"subset": "val"})
-    evaluate.run(spec, str(folder), str(folder / "split.csv"), str(tmp_path))
+    job = EvaluateSlice(evaluate={"subset": "val"})
+    evaluate.run(job, str(folder), str(folder / "split.csv"), str(tmp_path))
     counts = pd.read_csv(tmp_path / "counts.csv")
     assert set(counts["class"]) == {"ground", "road"}
     tiles = split["tile"][split["subset"] == "val"].to_numpy()
-    judged = np.isin(store.masks[tiles], (0, 2)).sum()
-    assert counts[counts["class"] == "road"][["tp", "fp", "fn", "tn"]].sum().sum() == judged
+    evaluated = np.isin(store.masks[tiles], (0, 2)).sum()
+    assert counts[counts["class"] == "road"][["tp", "fp", "fn", "tn"]].sum().sum() == evaluated
     assert set(np.unique(np.load(tmp_path / "panels.npz")["predictions"])) <= {0, 2}
 
 
 @pytest.mark.parametrize("name", ["jdt", "cross_entropy"])
 def test_bf16_and_weighted_losses_train(data, tmp_path, name):
-    spec = cell(
+    job = cell(
         precision="bf16", loss={"name": name, "class_weights": "inverse_root"}, scaling="imagenet"
     )
-    result = train(spec, data[1], data[2], tmp_path, "x")
+    result = train(job, data[1], data[2], tmp_path, "x")
     history = pd.read_csv(tmp_path / "history.csv")
     assert result["precision"] == "bf16"
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
