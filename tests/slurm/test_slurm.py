@@ -19,6 +19,7 @@ import yaml
 from cluster import until
 
 from satseg.config.reading import ROOT
+from small import flatten
 
 PROFILE = "workflow/profiles/slurm"
 TARGET = "results/runs/demo/mini/quick/seed0/history.csv"
@@ -239,14 +240,6 @@ def assert_same_training(project: Project, times_resumed: int | None) -> None:
     if times_resumed is not None:
         assert len(resumed) == times_resumed
         assert f"going on with epoch {resumed[-1]}" in project.log()
-
-
-def flatten(tree, path=""):
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from flatten(value, f"{path}/{key}")
-    else:
-        yield path, tree
 
 
 # --- the whole study ------------------------------------------------------------------------------
