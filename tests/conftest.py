@@ -1,4 +1,4 @@
-"""What several tests need: the real imagery, and small scenes in a layout of our own."""
+"""Fixtures that several tests share: the real imagery, and small scenes in a layout of our own."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
-# Tiny models gain nothing from threads, and lose much where these wait for a busy core.
+# Tiny models gain nothing from threads, and lose much when these wait for a busy core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -26,8 +26,8 @@ warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
 class ByFile(LoadFileScheduling):
-    """Where tests run side by side, a file's stay together, and all of the faults: their table is
-    one."""
+    """When tests run in parallel, those of a file stay together, and so do all faults: they share a
+    table."""
 
     def _split_scope(self, nodeid: str) -> str:
         return (
@@ -41,21 +41,21 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """The same random weights, whichever tests ran before in this process."""
+    """Start from the same random weights, whichever tests ran before in this process."""
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")
 def dubai() -> Path:
-    """The real Dubai set, read where it lies."""
+    """The real Dubai dataset, read in place."""
     if not DUBAI.is_dir():
         pytest.skip(f"the Dubai imagery is not at {DUBAI.relative_to(ROOT.parent)}")
     return DUBAI
 
 
 def write_raster(path: Path, bands: np.ndarray, **options) -> None:
-    """Write bands [C, H, W] in the format the suffix names."""
+    """Write bands [C, H, W] in the format given by the suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     driver = {".png": "PNG", ".tif": "GTiff", ".jpg": "JPEG"}[path.suffix]
     count, height, width = bands.shape
@@ -75,8 +75,9 @@ SIZES = {"a": (70, 100), "b": (64, 64), "c": (96, 33), "d": (32, 32), "e": (64, 
 
 @pytest.fixture(scope="session")
 def scene_folder(tmp_path_factory) -> Path:
-    """Five scenes of several sizes; classes are told apart by brightness, class 2 is rare."""
-    folder, rng = tmp_path_factory.mktemp("scenes"), np.random.default_rng(7)
+    """Five scenes of several sizes; classes differ in brightness, class 2 is rare."""
+    folder = tmp_path_factory.mktemp("scenes")
+    rng = np.random.default_rng(7)
     for name, (height, width) in SIZES.items():
         coarse = rng.choice(3, size=(height // 8 + 1, width // 8 + 1), p=[0.5, 0.4, 0.1])
         mask = coarse.repeat(8, 0).repeat(8, 1)[:height, :width].astype(np.uint8)
@@ -106,12 +107,12 @@ def tile_slice() -> TileSlice:
     )
 
 
-# --- what lies on the web -------------------------------------------------------------------------
+# --- the web --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server, and short waiting times."""
+    """A server, with short timeouts."""
     from satseg.data.sources import http
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -124,7 +125,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def archive(server, tmp_path):
-    """A zip of 400 kB on the server: its content, and the file in it."""
+    """A zip of 400 kB on the server: its content, and the file inside."""
     picture = np.random.default_rng(0).bytes(400_000)
     with zipfile.ZipFile(tmp_path / "made.zip", "w") as file:
         file.writestr("set/images/1.png", picture)
@@ -135,7 +136,7 @@ def archive(server, tmp_path):
 
 @pytest.fixture
 def kaggle(server, monkeypatch, tmp_path):
-    """Kaggle's own client, by way of a proxy setting, asks the server, which gives it
+    """Kaggle's own client, sent to the server by a proxy setting; the server answers with
     `server.kaggle`."""
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")

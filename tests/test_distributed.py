@@ -27,6 +27,7 @@ from satseg.data.tiling import build_tiles
 from satseg.files import write_json
 from satseg.jobs.slices import TrainSlice
 from satseg.losses import build_loss
+from small import unet
 
 LOSSES = [
     {"name": "cross_entropy"},
@@ -109,14 +110,7 @@ def test_every_loss_and_its_gradients_are_those_of_the_whole_batch(tmp_path):
 
 # --- a whole training -----------------------------------------------------------------------------
 
-UNET = {
-    "family": "unet",
-    "widths": [8, 16],
-    "convs": [1, 1],
-    "bottleneck": {"width": 16, "convs": 1},
-    "decoder_convs": [1, 1],
-    "batch_norm": False,
-}
+UNET = unet(8, 16, bottleneck=16, batch_norm=False)
 RECIPE = {
     "loss": {"name": "jdt", "miou_d": 0.5, "miou_i": 0.25, "miou_c": 0.25},
     "optimizer": {"name": "sgd", "lr": 0.5},

@@ -28,6 +28,7 @@ from satseg.files import write_json
 from satseg.jobs.slices import DownloadSlice, EvaluateSlice, SplitSlice, TileSlice
 from satseg.models import build_model
 from satseg.models.segmenter import save_weights
+from small import unet
 from study_tree import CLASSES, study_slice, write_tree
 
 STALE = "Files between stages"
@@ -35,13 +36,7 @@ CODE = "Data that would run code"
 YAML = "Configuration"
 PAGE = "The report"
 SPLIT = SplitSlice(split={"unit": "tile", "train": 0.5, "val": 0.5})
-UNET = {
-    "family": "unet",
-    "widths": [4],
-    "convs": [1],
-    "bottleneck": {"width": 4, "convs": 1},
-    "decoder_convs": [1],
-}
+UNET = unet(4, bottleneck=4)
 
 
 class Bomb:

@@ -23,18 +23,13 @@ from satseg.jobs.slices import DownloadSlice, SplitSlice, TrainSlice
 from satseg.models import build_model
 from satseg.models.segmenter import load_weights, save_weights
 from satseg.paths import FIGURES, TABLES
+from small import unet
 from study_tree import study_slice, write_tree
 from web import source
 
 AREA = "A disk that fills up"
 PAGE = 4096  # bytes: the unit that a disk in memory is made of
-UNET = {
-    "family": "unet",
-    "widths": [8],
-    "convs": [1],
-    "bottleneck": {"width": 8, "convs": 1},
-    "decoder_convs": [1],
-}
+UNET = unet(8, bottleneck=8)
 
 
 def no_space(message: str) -> bool:

@@ -30,16 +30,10 @@ from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.files import write_json
 from satseg.jobs.slices import TrainSlice
+from small import flatten, unet
 from workflow import tiny_study
 
-UNET = {
-    "family": "unet",
-    "widths": [8, 16],
-    "convs": [1, 1],
-    "bottleneck": {"width": 16, "convs": 1},
-    "decoder_convs": [1, 1],
-    "dropout": 0.2,
-}
+UNET = unet(8, 16, bottleneck=16, dropout=0.2)
 # All that could go wrong when a run resumes: 5 batches in 3 steps, and 4 of validation, per epoch.
 RECIPE = {
     "loss": {"name": "cross_entropy"},
@@ -101,14 +95,6 @@ def whole(forks, data, tmp_path_factory):
         return done[key]
 
     return get
-
-
-def flatten(tree, path=""):
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from flatten(value, f"{path}/{key}")
-    else:
-        yield path, tree
 
 
 def difference(ours, whole) -> float:

@@ -1,4 +1,4 @@
-"""A server on this machine that breaks off, stalls, refuses and lies as servers on the web do."""
+"""A local server that drops connections, stalls, refuses and lies as servers on the web do."""
 
 import hashlib
 import re
@@ -11,12 +11,13 @@ from satseg.config.datasets import HttpSource
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves `server.files`, with ranges, unless `server.faults` holds something else for the next
-    requests."""
+    """Serves `server.files`, with ranges, unless `server.faults` holds another answer for the next
+    request."""
 
     def do_GET(self):
-        server, asked = self.server, self.headers.get("Range")
-        server.asked.append((self.path, asked))
+        server = self.server
+        wanted = self.headers.get("Range")
+        server.asked.append((self.path, wanted))
         if self.path in server.redirects:
             self.send_response(302)
             self.send_header("Location", server.redirects[self.path])
@@ -24,14 +25,15 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         fault = server.faults.pop(0) if server.faults else {}
-        status, body = fault.get("status", 200), fault.get("body", server.files.get(self.path))
+        status = fault.get("status", 200)
+        body = fault.get("body", server.files.get(self.path))
         if body is None:
-            status, body = 404, b"nothing here"
-        start = (
-            int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
-            if asked and server.ranges and status == 200
-            else 0
-        )
+            status = 404
+            body = b"nothing here"
+
+        start = 0
+        if wanted and server.ranges and status == 200:
+            start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
         if start:
             status = 206 if start < len(body) else 416
         self.send_response(status)
@@ -67,14 +69,18 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve() -> Iterator[ThreadingHTTPServer]:
-    """Run a server of what its `files` hold by path; `address` is where it is, `asked` what it was
-    asked for.
+    """Run a server of its `files`, by path; `address` is its URL, `asked` the requests so far.
 
-    As Kaggle it gives out `kaggle`; `keys` are those it was shown.
+    As Kaggle it answers with `kaggle`; `keys` are the keys it was sent.
     """
     running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    running.files, running.faults, running.asked, running.ranges = {}, [], [], True
-    running.redirects, running.keys, running.asked_for_a_dataset = {}, [], lambda: None
+    running.files = {}
+    running.faults = []
+    running.asked = []
+    running.ranges = True
+    running.redirects = {}
+    running.keys = []
+    running.asked_for_a_dataset = lambda: None
     running.released = threading.Event()
     running.address = f"http://127.0.0.1:{running.server_port}"
     threading.Thread(target=running.serve_forever, args=[0.02], daemon=True).start()
@@ -87,7 +93,7 @@ def serve() -> Iterator[ThreadingHTTPServer]:
 
 
 def source(server, content, path="/data/a.zip", algorithm="sha256", **more) -> HttpSource:
-    """The source of an archive with this content, at a path of the server."""
+    """The source of an archive with this content, at a path on the server."""
     digest = hashlib.new(algorithm, content).hexdigest()
     return HttpSource(
         kind="http",

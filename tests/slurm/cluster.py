@@ -14,14 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-CONFIG = Path(
-    "/etc/slurm"
-)  # the only place jobs look: Snakemake's plugin hides SLURM_CONF from them
+# The only place where jobs look: Snakemake's plugin hides SLURM_CONF from them.
+CONFIG = Path("/etc/slurm")
 STATE = Path("/var/tmp/satseg-slurm")
 MARK = "# satseg's test cluster; safe to delete"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "runuser")
-# Short waits: a lost node is noticed and a requeued job started within seconds; a job that is told
-# to end has ten.
+# Short waits: a lost node is noticed and a requeued job started within seconds; a terminated job has
+# ten.
 SLURM = """{mark}
 ClusterName=satseg
 SlurmctldHost={host}(127.0.0.1)
@@ -67,7 +66,7 @@ def missing() -> str | None:
         return "starting SLURM's daemons needs root"
     config = CONFIG / "slurm.conf"
     if config.exists() and MARK not in config.read_text():
-        return f"{config} is of another cluster, which the tests leave alone"
+        return f"{config} belongs to another cluster, which the tests leave alone"
     return None
 
 
@@ -98,7 +97,7 @@ def kill_node() -> None:
 
 
 def stop() -> None:
-    """Cancel what runs and stop the daemons started here; munge too, unless it ran before."""
+    """Cancel running jobs and stop the daemons started here; munge too, unless it ran before."""
     if (STATE / "slurmctld.pid").exists():
         subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=30, check=False)
     for name in ("slurmd.pid", "slurmctld.pid", "munged.pid"):
@@ -109,7 +108,11 @@ def stop() -> None:
 
 
 def run(*command: str) -> str:
-    """Output of a command of SLURM's; its complaint as an error."""
+    """The output of a SLURM command.
+
+    Raises:
+        RuntimeError: it fails.
+    """
     environment = os.environ | {"PATH": _path()}
     # Not captured through a pipe: the daemons would keep it open.
     with (STATE / "said").open("w+") as said:

@@ -1,5 +1,5 @@
-"""The workflow on a real SLURM cluster of one machine: whole, and through every way a job can be
-cut off."""
+"""The workflow on a real SLURM cluster of one machine: uninterrupted, and through every way a job
+can be interrupted."""
 
 import json
 import os
@@ -19,6 +19,7 @@ import yaml
 from cluster import until
 
 from satseg.config.reading import ROOT
+from small import flatten
 
 PROFILE = "workflow/profiles/slurm"
 TARGET = "results/runs/demo/mini/quick/seed0/history.csv"
@@ -53,8 +54,8 @@ CONFIG = {
     "studies/tiny.yaml": {"datasets": ["demo"], "models": ["mini", "maxi"], "recipes": ["quick"]},
     "papers.yaml": {"papers": {}},
 }
-# Of the profile, what a user would change: the size of the jobs; besides, how often their state is
-# asked for.
+# Changes to the profile: the size of the jobs, as a user would set it, and how often their state is
+# polled.
 CHANGES = {
     "set-threads": {"train": 1, "evaluate": 1, "profile": 1},
     "slurm-init-seconds-before-status-checks": 1,
@@ -103,7 +104,7 @@ class Project:
         profile.write_text(yaml.safe_dump(changed), encoding="utf-8")
 
     def driver(self, *arguments: str) -> subprocess.Popen:
-        """Start Snakemake; what it says goes to `said.txt`."""
+        """Start Snakemake; its output goes to `said.txt`."""
         with (self.folder / "said.txt").open("w") as said:
             driver = subprocess.Popen(
                 [str(Path(sys.prefix, "bin/snakemake")), "--workflow-profile", PROFILE, *arguments],
@@ -117,7 +118,7 @@ class Project:
         return driver
 
     def said(self) -> str:
-        """What the last driver said so far."""
+        """The output of the last driver so far."""
         return (self.folder / "said.txt").read_text()
 
     def log(self) -> str:
@@ -130,7 +131,7 @@ class Project:
         shutil.rmtree(self.folder / CELL)
 
     def pause_at(self, epoch: int) -> tuple[str, int]:
-        """Stop the cell's training in its tracks once it has done so many epochs; its SLURM job and
+        """Suspend the cell's training once it has done that many epochs; its SLURM job and
         process."""
 
         def done() -> bool:
@@ -166,13 +167,13 @@ def environment(pid: int) -> dict[str, str]:
 
 
 def resume(pid: int) -> None:
-    """Let a stopped process go on, if SLURM has not ended it."""
+    """Let a stopped process continue, if SLURM has not ended it."""
     if not gone(pid):
         os.kill(pid, signal.SIGCONT)
 
 
 def told_to_end(pid: int) -> bool:
-    """Whether SIGTERM waits for a stopped process, or has ended it."""
+    """Whether SIGTERM is pending for a stopped process, or has ended it."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -195,19 +196,19 @@ def gone(pid: int) -> bool:
 
 
 def state(job: str) -> str:
-    """What SLURM says of a job."""
+    """The state of a job."""
     return jobs().set_index("id").loc[job, "state"]
 
 
 def finished(driver: subprocess.Popen, project: Project) -> str:
-    """What a driver said, which has ended well."""
+    """The output of a driver, which must succeed."""
     assert driver.wait(timeout=300) == 0, project.said() + project.log()
     return project.said()
 
 
 @pytest.fixture(scope="module")
 def study(slurm, tmp_path_factory):
-    """A project whose study was built through `sbatch`, what was said, and the jobs that it
+    """A project whose study was built through `sbatch`, the driver's output, and the jobs that it
     took."""
     project = Project(tmp_path_factory.mktemp("slurm") / "project")
     said = finished(project.driver(), project)
@@ -216,9 +217,9 @@ def study(slurm, tmp_path_factory):
 
 
 def assert_same_training(project: Project, times_resumed: int | None) -> None:
-    """The cell is what it was when nothing cut its training off, and its log says where it went
-    on."""
-    ours, whole = project.folder / CELL, project.folder / "uninterrupted"
+    """The cell equals that of an uninterrupted run, and its log says where it resumed."""
+    ours = project.folder / CELL
+    whole = project.folder / "uninterrupted"
     for name in ("best.pt", "final.pt"):
         weights, expected = (torch.load(place / name, weights_only=True) for place in (ours, whole))
         flat, wanted = (dict(flatten(tree)) for tree in (weights, expected))
@@ -239,14 +240,6 @@ def assert_same_training(project: Project, times_resumed: int | None) -> None:
     if times_resumed is not None:
         assert len(resumed) == times_resumed
         assert f"resuming in epoch {resumed[-1]}" in project.log()
-
-
-def flatten(tree, path=""):
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from flatten(value, f"{path}/{key}")
-    else:
-        yield path, tree
 
 
 # --- the whole study ------------------------------------------------------------------------------
@@ -381,7 +374,7 @@ def test_cancelled_requeued_and_left_by_its_node(study):
 
 
 def test_driver_killed_and_started_again(study):
-    """Its job runs on; the new driver's waits for the GPU, and none writes while the other does."""
+    """Its job continues; the new driver's waits for the GPU, and they never write at the same time."""
     project, *_ = study
     project.set_aside()
     driver = project.driver(TARGET)

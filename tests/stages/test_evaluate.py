@@ -12,15 +12,10 @@ from satseg.evaluation.counting import evaluate_tiles, predict_tiles
 from satseg.evaluation.panels import odd_tiles, panel_tiles
 from satseg.models import build_model
 from satseg.models.segmenter import Segmenter
+from small import unet
 
 NAMES = ["road", "water"]
-UNET = {
-    "family": "unet",
-    "widths": [4],
-    "convs": [1],
-    "bottleneck": {"width": 4, "convs": 1},
-    "decoder_convs": [1],
-}
+UNET = unet(4, bottleneck=4)
 
 
 @pytest.fixture(scope="module")

@@ -22,15 +22,9 @@ from satseg.training.cell import train
 from satseg.training.history import COLUMNS
 from satseg.training.limits import Limits
 from satseg.training.task import Task
+from small import unet
 
-UNET = {
-    "family": "unet",
-    "widths": [8, 16],
-    "convs": [1, 1],
-    "bottleneck": {"width": 16, "convs": 1},
-    "decoder_convs": [1, 1],
-    "dropout": 0.2,
-}
+UNET = unet(8, 16, bottleneck=16, dropout=0.2)
 
 
 def cell(seed=0, counted=(0, 1, 2), model=UNET, **training) -> TrainSlice:

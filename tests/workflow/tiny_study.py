@@ -13,7 +13,9 @@ import yaml
 
 from satseg.config.reading import ROOT
 
-SCENES, SIZE, TILE = 6, 128, 64
+SCENES = 6
+SIZE = 128
+TILE = 64
 CELL = "results/runs/demo/mini/quick/seed0"
 
 
@@ -47,7 +49,7 @@ CONFIG = {
     "papers.yaml": {"papers": {}},
     "studies/tiny.yaml": {"datasets": ["demo"], "models": ["mini"], "recipes": ["quick"]},
 }
-# Snakemake loaded once: each line on its input is a command line, run in a child of its own.
+# Snakemake loaded once: each line of its input is a command line, run in a child process.
 SERVER = """
 import json, os, sys, tempfile
 import satseg.jobs.slices
@@ -55,7 +57,7 @@ from satseg.jobs.dependencies import code
 from snakemake.cli import main
 
 for stage in ("download", "tile", "split", "train", "evaluate", "profile", "tables", "figures", "report"):
-    code(stage)  # what it has read, the children know
+    code(stage)  # the children inherit what it has read
 for line in sys.stdin:
     with tempfile.TemporaryFile() as said:
         child = os.fork()
@@ -119,7 +121,7 @@ class Server:
         )
 
     def run(self, *arguments: str) -> str:
-        """What `snakemake` says; it must succeed."""
+        """The output of `snakemake`, which must succeed."""
         print(
             json.dumps(["--cores", "2", "--nocolor", *arguments]),
             file=self.process.stdin,
@@ -133,11 +135,14 @@ class Server:
         """The jobs a run would start: rule and wildcards, as `train demo/mini/quick/0`; not the
         targets."""
         said = self.run("--dry-run", *arguments)
-        found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", said, re.MULTILINE)
-        assert found or "Nothing to be done" in said, said
-        jobs = {(rule, tuple(re.findall(r"(?<=[ ,])\w+=([^,\n]+)", line))) for rule, text in found
-                for line in text.splitlines() if line.startswith("    wildcards: ")}  # fmt: skip
-        return {f"{rule} {'/'.join(values)}" for rule, values in jobs}
+        rules = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", said, re.MULTILINE)
+        assert rules or "Nothing to be done" in said, said
+        jobs = set()
+        for rule, text in rules:
+            for line in re.findall(r"^    wildcards: .*$", text, re.MULTILINE):
+                values = re.findall(r"(?<=[ ,])\w+=([^,\n]+)", line)
+                jobs.add(f"{rule} {'/'.join(values)}")
+        return jobs
 
     def close(self) -> None:
         """End it."""
