@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from satseg.config.recipes import Augmentation
+from satseg.data.labels import NO_LABEL
 from satseg.data.normalise import to_unit
 
 GREY = (0.2989, 0.587, 0.114)  # of red, green and blue in the brightness that contrast changes keep
@@ -25,7 +26,7 @@ def augment(
 
     Args:
         images: uint8 [B, C, H, W], or float in [0, 1].
-        masks: integer [B, H, W].
+        masks: integer [B, H, W], 255 where there is no label.
         tiles: integer [B]; with `seed` and `epoch` they decide what is done.
         settings: what may be done.
 
@@ -48,10 +49,23 @@ def augment(
             shift_hue(image, hue)
         image.div_(scale / brightness).clamp_(0, 1)
         if contrast != 1:
-            means = image.mean((1, 2))
-            mean = means @ means.new_tensor(GREY) if len(image) == 3 else means.mean()
-            image.mul_(contrast).add_(mean * (1 - contrast)).clamp_(0, 1)
+            change_contrast(image, contrast, shown(image, mask))
     return changed, masks
+
+
+def shown(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Pixels, bool [H, W], that show ground: not those of the padding, which have no label and are 0
+    in every band."""
+    return (mask != NO_LABEL) | image.any(0)
+
+
+def change_contrast(image: torch.Tensor, factor: float, pixels: torch.Tensor) -> None:
+    """Move an image float [C, H, W], in place, away from the mean brightness of these pixels, bool
+    [H, W], or towards it; other pixels stay."""
+    number = pixels.sum().clamp(min=1)
+    means = (image * pixels).sum((1, 2)) / number
+    mean = means @ means.new_tensor(GREY) if len(image) == 3 else means.mean()
+    image.mul_(factor).add_(mean * (1 - factor) * pixels).clamp_(0, 1)
 
 
 def shift_hue(image: torch.Tensor, turn: float) -> None:

@@ -12,7 +12,7 @@ from satseg.distributed import total
 from satseg.jobs.slices import TrainSlice
 from satseg.metrics.counts import epoch_metrics, tile_counts
 from satseg.models.segmenter import choose, positions
-from satseg.training.optimizer import build_optimizer, build_schedule
+from satseg.training.optimizer import build_optimizer, build_schedule, step_share
 
 
 class Task(L.LightningModule):
@@ -42,7 +42,8 @@ class Task(L.LightningModule):
 
         loss = self._step("train", batch, augmented=True)
         self._check_loss(loss, f"batch {index + 1}")
-        return loss
+        tiles = len(self.trainer.train_dataloader.batch_sampler.sampler)
+        return loss * step_share(self.settings, index, tiles)
 
     def validation_step(self, batch: tuple, index: int) -> None:
         """Loss and counts of a batch, unchanged except by a recipe that augments everywhere."""
