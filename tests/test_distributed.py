@@ -155,7 +155,7 @@ def data(scene_folder, tile_slice, tmp_path_factory):
     return {"raw": folder, "tiles": folder, "split": folder / "split.csv"}
 
 
-def start(spec, data, out, *options) -> subprocess.Popen:
+def start(job, data, out, *options) -> subprocess.Popen:
     flags = []
     for name, path in (data | {"out": out}).items():
         flags += [f"--{name}", str(path)]
@@ -164,7 +164,7 @@ def start(spec, data, out, *options) -> subprocess.Popen:
         "-m",
         "satseg.stages.train",
         "--slice",
-        spec.model_dump_json(),
+        job.model_dump_json(),
         *flags,
         *options,
     ]
@@ -175,8 +175,8 @@ def start(spec, data, out, *options) -> subprocess.Popen:
         )
 
 
-def finish(spec, data, out, *options):
-    assert start(spec, data, out, *options).wait(300) == 0, (out / "log").read_text()
+def finish(job, data, out, *options):
+    assert start(job, data, out, *options).wait(300) == 0, (out / "log").read_text()
     return out
 
 
@@ -269,13 +269,13 @@ def begun(process, out):
 def slow(data, tmp_path_factory):
     """Long enough to be met at work: its recipe, with dropout and batch normalisation, and what it
     comes to."""
-    spec = cell(
+    job = cell(
         2,
         UNET | {"batch_norm": True, "dropout": 0.2},
         epochs=12,
         optimizer={"name": "adamw", "lr": 0.01},
     )
-    return spec, finish(spec, data, tmp_path_factory.mktemp("slow"))
+    return job, finish(job, data, tmp_path_factory.mktemp("slow"))
 
 
 @pytest.mark.parametrize(
@@ -288,9 +288,9 @@ def slow(data, tmp_path_factory):
     ],
 )
 def test_stopped_together_and_gone_on_with_bit_for_bit(data, slow, tmp_path, whom, number, status):
-    spec, whole = slow
+    job, whole = slow
     out = tmp_path / "cut"
-    process = start(spec, data, out, *EVERY_STEP)
+    process = start(job, data, out, *EVERY_STEP)
     follower = begun(process, out)
     os.kill(process.pid if whom == "leader" else follower.pid, number)
     ended = process.wait(120)
@@ -301,7 +301,7 @@ def test_stopped_together_and_gone_on_with_bit_for_bit(data, slow, tmp_path, who
     if status == 75:
         last = (out / "log").read_text().splitlines()[-1]
         assert "SIGTERM: stopped" in last and last.endswith("run the same command again to resume")
-    finish(spec, data, out)
+    finish(job, data, out)
     assert json.loads((out / "run.json").read_text())["resumed_at"]
     pd.testing.assert_frame_equal(history(out), history(whole), check_exact=True)
     for name in ("best.pt", "final.pt"):

@@ -1,5 +1,5 @@
-"""Trainings that are killed, told to stop, or cannot go on: nothing is lost, and what ends ends as
-if left alone."""
+"""Runs that are killed, asked to stop, or cannot continue: nothing is lost, and the results are those
+of an uninterrupted run."""
 
 import json
 import os
@@ -40,8 +40,7 @@ UNET = {
     "decoder_convs": [1, 1],
     "dropout": 0.2,
 }
-# All that could go wrong where a training goes on: 5 batches in 3 steps, and 4 of validation, an
-# epoch.
+# All that could go wrong when a run resumes: 5 batches in 3 steps, and 4 of validation, per epoch.
 RECIPE = {
     "loss": {"name": "cross_entropy"},
     "optimizer": {"name": "adamw", "lr": 0.03},
@@ -93,11 +92,11 @@ def whole(forks, data, tmp_path_factory):
     its epochs."""
     done = {}
 
-    def get(spec: TrainSlice):
-        key = spec.model_dump_json()
+    def get(job: TrainSlice):
+        key = job.model_dump_json()
         if key not in done:
             done[key] = tmp_path_factory.mktemp("whole")
-            child = forks.start("train", spec, **data, out=done[key])
+            child = forks.start("train", job, **data, out=done[key])
             assert child.wait() == 0, child.said()
         return done[key]
 
@@ -186,12 +185,12 @@ UNNAMED = """
 import os, pathlib, signal
 pathlib.Path.replace = lambda self, target: os.kill(os.getpid(), signal.SIGKILL)
 """
-WAYS = ["any moment"] * 3 + ["after a step"] * 8 + ["told after a step"] * 5 + ["writing"] * 5
+WAYS = ["any moment"] * 3 + ["after a step"] * 8 + ["SIGTERM after a step"] * 5 + ["writing"] * 5
 WAYS += ["half written", "half written", "not yet named"]
 
 
 def end(way: str, child: Child, folder, rng: np.random.Generator) -> None:
-    """Kill a training, or tell it to stop, in one of these ways."""
+    """Kill a run, or ask it to stop, in one of these ways."""
     checkpoint = folder / "checkpoints/last.ckpt"
     written = set()
 
@@ -211,7 +210,7 @@ def end(way: str, child: Child, folder, rng: np.random.Generator) -> None:
         temporary = folder / f"checkpoints/.last.{child.pid}.tmp.ckpt"
         until(temporary.exists, child)
     if way != "half written" and way != "not yet named":
-        child.send(signal.SIGTERM if way.startswith("told") else signal.SIGKILL)
+        child.send(signal.SIGTERM if way.startswith("SIGTERM") else signal.SIGKILL)
     child.wait()
 
 
@@ -230,13 +229,13 @@ def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
         way = ways.pop() if ways else ""
         folder = tmp_path / f"{seed}"
         before = {"half written": HALF, "not yet named": UNNAMED}.get(way, "")
-        spec = cell(seed, epochs=10)
-        child = forks.start("train", spec, *EVERY_STEP, before=before, **data, out=folder)
+        job = cell(seed, epochs=10)
+        child = forks.start("train", job, *EVERY_STEP, before=before, **data, out=folder)
         if way:
             end(way, child, folder, rng)
         if child.wait() == 0:
             # On to another seed, if it was over before its time.
-            largest.append(difference(folder, whole(spec)))
+            largest.append(difference(folder, whole(job)))
             resumed += resumed_at(folder)
             seed += 1
             ways += [way] if way else []
@@ -256,10 +255,10 @@ def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
     assert survived == Counter(WAYS)
     assert len(resumed) >= 10
     kills = survived.total()
-    told = survived["told after a step"]
+    terminated = survived["SIGTERM after a step"]
     assert writing >= 3
     figure = (
-        f"{kills} kills survived, {told} by SIGTERM, the others by SIGKILL, {writing} of these while a checkpoint was "
+        f"{kills} kills survived, {terminated} by SIGTERM, the others by SIGKILL, {writing} of these while a checkpoint was "
         f"written; largest difference of any weight to an uninterrupted training: {max(largest):g}; the same history"
     )
     print(f"\n{figure}")
@@ -268,10 +267,10 @@ def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
 
 def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
     """A budget of no time: each start takes one step of training or of validation."""
-    spec = cell(epochs=2)
+    job = cell(epochs=2)
     lines = []
     while (
-        child := forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell")
+        child := forks.start("train", job, "--time-budget", "0", **data, out=tmp_path / "cell")
     ).wait():
         assert child.wait() == os.EX_TEMPFAIL, child.said()
         lines.append(last_line(child).split(" ", 1)[1])
@@ -283,12 +282,12 @@ def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
     places += [f"in epoch 2, after batch {batch} of 5" for batch in (2, 4, 5)]
     places += ["in epoch 2, while validating"] * 4
     assert lines == [message.format(place) for place in places]
-    assert difference(tmp_path / "cell", whole(spec)) == 0
-    # Whoever goes on after the last batch of validation has an epoch to end.
+    assert difference(tmp_path / "cell", whole(job)) == 0
+    # A run that resumes after the last validation batch still has an epoch to end.
     assert resumed_at(tmp_path / "cell") == [1] * 7 + [2] * 8
     fault(
         "Training",
-        "Time budget used up, after every step anew",
+        "Time budget used up, after every single step",
         f"exit status {os.EX_TEMPFAIL}: {lines[0]}",
     )
 
@@ -301,15 +300,15 @@ def test_stopped_after_every_single_step(forks, data, whole, tmp_path, fault):
         ("SIGTERM", "validation_step", "in epoch 2, while validating"),
     ],
 )
-def test_told_to_stop(forks, data, whole, tmp_path, fault, number, step, where):
+def test_asked_to_stop(forks, data, whole, tmp_path, fault, number, step, where):
     before = f"""
 import os, signal
 from satseg.training.task import Task
-def told(self, batch, index, step=Task.{step}):
+def signalled(self, batch, index, step=Task.{step}):
     if (self.current_epoch, index) == (1, 0):
         os.kill(os.getpid(), signal.{number})
     return step(self, batch, index)
-Task.{step} = told
+Task.{step} = signalled
 """
     child = forks.start("train", cell(), before=before, **data, out=tmp_path / "cell")
     assert child.wait() == os.EX_TEMPFAIL, child.said()
@@ -329,38 +328,36 @@ Task.{step} = told
     )
 
 
-def test_going_on_while_validating_warns_of_nothing(forks, data, whole, tmp_path):
-    """No step is left to take in the epoch that it goes on with; the schedule takes its own."""
-    spec = cell(scheduler={"name": "cosine"}, epochs=2)
+def test_resuming_while_validating_warns_of_nothing(forks, data, whole, tmp_path):
+    """No step is left to take in the epoch that it resumes; the schedule takes its own."""
+    job = cell(scheduler={"name": "cosine"}, epochs=2)
     again = []
     for _ in range(3):
-        again.append(
-            forks.start("train", spec, "--time-budget", "0", **data, out=tmp_path / "cell")
-        )
+        again.append(forks.start("train", job, "--time-budget", "0", **data, out=tmp_path / "cell"))
         assert again[-1].wait() == os.EX_TEMPFAIL
     assert "stopped in epoch 1, after batch 5 of 5" in last_line(again[-1])
-    child = forks.start("train", spec, **data, out=tmp_path / "cell")
+    child = forks.start("train", job, **data, out=tmp_path / "cell")
     assert child.wait() == 0
     assert "Warning" not in child.said()
-    assert difference(tmp_path / "cell", whole(spec)) == 0
+    assert difference(tmp_path / "cell", whole(job)) == 0
 
 
 def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, fault):
     """Only the results are missing then; no further epoch is trained."""
-    spec = cell(
+    job = cell(
         model=UNET | {"batch_norm": False},
         optimizer={"lr": 1e-12},
         monitor="val_jaccard",
         early_stopping=2,
     )
-    assert len(pd.read_csv(whole(spec) / "history.csv")) == 3
+    assert len(pd.read_csv(whole(job) / "history.csv")) == 3
     before = "import os, satseg.training.cell\nsatseg.training.cell.save_weights = lambda *a, **k: os.kill(os.getpid(), 9)"
-    child = forks.start("train", spec, before=before, **data, out=tmp_path / "cell")
+    child = forks.start("train", job, before=before, **data, out=tmp_path / "cell")
     assert child.wait() == -signal.SIGKILL
-    child = forks.start("train", spec, **data, out=tmp_path / "cell")
+    child = forks.start("train", job, **data, out=tmp_path / "cell")
     assert child.wait() == 0
     assert "epoch" not in child.said()
-    assert difference(tmp_path / "cell", whole(spec)) == 0
+    assert difference(tmp_path / "cell", whole(job)) == 0
     assert resumed_at(tmp_path / "cell") == []
     fault(
         "Training",
@@ -373,9 +370,9 @@ def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, f
 def test_workers_read_for_the_right_epoch(forks, data, whole, tmp_path, workers):
     """They start reading before Lightning tells the sampler its epoch."""
     stop = "import os, signal\nfrom satseg.training.history import History\nstart = History.on_train_epoch_start\n"
-    stop += "def told(self, trainer, task):\n    start(self, trainer, task)\n"
+    stop += "def signalled(self, trainer, task):\n    start(self, trainer, task)\n"
     stop += "    if trainer.current_epoch == 2:\n        os.kill(os.getpid(), signal.SIGTERM)\n"
-    stop += "History.on_train_epoch_start = told"
+    stop += "History.on_train_epoch_start = signalled"
     flags = ("--workers", str(workers))
     assert (
         forks.start("train", cell(), *flags, before=stop, **data, out=tmp_path).wait()
@@ -387,18 +384,18 @@ def test_workers_read_for_the_right_epoch(forks, data, whole, tmp_path, workers)
     assert difference(tmp_path, whole(cell())) == 0
 
 
-# --- what must not be gone on from ----------------------------------------------------------------
+# --- what must not be resumed ---------------------------------------------------------------------
 
 
 @pytest.fixture
 def cut_off(forks, data, tmp_path):
-    """The folder of a training that was stopped after its first step."""
+    """The folder of a run that was stopped after its first step."""
     child = forks.start("train", cell(), "--time-budget", "0", **data, out=tmp_path / "cell")
     assert child.wait() == os.EX_TEMPFAIL
     return tmp_path / "cell"
 
 
-def test_another_slice_starts_anew(forks, data, whole, cut_off, fault):
+def test_another_slice_starts_from_scratch(forks, data, whole, cut_off, fault):
     changed = cell(optimizer={"name": "adamw", "lr": 0.01})
     child = forks.start("train", changed, **data, out=cut_off)
     assert child.wait() == 0
@@ -420,7 +417,7 @@ def changed_split(data, folder, *_) -> dict:
 
 
 def changed_tiles(data, folder, scene_folder, tile_slice) -> dict:
-    """Made anew of scenes of which one has another brightness; the split stays."""
+    """Built again from scenes of which one has another brightness; the split stays."""
     scenes = folder / "scenes"
     shutil.copytree(scene_folder, scenes)
     image = min(scenes.glob("images/*"))
@@ -433,7 +430,7 @@ def changed_tiles(data, folder, scene_folder, tile_slice) -> dict:
     ("what", "change"),
     [("a split that has changed", changed_split), ("tiles that have changed", changed_tiles)],
 )
-def test_other_data_start_anew(
+def test_other_data_start_from_scratch(
     forks, data, scene_folder, tile_slice, cut_off, tmp_path, fault, what, change
 ):
     (tmp_path / "changed").mkdir()
@@ -446,8 +443,8 @@ def test_other_data_start_anew(
     fault("Training", f"Checkpoint of {what} since", "not used: the run starts from scratch")
 
 
-def test_other_code_starts_anew(data, whole, tmp_path, fault):
-    """An edit of a file that the training imports; one of a file that it does not changes
+def test_other_code_starts_from_scratch(data, whole, tmp_path, fault):
+    """An edit of a file that training imports; one of a file that it does not import changes
     nothing."""
     package = tmp_path / "src/satseg"
     shutil.copytree(ROOT / "src/satseg", package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -478,10 +475,10 @@ def test_other_code_starts_anew(data, whole, tmp_path, fault):
     assert again.returncode == os.EX_TEMPFAIL
     assert "resuming in epoch 1, after batch 2\n" in again.stderr
     edit("losses.py")
-    anew = train()
-    assert anew.returncode == 0, anew.stderr
-    assert "belongs to an earlier state of this cell; starting from scratch" in anew.stderr
-    assert "resuming" not in anew.stderr
+    fresh = train()
+    assert fresh.returncode == 0, fresh.stderr
+    assert "belongs to an earlier state of this cell; starting from scratch" in fresh.stderr
+    assert "resuming" not in fresh.stderr
     assert difference(tmp_path / "cell", whole(cell())) == 0
     assert resumed_at(tmp_path / "cell") == []
     fault(
@@ -521,7 +518,7 @@ def test_a_bad_checkpoint_is_refused(forks, data, cut_off, tmp_path, fault, what
 # --- two writers ----------------------------------------------------------------------------------
 
 
-def test_two_trainings_of_one_cell(forks, data, whole, tmp_path, fault):
+def test_two_runs_of_one_cell(forks, data, whole, tmp_path, fault):
     """The second stops and says who holds the cell; the first is not disturbed, and its death frees
     the cell."""
     first = forks.start("train", cell(), *EVERY_STEP, **data, out=tmp_path / "cell")
@@ -561,8 +558,8 @@ def test_two_trainings_of_one_cell(forks, data, whole, tmp_path, fault):
 def test_a_loss_that_is_not_finite(forks, data, tmp_path, fault, loss, lr, value):
     """The last good checkpoint stays, and a sound recipe trains in the same place."""
     model = UNET | {"batch_norm": False}
-    spec = cell(model=model, loss={"name": loss}, optimizer={"lr": lr}, accumulate=1)
-    line = complaint(forks.start("train", spec, *EVERY_STEP, **data, out=tmp_path / "cell"))
+    job = cell(model=model, loss={"name": loss}, optimizer={"lr": lr}, accumulate=1)
+    line = complaint(forks.start("train", job, *EVERY_STEP, **data, out=tmp_path / "cell"))
     checkpoint = tmp_path / "cell/checkpoints/last.ckpt"
     assert line == (
         f"recipes.r: in epoch 1, batch 2, the loss is {value} ({checkpoint} keeps the state before); "
@@ -581,8 +578,8 @@ def test_a_loss_that_is_not_finite(forks, data, tmp_path, fault, loss, lr, value
 def test_out_of_memory(forks, data, tmp_path, fault):
     """A limit on the address space: the real allocator fails."""
     wide = {"widths": [256, 256], "bottleneck": {"width": 256, "convs": 1}}
-    spec = cell(model=UNET | wide, epoch_tiles=None, batch_size=15, accumulate=2)
-    line = complaint(forks.start("train", spec, memory=250 * 2**20, **data, out=tmp_path / "cell"))
+    job = cell(model=UNET | wide, epoch_tiles=None, batch_size=15, accumulate=2)
+    line = complaint(forks.start("train", job, memory=250 * 2**20, **data, out=tmp_path / "cell"))
     assert line == (
         "recipes.r.batch_size: 15 tiles do not fit into memory; batch_size: 5 with accumulate: 6 makes the same "
         "steps of 30 tiles"
@@ -658,8 +655,8 @@ def test_batches_without_a_label(forks, data, tmp_path, fault, loss):
         subset: split["tile"][split["subset"] == subset].to_numpy() for subset in ("train", "val")
     }
     bare = unlabel(data, tmp_path / "data", np.concatenate([tiles["train"][1:], tiles["val"][:-1]]))
-    spec = cell(loss={"name": loss, "class_weights": "inverse"}, epoch_tiles=None, epochs=2)
-    child = forks.start("train", spec, **bare, out=tmp_path / "cell")
+    job = cell(loss={"name": loss, "class_weights": "inverse"}, epoch_tiles=None, epochs=2)
+    child = forks.start("train", job, **bare, out=tmp_path / "cell")
     assert child.wait() == 0, child.said()
     history = pd.read_csv(tmp_path / "cell/history.csv")
     assert np.isfinite(history.to_numpy()).all()
@@ -706,9 +703,7 @@ def test_the_kaggle_key_is_in_no_file_of_a_training(forks, data, tmp_path, fault
     assert {"run.json", "history.csv", "best.pt"} <= written.keys()
     for content in (checkpoint, child.said().encode(), *written.values()):
         assert not any(secret.encode() in content for secret in secrets.values())
-    fault(
-        "Kaggle", "the key, in the environment of a training", "in no log, not in run.json, no file"
-    )
+    fault("Kaggle", "the key, in the environment of a run", "in no log, not in run.json, no file")
 
 
 # --- Snakemake killed -----------------------------------------------------------------------------
@@ -813,7 +808,7 @@ def test_snakemake_killed(tmp_path, fault):
         "Training",
         "Snakemake killed, first alone, then with the training it ran",
         # Fmt: skip
-        f"`{documented('<study>')}` goes on; the weights are those of an uninterrupted run",
+        f"`{documented('<study>')}` resumes; the weights are those of an uninterrupted run",
     )
 
 

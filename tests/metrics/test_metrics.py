@@ -327,7 +327,7 @@ def test_one_unit_has_an_interval_without_width():
     np.testing.assert_array_equal(table["high"], table["value"])
 
 
-def test_several_trainings_give_mean_deviation_and_a_wider_interval():
+def test_several_runs_give_mean_deviation_and_a_wider_interval():
     prediction, target = random_masks(3, tiles=30)
     worse = np.where(np.random.default_rng(0).random(target.shape) < 0.5, 0, prediction)
     frames = [to_frame(loop_counts(p, target)) for p in (prediction, worse)]
@@ -383,14 +383,16 @@ def stored_tiles() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
 def test_majority_baseline_equals_counting_its_predictions(padded):
     tiles, split, masks = stored_tiles()
     frame, said = majority_counts(tiles, split, CLASSES[:3], "val", padded)
-    judged = [i for i in range(12) if split["subset"][i] == "val" and (padded or tiles["whole"][i])]
-    target = np.where(masks == 3, NO_LABEL, masks)[judged]
+    evaluated = [
+        i for i in range(12) if split["subset"][i] == "val" and (padded or tiles["whole"][i])
+    ]
+    target = np.where(masks == 3, NO_LABEL, masks)[evaluated]
     expected = tile_counts(torch.full(target.shape, 1), torch.from_numpy(target), 3).numpy()
     array, classes, scenes = counts_array(frame)
     assert said == "b"
     assert classes == CLASSES[:3]
-    assert frame["tile"].unique().tolist() == judged
-    assert scenes.tolist() == tiles["scene"][judged].tolist()
+    assert frame["tile"].unique().tolist() == evaluated
+    assert scenes.tolist() == tiles["scene"][evaluated].tolist()
     np.testing.assert_array_equal(array, expected)
 
 
