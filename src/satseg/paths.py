@@ -18,3 +18,6 @@ PANELS = "panels.json"  # the pictures of `predictions` apart, for the page
 
 
 TABLES = ("scores", "per_class", "models", "splits", "published", "claims")
+
+
+PAGES = "pages.json"  # the same tables as data, for the report

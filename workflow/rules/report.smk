@@ -12,6 +12,7 @@ rule tables:
         code=code("tables", *STUDY_MODULES),
     output:
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
+        pages="results/{study}/tables/pages.json",
         scores=report(
             "results/{study}/tables/scores.csv",
             caption="../report/scores.rst",
