@@ -37,9 +37,8 @@ def draw_sheet(facts: Facts, entry: Dataset, spec: TileSlice, dataset: str, path
     classes = list(entry.classes)
     if (masks == len(classes)).any():
         classes.append(LandClass(name="no class", color="#FF00FF"))
-    tiles = ShownTiles(
-        f"{entry.title} ({dataset})", classes, [s.name for s in shown], images, masks
-    )
+    names = [scene.name for scene in shown]
+    tiles = ShownTiles(f"{entry.title} ({dataset})", classes, names, images, masks)
     with atomic(path) as temporary:
         save(samples_figure([tiles]), temporary)
 

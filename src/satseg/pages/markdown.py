@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from satseg.pages.blocks import STRONG, Block, Bullets, Heading, Page, Paragraph, Table, TableCell
 
-SPECIAL = re.compile(r"([\\`*_|<>\[\]^&#~$])")
+# Numbers in brackets, such as an interval, are no link and stay readable.
+SPECIAL = re.compile(r"\[[\d., −-]+\](?![(\[:])|[\\`*_|<>\[\]^&#~$]")
 LINE_START = re.compile(r"^(\d*)([-+=.)])")  # what would begin a list or underline a heading
 
 
@@ -63,13 +64,15 @@ def escape(text: object, edges: bool = False) -> str:
     words = " ".join(str(text).split())
     if edges and words:
         words = " " * text[0].isspace() + words + " " * text[-1].isspace()
-    # An underscore inside a word means nothing; leaving it alone keeps the file readable.
     return SPECIAL.sub(_escaped, words)
 
 
 def _escaped(match: re.Match) -> str:
+    if len(match[0]) > 1:
+        return match[0]
     start, end = match.span()
     inside = match.string[start - 1 : start].isalnum() and match.string[end : end + 1].isalnum()
+    # An underscore inside a word means nothing; leaving it alone keeps the file readable.
     return "_" if match[0] == "_" and inside else f"\\{match[0]}"
 
 

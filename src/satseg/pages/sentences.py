@@ -65,8 +65,8 @@ def gap_sentence(gap: Gap) -> str:
     return (
         f"Leakage on {gap.leaky.title}: with recipe {gap.leaky.recipe}, {_shared(gap.leaky)} show "
         f"ground that training tiles show too; with {gap.clean.recipe}, {_shared(gap.clean)}. "
-        f"{model} scores {score_text(leaky)} and {score_text(clean)}, a difference of {difference}: "
-        f"{_gap_verdict(leaky, clean)}."
+        f"{model} scores {score_text(leaky)} and {score_text(clean)}, a difference of "
+        f"{difference}: {_gap_verdict(leaky, clean)}."
     )
 
 

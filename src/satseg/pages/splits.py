@@ -88,8 +88,8 @@ def _subset_audit(row) -> str:
     if not row.group_shared:
         return f"none {tiles} shares a scene or ground with a training tile"
     return (
-        f"{row.group_shared:,} {tiles} ({percentage(row.group_shared, row.tiles)}) show ground that "
-        f"training tiles show too, {row.scene_shared:,} of them in the same scene"
+        f"{row.group_shared:,} {tiles} ({percentage(row.group_shared, row.tiles)}) show ground "
+        f"that training tiles show too, {row.scene_shared:,} of them in the same scene"
     )
 
 
@@ -114,8 +114,8 @@ def _gap_blocks(gap: Gap) -> list[Block]:
         Heading(f"What leakage adds: {gap.leaky.title}"),
         Paragraph(gap_sentence(gap)),
         Paragraph(
-            "The two recipes differ only in the split. Different tiles are evaluated under each, so "
-            "the difference includes how hard those tiles are."
+            "The two recipes differ only in the split. Different tiles are evaluated under each, "
+            "so the difference includes how hard those tiles are."
         ),
         Table(columns(["Model"], [*heads, "Difference"]), rows),
     ]

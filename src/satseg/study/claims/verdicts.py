@@ -197,8 +197,8 @@ def no_gain(
             helpful.append(recipe)
 
     why = (
-        f"of {len(tried)} recipes tried on {listing(datasets)}, {len(helpful)} surely help on every "
-        f"dataset and {len(ruled_out)} surely gain less than {claim.gain:g} on at least one"
+        f"of {len(tried)} recipes tried on {listing(datasets)}, {len(helpful)} surely help on "
+        f"every dataset and {len(ruled_out)} surely gain less than {claim.gain:g} on at least one"
     )
     return statistics, verdict_of(len(ruled_out) == len(tried), bool(helpful)), why
 
@@ -218,9 +218,8 @@ def _gain(
         names = listing([baseline.comparison.recipe, other.comparison.recipe])
         raise Untestable(f"{names} are evaluated on different tiles or classes")
 
-    gains = [
-        after.scores[by, "all"].value - before.scores[by, "all"].value for before, after in pairs
-    ]
+    key = (by, "all")
+    gains = [after.scores[key].value - before.scores[key].value for before, after in pairs]
     draws = [after.draws[by] - before.draws[by] for before, after in pairs]
     return float(np.mean(gains)), *interval(np.mean(draws, axis=0))
 
