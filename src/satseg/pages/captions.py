@@ -30,8 +30,8 @@ CAPTIONS = {
     "predictions": Caption(
         "What the models predict.",
         "The same evaluated tiles for every model: image, mask and prediction. A tile marked odd "
-        "is the one whose class, such as road, looks least like that class elsewhere; the other tiles "
-        "have the most even mix of classes, and no two of these come from one scene.",
+        "is the one whose class, such as road, looks least like that class elsewhere; the other "
+        "tiles have the most even mix of classes, and no two of these come from one scene.",
     ),
     "per_class": Caption(
         "Which classes are hard.",
