@@ -139,7 +139,8 @@ def test_images_of_any_number_of_bands_are_shown():
 
 def test_accuracy_of_a_tile_counts_only_classes_that_count():
     rng = np.random.default_rng(1)
-    mask, guess = rng.choice([0, 1, 2, 255], (9, 9)), rng.choice([1, 2], (9, 9))
+    mask = rng.choice([0, 1, 2, 255], (9, 9))
+    guess = rng.choice([1, 2], (9, 9))
     pairs = [(m, g) for m, g in zip(mask.ravel(), guess.ravel(), strict=True) if m in (1, 2)]
     assert tiles.shown_accuracy(guess, mask, [1, 2]) == pytest.approx(
         sum(m == g for m, g in pairs) / len(pairs)
@@ -234,7 +235,9 @@ def test_a_subset_without_labels_does_not_break_the_shares():
     [unet(), unet((4,), (2,), (1,)), unet((8, 8, 4), (1, 2, 3), (3, 2, 1), batch_norm=False)],
 )
 def test_blocks_are_those_of_the_real_model(spec):
-    model, seen, convs = build_model(spec, num_classes=5, in_channels=2), [], []
+    model = build_model(spec, num_classes=5, in_channels=2)
+    seen = []
+    convs = []
     for name, module in model.named_modules():
         if name.endswith("block") or name == "bottleneck":
             module.register_forward_hook(lambda m, i, o: seen.append((o.shape[1], o.shape[2])))
@@ -487,7 +490,8 @@ def test_one_split_shows_the_audit_alone():
 def test_pareto_front_is_that_of_brute_force():
     rng = np.random.default_rng(4)
     for _ in range(50):
-        cost, score = rng.integers(0, 6, 9).astype(float), rng.integers(0, 6, 9).astype(float)
+        cost = rng.integers(0, 6, 9).astype(float)
+        score = rng.integers(0, 6, 9).astype(float)
         cost[rng.random(9) < 0.1] = np.nan
         expected = []
         for i in range(9):

@@ -212,10 +212,8 @@ def test_command_line(small, tmp_path):
 def test_class_shares_are_counted_from_the_masks(tree):
     root, spec = tree
     figure = figures.draw_classes(inputs(root, spec))
-    masks, table = (
-        np.load(root / "data/tiles/toy/masks.npy"),
-        pd.read_csv(root / "data/tiles/toy/tiles.csv"),
-    )
+    masks = np.load(root / "data/tiles/toy/masks.npy")
+    table = pd.read_csv(root / "data/tiles/toy/tiles.csv")
     assert len(figure.axes) == 2
     for axes, split in zip(figure.axes, ["by_leaky", "by_apart"], strict=True):
         subset = pd.read_csv(root / f"data/splits/toy/{split}.csv")["subset"]
@@ -278,11 +276,13 @@ def test_predictions_show_the_first_seed_of_every_model_by_recipe(tree):
     root, spec = tree
     figure = figures.draw_predictions(inputs(root, spec))
     assert len(figure.axes) == 2 * 4 * (2 + 3)
-    masks, lands = np.load(root / "data/tiles/toy/masks.npy"), spec.datasets["toy"].classes
+    masks = np.load(root / "data/tiles/toy/masks.npy")
+    lands = spec.datasets["toy"].classes
     for block, recipe in enumerate(["leaky", "apart"]):
         for column, model in enumerate(["alpha", "beta", "gamma"]):
             with np.load(root / f"results/runs/toy/{model}/{recipe}/seed0/panels.npz") as arrays:
-                tile, guess = arrays["tiles"][1], arrays["predictions"][1]
+                tile = arrays["tiles"][1]
+                guess = arrays["predictions"][1]
             axes = figure.axes[block * 20 + 5 : block * 20 + 10]
             assert np.array_equal(
                 axes[1].images[0].get_array(), pictures.painted(masks[tile], lands)
@@ -420,7 +420,8 @@ def test_panels_of_other_tiles_are_refused(small):
     root, spec = small
     path = root / RUN / "panels.npz"
     with np.load(path) as arrays:
-        tiles, guesses = arrays["tiles"], arrays["predictions"]
+        tiles = arrays["tiles"]
+        guesses = arrays["predictions"]
     np.savez(path, tiles=tiles + 1, predictions=guesses, hard=[""] * 4)
     assert "its tiles are not those of the other models" in fails(root, spec, "predictions")
     np.savez(path, tiles=tiles, predictions=guesses[:, :8], hard=[""] * 4)

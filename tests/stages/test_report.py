@@ -168,7 +168,8 @@ def test_cells_carry_their_sort_keys(tree):
 
 
 def test_the_provenance_of_every_run_is_there(tree, page):
-    text, spec = page.sections["provenance"], tree[1]
+    text = page.sections["provenance"]
+    spec = tree[1]
     for cell in spec.cells:
         assert f"toy, {cell.model}, {cell.recipe}, seed {cell.seed}" in text
     for part in (

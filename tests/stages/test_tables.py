@@ -122,7 +122,8 @@ def test_scores_lie_in_their_intervals_and_in_the_unit_range(built):
 
 
 def test_the_majority_baseline_is_judged_once_per_recipe(built):
-    scores, tiles = read(built, "scores"), pd.read_csv(built / "data/tiles/toy/tiles.csv")
+    scores = read(built, "scores")
+    tiles = pd.read_csv(built / "data/tiles/toy/tiles.csv")
     majority = scores[scores["model"] == "majority"]
     assert majority["seed"].unique().tolist() == [0]
     pixels = [f"pixels_{name}" for name in ("Field", "Wood", "Lake")]
@@ -160,7 +161,8 @@ def test_splits_hold_the_audit_of_the_tiles_the_recipe_uses(built):
 
 
 def test_published_figures_stand_beside_the_mean_over_seeds(built):
-    found, scores = read(built, "published"), read(built, "scores")
+    found = read(built, "published")
+    scores = read(built, "scores")
     beta = scores[(scores["model"] == "beta") & (scores["recipe"] == "apart")]
     expected = [
         np.mean([0.1 / 2, 0.11 / 2]),  # alpha's history at epoch 2, seeds 0 and 1
@@ -257,7 +259,8 @@ def test_a_study_without_a_paper_tests_no_claims(built):
 
 
 def test_the_papers_tables_stand_beside_ours(beside):
-    found, scores = read(beside, "published"), read(beside, "scores")
+    found = read(beside, "published")
+    scores = read(beside, "scores")
     assert len(found) == 2 * 5 + 1
     assert set(found["model"]) == {"alpha", "beta"}  # gamma is not the paper's
     ours = found.set_index(["model", "metric", "class"])["ours"]
@@ -355,7 +358,8 @@ def test_claims_are_tested_on_the_results_and_on_the_printed_tables(beside):
 
 
 def test_claims_about_scores_rest_on_paired_differences(beside):
-    found, scores = read(beside, "claims"), read(beside, "scores")
+    found = read(beside, "claims")
+    scores = read(beside, "scores")
     main = scores[scores["metric"] == "miou_d"].groupby(["recipe", "model"])["value"].mean()
     mine = found[
         (found["claim"] == "alpha_best") & (found["statistic"] == "beta − alpha")

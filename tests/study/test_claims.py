@@ -157,7 +157,8 @@ def test_p_beyond_the_enumerated_is_near_that_of_scipy():
 
 def test_the_ratio_of_means_has_welchs_interval():
     rng = np.random.default_rng(1)
-    a, b = rng.normal(100, 1, 8), rng.normal(120, 3, 5)
+    a = rng.normal(100, 1, 8)
+    b = rng.normal(120, 3, 5)
     value, low, high = ratio_of_means(a, b)
     # With deviations this small, relative errors and those of the logarithm are the same.
     log = stats.ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval()
@@ -226,7 +227,7 @@ def test_a_place_names_the_neighbours_and_what_cannot_be_told_apart():
     assert found[1].high < 1 < found[2].high
     assert why == (
         "b ranks 2 of 4 from the lowest, with 1 surely before it and 1 surely after it, and cannot "
-        "be told from c"
+        "be distinguished from c"
     )
 
 
@@ -291,7 +292,9 @@ def test_times_of_different_devices_are_not_compared():
 
 # --- what time follows ----------------------------------------------------------------------------
 
-UP, DOWN, MIXED = [1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1], [3, 1, 5, 2, 6, 4]
+UP = [1, 2, 3, 4, 5, 6]
+DOWN = [6, 5, 4, 3, 2, 1]
+MIXED = [3, 1, 5, 2, 6, 4]
 
 
 @pytest.mark.parametrize(
@@ -392,7 +395,8 @@ def test_whether_tuning_helps(one, two, spread, verdict):
 
 
 def test_the_gain_is_the_mean_over_models():
-    base, tried = evidence({"a": 0.5, "b": 0.4}), evidence({"a": 0.6, "b": 0.6}, recipe="tried_x")
+    base = evidence({"a": 0.5, "b": 0.4})
+    tried = evidence({"a": 0.6, "b": 0.6}, recipe="tried_x")
     (found,), _, _ = no_gain(NO_GAIN, "miou_d", [base, tried], ["a", "b"])
     assert found.value == pytest.approx(0.15)
     (found,), _, _ = no_gain(NO_GAIN, "miou_d", [base, tried], ["b"])

@@ -48,7 +48,8 @@ def recipe(split: str, about: str = "", epochs: int = 2) -> Recipe:
     ],
 )
 def test_overlap_is_symmetric_and_includes_the_ends(one, other, expected):
-    a, b = Score(0, *one, 0), Score(0, *other, 0)
+    a = Score(0, *one, 0)
+    b = Score(0, *other, 0)
     assert a.overlaps(b) is b.overlaps(a) is expected
 
 
@@ -87,7 +88,7 @@ def test_one_model_is_not_called_the_highest():
 
 
 @pytest.mark.parametrize(
-    ("baseline", "words"), [(0.51, "cannot be told from"), (0.8, "worse than")]
+    ("baseline", "words"), [(0.51, "cannot be distinguished from"), (0.8, "worse than")]
 )
 def test_the_answer_admits_when_the_baseline_is_as_good(baseline, words):
     assert words in answer_sentence(comparison(result("x", 0.5), baseline=baseline))

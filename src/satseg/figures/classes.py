@@ -32,18 +32,24 @@ def classes_figure(pools: Sequence[ClassShares]) -> Figure:
     """Bars: share of each class over all tiles; marks on them: the share in each subset."""
     across = min(2, len(pools))
     rows = [pools[i : i + across] for i in range(0, len(pools), across)]
-    heights = [0.75 + 0.34 * max(len(pool.classes) for pool in row) for row in rows]
+    heights = [_row_height(row) for row in rows]
     figure = Figure((WIDTH, sum(heights) + 0.55), layout="constrained")
     grid = figure.add_gridspec(len(rows), across, height_ratios=heights)
     for i, pool in enumerate(pools):
         _draw_pool(figure.add_subplot(grid[divmod(i, across)]), pool)
 
-    subsets = [name for name in SUBSET_MARKS if any(name in pool.subsets for pool in pools)]
+    shown = set().union(*(pool.subsets for pool in pools))
+    subsets = [name for name in SUBSET_MARKS if name in shown]
     bar = Patch(facecolor=PALE, edgecolor=MUTED, linewidth=0.5, label="all tiles")
     marks = [Line2D([], [], label=name, ls="", **_mark(name)) for name in subsets]
     figure.legend(handles=[bar, *marks], loc="outside upper right", ncols=len(marks) + 1)
     figure.suptitle("Share of labelled pixels by class", x=0.008, ha="left")
     return figure
+
+
+def _row_height(pools: Sequence[ClassShares]) -> float:
+    """Inches that a row of pools takes."""
+    return 0.75 + 0.34 * max(len(pool.classes) for pool in pools)
 
 
 def _mark(subset: str) -> dict:

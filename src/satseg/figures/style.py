@@ -115,7 +115,8 @@ def frame_axes(axes: Axes) -> None:
 def fit_text(text: Text, inches: float) -> None:
     """Break a name that is too long at an underscore or a space, then make its letters small
     enough."""
-    name, letter = text.get_text(), 0.0091 * text.get_fontsize()
+    name = text.get_text()
+    letter = 0.0091 * text.get_fontsize()
     cuts = [i + 1 for i, sign in enumerate(name[:-1]) if sign in "_ -"]
     if len(name) * letter > inches and cuts:
         cut = min(cuts, key=lambda i: abs(i - len(name) / 2))

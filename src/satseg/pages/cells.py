@@ -48,7 +48,7 @@ def interval_cell(score: Score) -> TableCell:
 
 
 def result_cell(comparison: Comparison, result: Result) -> TableCell:
-    """What a row is called: strong for the best of several, ≈ for what cannot be told from it."""
+    """What a row is called: strong for the best of several, ≈ for what ties with it."""
     if result in comparison.tied:
         return text_cell(f"{result_name(comparison, result)} ≈")
     return text_cell(result_name(comparison, result), strong=leads(comparison, result))

@@ -46,14 +46,8 @@ def models_page(
     for dataset_name, dataset in job.datasets.items():
         own_profiles = [profile for (name, _), profile in profiles.items() if name == dataset_name]
         setups = listing(list(dict.fromkeys(map(_setup, own_profiles))))
-        rows = [
-            [
-                text_cell(row.model),
-                TableCell(str(row.classes), float(row.classes)),
-                *(measure_cell(name, getattr(row, name)) for name in COSTS),
-            ]
-            for row in costs[costs["dataset"] == dataset_name].itertuples()
-        ]
+        own_costs = costs[costs["dataset"] == dataset_name]
+        rows = [_cost_row(row) for row in own_costs.itertuples()]
         blocks += [
             Heading(dataset.title),
             Paragraph(f"Profiled with a single input of {setups}."),
@@ -61,6 +55,16 @@ def models_page(
             *_speed_blocks(speed[speed["dataset"] == dataset_name]),
         ]
     return Page("models", "Models", blocks, definitions([*COSTS, "train_step_ms"]))
+
+
+def _cost_row(row) -> list[TableCell]:
+    """What a model costs, from its row of models.csv."""
+    classes = TableCell(str(row.classes), float(row.classes))
+    return [
+        text_cell(row.model),
+        classes,
+        *(measure_cell(name, getattr(row, name)) for name in COSTS),
+    ]
 
 
 def _setup(profile: dict) -> str:

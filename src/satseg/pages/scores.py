@@ -18,8 +18,8 @@ from satseg.pages.sentences import answer_sentence, gap_sentence
 from satseg.study.comparison import Comparison, Gap, Result
 
 MARKS = (
-    "Bold: the highest mIoUᴰ. ≈: cannot be told from it, because the intervals overlap. Models "
-    "are listed in the order of the study, not of their scores."
+    "Bold: the highest mIoUᴰ. ≈: not distinguishable from it, because the intervals overlap. "
+    "Models are listed in the order of the study, not of their scores."
 )
 OTHER_SCORES = ["miou_i", "miou_c", "miou_published", "pixel_accuracy"]
 COSTS = ["epoch_seconds", "latency_ms", "memory_mb", "peak_memory_mb"]

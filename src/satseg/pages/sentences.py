@@ -16,7 +16,7 @@ def score_text(score: Score) -> str:
 
 
 def answer_sentence(comparison: Comparison) -> str:
-    """The best model, whether the next can be told from it, and the baseline."""
+    """The best model, whether the next is distinguishable from it, and the baseline."""
     best = comparison.best
     others = [result for result in comparison.results if result is not best]
     verb = "scores highest, with" if others else "reaches"
@@ -51,7 +51,7 @@ def _majority(comparison: Comparison) -> str:
     baseline = f"always predicting {comparison.majority_class}, the most frequent training class"
     score = comparison.majority.main
     if comparison.best.main.overlaps(score):
-        return f"this cannot be told from {baseline}: {score_text(score)}"
+        return f"this cannot be distinguished from {baseline}: {score_text(score)}"
     if comparison.best.main.value < score.value:
         return f"this is worse than {baseline}: {score_text(score)}"
     return f"{baseline}, would reach {score.value:.3f}"

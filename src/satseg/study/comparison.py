@@ -1,4 +1,4 @@
-"""What the scores of a study say: the best model, the models that cannot be told from it, and what
+"""What the scores of a study say: the best model, the models indistinguishable from it, and what
 leakage adds."""
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Every number of a study, worked out once for its tables and pages."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import pandas as pd
 
@@ -52,11 +53,8 @@ def study_numbers(inputs: StudyInputs) -> StudyNumbers:
     job = inputs.job
     models = models_table(inputs)
     splits = splits_table(inputs)
-    evaluated = [
-        evaluated_counts(inputs, dataset_name, recipe_name)
-        for dataset_name in job.datasets
-        for recipe_name in job.recipes
-    ]
+    places = product(job.datasets, job.recipes)
+    evaluated = [evaluated_counts(inputs, dataset, recipe) for dataset, recipe in places]
     scores = scores_table(inputs, evaluated)
     published = published_table(inputs, scores)
     comparisons = [compare(inputs, counts, splits) for counts in evaluated]

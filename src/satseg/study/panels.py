@@ -88,15 +88,17 @@ def _panels(
 
 def tile_pictures(inputs: StudyInputs) -> list[dict]:
     """The same tiles as separate pictures, data URIs, for a page that lays one over another."""
-    return [
-        {
-            "title": group.title,
-            "classes": [{"name": c.name, "color": c.color} for c in group.classes],
-            "layers": ["Truth", *group.predictions],
-            "tiles": [_pictures(group, row) for row in range(len(group.images))],
-        }
-        for group in evaluated_tiles(inputs)
-    ]
+    pictures = []
+    for group in evaluated_tiles(inputs):
+        pictures.append(
+            {
+                "title": group.title,
+                "classes": [{"name": c.name, "color": c.color} for c in group.classes],
+                "layers": ["Truth", *group.predictions],
+                "tiles": [_pictures(group, row) for row in range(len(group.images))],
+            }
+        )
+    return pictures
 
 
 def _pictures(group: ShownTiles, row: int) -> dict:

@@ -47,7 +47,7 @@ def rank(claim: RankClaim, quantity: Quantity) -> Tested:
     if not np.isfinite(list(compared.values())).all():
         raise Untestable("it is not defined for every model")
 
-    # −1: surely before the model, 1: surely after it, 0: cannot be told.
+    # −1: surely before the model, 1: surely after it, 0: neither.
     sides = {}
     for other, (_, low, high) in compared.items():
         above = int(low > quantity.neutral)
@@ -75,7 +75,7 @@ def rank(claim: RankClaim, quantity: Quantity) -> Tested:
     )
     level = [other for other, side in sides.items() if not side]
     if level:
-        why += f", and cannot be told from {listing(level)}"
+        why += f", and cannot be distinguished from {listing(level)}"
     return statistics, verdict_of(holds, fails), why
 
 
@@ -139,7 +139,7 @@ def rare_classes(evidence: Evidence, by: str, models: Sequence[str]) -> Tested:
     if len(classes) < 3:
         raise Untestable("a rank correlation needs at least three classes")
 
-    scores = [float(np.mean([r.scores[by, name].value for r in results])) for name in classes]
+    scores = [_mean_score(results, by, name) for name in classes]
     pixels = [evidence.pixels[name] for name in classes]
     drawn = correlations(scores, pixels, all_orders(len(classes)))
     if not np.isfinite(drawn).all():
@@ -155,6 +155,11 @@ def rare_classes(evidence: Evidence, by: str, models: Sequence[str]) -> Tested:
     )
     statistics = [Statistic("rho, training pixels", rho, p=p)]
     return statistics, verdict_of(p <= LEVEL, p_reverse <= LEVEL), why
+
+
+def _mean_score(results: Sequence[Result], by: str, class_name: str) -> float:
+    """A class's score, mean over models."""
+    return float(np.mean([result.scores[by, class_name].value for result in results]))
 
 
 def _can_be_found(class_name: str, results: Sequence[Result]) -> bool:
