@@ -32,8 +32,8 @@ from satseg.figures import (
     predictions,
     samples,
     style,
-    tiles,
 )
+from satseg.figures import tiles as pictures
 from satseg.figures.cost import pareto_front
 from satseg.measures import CURVES
 from satseg.metrics.baseline import MAJORITY
@@ -110,7 +110,7 @@ def dots(axes) -> list[tuple[float, float]]:
 
 def test_masks_take_their_class_colours_and_no_label_none_of_them():
     mask = np.random.default_rng(0).choice([0, 1, 2, 255], size=(64, 64)).astype(np.uint8)
-    picture = tiles.painted(mask, CLASSES)
+    picture = pictures.painted(mask, CLASSES)
     for i, land in enumerate(CLASSES):
         assert {to_hex(c / 255).upper() for c in np.unique(picture[mask == i], axis=0)} == {
             land.color
@@ -128,13 +128,13 @@ def test_padding_is_what_lies_beyond_the_scene(height, width):
         mask[:] = 255
     expected = np.ones((16, 16), bool)
     expected[:height, :width] = False
-    assert np.array_equal(tiles.padding(mask), expected)
+    assert np.array_equal(pictures.padding(mask), expected)
 
 
 def test_images_of_any_number_of_bands_are_shown():
     image = np.random.default_rng(0).integers(0, 256, (4, 4, 5), np.uint8)
-    assert np.array_equal(tiles.photograph(image), image[..., [0, 1, 2]])
-    assert np.array_equal(tiles.photograph(image[..., :2]), image[..., [0, 0, 0]])
+    assert np.array_equal(pictures.photograph(image), image[..., [0, 1, 2]])
+    assert np.array_equal(pictures.photograph(image[..., :2]), image[..., [0, 0, 0]])
 
 
 def test_accuracy_of_a_tile_counts_only_classes_that_count():
@@ -142,30 +142,30 @@ def test_accuracy_of_a_tile_counts_only_classes_that_count():
     mask = rng.choice([0, 1, 2, 255], (9, 9))
     guess = rng.choice([1, 2], (9, 9))
     pairs = [(m, g) for m, g in zip(mask.ravel(), guess.ravel(), strict=True) if m in (1, 2)]
-    assert tiles.shown_accuracy(guess, mask, [1, 2]) == pytest.approx(
+    assert pictures.shown_accuracy(guess, mask, [1, 2]) == pytest.approx(
         sum(m == g for m, g in pairs) / len(pairs)
     )
-    assert np.isnan(tiles.shown_accuracy(guess, np.zeros((9, 9)), [1, 2]))
+    assert np.isnan(pictures.shown_accuracy(guess, np.zeros((9, 9)), [1, 2]))
 
 
-def panels(tiles: int, models: list[str], title="Toy land") -> tiles.ShownTiles:
+def shown_tiles(tiles: int, models: list[str], title="Toy land") -> pictures.ShownTiles:
     rng = np.random.default_rng(3)
     masks = rng.choice([0, 1, 2], (tiles, 32, 32)).astype(np.uint8)
     masks[0, 20:] = 255
     images = rng.integers(0, 256, (tiles, 32, 32, 3), np.uint8)
     guesses = {model: rng.choice([1, 2], masks.shape).astype(np.uint8) for model in models}
     scenes = [f"scene_{i}" for i in range(tiles)]
-    return tiles.ShownTiles(title, CLASSES, scenes, images, masks, guesses, [1, 2])
+    return pictures.ShownTiles(title, CLASSES, scenes, images, masks, guesses, [1, 2])
 
 
 @pytest.mark.parametrize(("blocks", "tiles"), [(1, 6), (1, 2), (2, 4), (3, 3)])
 def test_samples_pair_every_tile_with_its_mask(blocks, tiles):
-    block = panels(tiles, [])
+    block = shown_tiles(tiles, [])
     figure = samples.samples_figure([block] * blocks)
     assert len(figure.axes) == 2 * tiles * blocks
     image, mask = figure.axes[:2]
     assert np.array_equal(image.images[0].get_array(), block.images[0])
-    assert np.array_equal(mask.images[0].get_array(), tiles.painted(block.masks[0], CLASSES))
+    assert np.array_equal(mask.images[0].get_array(), pictures.painted(block.masks[0], CLASSES))
     assert mask.get_position().x0 > image.get_position().x1
     assert {"Void", "Field", "Wood", "no label", "scene_0"} <= words(figure)
     assert not overlapping(figure)
@@ -173,14 +173,14 @@ def test_samples_pair_every_tile_with_its_mask(blocks, tiles):
 
 @pytest.mark.parametrize(("blocks", "models"), [(1, 1), (2, 1), (1, 3), (2, 7), (5, 2)])
 def test_predictions_have_a_row_per_tile_and_a_column_per_model(blocks, models):
-    block = panels(4, MODELS[:models])
+    block = shown_tiles(4, MODELS[:models])
     figure = predictions.predictions_figure([block] * blocks)
     assert len(figure.axes) == blocks * 4 * (2 + models)
     columns = {round(a.get_position().x0, 4) for a in figure.axes[: 4 * (2 + models)]}
     rows = {round(a.get_position().y0, 4) for a in figure.axes[: 4 * (2 + models)]}
     assert (len(columns), len(rows)) == (2 + models, 4)
     padded = figure.axes[2].images[0].get_array()
-    assert np.array_equal(padded[20:], tiles.painted(block.masks[0], CLASSES)[20:])
+    assert np.array_equal(padded[20:], pictures.painted(block.masks[0], CLASSES)[20:])
     shown = [t.get_text() for t in texts(figure)]
     for tile in range(4):
         right = np.isin(block.masks[tile], [1, 2])
@@ -193,7 +193,7 @@ def test_predictions_have_a_row_per_tile_and_a_column_per_model(blocks, models):
 
 
 def test_a_tile_without_counted_pixels_has_no_accuracy():
-    block = panels(1, ["small"])
+    block = shown_tiles(1, ["small"])
     block.masks[:] = 0
     assert "–" in words(predictions.predictions_figure([block]))
 
@@ -374,9 +374,9 @@ def test_published_losses_are_marked_at_their_epoch():
         "Toy land", "small", [history(25, 0)], [("train_loss", 1, 1.67), ("val_loss", 25, 0.1)]
     )
     figure = loss_curves.losses_figure([run], COLORS)
-    marks = [line for line in figure.axes[0].lines if line.get_label() == "report"]
+    marks = [line for line in figure.axes[0].lines if line.get_label() == "published"]
     assert [tuple(m.get_xydata()[0]) for m in marks] == [(1, 1.67), (25, 0.1)]
-    assert {"report 1.67", "report 0.1"} <= words(figure)
+    assert {"published 1.67", "published 0.1"} <= words(figure)
     low, high = figure.axes[0].get_ylim()
     assert low < 0.1 and high > 1.67
     assert not overlapping(figure)

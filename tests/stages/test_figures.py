@@ -155,7 +155,8 @@ def test_the_pictures_apart_show_what_the_figure_shows(tree):
             assert truth["accuracy"] is None
             assert np.array_equal(decoded(truth["picture"]), pictures.painted(mask, group.classes))
             for guess, predicted in zip(guesses, group.predictions.values(), strict=True):
-                predicted, counted = predicted[row], [i in group.counted for i in mask.ravel()]
+                predicted = predicted[row]
+                counted = [i in group.counted for i in mask.ravel()]
                 right = sum(
                     a == b
                     for a, b, c in zip(predicted.ravel(), mask.ravel(), counted, strict=True)

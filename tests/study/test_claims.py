@@ -265,7 +265,7 @@ def test_scores_are_compared_in_pairs(spread, verdict):
     ("claim", "said"),
     [
         (ranking("z", 1), "there is no z"),
-        (ranking("[a-f]", 1), "no other model to compare a with"),
+        (ranking("[a-f]", 1), "there is no other model to compare a with"),
         (ranking("a", 4), "there are only 3 models"),
         (ranking("a", 3, or_better=True), "there are only 3 models"),
     ],
