@@ -13,8 +13,9 @@ from satseg.data.images import read_bands
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene
 from satseg.data.masks import MaskReader
-from satseg.figures.photographs import Panels, samples
+from satseg.figures.samples import samples_figure
 from satseg.figures.style import save
+from satseg.figures.tiles import ShownTiles
 from satseg.files import atomic
 from satseg.jobs.slices import TileSlice
 
@@ -36,9 +37,10 @@ def draw_sheet(facts: Facts, entry: Dataset, spec: TileSlice, dataset: str, path
     classes = list(entry.classes)
     if (masks == len(classes)).any():
         classes.append(LandClass(name="no class", color="#FF00FF"))
-    panels = Panels(f"{entry.title} ({dataset})", classes, [s.name for s in shown], images, masks)
+    names = [scene.name for scene in shown]
+    tiles = ShownTiles(f"{entry.title} ({dataset})", classes, names, images, masks)
     with atomic(path) as temporary:
-        save(samples([panels]), temporary)
+        save(samples_figure([tiles]), temporary)
 
 
 def _thumbnail(
