@@ -32,8 +32,8 @@ class Loss(Strict):
     smooth: Annotated[float, Field(ge=0)] = 1.0
     """jdt: added to numerator and denominator."""
     class_weights: Literal["none", "inverse", "inverse_root"] = "none"
-    """Class weights, from the class frequencies of the training tiles; a class that no training pixel
-    holds has none."""
+    """Class weights, from the class frequencies of the training tiles; 0 for a class that no
+    training pixel holds."""
     class_weights_scale: Literal["mean", "sum"] = "mean"
     """What of the class weights is 1: their `mean` or their `sum`. Cross-entropy divides by the
     weights again, so that only jdt's loss depends on it."""
@@ -130,8 +130,8 @@ class Training(Strict):
     batch_size: Annotated[int, Field(ge=1)]
     """Tiles per forward pass, across all `devices`."""
     accumulate: Annotated[int, Field(ge=1)] = 1
-    """Forward passes per optimizer step. A smaller batch_size with more passes takes steps of the same
-    tiles, but not quite the same steps: batch normalisation and jdt see one batch at a time."""
+    """Forward passes per optimizer step. More passes of fewer tiles need less memory, but do not
+    make quite the same step: batch normalisation and jdt see one batch at a time."""
     monitor: Literal["val_loss", "val_jaccard"] = "val_loss"
     """Quantity that selects the best epoch and drives early stopping and the plateau schedule."""
     early_stopping: Annotated[int, Field(ge=1)] | None = None

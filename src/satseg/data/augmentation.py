@@ -54,8 +54,8 @@ def augment(
 
 
 def shown(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Pixels, bool [H, W], that show ground: not those of the padding, which have no label and are 0
-    in every band."""
+    """Pixels that show ground, bool [H, W]: all but the padding, which has no label and is 0 in
+    every band."""
     return (mask != NO_LABEL) | image.any(0)
 
 
