@@ -44,7 +44,7 @@ PUBLISHED = [
 ]
 COLUMNS = {
     "scores": "dataset,model,recipe,seed,subset,metric,class,value,low,high",
-    "models": "dataset,model,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
+    "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
     "epoch_seconds",
     "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared",
     "published": "dataset,model,recipe,metric,epoch,class,published,ours,difference",
@@ -142,10 +142,11 @@ def test_the_majority_baseline_is_judged_once_per_recipe(built):
 
 def test_models_hold_the_profile_and_the_mean_epoch_time(built):
     models = read(built, "models")
-    assert models["model"].tolist() == ["alpha", "beta", "gamma"]
-    assert models["parameters"].tolist() == [1234567, 2469134, 3703701]
-    assert models["memory_mb"].tolist() == [1292.25] * 3
-    assert models["epoch_seconds"].tolist() == [2.5] * 3
+    assert models["model"].tolist() == ["alpha", "alpha", "beta", "beta", "gamma", "gamma"]
+    assert models["recipe"].tolist() == ["leaky", "apart"] * 3
+    assert models["parameters"].tolist() == [1234567] * 2 + [2469134] * 2 + [3703701] * 2
+    assert models["memory_mb"].tolist() == [1292.25] * 6
+    assert models["epoch_seconds"].tolist() == [2.5] * 6
 
 
 def test_splits_hold_the_audit_of_the_tiles_the_recipe_uses(built):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from satseg.config.papers import FollowsClaim, NoGainClaim, Paper, PaperTable, RankClaim
+from satseg.config.claims import FollowsClaim, NoGainClaim, RankClaim
+from satseg.config.papers import Paper, PaperTable
 from satseg.config.reading import load
 from satseg.study.claims.correlation import ENUMERATED, spearman
 from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Untestable

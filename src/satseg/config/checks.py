@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from satseg.config.annotations import recipe_key
+from satseg.config.claims import NoGainClaim
 from satseg.config.messages import dotted, mistake_line
 from satseg.config.models import PythonSpec
-from satseg.config.papers import NoGainClaim, PaperTable
+from satseg.config.papers import PaperTable
 from satseg.config.recipes import Recipe, Training, counted_classes
 from satseg.config.root import Config
 from satseg.errors import UserError

@@ -8,6 +8,7 @@ from pydantic import (
 )
 
 from satseg.config.datasets import Dataset
+from satseg.config.models import DropoutOf
 from satseg.config.types import Probability, Strict, Subset
 
 
@@ -140,6 +141,8 @@ class Training(Strict):
     """How losses and metrics are averaged over an epoch."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 if the hardware supports it, otherwise 32-bit."""
+    full_precision_evaluation: bool = False
+    """Validate and evaluate in 32-bit, whatever the precision of the training."""
     devices: Annotated[int, Field(ge=1)] = 1
     """Number of GPUs that train one model together, each with its share of every batch; without a
     GPU, number of processes. Batch normalisation uses the statistics of the whole batch on GPUs, of
@@ -188,6 +191,8 @@ class Recipe(Training):
     """Name of a split in splits.yaml."""
     head_dropout: Probability | None = None
     """Dropout before the head of every model; null keeps each model's own."""
+    head_dropout_of: DropoutOf = "values"
+    """What that dropout drops: single `values`, or whole `channels` of a tile."""
     evaluate: Evaluation = Evaluation()
     """What is evaluated."""
 

@@ -1,6 +1,8 @@
 """Dividing tiles into training, validation and test, and saying what leaks from one into the
 other."""
 
+from fnmatch import fnmatchcase
+
 import numpy as np
 import pandas as pd
 
@@ -23,6 +25,7 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
         UserError: the tiles cannot be divided so.
     """
     rng = np.random.default_rng(split.seed)
+    table = _among(table, split.among)
     if split.unit == "official" or (split.keep_official and _groups_divided(table)):
         drawn = _with_test(_as_published(table), split.test_from_val, rng)
     else:
@@ -31,7 +34,9 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
         }
         draw = {"tile": _by_tile, "sequence": _in_sequence, "group": _by_group}[split.unit]
         drawn = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
-    return _fewer(drawn, split.train_scenes, rng)
+    for subset, scenes in split.scenes.items():
+        drawn = _fewer(drawn, subset, scenes, rng)
+    return drawn
 
 
 def _groups_divided(table: pd.DataFrame) -> bool:
@@ -53,15 +58,28 @@ def _with_test(drawn: pd.DataFrame, share: float, rng: np.random.Generator) -> p
     return drawn.assign(subset=drawn["subset"].where(~moved, "test"))
 
 
-def _fewer(drawn: pd.DataFrame, scenes: int | None, rng: np.random.Generator) -> pd.DataFrame:
-    """At most so many training scenes; the tiles of the others are in no subset."""
-    trained = sorted(set(drawn.loc[drawn["subset"] == "train", "scene"]))
-    if scenes is None or len(trained) <= scenes:
+def _among(table: pd.DataFrame, patterns: list[str]) -> pd.DataFrame:
+    """The tiles of the scenes whose names match a pattern; all if there is none."""
+    if not patterns:
+        return table
+    scenes = [
+        scene
+        for scene in table["scene"].unique()
+        if any(fnmatchcase(scene, pattern) for pattern in patterns)
+    ]
+    if not scenes:
+        raise UserError(f"no scene matches {', '.join(patterns)}; correct the split's `among`")
+    return table[table["scene"].isin(scenes)].reset_index(drop=True)
+
+
+def _fewer(drawn: pd.DataFrame, subset: str, scenes: int, rng: np.random.Generator) -> pd.DataFrame:
+    """At most so many scenes of a subset; the tiles of the others are in no subset."""
+    within = drawn["subset"] == subset
+    names = sorted(set(drawn.loc[within, "scene"]))
+    if len(names) <= scenes:
         return drawn
-    dropped = rng.permutation(trained)[scenes:]
-    return drawn[~((drawn["subset"] == "train") & drawn["scene"].isin(dropped))].reset_index(
-        drop=True
-    )
+    dropped = rng.permutation(names)[scenes:]
+    return drawn[~(within & drawn["scene"].isin(dropped))].reset_index(drop=True)
 
 
 def _as_published(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import ValidationError
 
 from satseg.config.datasets import DemoSource, Expected, HttpSource, OfficialTiles
+from satseg.config.models import ModelSpec
 from satseg.config.root import Config
 from satseg.data.splits import draw_split
 from satseg.data.store import read_table
@@ -166,8 +168,10 @@ class Estimate:
             shares = dict(said.official)
             if "test" not in shares:
                 shares["val"] *= 1 - split.test_from_val
-        if split.train_scenes:
-            shares["train"] = min(shares["train"], split.train_scenes / said.scenes)
+            shares.setdefault("test", said.official["val"] * split.test_from_val)
+        for subset, scenes in split.scenes.items():
+            if subset in shares:
+                shares[subset] = min(shares[subset], scenes / said.scenes)
         return {name: round(share * tiles.count) for name, share in shares.items()}
 
     @cache  # noqa: B019
@@ -178,9 +182,8 @@ class Estimate:
         for path in [own, *sorted(own.parents[1].glob(f"*/{own.name}"))]:
             if path.exists():
                 found = read_json(path, ["device", "spec", "dataset", "train_step_ms"])
-                if (
-                    _same_device(found["device"])
-                    and found["spec"] == self.config.models[model].model_dump()
+                if _same_device(found["device"]) and _same_model(
+                    found["spec"], self.config.models[model]
                 ):
                     return found
         return None
@@ -238,6 +241,14 @@ def this_device() -> dict:
     from satseg.devices import describe_device
 
     return describe_device()
+
+
+def _same_model(spec: dict, model: ModelSpec) -> bool:
+    """Whether a profile's `spec`, whose keys may be fewer than today's, is this model's."""
+    try:
+        return type(model).model_validate(spec) == model
+    except ValidationError:
+        return False
 
 
 def _same_device(found: dict) -> bool:

@@ -183,7 +183,8 @@ def train_slice(
     recipe = config.recipes[recipe_name]
     model = config.models[model_name]
     if recipe.head_dropout is not None:
-        model = model.model_copy(update={"head_dropout": recipe.head_dropout})
+        dropout = {"head_dropout": recipe.head_dropout, "head_dropout_of": recipe.head_dropout_of}
+        model = model.model_copy(update=dropout)
 
     training = recipe.model_dump(include=set(Training.model_fields))
     return TrainSlice(

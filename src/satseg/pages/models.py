@@ -47,21 +47,24 @@ def models_page(
         own_profiles = [profile for (name, _), profile in profiles.items() if name == dataset_name]
         setups = listing(list(dict.fromkeys(map(_setup, own_profiles))))
         own_costs = costs[costs["dataset"] == dataset_name]
-        rows = [_cost_row(row) for row in own_costs.itertuples()]
+        several = len(job.recipes) > 1
+        names = ["Model", "Recipe"] if several else ["Model"]
+        rows = [_cost_row(row, several) for row in own_costs.itertuples()]
         blocks += [
             Heading(dataset.title),
             Paragraph(f"Profiled with a single input of {setups}."),
-            Table(columns(["Model"], ["Classes", *labels(COSTS)]), rows),
+            Table(columns(names, ["Classes", *labels(COSTS)]), rows),
             *_speed_blocks(speed[speed["dataset"] == dataset_name]),
         ]
     return Page("models", "Models", blocks, definitions([*COSTS, "train_step_ms"]))
 
 
-def _cost_row(row) -> list[TableCell]:
+def _cost_row(row, with_recipe: bool) -> list[TableCell]:
     """What a model costs, from its row of models.csv."""
+    names = [row.model, row.recipe] if with_recipe else [row.model]
     classes = TableCell(str(row.classes), float(row.classes))
     return [
-        text_cell(row.model),
+        *map(text_cell, names),
         classes,
         *(measure_cell(name, getattr(row, name)) for name in COSTS),
     ]

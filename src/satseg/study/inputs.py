@@ -156,15 +156,14 @@ class StudyInputs:
         return history
 
     def model_histories(
-        self, dataset_name: str, model_name: str, recipe_name: str | None = None
+        self, dataset_name: str, model_name: str, recipe_name: str
     ) -> list[pd.DataFrame]:
-        """The histories of a model on a dataset, a frame per seed; of all recipes if none is
-        named."""
-        recipes = self.job.recipes if recipe_name is None else [recipe_name]
+        """The histories of a model on a dataset under a recipe, a frame per seed."""
+        wanted = (dataset_name, model_name, recipe_name)
         return [
             history
             for cell, history in self.histories.items()
-            if (cell.dataset, cell.model) == (dataset_name, model_name) and cell.recipe in recipes
+            if (cell.dataset, cell.model, cell.recipe) == wanted
         ]
 
     def counts(self, cell: Cell) -> pd.DataFrame:
@@ -206,7 +205,8 @@ class StudyInputs:
     @cached_property
     def models(self) -> pd.DataFrame:
         """tables/models.csv."""
-        return read_csv(self.tables / "models.csv", ["dataset", "model", "parameters", *COSTS])
+        columns = ["dataset", "model", "recipe", "parameters", *COSTS]
+        return read_csv(self.tables / "models.csv", columns)
 
 
 def pixel_column(land_class: LandClass) -> str:

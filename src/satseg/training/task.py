@@ -1,5 +1,7 @@
 """A training step, a validation step, and what an epoch counts."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import lightning as L
 import numpy as np
 import pandas as pd
@@ -67,7 +69,8 @@ class Task(L.LightningModule):
     def _step(self, subset: str, batch: tuple, augmented: bool) -> torch.Tensor:
         counted = self.job.counted
         images, masks = self._augmented(batch) if augmented else (to_unit(batch[0]), batch[1])
-        logits = self.model(normalise(images, self.settings.scaling))
+        with self._precision(subset):
+            logits = self.model(normalise(images, self.settings.scaling))
         target = positions(masks, counted)
 
         # Sums over a tile overflow or lose digits in 16 bits.
@@ -79,6 +82,13 @@ class Task(L.LightningModule):
             tiles = total(loss.new_tensor(len(batch[2])))
             self._record(subset, total(counts.sum(0)), torch.stack([loss.detach(), tiles]))
         return loss
+
+    def _precision(self, subset: str) -> AbstractContextManager:
+        """The precision of a forward pass: Lightning's own, or 32-bit for a validation that the
+        recipe wants so."""
+        if subset == "val" and self.settings.full_precision_evaluation:
+            return torch.autocast(self.device.type, enabled=False)
+        return nullcontext()
 
     def _record(self, subset: str, counts: torch.Tensor, loss: torch.Tensor) -> None:
         """Keep the counts [C, 4] of a batch, and its loss with its number of tiles [2]."""
