@@ -17,6 +17,7 @@ from benchmarks.pairs import Row, Run, alternate, circumstances, once
 from benchmarks.reading import PAPER
 from satseg.config.reading import load
 from satseg.data.augmentation import augment
+from satseg.data.labels import counted_classes
 from satseg.data.loader import TileDataset, loader
 from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
@@ -96,7 +97,7 @@ def train_tiles(folder: Path, count: int, **_: object) -> Run:
         {"tile": np.arange(len(subset)), "scene": store.table["scene"], "subset": subset}
     )
     found = slices.train_slice(load(), **TINY, seed=0)
-    classes = [name.removeprefix("pixels_") for name in store.table if name.startswith("pixels_")]
+    classes = counted_classes(store.table)
     training = found.training.model_copy(update={"epochs": 1})
     spec = found.model_copy(
         update={"training": training, "classes": classes, "counted": list(range(len(classes)))}

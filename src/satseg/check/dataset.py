@@ -10,7 +10,7 @@ from satseg.check.findings import SHOWN, Division, Findings
 from satseg.check.notes import absences, dataset_notes
 from satseg.check.sheet import draw_sheet
 from satseg.check.survey import Facts, read_dataset, same_ground, tile_grid
-from satseg.check.words import classes_text, percent, scenes_text, splits_text, tiles_text
+from satseg.check.words import classes_text, scenes_text, splits_text, tiles_text
 from satseg.config.root import Config
 from satseg.config.splits import Split
 from satseg.data.groups import scene_groups
@@ -22,7 +22,7 @@ from satseg.jobs import slices
 from satseg.jobs.slices import TileSlice
 from satseg.progress import log, watched
 from satseg.readers import read_json
-from satseg.text import counted
+from satseg.text import counted, percent
 
 
 def check(

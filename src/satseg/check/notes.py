@@ -5,10 +5,9 @@ import pandas as pd
 
 from satseg.check.findings import NARROW, Division
 from satseg.check.survey import Facts
-from satseg.check.words import percent
 from satseg.config.datasets import Dataset
 from satseg.data.labels import NO_LABEL
-from satseg.text import counted
+from satseg.text import counted, percent
 
 RARE, CUT = (
     0.001,

@@ -10,7 +10,7 @@ from satseg.check.survey import Facts
 from satseg.config.datasets import Dataset
 from satseg.data.labels import NO_LABEL
 from satseg.jobs.slices import TileSlice
-from satseg.text import columns, counted
+from satseg.text import columns, counted, percent
 
 
 def scenes_text(facts: Facts, entry: Dataset) -> str:
@@ -105,11 +105,6 @@ def splits_text(divisions: list[Division]) -> str:
             said = " and ".join(f"{n} share their {what}" for n, what in shared)
             lines.append(f"    of {row.tiles} {row.subset} tiles {said} with training tiles")
     return "\n".join(lines)
-
-
-def percent(share: float) -> str:
-    """A share as a percentage, such as `12 %` or `0.3 %`."""
-    return f"{100 * share:.2g} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
 
 
 def report(found: Findings) -> str:

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 
 from satseg.config.splits import Split
+from satseg.data.labels import counted_classes, pixels_column
 from satseg.errors import UserError
 
 
@@ -131,6 +132,11 @@ def leakage(table: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
 def untrained(table: pd.DataFrame, split: pd.DataFrame) -> list[str]:
     """Classes that have pixels, but none in the training tiles."""
     train = table["tile"].isin(split.loc[split["subset"] == "train", "tile"])
-    pixels = table.filter(regex="^pixels_")
-    lost = (pixels.sum() > 0) & (pixels[train].sum() == 0)
-    return [column.removeprefix("pixels_") for column in pixels.columns[lost]]
+    lost = []
+
+    for class_name in counted_classes(table.columns):
+        pixels = table[pixels_column(class_name)]
+        if pixels.sum() > 0 and pixels[train].sum() == 0:
+            lost.append(class_name)
+
+    return lost

@@ -15,7 +15,7 @@ from satseg.config.datasets import Pixels
 from satseg.data.arrays import ArrayFile
 from satseg.data.groups import same_images, scene_groups
 from satseg.data.images import BLOCK_CACHE, open_image, read_bands, scene_shape
-from satseg.data.labels import NO_LABEL
+from satseg.data.labels import NO_LABEL, pixels_column
 from satseg.data.layout import Scene, scenes
 from satseg.data.masks import MaskReader
 from satseg.data.official import published_subsets
@@ -119,7 +119,7 @@ def _rows(
                     "whole": whole,
                 }
                 counted = {
-                    f"pixels_{name}": np.count_nonzero(part == i)
+                    pixels_column(name): np.count_nonzero(part == i)
                     for i, name in enumerate(spec.classes)
                 }
                 yield place | {"official_split": ""} | counted

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from satseg.data.labels import pixels_column
 from satseg.data.store import Tiles
 
 PANELS, HARD = 6, 2
@@ -19,7 +20,7 @@ def panel_tiles(
         tile numbers [K], rising, and for each the class that makes it hard, or an empty text.
     """
     rows = store.table.loc[chosen]
-    pixels = rows[[f"pixels_{name}" for name in names]].to_numpy(float)
+    pixels = rows[[pixels_column(name) for name in names]].to_numpy(float)
     shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)
     mix = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
     order = rows.assign(mix=mix).sort_values(

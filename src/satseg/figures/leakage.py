@@ -13,8 +13,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from satseg.figures.scores import summary
-from satseg.figures.style import BAR, INK, MUTED, WIDTH, percent, stack, styled, write_beside
+from satseg.figures.style import BAR, INK, MUTED, WIDTH, stack, styled, write_beside
 from satseg.metrics.baseline import MAJORITY
+from satseg.text import percent
 
 
 class Audit(NamedTuple):

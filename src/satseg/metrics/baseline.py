@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from satseg.data.labels import pixels_column
+
 MAJORITY = "majority"  # how tables and figures call the predictor of the most frequent class
 
 
@@ -15,7 +17,7 @@ def training_pixels(
 ) -> dict[str, int]:
     """Pixels of each class in the training tiles; arguments as of `majority_counts`."""
     pool = _pool(tiles, split, "train", padded_tiles)
-    return {name: int(pool[f"pixels_{name}"].sum()) for name in classes}
+    return {name: int(pool[pixels_column(name)].sum()) for name in classes}
 
 
 def _pool(
@@ -47,7 +49,7 @@ def majority_counts(
     """
     said = int(np.argmax(list(training_pixels(tiles, split, classes, padded_tiles).values())))
     judged = _pool(tiles, split, subset, padded_tiles).sort_values("tile")
-    pixels = judged[[f"pixels_{name}" for name in classes]].to_numpy(np.int64)
+    pixels = judged[[pixels_column(name) for name in classes]].to_numpy(np.int64)
     total, is_said = pixels.sum(1, keepdims=True), np.arange(len(classes)) == said
     frame = pd.DataFrame(
         {

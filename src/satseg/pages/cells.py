@@ -46,12 +46,6 @@ def interval_cell(score: Score) -> str:
     return f"[{score.low:.3f}, {score.high:.3f}]" if math.isfinite(score.low) else "–"
 
 
-def share(part: int, whole: int) -> str:
-    """A percentage that says 0 and 100 only where it means none and all."""
-    percent = 100 * part / whole
-    return f"{percent:.0f} %" if percent in (0, 100) else f"{min(max(percent, 0.1), 99.9):.1f} %"
-
-
 def definitions(names: Sequence[str]) -> str:
     """The section that explains a file's columns."""
     return "## Definitions\n\n" + bullets(f"**{LABELS[name]}**: {MEANINGS[name]}" for name in names)

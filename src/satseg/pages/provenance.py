@@ -6,6 +6,7 @@ from typing import Any
 
 from satseg.jobs.slices import Cell, StudySlice
 from satseg.readers import read_json
+from satseg.text import duration
 
 RUN = ["code", "data", "device", "precision", "versions", "seeds", "started", "wall_seconds"]
 
@@ -42,16 +43,6 @@ def flat(value: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
                 (name, entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False))
             )
     return rows
-
-
-def duration(seconds: float) -> str:
-    """A time a person reads: `42 s`, `3 min 05 s`, `1 h 02 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def credit(spec: StudySlice, name: str, raw: Path) -> dict[str, Any]:

@@ -4,11 +4,11 @@ import pandas as pd
 
 from satseg.jobs.slices import StudySlice
 from satseg.measures import LABELS
-from satseg.pages.cells import interval_cell, score_cell, share
+from satseg.pages.cells import interval_cell, score_cell
 from satseg.pages.markdown import bullets, escape, table
 from satseg.pages.sentences import gap_sentence
 from satseg.study.comparison import Gap
-from satseg.text import signed
+from satseg.text import percent, signed
 
 SHARING = (
     "A model that is judged on ground it was trained on is asked what it remembers, not what it has learned. "
@@ -35,7 +35,7 @@ def splits_page(
         mine = audit[audit["dataset"] == dataset]
         rows = [
             [escape(r.recipe), escape(r.split), r.subset, f"{r.tiles:,}"]
-            + [f"{n:,} ({share(n, r.tiles)})" for n in (r.scene_shared, r.group_shared)]
+            + [f"{n:,} ({percent(n, r.tiles, decimals=1)})" for n in (r.scene_shared, r.group_shared)]
             for r in mine.itertuples()
         ]
         parts += [
@@ -83,8 +83,8 @@ def audited(spec: StudySlice, name: str, rows: pd.DataFrame) -> str:
     for row in rows.itertuples():
         of = f"of the {row.tiles:,} {row.subset} tiles"
         told.append(
-            f"{row.group_shared:,} {of} ({share(row.group_shared, row.tiles)}) show ground that training "
-            f"tiles show too, {row.scene_shared:,} of them in the same scene"
+            f"{row.group_shared:,} {of} ({percent(row.group_shared, row.tiles, decimals=1)}) "
+            f"show ground that training tiles show too, {row.scene_shared:,} of them in the same scene"
             if row.group_shared
             else f"none {of} shares a scene or ground with a training tile"
         )

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from satseg.config.datasets import LandClass
+from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.architecture import Input, architecture
 from satseg.figures.classes import Shares, class_shares
@@ -27,7 +28,7 @@ from satseg.figures.style import SUBSET_MARKS
 from satseg.metrics.baseline import MAJORITY
 from satseg.metrics.counts import ratio
 from satseg.readers import read_csv
-from satseg.study.inputs import Files, pixel_column
+from satseg.study.inputs import Files
 
 
 def draw_samples(files: Files) -> Figure:
@@ -46,7 +47,7 @@ def draw_samples(files: Files) -> Figure:
 def diverse_tiles(table: pd.DataFrame, classes: list[LandClass], count: int) -> np.ndarray:
     """The tiles with the most even mix of classes, one a scene, whole ones first: numbers [≤
     count], rising."""
-    pixels = table[[pixel_column(c) for c in classes]].to_numpy(float)
+    pixels = table[[pixels_column(c.name) for c in classes]].to_numpy(float)
     shares = np.nan_to_num(ratio(pixels, pixels.sum(1, keepdims=True)))
     mix = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(1)
     order = table.assign(mix=mix).sort_values(
@@ -76,7 +77,7 @@ def draw_classes(files: Files) -> Figure:
     found = []
     for name, dataset in files.spec.datasets.items():
         table = files.tiles(name)
-        columns = [pixel_column(c) for c in dataset.classes]
+        columns = [pixels_column(c.name) for c in dataset.classes]
         for split, padded in pools:
             pool = table.merge(files.subsets(name, split)[["tile", "subset"]], on="tile")
             pool = pool if padded else pool[pool["whole"] == 1]

@@ -8,7 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from satseg.config.datasets import LandClass
+from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.cost import COSTS
 from satseg.figures.histories import METRICS
@@ -29,7 +29,7 @@ class Files:
 
     def tiles(self, dataset: str) -> pd.DataFrame:
         """tiles.csv."""
-        pixels = [pixel_column(c) for c in self.spec.datasets[dataset].classes]
+        pixels = [pixels_column(c.name) for c in self.spec.datasets[dataset].classes]
         return read_csv(
             self.data / "tiles" / dataset / "tiles.csv", ["tile", "scene", "whole", *pixels]
         )
@@ -106,8 +106,3 @@ class Files:
             what = f"{lacking[0]!r} on {dataset!r} by {recipe!r}"
             raise UserError(f"{path}: no score of {what}; build the tables again")
         return rows
-
-
-def pixel_column(land: LandClass) -> str:
-    """Column of tiles.csv that counts a class's pixels."""
-    return f"pixels_{land.name}"

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from satseg.data.labels import pixels_column
 from satseg.data.loader import subset_tiles
 from satseg.data.store import Tiles
 from satseg.errors import UserError
@@ -29,7 +30,7 @@ def labelled_tiles(spec: TrainSlice, tiles: Tiles, split: pd.DataFrame, subset: 
 def _pixels(spec: TrainSlice, tiles: Tiles, chosen: np.ndarray) -> np.ndarray:
     """Pixels of each counted class in these tiles."""
     return (
-        tiles.table.loc[chosen, [f"pixels_{spec.classes[i]}" for i in spec.counted]]
+        tiles.table.loc[chosen, [pixels_column(spec.classes[i]) for i in spec.counted]]
         .sum()
         .to_numpy()
     )
