@@ -35,7 +35,10 @@ def splits_page(
         mine = audit[audit["dataset"] == dataset]
         rows = [
             [escape(r.recipe), escape(r.split), r.subset, f"{r.tiles:,}"]
-            + [f"{n:,} ({percent(n, r.tiles, decimals=1)})" for n in (r.scene_shared, r.group_shared)]
+            + [
+                f"{n:,} ({percent(n, r.tiles, decimals=1)})"
+                for n in (r.scene_shared, r.group_shared)
+            ]
             for r in mine.itertuples()
         ]
         parts += [
