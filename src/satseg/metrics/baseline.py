@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from satseg.data.labels import pixels_column
+
 MAJORITY = "majority"  # the baseline's name in tables and figures
 
 
