@@ -183,7 +183,9 @@ def _leaks(
             continue
 
         subsets = division.assigned.groupby("scene")["subset"].agg(set).to_dict()
-        crossing = sum(_crosses(subsets.get(name, set()) for name in names) for names in same)
+        crossing = 0
+        for names in same:
+            crossing += _crosses(subsets.get(name, set()) for name in names)
         if crossing:
             notes.append(
                 f"split {division.name!r} puts {crossing} of these on both sides of training and "

@@ -88,8 +88,9 @@ def _subset_audit(row) -> str:
     tiles = f"of the {row.tiles:,} {row.subset} tiles"
     if not row.group_shared:
         return f"none {tiles} shares a scene or ground with a training tile"
+    share = percent(row.group_shared, row.tiles, decimals=1)
     return (
-        f"{row.group_shared:,} {tiles} ({percent(row.group_shared, row.tiles, decimals=1)}) show ground "
+        f"{row.group_shared:,} {tiles} ({share}) show ground "
         f"that training tiles show too, {row.scene_shared:,} of them in the same scene"
     )
 
