@@ -370,7 +370,7 @@ def test_workers_read_for_the_right_epoch(forks, data, whole, tmp_path, workers)
     assert difference(tmp_path, whole(cell())) == 0
 
 
-# --- what must not be resumed ----------------------------------------------------------------
+# --- what must not be resumed ---------------------------------------------------------------------
 
 
 @pytest.fixture

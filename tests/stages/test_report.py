@@ -12,7 +12,7 @@ import pytest
 
 from satseg.errors import UserError
 from satseg.pages.captions import CAPTIONS
-from satseg.pages.provenance import flat_entries, wall_time
+from satseg.pages.provenance import flat_entries
 from satseg.pages.report import MIME
 from satseg.paths import FIGURES, TABLES
 from satseg.stages import tables
@@ -265,14 +265,6 @@ def test_it_runs_by_hand_without_torch_and_gives_the_same_bytes(tree):
     ]
     subprocess.run([sys.executable, "-c", probe, *arguments], check=True)
     assert (root / "results/mine/report.html").read_text(encoding="utf-8") == html
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(4.4, "4 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (3725.4, "1 h 02 min")],
-)
-def test_durations(seconds, text):
-    assert wall_time(seconds) == text
 
 
 def test_nested_entries_are_listed_in_order():

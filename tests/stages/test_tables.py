@@ -10,7 +10,6 @@ import pytest
 
 from satseg.errors import UserError
 from satseg.pages.blocks import Table, read_pages
-from satseg.pages.cells import percentage
 from satseg.paths import PAGES, TABLES
 from satseg.stages.tables import plain, run
 from study_tree import PAPER, study_slice, write_tree
@@ -479,14 +478,6 @@ def test_it_runs_by_hand_without_torch(tree):
 )
 def test_numbers_are_plain(value, expected):
     assert plain(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("part", "expected"),
-    [(0, "0 %"), (1, "0.1 %"), (5000, "50.0 %"), (9999, "99.9 %"), (10000, "100 %")],
-)
-def test_shares_are_rounded_to_none_and_all_only_where_they_are(part, expected):
-    assert percentage(part, 10000) == expected
 
 
 def test_the_models_text_says_where_they_were_profiled(built):

@@ -13,7 +13,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from satseg.config.datasets import LandClass
-from satseg.figures.style import INK, MUTED, PALE, STEPS, SUBSET_MARKS, WIDTH, percent, styled
+from satseg.figures.style import INK, MUTED, PALE, STEPS, SUBSET_MARKS, WIDTH, styled
+from satseg.text import percent
 
 
 class ClassShares(NamedTuple):

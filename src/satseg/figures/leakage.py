@@ -18,13 +18,13 @@ from satseg.figures.style import (
     MUTED,
     WIDTH,
     mean_scores,
-    percent,
     stack,
     styled,
     write_beside,
 )
 from satseg.measures import MEASURES
 from satseg.metrics.baseline import MAJORITY
+from satseg.text import percent
 
 SAME_SCENE = "#E69F00"
 SAME_GROUND = "#8C6100"

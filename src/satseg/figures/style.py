@@ -125,11 +125,6 @@ def fit_text(text: Text, inches: float) -> None:
     text.set_fontsize(text.get_fontsize() * min(1, inches / (longest * letter)))
 
 
-def percent(share: float) -> str:
-    """A percentage with one decimal below ten."""
-    return f"{100 * share:.{1 if 0 < share < 0.0995 else 0}f} %"
-
-
 def write_beside(
     axes: Axes, text: str, point: tuple[float, float], shift: float, **options
 ) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from satseg.data.labels import pixels_column
+
 MAJORITY = "majority"  # the baseline's name in tables and figures
 
 
@@ -19,7 +21,7 @@ def subset_pixels(
 ) -> dict[str, int]:
     """Pixels of each class in a subset's tiles, by name; arguments as of `majority_counts`."""
     pool = _pool(tiles, split, subset, padded_tiles)
-    return {name: int(pool[f"pixels_{name}"].sum()) for name in classes}
+    return {name: int(pool[pixels_column(name)].sum()) for name in classes}
 
 
 def _pool(
@@ -54,7 +56,7 @@ def majority_counts(
     majority_class = max(classes, key=frequencies.get)
 
     evaluated = _pool(tiles, split, subset, padded_tiles).sort_values("tile")
-    pixels = evaluated[[f"pixels_{name}" for name in classes]].to_numpy(np.int64)
+    pixels = evaluated[[pixels_column(name) for name in classes]].to_numpy(np.int64)
     others = pixels.sum(1, keepdims=True) - pixels
     predicted = np.array(classes) == majority_class
 

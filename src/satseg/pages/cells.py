@@ -75,12 +75,6 @@ def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def percentage(part: int, whole: int) -> str:
-    """A percentage that is 0 or 100 only if it means none or all."""
-    percent = 100 * part / whole
-    return f"{percent:.0f} %" if percent in (0, 100) else f"{min(max(percent, 0.1), 99.9):.1f} %"
-
-
 def comparison_title(comparison: Comparison) -> str:
     """What the part of a page about one comparison is called."""
     return f"{comparison.title}, {comparison.recipe}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from satseg.jobs.slices import Cell, StudySlice
 from satseg.readers import read_json
+from satseg.text import duration
 
 RUN = ["code", "data", "device", "precision", "versions", "seeds", "started", "wall_seconds"]
 
@@ -25,7 +26,7 @@ def provenance(cell: Cell, runs: Path) -> dict[str, Any]:
         "dirty": bool(code["dirty"]),
         "started": recorded["started"],
         "wall_seconds": recorded["wall_seconds"],
-        "wall": wall_time(recorded["wall_seconds"]),
+        "wall": duration(recorded["wall_seconds"]),
         "entries": list(flat_entries(entries)),
         "slice": json.dumps(recorded.get("slice", {}), indent=2, ensure_ascii=False),
     }
@@ -43,16 +44,6 @@ def flat_entries(value: dict[str, Any], above: str = "") -> list[tuple[str, str]
         else:
             rows.append((name, json.dumps(entry, ensure_ascii=False)))
     return rows
-
-
-def wall_time(seconds: float) -> str:
-    """A time a person reads: `42 s`, `3 min 05 s`, `1 h 02 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def credit(job: StudySlice, dataset_name: str, raw: Path) -> dict[str, Any]:

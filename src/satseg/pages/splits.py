@@ -16,9 +16,10 @@ from satseg.pages.blocks import (
     columns,
     strong,
 )
-from satseg.pages.cells import interval_cell, percentage, score_cell, signed_cell, text_cell
+from satseg.pages.cells import interval_cell, score_cell, signed_cell, text_cell
 from satseg.pages.sentences import gap_sentence
 from satseg.study.comparison import Gap
+from satseg.text import percent
 
 SHARING = (
     "A model evaluated on ground it was trained on shows what it remembers, not what it has "
@@ -64,7 +65,7 @@ def splits_page(
 def _audit_row(row) -> list[TableCell]:
     texts = map(text_cell, (row.recipe, row.split, row.subset))
     shared = [
-        TableCell(f"{count:,} ({percentage(count, row.tiles)})", float(count))
+        TableCell(f"{count:,} ({percent(count, row.tiles, decimals=1)})", float(count))
         for count in (row.scene_shared, row.group_shared)
     ]
     return [*texts, TableCell(f"{row.tiles:,}", float(row.tiles)), *shared]
@@ -87,8 +88,9 @@ def _subset_audit(row) -> str:
     tiles = f"of the {row.tiles:,} {row.subset} tiles"
     if not row.group_shared:
         return f"none {tiles} shares a scene or ground with a training tile"
+    share = percent(row.group_shared, row.tiles, decimals=1)
     return (
-        f"{row.group_shared:,} {tiles} ({percentage(row.group_shared, row.tiles)}) show ground "
+        f"{row.group_shared:,} {tiles} ({share}) show ground "
         f"that training tiles show too, {row.scene_shared:,} of them in the same scene"
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.architecture import ModelInput, architecture_figure
 from satseg.figures.classes import ClassShares, classes_figure
@@ -20,7 +21,7 @@ from satseg.figures.samples import samples_figure
 from satseg.figures.style import SUBSET_MARKS, mean_scores, model_colors
 from satseg.metrics.baseline import MAJORITY
 from satseg.metrics.counts import ratio
-from satseg.study.inputs import StudyInputs, pixel_column
+from satseg.study.inputs import StudyInputs
 from satseg.study.panels import diverse_tiles, evaluated_tiles, stored_tiles
 
 
@@ -54,7 +55,7 @@ def _class_shares(
 ) -> ClassShares:
     """The classes' shares of the tiles of a split; without padded tiles unless `padded`."""
     dataset = inputs.job.datasets[dataset_name]
-    columns = [pixel_column(land_class) for land_class in dataset.classes]
+    columns = [pixels_column(land_class.name) for land_class in dataset.classes]
     split = inputs.split(dataset_name, split_name)
     pool = inputs.tiles[dataset_name].merge(split[["tile", "subset"]], on="tile")
     pool = pool if padded else pool[pool["whole"] == 1]

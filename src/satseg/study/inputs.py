@@ -11,6 +11,7 @@ import pandas as pd
 
 from satseg.config.datasets import LandClass
 from satseg.config.recipes import Recipe
+from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.cost import COSTS
 from satseg.jobs.slices import Cell, StudySlice
@@ -114,7 +115,7 @@ class StudyInputs:
         return {name: self._tile_table(name) for name in self.job.datasets}
 
     def _tile_table(self, dataset_name: str) -> pd.DataFrame:
-        pixels = [pixel_column(c) for c in self.job.datasets[dataset_name].classes]
+        pixels = [pixels_column(c.name) for c in self.job.datasets[dataset_name].classes]
         path = self.data / "tiles" / dataset_name / "tiles.csv"
         return read_csv(path, [*TILES, *pixels])
 
@@ -207,8 +208,3 @@ class StudyInputs:
         """tables/models.csv."""
         columns = ["dataset", "model", "recipe", "parameters", *COSTS]
         return read_csv(self.tables / "models.csv", columns)
-
-
-def pixel_column(land_class: LandClass) -> str:
-    """Column of tiles.csv that counts a class's pixels."""
-    return f"pixels_{land_class.name}"

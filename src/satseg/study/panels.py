@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 
 from satseg.config.datasets import LandClass
+from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.tiles import ShownTiles, mask_uri, photograph_uri, shown_accuracy
 from satseg.metrics.counts import ratio
-from satseg.study.inputs import StudyInputs, pixel_column
+from satseg.study.inputs import StudyInputs
 
 
 def diverse_tiles(table: pd.DataFrame, classes: list[LandClass], count: int) -> np.ndarray:
     """The tiles with the most even mix of classes, one per scene, whole ones first: numbers [≤
     count], rising."""
-    pixels = table[[pixel_column(c) for c in classes]].to_numpy(float)
+    pixels = table[[pixels_column(c.name) for c in classes]].to_numpy(float)
     shares = np.nan_to_num(ratio(pixels, pixels.sum(1, keepdims=True)))
     entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(1)
     order = table.assign(mix=entropy).sort_values(
