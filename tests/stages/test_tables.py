@@ -44,7 +44,7 @@ PUBLISHED = [
 COLUMNS = {
     "scores": "dataset,model,recipe,seed,subset,metric,class,value,low,high",
     "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
-    "epoch_seconds",
+    "tile,tile_gflops,tile_latency_ms,tile_train_step_ms,tile_peak_memory_mb,epoch_seconds",
     "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared",
     "published": "dataset,model,recipe,metric,epoch,class,published,ours,difference",
     "claims": "claim,source,dataset,recipe,by,statistic,value,low,high,p,verdict,why",

@@ -90,7 +90,8 @@ def evidence(
     profiles = {
         model: {
             "train_step_ms": 100.0 * 1.5**i, "train_step_p95_ms": 100.0 * 1.5**i,
-            "latency_ms": 10.0, "latency_p95_ms": 10.0, "device": device,
+            "latency_ms": 10.0, "latency_p95_ms": 10.0, "device": device, "reference_ms": 1.0,
+            **{f"{name}_{end}_ms": 1.0 for name in ("latency", "train_step") for end in ("low", "high")},
             "memory_mb": 10.0 * i, "parameters": 5 - i,
         } | (profile or {}).get(model, {})
         for i, model in enumerate(scores)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from satseg.config.datasets import DemoSource, Expected, HttpSource, OfficialTiles
+from satseg.config.datasets import Expected, OfficialTiles
 from satseg.config.models import ModelSpec
 from satseg.config.root import Config
+from satseg.config.sources import DemoSource, HttpSource
 from satseg.data.splits import draw_split
 from satseg.data.store import read_table
 from satseg.jobs import slices

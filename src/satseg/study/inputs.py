@@ -20,19 +20,28 @@ from satseg.readers import present, read_array, read_counts, read_csv, read_json
 
 BROKEN = (ValueError, EOFError, BadZipFile)  # what numpy raises for a file it cannot read
 PROFILE_COSTS = [
-    "classes",
-    "parameters",
     "memory_mb",
     "activations_mb",
     "gflops",
     "latency_ms",
     "peak_memory_mb",
 ]
+TRAINED_COSTS = ["gflops", "latency_ms", "train_step_ms", "peak_memory_mb"]
+"""What a profile says of one tile, beside what it says of a published input."""
 PROFILE = [
+    "classes",
+    "parameters",
     *PROFILE_COSTS,
     "train_step_ms",
     "train_step_p95_ms",
     "latency_p95_ms",
+    "trained",
+    "load",
+    "reference_ms",
+    "latency_low_ms",
+    "latency_high_ms",
+    "train_step_low_ms",
+    "train_step_high_ms",
     "sizes",
     "device",
     "input",

@@ -11,7 +11,7 @@ from satseg.errors import UserError
 from satseg.measures import CLASS_METRICS, METRICS, SIZES
 from satseg.metrics.baseline import MAJORITY, majority_counts
 from satseg.metrics.scores import scores
-from satseg.study.inputs import AUDIT, PROFILE_COSTS, StudyInputs
+from satseg.study.inputs import AUDIT, PROFILE_COSTS, TRAINED_COSTS, StudyInputs
 
 SCORES = ["dataset", "model", "recipe", "seed", "subset", "metric", "class", "value", "low", "high"]
 SPLITS = ["dataset", "split", "recipe", *AUDIT]
@@ -112,7 +112,12 @@ def models_table(inputs: StudyInputs) -> pd.DataFrame:
     for (dataset, model), recipe in product(inputs.profiles, inputs.job.recipes):
         profile = inputs.profiles[dataset, model]
         row = {"dataset": dataset, "model": model, "recipe": recipe}
+        trained = profile["trained"]
+        row["classes"] = profile["classes"]
+        row["parameters"] = trained["parameters"]
         row |= {name: profile[name] for name in PROFILE_COSTS}
+        row["tile"] = "×".join(map(str, trained["input"]))
+        row |= {f"tile_{name}": trained[name] for name in TRAINED_COSTS}
         row["epoch_seconds"] = epoch_seconds(inputs.model_histories(dataset, model, recipe))
         rows.append(row)
     return pd.DataFrame(rows)
