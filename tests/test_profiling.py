@@ -76,7 +76,7 @@ def test_summary_counts_the_same_parameters():
 
 def test_a_profile(tmp_path):
     spec = profile_slice(load(), "demo", "unet_tiny").model_copy(update={"printed_classes": [9]})
-    run(spec, str(tmp_path / "p.json"))
+    run(spec, str(tmp_path / "tiles"), str(tmp_path / "p.json"))
     profile = json.loads((tmp_path / "p.json").read_text())
     model = build_model("unet_tiny", 6)
     assert profile["parameters"] == sum(p.numel() for p in model.parameters())
@@ -104,7 +104,7 @@ def test_a_profile(tmp_path):
 def test_a_profile_is_of_the_bands_that_are_trained(tmp_path):
     """A fourth band adds 3×3 weights to each of the first layer's 16 channels, and their work."""
     spec = profile_slice(load(), "demo", "unet_tiny").model_copy(update={"bands": 4})
-    run(spec, str(tmp_path / "p.json"))
+    run(spec, str(tmp_path / "tiles"), str(tmp_path / "p.json"))
     profile = json.loads((tmp_path / "p.json").read_text())
     trained = profile["trained"]
     assert trained["input"] == [4, 128, 128]

@@ -55,8 +55,9 @@ rule profile:
     params:
         slice=lambda w: slices.profile_slice(cfg, w.dataset, w.model).model_dump_json(),
         code=lambda w: digest(stage_code("profile", w.model)),
-        tiles=lambda w, input: f"--tiles {dirname(input.tiles[0])}" if input.tiles else "",
+        tiles="data/tiles/{dataset}",
     shell:
         r"""
-        python -m satseg.stages.profile --slice {params.slice:q} --out {output.profile:q} {params.tiles} &>{log:q}
+        python -m satseg.stages.profile --slice {params.slice:q} --tiles {params.tiles:q} \
+            --out {output.profile:q} &>{log:q}
         """

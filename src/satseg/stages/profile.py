@@ -25,11 +25,11 @@ from satseg.progress import log
 FLOAT_BYTES = 4
 
 
-def run(job: ProfileSlice, out: str, tiles: str | None = None) -> None:
+def run(job: ProfileSlice, tiles: str, out: str) -> None:
     """Write the profile to the JSON file `out`: of one image of 3×512×512, as papers publish, and,
     under `trained`, of one tile of the dataset.
 
-    The tile store is needed only if the configuration does not say how many bands there are.
+    The tile store `tiles` is opened only if the configuration does not say how many bands it has.
     """
     claim_device()
     bands = job.bands or open_tiles(tiles).images.shape[-1]
@@ -112,6 +112,8 @@ if __name__ == "__main__":
         __doc__,
         ProfileSlice,
         run,
-        {"out": "the profile's JSON file"},
-        tiles={"help": "folder of the tile store, if the slice says no bands"},
+        {
+            "tiles": "folder of the tile store, which is read only if the slice does not say its bands",
+            "out": "the profile's JSON file",
+        },
     )
