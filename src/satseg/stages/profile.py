@@ -113,7 +113,7 @@ if __name__ == "__main__":
         ProfileSlice,
         run,
         {
-            "tiles": "folder of the tile store, which is read only if the slice does not say its bands",
+            "tiles": "folder of the tile store; read only if the slice does not say its bands",
             "out": "the profile's JSON file",
         },
     )
