@@ -320,7 +320,7 @@ RESULTS = [
         "a history without an epoch",
         "figures",
         partial(table, what=f"{CELL}/history.csv", change=lambda f: f[:0]),
-        r"history\.csv: no epoch in it; delete the file and train again",
+        r"history\.csv: it has no epoch; delete the file and train again",
     ),
     (
         "a profile that is no JSON",
@@ -338,7 +338,7 @@ RESULTS = [
         "no tables",
         "report",
         lambda f: None,
-        r"tables/\w+\.md: no such file; run the stage that writes it",
+        r"tables/pages\.json: no such file; run the stage that writes it",
     ),
 ]
 
@@ -433,7 +433,7 @@ def test_panels_that_would_run_code(bomb, refused, fault, tmp_path):
             hard=objects,
         )
     said = refused("figures", spec, data=data, results=results)
-    assert said.endswith("panels.npz: no panels in it; delete it and evaluate again")
+    assert said.endswith("panels.npz: it has no panels; delete it and evaluate again")
     fault(CODE, "an array of objects in panels.npz", said)
 
 
