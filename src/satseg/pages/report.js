@@ -1,13 +1,16 @@
 // Sort a table by the column whose heading is pressed; cells without a value stay last.
 for (const table of document.querySelectorAll("table")) {
-  const headings = [...table.tHead.rows[0].cells], body = table.tBodies[0];
+  const headings = [...table.tHead.rows[0].cells];
+  const body = table.tBodies[0];
   headings.forEach((heading, column) => heading.firstElementChild.addEventListener("click", () => {
-    const number = heading.classList.contains("number"), before = heading.getAttribute("aria-sort");
+    const number = heading.classList.contains("number");
+    const before = heading.getAttribute("aria-sort");
     const down = before ? before === "ascending" : number;
     const key = row => row.cells[column].dataset.key;
     const compare = (a, b) => number ? a - b : a.localeCompare(b, "en", {numeric: true});
     const rows = [...body.rows].sort((one, other) => {
-      const [a, b] = [key(one), key(other)];
+      const a = key(one);
+      const b = key(other);
       if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
       return down ? compare(b, a) : compare(a, b);
     });
@@ -21,22 +24,25 @@ for (const form of document.querySelectorAll(".limit")) {
   const [select, input] = form.elements;
   const output = form.querySelector("output");
   const table = form.nextElementSibling.querySelector("table");
-  const headings = [...table.tHead.rows[0].cells], score = headings.findIndex(one => one.classList.contains("number"));
+  const headings = [...table.tHead.rows[0].cells];
+  const score = headings.findIndex(heading => heading.classList.contains("number"));
+  const shown = (row, column) => `${headings[column].textContent.trim()} ${row.cells[column].textContent.trim()}`;
   const update = () => {
-    const limit = input.value === "" ? Infinity : input.valueAsNumber, costs = row => row.cells[select.value].dataset.key;
+    const limit = input.value === "" ? Infinity : input.valueAsNumber;
+    const cost = row => row.cells[select.value].dataset.key;
     const within = [...table.tBodies[0].rows].filter(row => {
-      const known = costs(row) !== undefined, fits = known && Number(costs(row)) <= limit;
+      const known = cost(row) !== undefined;
+      const fits = known && Number(cost(row)) <= limit;
       row.classList.remove("best");
       row.classList.toggle("over", known && !fits);
       return fits && row.cells[score].dataset.key !== undefined;
     });
     const best = within.sort((a, b) => b.cells[score].dataset.key - a.cells[score].dataset.key)[0];
     if (best && limit < Infinity) best.classList.add("best");
-    output.replaceChildren(...best
-      ? [`${best.cells[0].textContent.replace("≈", "").trim()}: `,
-        `${headings[score].textContent.trim()} ${best.cells[score].textContent.trim()}, ` +
-        `${headings[select.value].textContent.trim()} ${best.cells[select.value].textContent.trim()}`]
-      : ["No model in this table is within the limit."]);
+    const name = best && best.cells[0].textContent.replace("≈", "").trim();
+    output.textContent = best
+      ? `${name}: ${shown(best, score)}, ${shown(best, select.value)}`
+      : "No model in this table is within the limit.";
   };
   form.addEventListener("input", update);
   form.addEventListener("submit", event => event.preventDefault());
