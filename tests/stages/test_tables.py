@@ -213,7 +213,7 @@ def test_every_metric_in_a_text_is_defined_there(built, name):
         if line.startswith("| Model |")
         for cell in line.split(" | ")[1:]
     }
-    names = {"Field", "Wood", "Lake", "Classes"}
+    names = {"Field", "Wood", "Lake", "Classes", "Recipe", "Tile"}
     assert all(
         f"**{header.strip(' |')}**" in definitions
         for header in headers

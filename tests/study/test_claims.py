@@ -538,7 +538,8 @@ def own(table: PaperTable, claim: str) -> str:
     ],
 )
 def test_what_the_paper_claims_in_its_own_tables(claim, verdicts):
-    assert [own(table, claim) for table in PAPER.tables] == verdicts
+    tables = [table for table in PAPER.tables if len(table.rows) > 1]
+    assert [own(table, claim) for table in tables] == verdicts
 
 
 def test_a_column_that_is_not_printed():

@@ -30,6 +30,12 @@ def check_names(config: Config, place: Place) -> None:
     for i, name in enumerate(config.studies):
         names.check(("studies", i), name, config.study, "study")
 
+    for name, dataset in config.datasets.items():
+        if dataset.scenes_of is not None:
+            own = [other for other, entry in config.datasets.items() if entry.scenes_of is None]
+            key = ("datasets", name, "scenes_of")
+            names.check(key, dataset.scenes_of, own, "dataset with files of its own")
+
     for name, prediction in config.predictions.items():
         for kind, section in SECTIONS.items():
             key = ("predictions", name, kind)
@@ -152,9 +158,10 @@ def check_cells(config: Config, place: Place) -> None:
 
 def _check_source(config: Config, dataset_name: str, place: Place) -> None:
     """A study's dataset comes from somewhere."""
-    dataset = config.datasets[dataset_name]
+    owner = config.files_of(dataset_name)
+    dataset = config.datasets[owner]
     if dataset.path is None and dataset.source is None:
-        key = ("datasets", dataset_name, "path")
+        key = ("datasets", owner, "path")
         problem = "give the folder or zip of the data, or a source"
         raise UserError(mistake_line(place(key), key, None, problem))
 

@@ -237,6 +237,9 @@ class Dataset(Tiling):
     """Web page that describes the data."""
     path: str | None = None
     """Folder or zip of a copy you already have; used instead of `source`."""
+    scenes_of: str | None = None
+    """Name of another dataset whose files these are, so that they are downloaded once; used instead
+    of `path` and `source`."""
     source: Source | None = None
     """Where to download the scenes from."""
     expected: Expected | None = None

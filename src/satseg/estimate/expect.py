@@ -71,6 +71,7 @@ class Estimate:
             cells |= {cell.path: cell for cell in slices.cells(config.study[study])}
         self.cells = list(cells.values())
         self.datasets = list(dict.fromkeys(cell.dataset for cell in self.cells))
+        self.downloads = list(dict.fromkeys(map(config.files_of, self.datasets)))
 
     def jobs(self) -> dict[str, list[Path]]:
         """Rule → the file that each of its jobs writes."""
@@ -80,7 +81,7 @@ class Estimate:
         )
         runs = [self.paths.run(cell.path) for cell in self.cells]
         return {
-            "download": [self.paths.manifest(name) for name in self.datasets],
+            "download": [self.paths.manifest(name) for name in self.downloads],
             "tile": [self.paths.tiles_table(name) for name in self.datasets],
             "split": [self.paths.split(name, split) for name, split in splits],
             "train": [run / "history.csv" for run in runs],

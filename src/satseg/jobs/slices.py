@@ -110,6 +110,7 @@ class StudyDataset(Strict):
     title: str
     licence: str
     url: str | None
+    scenes_of: str | None = None
     classes: list[LandClass]
 
 

@@ -39,9 +39,15 @@ def profiled_tiles(config: Config, dataset: str) -> list[Path]:
     return [PATHS.tiles(dataset) / name for name in ("images.npy", "masks.npy", "tiles.csv")]
 
 
+def manifest_file(config: Config, dataset: str) -> Path:
+    """The manifest of the files that a dataset consists of."""
+    return PATHS.manifest(config.files_of(dataset))
+
+
 def manifest_files(config: Config, study: str) -> list[Path]:
     """The manifest of every dataset of a study."""
-    return [PATHS.manifest(dataset) for dataset in config.study[study].datasets]
+    files = [manifest_file(config, dataset) for dataset in config.study[study].datasets]
+    return list(dict.fromkeys(files))
 
 
 def tile_files(config: Config, study: str, names: Iterable[str]) -> list[Path]:
