@@ -213,13 +213,13 @@ def test_a_dataset_of_unknown_size_says_how_to_know(folders):
 
 def test_it_agrees_with_a_training_that_was_measured(tmp_path, monkeypatch):
     """The published runs, told from the profile that was measured on the same device."""
-    published = ROOT / "results/published/lab_report"
+    published = ROOT / "results/published/random_split"
     shutil.copytree(published / "profiles", tmp_path / "results/profiles")
     (trained,) = published.glob("runs/*/lab_unet/lab_report/seed0")
     run = json.loads((trained / "run.json").read_text())
     monkeypatch.setattr("satseg.estimate.expect.this_device", lambda: run["device"])
-    estimate = Estimate(load(), ["lab_report"], tmp_path / "data", tmp_path / "results")
-    (cell,) = [cell for cell in estimate.cells if cell.recipe == "lab_report"]
+    estimate = Estimate(load(), ["random_split"], tmp_path / "data", tmp_path / "results")
+    (cell,) = [cell for cell in estimate.cells if cell.recipe == "random"]
     history = pd.read_csv(trained / "history.csv")
     assert 0.5 < estimate.times(cell).epoch_seconds / history["epoch_seconds"].median() < 2
 
