@@ -14,6 +14,8 @@ import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import expit
 
+from satseg.statistics.jackknife import Jackknife
+
 SHARES = np.array([0.55, 0.25, 0.12, 0.06, 0.02])
 RECALLS = np.array([1.8, 1.2, 0.8, 0.5, 0.2])  # logits
 CLASSES = len(SHARES)
@@ -80,6 +82,12 @@ def replicates(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """mIoU over all units and without each: [..., U, C, 3] → [...] and [..., U]."""
     total = sums.sum(-3, keepdims=True)
     return miou(total)[..., 0], miou(total - sums)
+
+
+def means(values: np.ndarray) -> Jackknife:
+    """The plain mean over units, [S, U], and the mean over all others."""
+    total = values.sum(axis=1, keepdims=True)
+    return Jackknife(values.mean(axis=1), (total - values) / (values.shape[1] - 1))
 
 
 @cache

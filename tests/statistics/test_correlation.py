@@ -114,16 +114,11 @@ def test_six_models_in_exactly_one_of_two_orders():
 
 def test_many_values_swap_at_random():
     random = np.random.default_rng(5)
-    values = random.random(40)
-    found = spearman_difference(values, values + 0.1 * random.random(40), random.random(40))
+    values, noise, second = random.random((3, 40))
+    first = values + 0.1 * noise
+    found = spearman_difference(values, first, second)
     assert found.p < 0.001
-    assert found == spearman_difference(values, *_pair(values))
-
-
-def _pair(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(5)
-    random.random(40)
-    return values + 0.1 * random.random(40), random.random(40)
+    assert found == spearman_difference(values, first, second)
 
 
 def test_without_an_order_there_is_no_difference():

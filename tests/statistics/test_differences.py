@@ -5,18 +5,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy import stats
-from simulation import World, counts, replicates
+from simulation import World, counts, means, replicates
 
 from satseg.statistics.differences import Difference, differences, non_inferior
 from satseg.statistics.jackknife import Jackknife
 
 SIX = tuple("abcdef")
-
-
-def means(values: np.ndarray) -> Jackknife:
-    """The plain mean over units, [S, U], and the mean over all others."""
-    total = values.sum(axis=1, keepdims=True)
-    return Jackknife(values.mean(axis=1), (total - values) / (values.shape[1] - 1))
 
 
 def simulated(world: World, trainings: int, units: int, runs: int, advantages=(0.0,) * 6):

@@ -4,19 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import logit
-from simulation import World, counts, replicates, true_miou
+from simulation import World, counts, means, replicates, true_miou
 
 from satseg.statistics.intervals import score_interval
 from satseg.statistics.jackknife import Jackknife
 
 FLAT = np.array([0.50, 0.56, 0.60, 0.64, 0.70, 0.75, 0.80])
 """Values without tails, whose variance has all n − 1 degrees of freedom."""
-
-
-def means(values: np.ndarray) -> Jackknife:
-    """The plain mean over units, [S, U], and the mean over all others."""
-    total = values.sum(axis=1, keepdims=True)
-    return Jackknife(values.mean(axis=1), (total - values) / (values.shape[1] - 1))
 
 
 def ends(value: float, half: float) -> tuple[float, float]:

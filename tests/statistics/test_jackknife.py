@@ -3,22 +3,16 @@
 import numpy as np
 import pytest
 from scipy import stats
+from simulation import means
 
 from satseg.statistics.jackknife import (
     FEWEST_UNITS,
-    Jackknife,
     combined,
     informative,
     jackknife,
     spread,
     unit_variance,
 )
-
-
-def means(values: np.ndarray) -> Jackknife:
-    """The plain mean over units, [S, U], and the mean over all others."""
-    total = values.sum(axis=1, keepdims=True)
-    return Jackknife(values.mean(axis=1), (total - values) / (values.shape[1] - 1))
 
 
 def test_every_metric_is_computed_anew_without_each_unit():
