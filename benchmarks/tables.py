@@ -163,7 +163,9 @@ def precision(records: dict[str, dict]) -> str:
     for seed, ours, theirs in zip(record["seeds"], miou["bf16"], miou["32"], strict=True):
         lines.append(_row(seed, f"{ours:.4f}", f"{theirs:.4f}"))
 
-    interval = f"95 % interval {facts['low']:+.4f} to {facts['high']:+.4f}"
+    interval = "no interval: too few groups of tiles"
+    if facts["low"] is not None:
+        interval = f"95 % interval {facts['low']:+.4f} to {facts['high']:+.4f}"
     return "\n".join(
         [*lines, "", f"Difference in the means: {facts['difference']:+.4f} ({interval})."]
     )

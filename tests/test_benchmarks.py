@@ -179,12 +179,17 @@ def test_difference_of_precisions():
                 rows.append([tile, f"s{tile}", name, *counts])
         return pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
 
-    same = frame([50 + i for i in range(12)])
-    facts = precision.compare([same, same], [same, same])
-    assert facts["difference"] == facts["low"] == facts["high"] == 0
-    facts = precision.compare([frame([80] * 12)], [frame([50] * 12)])
-    # IoU 80/120 and 50/150 in every resample.
-    assert facts["difference"] == facts["low"] == facts["high"] == round(80 / 120 - 50 / 150, 4)
+    groups = {tile: f"g{tile}" for tile in range(12)}
+    varied = [50, 62, 71, 55, 80, 66, 58, 74, 69, 77, 52, 64]
+    facts = precision.compare([frame([tp + 9 for tp in varied])], [frame(varied)], groups)
+    shares = [(sum(varied) + more) / 1200 for more in (9 * 12, 0)]
+    ours, theirs = (share / (2 - share) for share in shares)  # IoU of equally large tiles
+    assert facts["difference"] == pytest.approx(ours - theirs, abs=1e-4)
+    assert facts["low"] < facts["difference"] < facts["high"]
+
+    few = {tile: f"g{tile % 5}" for tile in range(12)}
+    facts = precision.compare([frame(varied)], [frame(varied)], few)
+    assert (facts["difference"], facts["low"], facts["high"]) == (0, None, None)
 
 
 def test_script_runs_the_stages_in_order(tmp_path):

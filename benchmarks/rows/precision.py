@@ -2,9 +2,9 @@
 
 import shutil
 import sys
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from benchmarks import projects
@@ -13,7 +13,8 @@ from satseg.config.reading import load
 from satseg.data.store import open_tiles
 from satseg.devices import keep_memory
 from satseg.jobs import slices
-from satseg.metrics.scores import resampled
+from satseg.metrics.scores import jackknifed
+from satseg.statistics.differences import differences
 from satseg.training.cell import train
 
 MODEL = "unet_tiny"
@@ -65,28 +66,30 @@ def measure(folder: Path, quick: bool) -> dict:
             counts[precision].append(pd.read_csv(run / "counts.csv"))
             shutil.rmtree(run)
 
+    table = pd.read_csv(tiles / "tiles.csv")
+    groups = dict(zip(table["tile"], table["group"], strict=True))
     return {
         "row": "precision",
         "what": f"{MODEL}, recipe {RECIPE}, trained in bf16",
         "against": "32 bits, the same seeds",
         "seeds": seeds,
         "wall_seconds": seconds,
-        "facts": compare(counts["bf16"], counts["32"]),
-        "notes": "Difference in mean mIoU^D over seeds; scenes (tiles if there are few) and seeds "
-        "are "
-        "resampled with replacement, the same for both precisions.",
+        "facts": compare(counts["bf16"], counts["32"], groups),
+        "notes": "Difference in mean mIoU^D over seeds, with its interval for other ground and "
+        "seeds, from groups of tiles that both precisions share.",
     } | circumstances()
 
 
-def compare(ours: list[pd.DataFrame], theirs: list[pd.DataFrame]) -> dict:
+def compare(
+    ours: list[pd.DataFrame], theirs: list[pd.DataFrame], groups: Mapping[int, Hashable]
+) -> dict:
     """mIoU^D of two sets of runs evaluated on the same tiles; the difference of their means and its
-    interval."""
-    first = resampled(ours)[METRIC]
-    second = resampled(theirs)[METRIC]
-    low, high = np.percentile(first.draws - second.draws, [2.5, 97.5])
+    interval, which is None for fewer than six groups of tiles."""
+    sides = {"bf16": jackknifed(ours, groups)[METRIC], "32": jackknifed(theirs, groups)[METRIC]}
+    (row,) = differences(sides)
     return {
-        "miou_d": {"bf16": first.each.round(4).tolist(), "32": second.each.round(4).tolist()},
-        "difference": round(float(first.each.mean() - second.each.mean()), 4),
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
+        "miou_d": {name: side.values.round(4).tolist() for name, side in sides.items()},
+        "difference": round(row.difference, 4),
+        "low": round(row.low, 4) if row.known else None,
+        "high": round(row.high, 4) if row.known else None,
     }

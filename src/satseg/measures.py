@@ -126,9 +126,11 @@ MEASURES = {
     ),
     "interval": Measure(
         "95 % interval",
-        "Percentiles of 1,000 bootstrap resamples of the evaluated scenes (of the tiles, if there "
-        "are fewer than ten scenes) and, if there are several, of the runs. If the intervals of "
-        "two models overlap, their order is not a result.",
+        "Of the score on other ground: the score ± t standard errors on the logit scale, from the "
+        "jackknife that leaves out one group of evaluated tiles at a time (the tiles of a group "
+        "show the same ground) and, if there are several runs, from their variance; a single run "
+        "shows none of the variance of training. A dash: the score rests on fewer than six groups. "
+        "Models are compared by their differences, not by these intervals.",
         "interval",
     ),
     "jaccard": Measure(

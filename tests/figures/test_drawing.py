@@ -442,6 +442,35 @@ def test_a_class_that_is_absent_says_so():
     assert not figure.axes[0].texts
 
 
+def test_scores_without_intervals_are_drawn_without_lines():
+    rows = score_rows(["small"], 1).assign(low=np.nan, high=np.nan)
+    figure = per_class.per_class_figure(
+        [per_class.ClassScores("Toy land", CLASSES[1:], rows)], style.model_colors(["small"])
+    )
+    assert "interval" not in figure.get_suptitle()
+    values = rows.loc[(rows["model"] == "small") & (rows["metric"] == "iou"), "value"]
+    for axes, value in zip(figure.axes, values, strict=True):
+        assert (pytest.approx(value), 0) in dots(axes)
+
+    given = audit()
+    bare = {name: rows.assign(low=np.nan, high=np.nan) for name, rows in given.scores.items()}
+    figure = leakage.leakage_figure([given._replace(scores=bare)], COLORS)
+    main = bare["clean"][bare["clean"]["metric"] == "miou_d"]
+    for model in MODELS:
+        mean = main.loc[main["model"] == model, "value"].mean()
+        assert f"{model}  {mean:.3f}" in words(figure)
+    assert not overlapping(figure)
+
+    rows = cost_rows().assign(low=np.nan, high=np.nan)
+    figure = cost.cost_figure([cost.CostScores("Toy land", rows)], COLORS)
+    assert "95 % interval" not in words(figure)
+    for axes in figure.axes:
+        assert sorted(t.get_text() for t in axes.texts) == sorted(MODELS)
+        bottom, top = axes.get_ylim()
+        assert bottom < rows["value"].min() and rows["value"].max() < top
+    assert not overlapping(figure)
+
+
 def test_many_classes_wrap():
     lands = [LandClass(name=f"Class {i}", color=f"#0000{i:02X}") for i in range(11)]
     rows = score_rows(["small"], 1, [land.name for land in lands])

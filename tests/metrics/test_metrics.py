@@ -24,9 +24,7 @@ from satseg.metrics.counts import (
     tile_counts,
 )
 from satseg.metrics.scores import (
-    bootstrap_weights,
-    resampled,
-    resampling_unit,
+    jackknifed,
     scores,
     summed_metrics,
     unit_sums,
@@ -72,6 +70,11 @@ def to_frame(counts: np.ndarray, scenes=None, classes=CLASSES) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
 
 
+def apart(frame: pd.DataFrame, per_group: int = 1) -> dict[int, int]:
+    """Groups of so many tiles each."""
+    return {tile: tile // per_group for tile in frame["tile"].unique()}
+
+
 def loop_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
     """The overall metrics, each written out from its definition, without counts."""
     keep = target != NO_LABEL
@@ -108,7 +111,7 @@ def loop_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
 
 
 def overall(frame: pd.DataFrame, label: str = "all") -> dict[str, float]:
-    table = scores([frame], resamples=50)
+    table = scores([frame], apart(frame))
     return table[table["class"] == label].set_index("metric")["value"].to_dict()
 
 
@@ -243,7 +246,8 @@ def test_only_ignored_pixels_give_nan():
 
 
 def test_every_metric_that_may_be_named_is_scored_and_no_other():
-    scored = scores([to_frame(loop_counts(*random_masks(0)))])["metric"]
+    frame = to_frame(loop_counts(*random_masks(0)))
+    scored = scores([frame], apart(frame))["metric"]
     assert set(scored) == {*METRICS, *CLASS_METRICS}
 
 
@@ -273,28 +277,24 @@ def test_counts_array_rejects_missing_and_double_rows(spoil):
 # --- intervals ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("per_scene", [1, 2])
-def test_bootstrap_equals_drawing_the_tiles_themselves(per_scene):
+@pytest.mark.parametrize("per_group", [1, 2])
+def test_each_group_is_left_out_as_if_its_tiles_were_not_there(per_group):
     prediction, target = random_masks(6, tiles=20)
-    scenes = [f"s{i // per_scene}" for i in range(20)]
-    table = scores([to_frame(loop_counts(prediction, target), scenes)], resamples=40, seed=3)
-    table = table[table["class"] == "all"].set_index("metric")
-    samples = []
-    for weights in bootstrap_weights(20 // per_scene, 40, 3):
-        drawn = np.repeat(np.arange(20), np.repeat(weights, per_scene))
-        samples.append(loop_scores(prediction[drawn], target[drawn]))
-    for name in samples[0]:
-        low, high = np.percentile([s[name] for s in samples], [2.5, 97.5])
-        assert table.loc[name, ["low", "high"]].tolist() == pytest.approx([low, high], abs=1e-12), (
-            name
-        )
-        assert table.loc[name, "low"] < table.loc[name, "value"] < table.loc[name, "high"]
+    frame = to_frame(loop_counts(prediction, target))
+    metrics = jackknifed([frame], apart(frame, per_group))
+    groups = np.arange(20) // per_group
+    for group in range(20 // per_group):
+        kept = groups != group
+        for name, value in loop_scores(prediction[kept], target[kept]).items():
+            assert metrics[name, "all"].without[0, group] == pytest.approx(value, abs=1e-12)
+    for name, value in loop_scores(prediction, target).items():
+        assert metrics[name, "all"].values == pytest.approx([value], abs=1e-12)
 
 
 def test_vectorised_metrics_equal_one_at_a_time():
     counts = loop_counts(*random_masks(2))
     sums = unit_sums(counts, np.arange(8))
-    weights = bootstrap_weights(8, 5)
+    weights = np.random.default_rng(0).integers(0, 3, (5, 8))
     together = summed_metrics(np.tensordot(weights, sums, 1), CLASSES)
     for i, weight in enumerate(weights):
         alone = summed_metrics((weight[:, None, None] * sums).sum(0), CLASSES)
@@ -302,63 +302,57 @@ def test_vectorised_metrics_equal_one_at_a_time():
             np.testing.assert_allclose(together[key][i], value, atol=1e-12)
 
 
-def test_weights_are_reproducible_and_draw_as_many_units_as_there_are():
-    weights = bootstrap_weights(13, 200, 7)
-    np.testing.assert_array_equal(weights, bootstrap_weights(13, 200, 7))
-    assert weights.shape == (200, 13)
-    assert (weights.sum(1) == 13).all()
-    assert not np.array_equal(weights, bootstrap_weights(13, 200, 8))
+@pytest.mark.parametrize(("groups", "known"), [(5, False), (6, True)])
+def test_below_six_groups_there_is_no_interval(groups, known):
+    frame = to_frame(loop_counts(*random_masks(5, tiles=30)))
+    table = scores([frame], apart(frame, 30 // groups)).set_index(["metric", "class"])
+    one = table.loc["miou_d", "all"]
+    assert one["value"] == pytest.approx(overall(frame)["miou_d"], abs=1e-12)
+    assert (one["low"] < one["value"] < one["high"]) == known
+    assert table[["low", "high"]].notna().any(axis=None) == known
 
 
-@pytest.mark.parametrize(("scenes", "unit"), [(9, "tile"), (10, "scene")])
-def test_scenes_are_resampled_from_ten_on(scenes, unit):
-    assert resampling_unit([f"s{i % scenes}" for i in range(40)]) == unit
+@pytest.mark.parametrize("value", [0, 1])
+def test_the_lowest_and_the_highest_score_have_no_interval(value):
+    _, target = random_masks(5, tiles=12)
+    labelled = target != NO_LABEL
+    wrong = np.where(labelled, (target + 1) % 4, 0)
+    frame = to_frame(loop_counts(target if value else wrong, target))
+    table = scores([frame], apart(frame)).set_index(["metric", "class"])
+    accuracy = table.loc["pixel_accuracy", "all"]
+    assert accuracy["value"] == value
+    assert np.isnan(accuracy["low"]) and np.isnan(accuracy["high"])
 
 
-def test_few_scenes_fall_back_to_tiles():
-    counts = loop_counts(*random_masks(5, tiles=12))
-    one_scene = scores([to_frame(counts, ["s"] * 12)])
-    pd.testing.assert_frame_equal(one_scene, scores([to_frame(counts)]))
-
-
-def test_one_unit_has_an_interval_without_width():
-    table = scores([to_frame(loop_counts(*random_masks(1))[:1], ["s"])]).dropna(subset="value")
-    assert len(table) > 10
-    np.testing.assert_array_equal(table["low"], table["value"])
-    np.testing.assert_array_equal(table["high"], table["value"])
+def test_a_class_of_one_group_has_no_interval():
+    prediction, target = random_masks(5, tiles=12)
+    target = np.where((target == 3) & (np.arange(12) != 4)[:, None, None], 0, target)
+    target[4, 0] = prediction[4, 0] = 3
+    prediction[np.arange(12) != 4] %= 3
+    frame = to_frame(loop_counts(prediction, target))
+    table = scores([frame], apart(frame)).set_index(["metric", "class"])
+    assert np.isnan(table.loc[("iou", "d"), "low"])
+    assert np.isfinite(table.loc[("iou", "a"), "low"])
 
 
 def test_several_runs_give_mean_deviation_and_a_wider_interval():
     prediction, target = random_masks(3, tiles=30)
     worse = np.where(np.random.default_rng(0).random(target.shape) < 0.5, 0, prediction)
     frames = [to_frame(loop_counts(p, target)) for p in (prediction, worse)]
-    alone = [scores([f]).set_index(["metric", "class"]) for f in frames]
-    both = scores(frames).set_index(["metric", "class"]).loc["miou_d", "all"]
+    groups = apart(frames[0])
+    alone = [scores([f], groups).set_index(["metric", "class"]) for f in frames]
+    both = scores(frames, groups).set_index(["metric", "class"]).loc["miou_d", "all"]
     values = [a.loc[("miou_d", "all"), "value"] for a in alone]
     assert both["value"] == pytest.approx(np.mean(values), abs=1e-12)
     assert both["deviation"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5, abs=1e-12)
-    assert both["low"] < min(values) + 0.05 < max(values) - 0.05 < both["high"]
+    assert both["low"] < min(values) < max(values) < both["high"]
     assert alone[0]["deviation"].isna().all()
-
-
-def test_draws_of_models_evaluated_on_the_same_tiles_are_paired():
-    prediction, target = random_masks(3, tiles=12)
-    shifted = np.roll(prediction, 1, axis=1)
-    counts = [loop_counts(prediction, target), loop_counts(shifted, target)]
-    first = resampled([to_frame(counts[0])], 20, 4)["miou_d", "all"].draws
-    second = resampled([to_frame(counts[1])], 20, 4)["miou_d", "all"].draws
-    for k, weight in enumerate(bootstrap_weights(12, 20, 4)):
-        tiles = np.repeat(np.arange(12), weight)
-        alone = [scores([to_frame(c[tiles])], 1).set_index(["metric", "class"]) for c in counts]
-        one = alone[0].loc[("miou_d", "all"), "value"]
-        two = alone[1].loc[("miou_d", "all"), "value"]
-        assert second[k] - first[k] == pytest.approx(two - one, abs=1e-12)
 
 
 def test_runs_evaluated_on_different_tiles_are_rejected():
     counts = loop_counts(*random_masks(3))
     with pytest.raises(ValueError, match="different tiles"):
-        scores([to_frame(counts), to_frame(counts[:-1])])
+        scores([to_frame(counts), to_frame(counts[:-1])], apart(to_frame(counts)))
 
 
 # --- majority baseline ----------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from satseg.pages.blocks import (
 from satseg.pages.cells import interval_cell, number_cell, text_cell
 from satseg.pages.markdown import escape, markdown
 from satseg.pages.report import inline_html
-from satseg.study.comparison import Score
+from satseg.statistics.intervals import ScoreInterval
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -132,7 +132,7 @@ def test_stray_marks_break_no_html(text):
 
 
 def test_pages_are_read_back_as_they_were(tmp_path):
-    interval = interval_cell(Score(0.2, 0.1, 0.25, float("nan")))
+    interval = interval_cell(ScoreInterval(0.2, 0.1, 0.25, float("nan"), 9, 1))
     cells = [text_cell("Zed", strong=True), number_cell(float("nan")), interval]
     blocks = [
         Heading("One", level=3),

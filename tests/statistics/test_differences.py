@@ -1,5 +1,6 @@
 """Paired differences against scipy's paired test, and false positives among equal models."""
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -218,6 +219,19 @@ def test_two_models_with_the_same_answers_cannot_be_compared_but_others_can():
 def test_models_tested_on_different_units_are_refused():
     with pytest.raises(ValueError, match="different units"):
         differences({"a": means(np.ones((1, 7))), "b": means(np.ones((1, 8)))})
+
+
+def test_a_turned_difference_is_that_of_the_other_order():
+    one = differences(some(2), [("a", "b")], draws=999)[0]
+    other = differences(some(2), [("b", "a")], draws=999)[0]
+    assert one.turned()[:2] == other[:2]
+    assert one.turned()[2:] == pytest.approx(other[2:])
+    assert one.sign == -other.sign
+    clear = Difference("a", "b", 0.2, 0.1, 0.3, 0.01, 9, 1)
+    unclear = clear._replace(low=-0.1)
+    unknown = clear._replace(low=math.nan, high=math.nan)
+    assert [each.sign for each in (clear, clear.turned(), unclear, unknown)] == [1, -1, 0, 0]
+    assert [each.known for each in (clear, unknown)] == [True, False]
 
 
 def test_too_few_draws_are_refused():

@@ -127,6 +127,17 @@ def test_a_score_that_no_unit_changes_has_no_interval(value):
     assert np.isnan(score_interval(means(np.full((1, 9), value))).low)
 
 
+def test_the_highest_score_has_no_interval_even_if_units_change_it():
+    # Each of six units holds a class of its own, which counts as 0 if it is nowhere.
+    without = 5 / 6 + np.linspace(-0.01, 0.01, 6)
+    assert np.isnan(score_interval(Jackknife(np.ones(1), without[None])).low)
+
+
+def test_units_of_the_same_effect_show_no_spread():
+    found = score_interval(Jackknife(np.array([0.9]), np.full((1, 6), 0.75)))
+    assert (found.units, np.isnan(found.high)) == (0, True)
+
+
 def test_ends_stay_within_the_bounds():
     near_one = np.r_[np.linspace(0.98, 0.9999, 9), 0.2]
     found = score_interval(means(near_one[None]))

@@ -10,6 +10,8 @@ from scipy import stats
 from satseg.config.claims import FollowsClaim, NoGainClaim, RankClaim
 from satseg.config.papers import Paper, PaperTable
 from satseg.config.reading import load
+from satseg.statistics.intervals import ScoreInterval
+from satseg.statistics.jackknife import Jackknife
 from satseg.study.claims.correlation import ENUMERATED, spearman
 from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Untestable
 from satseg.study.claims.examine import claims_frame, examine, overall_verdict
@@ -20,7 +22,7 @@ from satseg.study.claims.measured import (
     ratio_of_means,
 )
 from satseg.study.claims.verdicts import follows, no_gain, rank, rare_classes
-from satseg.study.comparison import Comparison, Result, Score
+from satseg.study.comparison import Comparison, Result
 from satseg.study.speed import speed_frame
 
 MODELS = ["a", "b", "c", "d", "e", "f"]
@@ -42,6 +44,18 @@ def exact(*values: float) -> Quantity:
     return Quantity(by_model, lambda a, b: (by_model[b] / by_model[a],) * 3, 1.0)
 
 
+def effects(seed: int, error: float, groups: int) -> np.ndarray:
+    """Changes of a score without each group, with this jackknife standard error: [groups]."""
+    drawn = np.random.default_rng(seed).normal(0, 1, groups)
+    drawn -= drawn.mean()
+    return drawn * error / math.sqrt((groups - 1) / groups * (drawn**2).sum())
+
+
+def alone(value: float) -> ScoreInterval:
+    """A score without an interval."""
+    return ScoreInterval(value, math.nan, math.nan, math.nan, 0, 1)
+
+
 def evidence(
     scores: dict[str, float],
     *,
@@ -54,23 +68,19 @@ def evidence(
     pixels: dict[str, int] | None = None,
     evaluated: tuple[int, ...] = (0, 1),
     profile: dict | None = None,
+    groups: int = 12,
 ) -> Evidence:
-    """Evidence of models whose bootstrap draws lie around their score, moving together."""
-    shared = np.random.default_rng(0).normal(
-        0, 0.1, 200
-    )  # hard and easy resamples are so for every model
+    """Evidence of models whose scores have a standard error of 0.1 that they share, because hard
+    ground is hard for every model, and one of `spread` of their own."""
+    shared = effects(0, 0.1, groups)
     results = []
     for i, (model, value) in enumerate(scores.items()):
-        own = np.random.default_rng(i + 1).normal(0, 1, 200)
-        keyed = {("miou_d", "all"): Score(value, value - 0.2, value + 0.2, math.nan)}
+        without = value + shared + effects(i + 1, spread, groups)
+        replicates = Jackknife(np.array([value]), without[None])
+        keyed = {("miou_d", "all"): alone(value)}
         for label, iou in (classes or dict.fromkeys(CLASSES, 0.5)).items():
-            keyed |= {
-                (metric, label): Score(iou, iou, iou, math.nan)
-                for metric in ("iou", "iou_published")
-            }
-        results.append(
-            Result(model, keyed, draws={"miou_d": value + shared + spread * (own - own.mean())})
-        )
+            keyed |= {(metric, label): alone(iou) for metric in ("iou", "iou_published")}
+        results.append(Result(model, keyed, replicates={"miou_d": replicates}))
     comparison = Comparison(
         dataset,
         "Land",
@@ -82,7 +92,7 @@ def evidence(
         "x",
         2,
         2,
-        "tile",
+        groups,
         0,
         evaluated,
     )
@@ -257,10 +267,16 @@ def test_profiled_times_are_told_apart_from_a_tenth_on_or_from_their_spread(seco
 def test_scores_are_compared_in_pairs(spread, verdict):
     e = evidence({"a": 0.50, "b": 0.45}, spread=spread)
     found, said, _ = rank(ranking("a", 1, "highest"), measured_quantity(e, "miou_d", ["a", "b"]))
-    assert said == verdict  # the draws of each alone spread by 0.1; what they share cancels out
-    a, b = (r.draws["miou_d"] for r in e.comparison.results)
+    assert said == verdict  # what the models share, a standard error of 0.1, cancels out
     assert found[1][:2] == ("b − a", pytest.approx(-0.05))
-    assert found[1][2:4] == pytest.approx(np.percentile(b - a, [2.5, 97.5]))
+    error = stats.t.ppf(0.975, 11) * math.hypot(spread, spread)
+    assert found[1].high - found[1].low == pytest.approx(2 * error, rel=0.4)
+
+
+def test_scores_on_few_groups_are_not_compared():
+    e = evidence({"a": 0.9, "b": 0.1}, spread=0.01, groups=5)
+    with pytest.raises(Untestable, match="5 groups of tiles are too few for an interval"):
+        rank(ranking("a", 1, "highest"), measured_quantity(e, "miou_d", ["a", "b"]))
 
 
 @pytest.mark.parametrize(

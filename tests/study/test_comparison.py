@@ -1,24 +1,44 @@
 """What is concluded from scores, on scores made up for it."""
 
+import numpy as np
 import pytest
 
 from satseg.config.recipes import Recipe
 from satseg.pages.blocks import strong
 from satseg.pages.sentences import answer_sentence, gap_sentence
-from satseg.study.comparison import Comparison, Result, Score, leakage_gaps
+from satseg.statistics.intervals import score_interval
+from satseg.statistics.jackknife import Jackknife
+from satseg.study.comparison import Comparison, Result, leakage_gaps
 from satseg.text import listing, signed
 
 
-def result(model: str, value: float, half: float = 0.02, latency: float = 10) -> Result:
-    score = Score(value, value - half, value + half, float("nan"))
+def result(model: str, value: float, own: int = 0, latency: float = 10, groups: int = 12) -> Result:
+    """A result whose score moves with the group left out, by 0.002 for all models alike, and
+    by so many times 0.0005 in a pattern of its own."""
+    shared = 0.002 * (-1.0) ** np.arange(groups)
+    pattern = 0.0005 * own * np.sin(np.arange(groups) * (own + 1.0))
+    without = value + shared + pattern - pattern.mean()
+    replicates = Jackknife(np.array([value]), without[None])
     ends = dict.fromkeys(("latency_p95_ms", "latency_low_ms", "latency_high_ms"), latency)
     profile = {"latency_ms": latency, "reference_ms": 1.0} | ends
-    return Result(model, {("miou_d", "all"): score}, latency_ms=latency, profile=profile)
+    return Result(
+        model,
+        {("miou_d", "all"): score_interval(replicates)},
+        latency_ms=latency,
+        profile=profile,
+        replicates={"miou_d": replicates},
+    )
 
 
 def comparison(
-    *results: Result, recipe: str = "one", shared: int = 0, baseline: float = 0.1, dataset="d"
+    *results: Result,
+    recipe: str = "one",
+    shared: int = 0,
+    baseline: float = 0.1,
+    dataset="d",
+    evaluated: tuple[int, ...] = (),
 ) -> Comparison:
+    groups = results[0].replicates["miou_d"].without.shape[1]
     return Comparison(
         dataset,
         "Land",
@@ -26,12 +46,13 @@ def comparison(
         "test",
         ["a"],
         list(results),
-        result("majority", baseline),
+        result("majority", baseline, own=3, groups=groups),
         "Sea",
         50,
         12,
-        "scene",
+        groups,
         shared,
+        evaluated,
     )
 
 
@@ -41,25 +62,25 @@ def recipe(split: str, about: str = "", epochs: int = 2) -> Recipe:
     )
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        ((0.1, 0.2), (0.2, 0.3), True),
-        ((0.1, 0.2), (0.21, 0.3), False),
-        ((0.0, 1.0), (0.4, 0.5), True),
-    ],
-)
-def test_overlap_is_symmetric_and_includes_the_ends(one, other, expected):
-    a = Score(0, *one, 0)
-    b = Score(0, *other, 0)
-    assert a.overlaps(b) is b.overlaps(a) is expected
-
-
-def test_models_are_tied_with_the_best_but_not_through_each_other():
-    c = comparison(result("x", 0.50), result("y", 0.53), result("z", 0.56, latency=30))
+def test_models_are_tied_if_their_paired_difference_may_be_zero():
+    # What all models share moves each score, but no difference: z is clear of x, not of y.
+    c = comparison(result("x", 0.50, 1), result("y", 0.559, 2), result("z", 0.56, latency=30))
     assert c.best.model == "z"
     assert [r.model for r in c.tied] == ["y"]
     assert c.fastest.model == "y"
+    x, y, z = c.results
+    assert c.difference(z, x).difference == pytest.approx(0.06)
+    assert c.difference(x, z) == c.difference(z, x).turned()
+    assert c.difference(z, y).low < 0 < c.difference(z, y).high
+    assert len(c.differences) == 6  # three pairs of models, and each with the majority
+
+
+def test_below_six_groups_every_model_is_tied():
+    c = comparison(result("x", 0.2, own=1, groups=5), result("y", 0.9, own=2, groups=5))
+    assert [r.model for r in c.tied] == ["x"]
+    text = answer_sentence(c)
+    assert "cannot be told from x, because 5 groups of tiles are too few for an interval" in text
+    assert "[" not in text
 
 
 @pytest.mark.parametrize(
@@ -72,8 +93,8 @@ def test_models_are_tied_with_the_best_but_not_through_each_other():
     ],
 )
 def test_no_model_is_the_fastest_within_the_spread(change, level):
-    slow = result("slow", 0.53, latency=12)
-    fast = result("fast", 0.52, latency=10)
+    slow = result("slow", 0.53, own=1, latency=12)
+    fast = result("fast", 0.529, own=2, latency=10)
     fast.profile.update(change)
     text = answer_sentence(comparison(slow, fast))
     told = "fast and slow take 10.0 to 12.0 ms per forward pass, which the measurements do not"
@@ -84,21 +105,24 @@ def test_no_model_is_the_fastest_within_the_spread(change, level):
 def test_the_answer_names_what_cannot_be_told_apart_and_the_cheapest_of_it():
     text = answer_sentence(
         comparison(
-            result("x", 0.52, latency=5), result("y", 0.53, latency=25), result("z", 0.3, latency=1)
+            result("x", 0.529, own=1, latency=5),
+            result("y", 0.53, own=2, latency=25),
+            result("z", 0.3, latency=1),
         )
     )
-    assert (
-        f"{strong('y')} scores highest, with mIoUᴰ {strong('0.530')} [0.510, 0.550], but its interval overlaps that of x,"
-        in text
-    )
+    assert f"{strong('y')} scores highest, with mIoUᴰ {strong('0.530')} [0.5" in text
+    assert "but cannot be told from x: the paired difference may be zero" in text
     assert "the fastest of them is x (5.0 ms per forward pass, against 25.0 ms)" in text
     assert "always predicting Sea, the most frequent training class, would reach 0.100" in text
 
 
 def test_the_answer_names_the_next_where_the_best_stands_clear():
-    text = answer_sentence(comparison(result("x", 0.3), result("y", 0.53), result("z", 0.4)))
+    text = answer_sentence(
+        comparison(result("x", 0.3), result("y", 0.53, own=1), result("z", 0.4, own=2))
+    )
     assert f"{strong('y')} scores highest" in text
-    assert f"clear of the next, z at {strong('0.400')} [0.380, 0.420]" in text
+    assert f"clear of the next, z at {strong('0.400')} [0.3" in text
+    assert f"the difference is {strong('+0.130')} [+0.1" in text
     assert "fastest" not in text
 
 
@@ -109,7 +133,7 @@ def test_one_model_is_not_called_the_highest():
 
 
 @pytest.mark.parametrize(
-    ("baseline", "words"), [(0.51, "cannot be distinguished from"), (0.8, "worse than")]
+    ("baseline", "words"), [(0.499, "cannot be distinguished from"), (0.8, "worse than")]
 )
 def test_the_answer_admits_when_the_baseline_is_as_good(baseline, words):
     assert words in answer_sentence(comparison(result("x", 0.5), baseline=baseline))
@@ -137,21 +161,34 @@ def test_gaps_pair_recipes_that_differ_in_the_split_alone_and_leak_differently()
     ("clean", "difference", "words"),
     [
         (0.4, "+0.200", "how much the leaky split inflates the score"),
-        (0.59, "+0.010", "not a result"),
+        (0.599, "+0.001", "not a result"),
         (0.7, "−0.100", "does not inflate the score"),
     ],
 )
 def test_the_gap_is_put_in_words(clean, difference, words):
+    tiles = (1, 2, 3)
     pair = [
-        comparison(result("x", 0.6), recipe="a", shared=49),
-        comparison(result("x", clean), recipe="b"),
+        comparison(result("x", 0.6, own=1), recipe="a", shared=49, evaluated=tiles),
+        comparison(result("x", clean, own=2), recipe="b", evaluated=tiles),
     ]
     (gap,) = leakage_gaps(pair, {"a": recipe("r"), "b": recipe("g")})
     text = gap_sentence(gap)
     assert "49 of 50 test tiles" in text
     assert "0 of 50 test tiles" in text
-    assert f"a difference of {strong(difference)}:" in text
+    assert f"a difference of {strong(difference)} [" in text
     assert words in text
+
+
+def test_a_gap_between_different_tiles_is_no_paired_difference():
+    pair = [
+        comparison(result("x", 0.6, own=1), recipe="a", shared=49, evaluated=(1, 2)),
+        comparison(result("x", 0.1, own=2), recipe="b", evaluated=(3, 4)),
+    ]
+    (gap,) = leakage_gaps(pair, {"a": recipe("r"), "b": recipe("g")})
+    assert gap.differences is None
+    text = gap_sentence(gap)
+    assert f"a difference of {strong('+0.500')}: the two are evaluated on different tiles" in text
+    assert "inflates" not in text
 
 
 def test_listing_and_signed():

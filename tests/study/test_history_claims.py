@@ -1,36 +1,50 @@
 """Claims about curves: what rises, lies above or comes closer, and what beats the majority."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from satseg.config.claims import AboveClaim, ConvergesClaim, ImprovesClaim
+from satseg.statistics.intervals import score_interval
+from satseg.statistics.jackknife import Jackknife
 from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Untestable
 from satseg.study.claims.histories import beats_majority, curves
-from satseg.study.comparison import Comparison, Result, Score
+from satseg.study.comparison import Comparison, Result
 
 IMPROVES = ImprovesClaim(text="?", test="improves", by=["train_loss"])
 CONVERGES = ConvergesClaim(text="?", test="converges", by=["train_loss"], to="val_loss")
 ABOVE = AboveClaim(text="?", test="above", by=["train_loss"], than="val_loss", epochs=3)
 
 
-def evidence(*histories: dict, score: Score | None = None, majority: float = 0.9) -> Evidence:
-    """A model with a run per history, beside the answer that is always Land."""
-    keyed = {("pixel_accuracy", "all"): score or Score(0.5, 0.4, 0.6, np.nan)}
-    always = {("pixel_accuracy", "all"): Score(majority, majority, majority, np.nan)}
+def result(model: str, accuracy: float, error: float, groups: int) -> Result:
+    """A result whose pixel accuracy has this jackknife standard error."""
+    pattern = np.sin(1.0 + np.arange(groups) ** 2)
+    pattern -= pattern.mean()
+    pattern *= error / math.sqrt((groups - 1) / groups * (pattern**2).sum())
+    replicates = Jackknife(np.array([accuracy]), (accuracy + pattern)[None])
+    scores = {("pixel_accuracy", "all"): score_interval(replicates)}
+    return Result(model, scores, replicates={"pixel_accuracy": replicates})
+
+
+def evidence(
+    *histories: dict, accuracy: float = 0.5, error: float = 0.01, groups: int = 12
+) -> Evidence:
+    """A model with a run per history, beside the answer that is always Land: 0.9 everywhere."""
     comparison = Comparison(
         dataset="d",
         title="D",
         recipe="r",
         subset="val",
         classes=["Land", "Water"],
-        results=[Result("m", keyed)],
-        majority=Result("majority", always),
+        results=[result("m", accuracy, error, groups)],
+        majority=result("majority", 0.9, 0.0, groups),
         majority_class="Land",
         tiles=2,
         scenes=2,
-        unit="tile",
+        groups=groups,
         shared=0,
     )
     return Evidence(
@@ -98,15 +112,22 @@ def test_one_curve_above_another_in_the_first_epochs(train, verdict):
 
 
 @pytest.mark.parametrize(
-    ("score", "verdict"),
+    ("accuracy", "error", "groups", "verdict"),
     [
-        (Score(0.95, 0.92, 0.97, np.nan), HOLDS),
-        (Score(0.91, 0.88, 0.95, np.nan), UNKNOWN),
-        (Score(0.85, 0.8, 0.95, np.nan), FAILS),
+        (0.95, 0.01, 12, HOLDS),
+        (0.91, 0.02, 12, UNKNOWN),
+        (0.85, 0.01, 12, FAILS),
+        (0.99, 0.001, 5, UNKNOWN),
     ],
 )
-def test_a_model_against_the_majority(score, verdict):
-    statistics, given, why = beats_majority("pixel_accuracy", evidence(score=score), ["m"])
+def test_a_model_against_the_majority(accuracy, error, groups, verdict):
+    found = evidence(accuracy=accuracy, error=error, groups=groups)
+    (always, difference), given, why = beats_majority("pixel_accuracy", found, ["m"])
     assert given == verdict
-    assert [statistic.value for statistic in statistics] == [0.9, score.value]
+    assert (always.value, difference.value) == pytest.approx((0.9, accuracy - 0.9))
     assert "always answering Land reaches 0.900" in why
+    if groups == 12:  # one pair: Student's interval, with fewer degrees of freedom at most
+        half = stats.t.ppf(0.975, 11) * error
+        assert difference.high - difference.low == pytest.approx(2 * half, rel=0.1)
+    else:
+        assert why.endswith("5 groups of tiles are too few for an interval of the difference")

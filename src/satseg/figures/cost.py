@@ -25,7 +25,15 @@ class CostScores(NamedTuple):
 
     title: str
     rows: pd.DataFrame
-    """model, value, low, high (mIoU^D), and the columns of COSTS."""
+    """model, value, low, high (mIoU^D; NaN ends without an interval), and the columns of COSTS."""
+
+    @property
+    def spans(self) -> pd.DataFrame:
+        """The rows, with intervals without width where there are none."""
+        return self.rows.assign(
+            low=self.rows["low"].fillna(self.rows["value"]),
+            high=self.rows["high"].fillna(self.rows["value"]),
+        )
 
 
 class LabelPlace(NamedTuple):
@@ -72,17 +80,18 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
     key = [
         Line2D([], [], label="Pareto front", **front),
         Line2D([], [], label="beaten", **beaten),
-        Line2D([], [], label="95 % interval", color=FAINT, lw=1.5),
     ]
-    figure.legend(handles=key, loc="outside upper right", ncols=3)
+    if any(group.rows["low"].notna().any() for group in groups):
+        key.append(Line2D([], [], label="95 % interval", color=FAINT, lw=1.5))
+    figure.legend(handles=key, loc="outside upper right", ncols=len(key))
 
     panels = []
     for part, group in zip(stack(figure, [1.0] * len(groups)), groups, strict=True):
         part.suptitle(group.title, x=0.008, ha="left", fontsize=9)
         grid = part.subplots(1, len(COSTS), sharey=True)
         for axes, column in zip(grid, COSTS, strict=True):
-            _draw_panel(axes, group.rows, column, colors)
-            panels.append((axes, group.rows, column))
+            _draw_panel(axes, group.spans, column, colors)
+            panels.append((axes, group.spans, column))
         grid[0].set_ylabel(MEASURES["miou_d"].label)
 
     # Labels go where there is room, which is known once the axes have their places.

@@ -110,8 +110,10 @@ def _draw_scores(
 
 
 def _draw_score(axes: Axes, model: str, score: pd.Series, y: float, color: str) -> None:
-    """A model's score with its interval, and its name on the side that has room."""
-    value, low, high = score
+    """A model's score with its interval, if there is one, and its name on the side that has
+    room."""
+    value = score["value"]
+    low, high = score[["low", "high"]].fillna(value)
     axes.plot([low, high], [y, y], color=color, **BAR)
     axes.plot(value, y, marker="o", ms=5, mew=0, color=color)
     text = f"{model}  {value:.3f}"

@@ -25,7 +25,7 @@ class ClassScores(NamedTuple):
     classes: Sequence[LandClass]
     """The classes that count."""
     rows: pd.DataFrame
-    """model, seed, metric, class, value, low, high."""
+    """model, seed, metric, class, value, low, high; NaN ends without an interval."""
 
 
 @styled
@@ -36,9 +36,14 @@ def per_class_figure(groups: Sequence[ClassScores], colors: Mapping[str, str]) -
     downs = [ceil(len(group.classes) / across) for group in groups]
     heights = [0.4 + down * (0.62 + 0.19 * len(models)) for down in downs]
     figure = Figure((WIDTH, sum(heights) + 0.35), layout="constrained")
+    key = []
     several = any(_seeds(group.rows) > 1 for group in groups)
-    means = ", averaged over seeds; small dots: seeds" if several else ""
-    figure.suptitle(f"IoU of each class   (line: 95 % interval{means})", x=0.008, ha="left")
+    if any(group.rows["low"].notna().any() for group in groups):
+        key.append("line: 95 % interval" + ", averaged over seeds" * several)
+    if several:
+        key.append("small dots: seeds")
+    shown = f"   ({'; '.join(key)})" if key else ""
+    figure.suptitle(f"IoU of each class{shown}", x=0.008, ha="left")
 
     for part, group, down in zip(stack(figure, heights), groups, downs, strict=True):
         part.suptitle(group.title, x=0.008, ha="left", fontsize=9)

@@ -1,31 +1,21 @@
-"""The scores of a model: every metric and its bootstrap interval."""
+"""The scores of a model: every metric and its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from satseg.metrics.counts import class_mean, class_metrics, counts_array, pixel_accuracy, ratio
-
-FEW_SCENES = 10  # with fewer, tiles are resampled
-INTERVAL = [2.5, 97.5]  # percentiles: a 95 % interval
-
-
-def resampling_unit(scenes: Sequence) -> str:
-    """What the bootstrap draws: `scene`, or `tile` if there are fewer than ten scenes.
-
-    Args:
-        scenes: the scene of each tile [T].
-    """
-    return "scene" if len(set(scenes)) >= FEW_SCENES else "tile"
+from satseg.statistics.intervals import ScoreInterval, score_interval
+from satseg.statistics.jackknife import Jackknife, jackknife
 
 
 class Sum(IntEnum):
-    """What is summed per resampling unit and class: every metric is a function of these sums."""
+    """What is summed per unit and class: every metric is a function of these sums."""
 
     TP = 0
     FP = 1
@@ -46,7 +36,7 @@ class Sum(IntEnum):
 
 
 def unit_sums(counts: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """Add up everything the metrics are functions of, per resampling unit.
+    """Add up everything the metrics are functions of, per unit.
 
     Args:
         counts: int64 [T, C, 4]: tp, fp, fn, tn.
@@ -119,64 +109,20 @@ def summed_metrics(sums: np.ndarray, classes: Sequence[str]) -> dict[tuple[str, 
     return metrics
 
 
-def bootstrap_weights(units: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
-    """How often each resample draws each unit: int64 [resamples, units], the same for the same
-    arguments."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+def jackknifed(
+    frames: Sequence[pd.DataFrame], groups: Mapping[int, Hashable]
+) -> dict[tuple[str, str], Jackknife]:
+    """Every metric of one model in its runs, over all groups of tiles and without each of them.
 
-
-class Resampled(NamedTuple):
-    """One metric of one model."""
-
-    each: np.ndarray
-    """Its value in each run, float64 [runs]."""
-    draws: np.ndarray
-    """Its value in each bootstrap resample, float64 [resamples]; NaN where it is not defined."""
-
-    def row(self) -> tuple[float, float, float, float]:
-        """Mean over runs, low and high end of the 95 % percentile interval, sample standard
-        deviation over runs (NaN for one)."""
-        runs = len(self.each)
-        value = float(_weighted_mean(self.each, np.ones(runs)))
-        low, high = interval(self.draws)
-        deviation = self.each.std(ddof=1) if runs > 1 else np.nan
-        return value, low, high, deviation
-
-
-def scores(frames: Sequence[pd.DataFrame], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Every metric of one model, with 95 % bootstrap percentile intervals; arguments and errors as
-    of `resampled`.
-
-    Returns:
-        metric, class, value, low, high, deviation (over runs, sample standard deviation; NaN for
-        one).
-    """
-    return scores_frame(resampled(frames, resamples, seed))
-
-
-def scores_frame(metrics: dict[tuple[str, str], Resampled]) -> pd.DataFrame:
-    """The frame of `scores`, from the metrics of `resampled`."""
-    rows = [(*key, *metric.row()) for key, metric in metrics.items()]
-    return pd.DataFrame(rows, columns=["metric", "class", "value", "low", "high", "deviation"])
-
-
-def resampled(
-    frames: Sequence[pd.DataFrame], resamples: int = 1000, seed: int = 0
-) -> dict[tuple[str, str], Resampled]:
-    """Every metric of one model, in its runs and in bootstrap resamples.
-
-    Scenes (tiles, if there are fewer than ten scenes) are drawn with replacement. A metric of
-    several runs is the mean over them, and runs are drawn with replacement too.
+    A group is the unit, because its tiles show the same ground; those of two groups never do.
 
     Args:
         frames: the counts.csv frame of each run, all over the same tiles and classes.
-        resamples: number of bootstrap resamples.
-        seed: seed of the draws; models evaluated on the same tiles get the same draws, so that
-            their differences, draw by draw, are paired.
+        groups: the group of each tile.
 
     Returns:
-        (metric, class name or `all`) → its values.
+        (metric, class name or `all`) → its values. Those of models evaluated on the same tiles have
+        the same units in the same order.
 
     Raises:
         ValueError: a frame is not one row per tile × class, or the frames differ in tiles or
@@ -191,37 +137,24 @@ def resampled(
         if run_classes != classes or not same_tiles or not same_scenes:
             raise ValueError("the runs were evaluated on different tiles or classes")
 
-    by_scene = resampling_unit(scenes) == "scene"
-    units = pd.factorize(scenes)[0] if by_scene else np.arange(len(scenes))
-    unit_draws = bootstrap_weights(units.max() + 1, resamples, seed)
-    run_draws = bootstrap_weights(len(frames), resamples, seed)
-
-    values = []
-    samples = []
-    for counts, _, _ in arrays:
-        sums = unit_sums(counts, units)
-        values.append(summed_metrics(sums.sum(0), classes))
-        samples.append(summed_metrics(np.tensordot(unit_draws, sums, 1), classes))
-
-    metrics = {}
-    for key in values[0]:
-        each = np.array([run_values[key] for run_values in values])
-        draws = np.stack([run_samples[key] for run_samples in samples], axis=1)
-        metrics[key] = Resampled(each, _weighted_mean(draws, run_draws))
-    return metrics
+    units, _ = pd.factorize(np.array([groups[tile] for tile in tiles], object))
+    sums = np.stack([unit_sums(counts, units) for counts, _, _ in arrays])
+    return jackknife(sums, partial(summed_metrics, classes=classes))
 
 
-def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over the last axis, without NaN."""
-    known = np.isfinite(values) * weights
-    return ratio((np.nan_to_num(values) * known).sum(-1), known.sum(-1))
+def intervals(metrics: Mapping[tuple[str, str], Jackknife]) -> dict[tuple[str, str], ScoreInterval]:
+    """Each metric of `jackknifed`, with its 95 % interval where there is one."""
+    return {key: score_interval(replicates) for key, replicates in metrics.items()}
 
 
-def interval(samples: np.ndarray) -> tuple[float, float]:
-    """Low and high end of the 95 % percentile interval, over the resamples [resamples] in which the
-    metric is defined; NaN if there is none."""
-    known = samples[np.isfinite(samples)]
-    if not len(known):
-        return np.nan, np.nan
-    low, high = np.percentile(known, INTERVAL).tolist()
-    return low, high
+def scores(frames: Sequence[pd.DataFrame], groups: Mapping[int, Hashable]) -> pd.DataFrame:
+    """Every metric of one model, with 95 % intervals; arguments and errors as of `jackknifed`.
+
+    Returns:
+        metric, class, value (mean over runs), low, high (NaN where there is no interval), deviation
+        (over runs, sample standard deviation; NaN for one).
+    """
+    rows = []
+    for key, score in intervals(jackknifed(frames, groups)).items():
+        rows.append([*key, score.value, score.low, score.high, score.deviation])
+    return pd.DataFrame(rows, columns=["metric", "class", "value", "low", "high", "deviation"])

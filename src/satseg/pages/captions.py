@@ -14,8 +14,8 @@ class Caption(NamedTuple):
 CAPTIONS = {
     "cost": Caption(
         "What a better score costs.",
-        "Score against cost. Up and to the left is better; if the intervals of two models overlap, "
-        "they may be taken as equally good, and the cheaper one is the better choice.",
+        "Score against cost. Up and to the left is better; of models that the table of differences "
+        "does not tell apart, the cheapest is the best choice.",
     ),
     "losses": Caption(
         "Training and validation loss.",
@@ -35,8 +35,9 @@ CAPTIONS = {
     ),
     "per_class": Caption(
         "Which classes are hard.",
-        "IoU of each class from the pixels of all evaluated tiles, with its 95 % bootstrap "
-        "interval. If two intervals overlap, the order of the two is not a result.",
+        "IoU of each class from the pixels of all evaluated tiles, with its 95 % interval for "
+        "other ground (the mean of those of several runs), which holds no variance of training. A "
+        "class that occurs in fewer than six groups of tiles has none.",
     ),
     "leakage": Caption(
         "What the split gives away.",

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from satseg.measures import MEASURES
 from satseg.pages.blocks import TableCell
-from satseg.study.comparison import Comparison, Result, Score
+from satseg.statistics.intervals import ScoreInterval
+from satseg.study.comparison import Comparison, Result
 from satseg.text import signed
 
 NONE = "–"
@@ -31,7 +32,7 @@ def signed_cell(value: float) -> TableCell:
     return TableCell(signed(value), _known(value))
 
 
-def score_cell(score: Score, strong: bool = False) -> TableCell:
+def score_cell(score: ScoreInterval, strong: bool = False) -> TableCell:
     """A score, with the standard deviation over runs if there are several."""
     text = number(score.value)
     if math.isfinite(score.deviation):
@@ -39,7 +40,7 @@ def score_cell(score: Score, strong: bool = False) -> TableCell:
     return TableCell(text, _known(score.value), strong=strong)
 
 
-def interval_cell(score: Score) -> TableCell:
+def interval_cell(score: ScoreInterval) -> TableCell:
     """The 95 % interval of a score."""
     if not math.isfinite(score.low):
         return TableCell(NONE, None)
@@ -48,7 +49,7 @@ def interval_cell(score: Score) -> TableCell:
 
 
 def result_cell(comparison: Comparison, result: Result) -> TableCell:
-    """What a row is called: strong for the best of several, ≈ for what ties with it."""
+    """What a row is called: strong for the best of several, ≈ for what cannot be told from it."""
     if result in comparison.tied:
         return text_cell(f"{result_name(comparison, result)} ≈")
     return text_cell(result_name(comparison, result), strong=leads(comparison, result))

@@ -32,10 +32,11 @@ TESTS = [
         "it, and the rest surely after. Surely: the 95 % interval of the ratio of two times, or of "
         "the difference of two scores, excludes that they are equal. For epoch times the interval "
         "is Welch's, from the spread over epochs and runs; for scores it is that of the paired "
-        "bootstrap. For profiled times, which are medians of a few to some dozens of repetitions, "
-        "the bounds are a convention: 10 % either way, or more if both 95th percentiles together "
-        "lie further above their medians. Published figures have no interval, and their order is "
-        "taken as it stands.",
+        "difference, wide enough for those of all models to hold at once. For profiled times, "
+        "which are medians of a few to some dozens of repetitions, the bounds are a convention: "
+        "10 % either way, or more if the repetitions, the rounds of the profile or the machine's "
+        "speed differ by more. Published figures have no interval, and their order is taken as it "
+        "stands.",
     ),
     (
         "rho",
@@ -61,15 +62,15 @@ TESTS = [
     ),
     (
         "Majority",
-        "A model beats the majority if its interval lies above that of always answering the most "
-        "frequent training class, and does not if its score is lower.",
+        "A model beats the majority if the interval of its paired difference from always answering "
+        "the most frequent training class lies above zero, and does not if it lies below.",
     ),
     (
         "Recipes tried",
         "Score of the recipe minus that of the baseline, mean over models, with the interval of "
-        "the paired bootstrap. A recipe helps if the interval is above zero on each of at least "
-        "two datasets; it is ruled out if on one dataset the interval stays below the gain that "
-        "would count.",
+        "the paired difference, corrected for the number of recipes. A recipe helps if the "
+        "interval is above zero on each of at least two datasets; it is ruled out if on one "
+        "dataset the interval stays below the gain that would count.",
     ),
 ]
 

@@ -15,10 +15,13 @@ from satseg.pages.cells import (
     text_cell,
 )
 from satseg.pages.sentences import answer_sentence, gap_sentence
+from satseg.statistics.jackknife import FEWEST_UNITS
 from satseg.study.comparison import Comparison, Gap, Result
+from satseg.text import counted
 
 MARKS = (
-    "Bold: the highest mIoUᴰ. ≈: not distinguishable from it, because the intervals overlap. "
+    "Bold: the highest mIoUᴰ. ≈: not distinguishable from it, because the interval of the paired "
+    "difference holds zero, or because there are too few groups of tiles for one. "
     "Models are listed in the order of the study, not of their scores."
 )
 OTHER_SCORES = ["miou_i", "miou_c", "miou_published", "pixel_accuracy"]
@@ -104,7 +107,7 @@ def _class_table(comparison: Comparison) -> Table:
 
 
 def _evaluation(job: StudySlice, comparison: Comparison) -> str:
-    """What was evaluated, and what the intervals resample."""
+    """What was evaluated, and what the intervals rest on."""
     recipe = job.recipes[comparison.recipe]
     runs = len(job.study.seeds)
     weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}
@@ -112,17 +115,25 @@ def _evaluation(job: StudySlice, comparison: Comparison) -> str:
     sentences = [recipe.about] if recipe.about else []
     sentences.append(
         f"Weights of the {weights[recipe.evaluate.weights]}, evaluated on {comparison.tiles:,} "
-        f"{comparison.subset} tiles of {comparison.scenes:,} scenes."
+        f"{comparison.subset} tiles of {comparison.scenes:,} scenes in "
+        f"{counted(comparison.groups, 'group')}; no two groups share ground."
     )
     if runs > 1:
         sentences.append(f"Mean ± standard deviation over {runs} runs.")
+    sentences.append(_intervals(comparison.groups, runs))
+    return " ".join(sentences)
 
-    resampled = f"The intervals resample {comparison.unit}s"
-    if runs > 1:
-        resampled += " and runs"
-    if comparison.unit == "tile":
-        resampled += (
-            " (there are fewer than ten scenes; tiles of the same scene are alike, so the true "
-            "intervals are wider)"
+
+def _intervals(groups: int, runs: int) -> str:
+    """What the intervals rest on, or why there are none."""
+    if groups < FEWEST_UNITS:
+        return (
+            f"No interval: {counted(groups, 'group')} {'is' if groups == 1 else 'are'} too few; "
+            f"below {FEWEST_UNITS}, chance alone can make them all favour one model."
         )
-    return " ".join([*sentences, f"{resampled}."])
+    if runs > 1:
+        return "The intervals are for other ground and other runs: they rest on groups and runs."
+    return (
+        "The intervals are for other ground: they rest on groups. They hold no variance of "
+        "training, which a single run does not show."
+    )

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import math
+
 from satseg.measures import MEASURES
 from satseg.pages.blocks import strong
-from satseg.study.comparison import Comparison, Gap, Score
-from satseg.text import listing, signed
+from satseg.statistics.differences import Difference
+from satseg.statistics.intervals import ScoreInterval
+from satseg.study.comparison import Comparison, Gap
+from satseg.text import counted, listing, signed
 
 MAIN = MEASURES["miou_d"].label
 
 
-def score_text(score: Score) -> str:
-    """Value and interval of a score."""
-    return f"{strong(f'{score.value:.3f}')} [{score.low:.3f}, {score.high:.3f}]"
+def score_text(score: ScoreInterval) -> str:
+    """Value and interval of a score, or the value alone."""
+    value = strong(f"{score.value:.3f}")
+    return f"{value} [{score.low:.3f}, {score.high:.3f}]" if math.isfinite(score.low) else value
+
+
+def difference_text(difference: Difference) -> str:
+    """A difference and its interval, or why there is none."""
+    value = strong(signed(difference.difference))
+    if difference.known:
+        return f"{value} [{signed(difference.low)}, {signed(difference.high)}]"
+    return f"{value}, without an interval ({too_few(difference.units)})"
+
+
+def too_few(units: int) -> str:
+    """Why a score or a difference has no interval."""
+    verb = "is" if units == 1 else "are"
+    return f"{counted(units, 'group')} of tiles {verb} too few"
 
 
 def answer_sentence(comparison: Comparison) -> str:
@@ -26,15 +45,25 @@ def answer_sentence(comparison: Comparison) -> str:
     )
 
     if comparison.tied:
-        names = listing([result.model for result in comparison.tied])
-        sentence += (
-            f", but its interval overlaps that of {names}, so their order is not a result; "
-            f"{_fastest(comparison)}"
-        )
+        sentence += f", but {_untold(comparison)}; {_fastest(comparison)}"
     elif others:
         runner_up = max(others, key=lambda result: result.main.value)
-        sentence += f", clear of the next, {runner_up.model} at {score_text(runner_up.main)}"
+        sentence += (
+            f", clear of the next, {runner_up.model} at {score_text(runner_up.main)}: the "
+            f"difference is {difference_text(comparison.difference(best, runner_up))}"
+        )
     return f"{sentence}; {_majority(comparison)}."
+
+
+def _untold(comparison: Comparison) -> str:
+    """Which models the best one cannot be told from, and why."""
+    tied = comparison.tied
+    names = listing([result.model for result in tied])
+    known = [comparison.difference(comparison.best, result) for result in tied]
+    if not any(difference.known for difference in known):
+        units = max(difference.units for difference in known)
+        return f"cannot be told from {names}, because {too_few(units)} for an interval"
+    return f"cannot be told from {names}: the paired difference may be zero"
 
 
 def _fastest(comparison: Comparison) -> str:
@@ -58,10 +87,11 @@ def _fastest(comparison: Comparison) -> str:
 def _majority(comparison: Comparison) -> str:
     baseline = f"always predicting {comparison.majority_class}, the most frequent training class"
     score = comparison.majority.main
-    if comparison.best.main.overlaps(score):
-        return f"this cannot be distinguished from {baseline}: {score_text(score)}"
-    if comparison.best.main.value < score.value:
+    difference = comparison.difference(comparison.best, comparison.majority)
+    if difference.sign < 0:
         return f"this is worse than {baseline}: {score_text(score)}"
+    if difference.known and not difference.sign:
+        return f"this cannot be distinguished from {baseline}: {score_text(score)}"
     return f"{baseline}, would reach {score.value:.3f}"
 
 
@@ -69,12 +99,11 @@ def gap_sentence(gap: Gap) -> str:
     """What leakage adds to the score of the model that is best with it."""
     model = gap.leaky.best.model
     leaky, clean = next((a.main, b.main) for a, b in gap.pairs() if a.model == model)
-    difference = strong(signed(leaky.value - clean.value))
     return (
         f"Leakage on {gap.leaky.title}: with recipe {gap.leaky.recipe}, {_shared(gap.leaky)} show "
         f"ground that training tiles show too; with {gap.clean.recipe}, {_shared(gap.clean)}. "
         f"{model} scores {score_text(leaky)} and {score_text(clean)}, a difference of "
-        f"{difference}: {_gap_verdict(leaky, clean)}."
+        f"{_gap_difference(gap, model, leaky.value - clean.value)}."
     )
 
 
@@ -82,9 +111,17 @@ def _shared(comparison: Comparison) -> str:
     return f"{comparison.shared:,} of {comparison.tiles:,} {comparison.subset} tiles"
 
 
-def _gap_verdict(leaky: Score, clean: Score) -> str:
-    if leaky.overlaps(clean):
-        return "the intervals overlap, so this gap is not a result"
-    if leaky.value > clean.value:
-        return "this is how much the leaky split inflates the score"
-    return "here the leaky split does not inflate the score"
+def _gap_difference(gap: Gap, model: str, value: float) -> str:
+    """The difference that leakage makes, and what it says."""
+    if gap.differences is None:
+        return (
+            f"{strong(signed(value))}: the two are evaluated on different tiles, so that the "
+            "scores cannot be paired, and the difference includes how hard these tiles are"
+        )
+    difference = gap.differences[model]
+    said = {
+        1: "this is how much the leaky split inflates the score",
+        0: "this gap is not a result",
+        -1: "here the leaky split does not inflate the score",
+    }
+    return f"{difference_text(difference)}: {said[difference.sign]}"

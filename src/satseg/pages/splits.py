@@ -115,9 +115,6 @@ def _gap_blocks(gap: Gap) -> list[Block]:
     return [
         Heading(f"What leakage adds: {gap.leaky.title}"),
         Paragraph(gap_sentence(gap)),
-        Paragraph(
-            "The two recipes differ only in the split. Different tiles are evaluated under each, "
-            "so the difference includes how hard those tiles are."
-        ),
+        Paragraph("The two recipes differ only in the split."),
         Table(columns(["Model"], [*heads, "Difference"]), rows),
     ]

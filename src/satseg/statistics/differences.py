@@ -36,6 +36,21 @@ class Difference(NamedTuple):
     trainings: int
     """Of the model with fewer; a single one compares two sets of weights, not two models."""
 
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval."""
+        return math.isfinite(self.low)
+
+    @property
+    def sign(self) -> int:
+        """1 or −1 if the first or the second is surely higher, 0 if neither is."""
+        return int(self.low > 0) - int(self.high < 0)
+
+    def turned(self) -> Difference:
+        """Second minus first."""
+        ends = (-self.difference, -self.high, -self.low)
+        return Difference(self.second, self.first, *ends, self.p, self.units, self.trainings)
+
 
 class _Contrast(NamedTuple):
     """A pair's difference, its standard error and degrees of freedom."""

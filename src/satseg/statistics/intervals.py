@@ -56,7 +56,8 @@ def score_interval(
         bounds: lowest and highest possible value of the metric.
 
     Returns:
-        Mean and interval; no interval if the metric depends on fewer than `FEWEST_UNITS` units.
+        Mean and interval; no interval if the metric depends on fewer than `FEWEST_UNITS` units, or
+        has its lowest or highest possible value, which has no logit.
 
     Raises:
         ValueError: the mean lies outside the bounds.
@@ -68,7 +69,7 @@ def score_interval(
         raise ValueError(f"{summary.value:g} is not between {bounds[0]:g} and {bounds[1]:g}")
     units = informative(summary.effects)
     low = high = math.nan
-    if units >= FEWEST_UNITS:
+    if units >= FEWEST_UNITS and bounds[0] < summary.value < bounds[1]:
         of_units, freedom_of_units = unit_variance(summary.effects)
         variances = [of_units, summary.training_variance]
         variance, freedom = combined(variances, [freedom_of_units, summary.trainings - 1])

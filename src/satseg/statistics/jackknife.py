@@ -97,11 +97,12 @@ def spread(replicates: Jackknife) -> Spread:
 
 
 def informative(effects: np.ndarray) -> int:
-    """Number of units a metric depends on; 0 if it is undefined without one of them.
+    """Number of units a metric depends on; 0 if it is undefined without one of them, or if they
+    all have the same effect, which shows no spread.
 
     The score of a class that occurs in few units rests on these few, however many others there are.
     """
-    if not np.isfinite(effects).all():
+    if not np.isfinite(effects).all() or np.ptp(effects) <= NO_EFFECT:
         return 0
     return int((np.abs(effects) > NO_EFFECT).sum())
 

@@ -7,30 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from satseg.config.recipes import Recipe
 from satseg.metrics.baseline import MAJORITY
-from satseg.metrics.scores import resampled, resampling_unit, scores, scores_frame
+from satseg.metrics.scores import intervals, jackknifed
+from satseg.statistics.differences import Difference, differences
+from satseg.statistics.intervals import ScoreInterval
+from satseg.statistics.jackknife import Jackknife
 from satseg.study.inputs import StudyInputs
 from satseg.study.spread import nearness
 from satseg.study.tables import EvaluatedCounts, epoch_seconds
 
-
-class Score(NamedTuple):
-    """One metric of one model: mean over its runs, 95 % interval, standard deviation over runs."""
-
-    value: float
-    low: float
-    high: float
-    deviation: float
-
-    def overlaps(self, other: Score) -> bool:
-        """Whether the intervals share a point, so that the order of the two is not a result."""
-        return self.low <= other.high and other.low <= self.high
+MAIN = "miou_d"  # what models are compared by
 
 
 @dataclass(frozen=True)
@@ -38,7 +28,7 @@ class Result:
     """A model as evaluated under one recipe on one dataset."""
 
     model: str
-    scores: dict[tuple[str, str], Score]
+    scores: dict[tuple[str, str], ScoreInterval]
     """(metric, class name or `all`) → score."""
     epoch_seconds: float = float("nan")
     latency_ms: float = float("nan")
@@ -46,14 +36,14 @@ class Result:
     peak_memory_mb: float = float("nan")
     profile: dict = field(default_factory=dict, compare=False, repr=False)
     """What the model costs on the dataset."""
-    draws: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
-    """Metric over all classes → its bootstrap resamples; those of two results on the same tiles are
-    paired."""
+    replicates: dict[str, Jackknife] = field(default_factory=dict, compare=False, repr=False)
+    """Metric over all classes → its values without each group of tiles; those of two results on the
+    same tiles are paired."""
 
     @property
-    def main(self) -> Score:
+    def main(self) -> ScoreInterval:
         """The score that models are compared by."""
-        return self.scores["miou_d", "all"]
+        return self.scores[MAIN, "all"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +62,8 @@ class Comparison:
     """The class the baseline always answers."""
     tiles: int
     scenes: int
-    unit: str
-    """What the intervals resample: `scene` or `tile`."""
+    groups: int
+    """How many groups the evaluated tiles form; the tiles of two groups never share ground."""
     shared: int
     """How many of the evaluated tiles show ground that training tiles show too."""
     evaluated: tuple[int, ...] = ()
@@ -85,10 +75,28 @@ class Comparison:
         return max(self.results, key=lambda result: result.main.value)
 
     @cached_property
+    def differences(self) -> list[Difference]:
+        """mIoU^D of every two models, and of each model and the majority baseline, with intervals
+        that hold at once."""
+        rows = [*self.results, self.majority]
+        return differences({result.model: result.replicates[MAIN] for result in rows})
+
+    def difference(self, first: Result, second: Result) -> Difference:
+        """mIoU^D of the first minus that of the second."""
+        names = (first.model, second.model)
+        for row in self.differences:
+            if (row.first, row.second) == names:
+                return row
+            if (row.second, row.first) == names:
+                return row.turned()
+        raise KeyError(names)
+
+    @cached_property
     def tied(self) -> list[Result]:
-        """The other models whose interval overlaps the best one's."""
+        """The other models that cannot be told from the best one: the interval of the difference
+        holds 0, or there is none."""
         others = [result for result in self.results if result is not self.best]
-        return [result for result in others if result.main.overlaps(self.best.main)]
+        return [other for other in others if not self.difference(self.best, other).sign]
 
     @cached_property
     def fastest(self) -> Result:
@@ -123,6 +131,7 @@ def compare(inputs: StudyInputs, counts: EvaluatedCounts, splits: pd.DataFrame) 
         & (splits["recipe"] == counts.recipe)
         & (splits["subset"] == subset)
     ]
+    baseline = jackknifed([counts.majority], counts.groups)
     return Comparison(
         dataset=counts.dataset,
         title=inputs.job.datasets[counts.dataset].title,
@@ -130,11 +139,11 @@ def compare(inputs: StudyInputs, counts: EvaluatedCounts, splits: pd.DataFrame) 
         subset=subset,
         classes=list(counts.majority["class"].unique()),
         results=[_result(inputs, counts, model) for model in inputs.job.models],
-        majority=Result(MAJORITY, scores_by_key(scores([counts.majority]))),
+        majority=Result(MAJORITY, intervals(baseline), replicates=_over_classes(baseline)),
         majority_class=counts.majority_class,
         tiles=len(tiles),
         scenes=tiles["scene"].nunique(),
-        unit=resampling_unit(tiles["scene"]),
+        groups=tiles["tile"].map(counts.groups).nunique(),
         shared=int(audit["group_shared"].sum()),
         evaluated=tuple(tiles["tile"].tolist()),
     )
@@ -144,25 +153,27 @@ def _result(inputs: StudyInputs, counts: EvaluatedCounts, model: str) -> Result:
     """The scores and costs of a model, over all of its runs."""
     profile = inputs.profiles[counts.dataset, model]
     histories = inputs.model_histories(counts.dataset, model, counts.recipe)
-    metrics = resampled([frame for (name, _), frame in counts.runs.items() if name == model])
+    runs = [frame for (name, _), frame in counts.runs.items() if name == model]
+    metrics = jackknifed(runs, counts.groups)
     return Result(
         model,
-        scores_by_key(scores_frame(metrics)),
+        intervals(metrics),
         epoch_seconds=epoch_seconds(histories),
         latency_ms=profile["latency_ms"],
         memory_mb=profile["memory_mb"],
         peak_memory_mb=profile["peak_memory_mb"],
         profile=profile,
-        draws={name: metric.draws for (name, label), metric in metrics.items() if label == "all"},
+        replicates=_over_classes(metrics),
     )
 
 
-def scores_by_key(frame: pd.DataFrame) -> dict[tuple[str, str], Score]:
-    """The frame of `satseg.metrics.scores` as a dictionary: (metric, class) → score."""
-    return {(row[0], row[1]): Score(*row[2:]) for row in frame.itertuples(index=False, name=None)}
+def _over_classes(metrics: dict[tuple[str, str], Jackknife]) -> dict[str, Jackknife]:
+    """The metrics over all classes, by name."""
+    return {name: values for (name, label), values in metrics.items() if label == "all"}
 
 
-class Gap(NamedTuple):
+@dataclass(frozen=True)
+class Gap:
     """Two comparisons whose recipes differ only in the split, one of which leaks more."""
 
     leaky: Comparison
@@ -172,6 +183,21 @@ class Gap(NamedTuple):
         """Each model under the leaky and under the clean split."""
         clean_results = {result.model: result for result in self.clean.results}
         return [(result, clean_results[result.model]) for result in self.leaky.results]
+
+    @cached_property
+    def differences(self) -> dict[str, Difference] | None:
+        """mIoU^D of each model under the leaky minus that under the clean split, with intervals
+        that hold at once; None if the splits evaluate different tiles, which cannot be paired."""
+        if self.leaky.evaluated != self.clean.evaluated:
+            return None
+        replicates = {}
+        sides = []
+        for leaky, clean in self.pairs():
+            replicates[f"{leaky.model}, leaky"] = leaky.replicates[MAIN]
+            replicates[f"{leaky.model}, clean"] = clean.replicates[MAIN]
+            sides.append((f"{leaky.model}, leaky", f"{leaky.model}, clean"))
+        rows = differences(replicates, sides)
+        return {leaky.model: row for (leaky, _), row in zip(self.pairs(), rows, strict=True)}
 
 
 def leakage_gaps(comparisons: Sequence[Comparison], recipes: dict[str, Recipe]) -> list[Gap]:

@@ -39,6 +39,8 @@ class EvaluatedCounts(NamedTuple):
     """The baseline's counts."""
     majority_class: str
     """The class the baseline always answers."""
+    groups: dict[int, str]
+    """Group of each tile."""
 
 
 def evaluated_counts(inputs: StudyInputs, dataset_name: str, recipe_name: str) -> EvaluatedCounts:
@@ -74,7 +76,9 @@ def evaluated_counts(inputs: StudyInputs, dataset_name: str, recipe_name: str) -
                 f"of split {recipe.split!r}; evaluate again"
             )
         runs[cell.model, cell.seed] = counts
-    return EvaluatedCounts(dataset_name, recipe_name, runs, majority, majority_class)
+    tiles = inputs.tiles[dataset_name]
+    groups = dict(zip(tiles["tile"], tiles["group"], strict=True))
+    return EvaluatedCounts(dataset_name, recipe_name, runs, majority, majority_class, groups)
 
 
 def scores_table(inputs: StudyInputs, evaluated: list[EvaluatedCounts]) -> pd.DataFrame:
@@ -83,7 +87,7 @@ def scores_table(inputs: StudyInputs, evaluated: list[EvaluatedCounts]) -> pd.Da
     for counts in evaluated:
         for (model, seed), frame in [*counts.runs.items(), ((MAJORITY, 0), counts.majority)]:
             frames.append(
-                scores([frame]).assign(
+                scores([frame], counts.groups).assign(
                     dataset=counts.dataset,
                     model=model,
                     recipe=counts.recipe,

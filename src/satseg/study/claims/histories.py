@@ -9,9 +9,11 @@ import pandas as pd
 
 from satseg.config.claims import AboveClaim, ConvergesClaim, HistoryClaim, ImprovesClaim
 from satseg.measures import label
+from satseg.statistics.differences import differences
 from satseg.study.claims.correlation import all_orders, correlations, tail_shares
 from satseg.study.claims.evidence import Evidence, Statistic, Untestable
 from satseg.study.claims.verdicts import LEVEL, NO_MODEL, Tested, verdict_of
+from satseg.text import counted
 
 FEWEST_EPOCHS = 4
 """Fewer have too few orders for a trend to be told from chance."""
@@ -124,16 +126,25 @@ def beats_majority(by: str, evidence: Evidence, models: Sequence[str]) -> Tested
     if not results:
         raise Untestable(NO_MODEL)
 
-    majority = evidence.comparison.majority.scores[by, "all"]
-    statistics = [Statistic("always the majority", *majority[:3])]
-    for result in results:
-        statistics.append(Statistic(result.model, *result.scores[by, "all"][:3]))
-    scores = [result.scores[by, "all"] for result in results]
-    holds = all(score.low > majority.high for score in scores)
-    fails = any(score.value < majority.value for score in scores)
-    lowest = min(score.value for score in scores)
+    majority = evidence.comparison.majority
+    rows = {r.model: r.replicates[by] for r in [*results, majority]}
+    pairs = [(result.model, majority.model) for result in results]
+    compared = differences(rows, pairs)
+    always = majority.scores[by, "all"].value
+    lowest = min(result.scores[by, "all"].value for result in results)
+
+    statistics = [Statistic("always the majority", always)]
+    for row in compared:
+        ends = (row.difference, row.low, row.high, row.p)
+        statistics.append(Statistic(f"{row.first} − majority", *ends))
     why = (
         f"the lowest score is {lowest:.3f}, and always answering "
-        f"{evidence.comparison.majority_class} reaches {majority.value:.3f} on the same tiles"
+        f"{evidence.comparison.majority_class} reaches {always:.3f} on the same tiles"
     )
+    unknown = [row for row in compared if not row.known]
+    if unknown:
+        groups = counted(unknown[0].units, "group")
+        why += f"; {groups} of tiles are too few for an interval of the difference"
+    holds = all(row.sign > 0 for row in compared)
+    fails = any(row.sign < 0 for row in compared)
     return statistics, verdict_of(holds, fails), why

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from satseg.config.papers import PaperTable
-from satseg.metrics.scores import interval
+from satseg.statistics.differences import differences
 from satseg.study.claims.evidence import PROFILED, Evidence, Untestable, device_name
 from satseg.study.spread import nearness
-from satseg.text import listing
+from satseg.text import counted, listing
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,17 @@ def measured_quantity(evidence: Evidence, by: str, models: Sequence[str]) -> Qua
 def _metric(evidence: Evidence, by: str, models: Sequence[str]) -> Quantity:
     results = {r.model: r for r in evidence.comparison.results if r.model in models}
     values = {model: result.scores[by, "all"].value for model, result in results.items()}
+    known = {}
+    for row in differences({model: result.replicates[by] for model, result in results.items()}):
+        known[row.first, row.second] = row
+        known[row.second, row.first] = row.turned()
 
     def difference(first: str, second: str) -> tuple[float, float, float]:
-        draws = results[second].draws[by] - results[first].draws[by]
-        return values[second] - values[first], *interval(draws)
+        row = known[second, first]
+        if not row.known:
+            groups = counted(row.units, "group")
+            raise Untestable(f"{groups} of tiles are too few for an interval of the difference")
+        return row.difference, row.low, row.high
 
     return Quantity(values, difference, 0.0)
 

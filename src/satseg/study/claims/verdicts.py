@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from satseg.config.claims import FollowsClaim, NoGainClaim, RankClaim
-from satseg.metrics.scores import interval
+from satseg.statistics.differences import differences
+from satseg.statistics.jackknife import Jackknife
 from satseg.study.claims.correlation import all_orders, correlations, tail_shares
 from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Statistic, Untestable
 from satseg.study.claims.measured import Quantity
@@ -171,8 +172,8 @@ def _can_be_found(class_name: str, results: Sequence[Result]) -> bool:
 def no_gain(
     claim: NoGainClaim, by: str, evidence: Sequence[Evidence], models: Sequence[str]
 ) -> Tested:
-    """Paired bootstrap difference of each recipe from the baseline, mean over models, on every
-    dataset.
+    """Paired difference of each recipe from the baseline, mean over models, on every dataset; the
+    intervals on a dataset hold for all recipes at once.
 
     Raises:
         Untestable: the study lacks the baseline or the recipes tried, or two recipes are evaluated
@@ -187,18 +188,26 @@ def no_gain(
         raise Untestable(f"this study has no {missing} to compare")
 
     statistics = []
+    gains = {}
+    for dataset in datasets:
+        baseline = places[dataset, claim.baseline]
+        means = {claim.baseline: _mean_over_models(baseline, by, models)}
+        for recipe in tried:
+            _require_same_tiles(baseline, places[dataset, recipe])
+            means[recipe] = _mean_over_models(places[dataset, recipe], by, models)
+        for gain in differences(means, [(recipe, claim.baseline) for recipe in tried]):
+            gains[gain.first, dataset] = gain
+            name = f"{gain.first} on {dataset}"
+            ends = (gain.difference, gain.low, gain.high, gain.p)
+            statistics.append(Statistic(name, *ends))
+
     helpful = []
     ruled_out = []
     for recipe in tried:
-        gains = {
-            dataset: _gain(places[dataset, claim.baseline], places[dataset, recipe], by, models)
-            for dataset in datasets
-        }
-        for dataset, gain in gains.items():
-            statistics.append(Statistic(f"{recipe} on {dataset}", *gain))
-        if any(high < claim.gain for _, _, high in gains.values()):
+        own = [gains[recipe, dataset] for dataset in datasets]
+        if any(gain.high < claim.gain for gain in own):
             ruled_out.append(recipe)
-        elif len(datasets) > 1 and all(low > 0 for _, low, _ in gains.values()):
+        elif len(own) > 1 and all(gain.low > 0 for gain in own):
             helpful.append(recipe)
 
     why = (
@@ -208,25 +217,22 @@ def no_gain(
     return statistics, verdict_of(len(ruled_out) == len(tried), bool(helpful)), why
 
 
-def _gain(
-    baseline: Evidence, other: Evidence, by: str, models: Sequence[str]
-) -> tuple[float, float, float]:
-    """Mean over models of the other's score minus the baseline's, with its interval."""
-    results = zip(baseline.comparison.results, other.comparison.results, strict=True)
-    pairs = [(before, after) for before, after in results if before.model in models]
-    if not pairs:
+def _mean_over_models(evidence: Evidence, by: str, models: Sequence[str]) -> Jackknife:
+    """A metric, mean over models."""
+    own = [r.replicates[by] for r in evidence.comparison.results if r.model in models]
+    if not own:
         raise Untestable(NO_MODEL)
+    values = np.mean([replicates.values for replicates in own], axis=0)
+    without = np.mean([replicates.without for replicates in own], axis=0)
+    return Jackknife(values, without)
 
+
+def _require_same_tiles(baseline: Evidence, other: Evidence) -> None:
     same_tiles = baseline.comparison.evaluated == other.comparison.evaluated
     same_classes = baseline.comparison.classes == other.comparison.classes
     if not same_tiles or not same_classes:
         names = listing([baseline.comparison.recipe, other.comparison.recipe])
         raise Untestable(f"{names} are evaluated on different tiles or classes")
-
-    key = (by, "all")
-    gains = [after.scores[key].value - before.scores[key].value for before, after in pairs]
-    draws = [after.draws[by] - before.draws[by] for before, after in pairs]
-    return float(np.mean(gains)), *interval(np.mean(draws, axis=0))
 
 
 def verdict_of(holds: bool, fails: bool) -> str:
