@@ -168,7 +168,7 @@ def timed(folder: Path, *arguments: str) -> tuple[str, dict[str, float]]:
 
 def files(folder: Path) -> dict[str, int]:
     """Files of the study on disk: what the rules write, and what Snakemake records about them."""
-    return {
-        place: sum(path.is_file() for path in (folder / place).rglob("*"))
-        for place in ("data", "results", ".snakemake/metadata")
-    }
+    counts = {}
+    for place in ("data", "results", ".snakemake/metadata"):
+        counts[place] = sum(path.is_file() for path in (folder / place).rglob("*"))
+    return counts

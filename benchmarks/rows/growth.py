@@ -134,7 +134,10 @@ def _grown(series: Series, folder: Path, quick: bool) -> dict:
     )
     measured = once(row, folder, sizes) if quick else alternate(row, folder, sizes)
 
-    seconds = [float(np.median([turn.wall for turn in turns])) for turns in measured.turns.values()]
+    seconds = []
+    for turns in measured.turns.values():
+        walls = [turn.wall for turn in turns]
+        seconds.append(float(np.median(walls)))
     record = {
         "of": series.of,
         "counts": counts,

@@ -1,88 +1,153 @@
-"""Every measure that models are compared by."""
+"""Every measure that models are compared by: what it is called, how it is written, what it is."""
 
 from __future__ import annotations
 
-# What models are compared by: sizes, measured times, and the metrics of scores.csv, over all
-# classes and of one.
-SIZES = ("parameters", "memory_mb")
+from typing import Literal, NamedTuple
 
 
-TIMES = ("epoch_seconds", "train_step_ms", "latency_ms")
+class Measure(NamedTuple):
+    """One measure, wherever it is shown."""
+
+    label: str
+    """What tables and figures call it."""
+    definition: str
+    """What it is, in a sentence."""
+    kind: Literal["size", "time", "cost", "metric", "class metric", "both", "curve", "interval"]
+    """`size` and `time`: what papers print of a model. `cost`: what else it takes. `metric`: a
+    metric of scores.csv over all classes, `class metric`: of one class, `both`: of either.
+    `curve`: a metric of history.csv alone. `interval`: what stands beside a metric."""
+    digits: int = 3
+    """Decimals in a table."""
 
 
-METRICS = (
-    "miou_d",
-    "miou_i",
-    "miou_c",
-    "miou_published",
-    "pixel_accuracy",
-    "dice",
-    "precision",
-    "recall",
-)
-
-
-CLASS_METRICS = ("iou", "iou_published", "dice", "precision", "recall")
-
-
-DEFINITIONS = {
-    "miou_d": "IoU of each class from the pixels of all judged tiles together, then the mean over the "
-    "classes that occur in the masks or in the predictions; a class that occurs in neither is left out.",
-    "miou_i": "In each tile, the mean IoU of the classes present in its mask; then the mean over the tiles "
-    "that have a labelled pixel.",
-    "miou_c": "For each class, the mean IoU over the tiles whose mask holds it; then the mean over the "
-    "classes that some mask holds.",
-    "miou_published": "For each class, the mean IoU over the tiles where it is present in the mask or in the "
-    "prediction; then the plain mean over all counted classes, one that is never present counting as 0.",
-    "pixel_accuracy": "Share of all labelled pixels that are given their class.",
-    "iou": "True positives over the union of mask and prediction, from the pixels of all judged tiles.",
-    "iou_published": "Mean of the class's IoU over the tiles where it is present in the mask or in the "
-    "prediction; 0 where it never is.",
-    "dice": "Twice the true positives over the sum of mask and prediction, from the pixels of all judged "
-    "tiles; as a mean, over the classes that occur.",
-    "precision": "Share of the pixels predicted as the class that are of it; as a mean, over the classes "
-    "that occur, one that is never predicted counting as 0.",
-    "recall": "Share of the class's pixels that are predicted as it; as a mean, over the classes that occur, "
-    "one that no mask holds counting as 0.",
+MEASURES = {
+    "parameters": Measure("Parameters", "Trainable weights.", "size", 0),
+    "memory_mb": Measure(
+        "Memory (MB)",
+        "The published tables' bookkeeping: the outputs of all modules, with containers counted "
+        "again beside their parts, times two for the backward pass. Not a measurement.",
+        "size",
+        2,
+    ),
+    "epoch_seconds": Measure(
+        "Epoch (s)", "Training plus validation, mean over all epochs.", "time", 1
+    ),
+    "train_step_ms": Measure(
+        "Training step (ms)",
+        "Median time of a forward pass and a backward pass of one image and a step of the "
+        "optimizer, in 32-bit, measured.",
+        "time",
+        1,
+    ),
+    "latency_ms": Measure(
+        "Latency (ms)",
+        "Median time of one forward pass of one image in 32-bit, measured.",
+        "time",
+        1,
+    ),
+    "activations_mb": Measure(
+        "Activations (MB)",
+        "The outputs of the layers in one forward pass, each counted once.",
+        "cost",
+        1,
+    ),
+    "gflops": Measure(
+        "GFLOP",
+        "Billions of floating-point operations in one forward pass; a multiply-add counts as two.",
+        "cost",
+        1,
+    ),
+    "peak_memory_mb": Measure(
+        "Peak memory (MB)",
+        "Peak memory of a forward pass of one image, weights included, measured.",
+        "cost",
+        1,
+    ),
+    "miou_d": Measure(
+        "mIoUᴰ",
+        "IoU of each class from the pixels of all evaluated tiles together, then the mean over the "
+        "classes that occur in the masks or in the predictions; a class that occurs in neither is "
+        "left out.",
+        "metric",
+    ),
+    "miou_i": Measure(
+        "mIoUᴵ",
+        "In each tile, the mean IoU of the classes present in its mask; then the mean over the "
+        "tiles that have a labelled pixel.",
+        "metric",
+    ),
+    "miou_c": Measure(
+        "mIoUᶜ",
+        "For each class, the mean IoU over the tiles whose mask contains it; then the mean over "
+        "the classes that some mask contains.",
+        "metric",
+    ),
+    "miou_published": Measure(
+        "Published rule",
+        "For each class, the mean IoU over the tiles where it is present in the mask or in the "
+        "prediction; then the plain mean over all counted classes, where one that is never present "
+        "counts as 0.",
+        "metric",
+    ),
+    "pixel_accuracy": Measure(
+        "Pixel accuracy",
+        "Share of all labelled pixels that are assigned their class.",
+        "metric",
+    ),
+    "iou": Measure(
+        "IoU",
+        "True positives over the union of mask and prediction, from the pixels of all evaluated "
+        "tiles.",
+        "class metric",
+    ),
+    "iou_published": Measure(
+        "Published rule",
+        "Mean of the class's IoU over the tiles where it is present in the mask or in the "
+        "prediction; 0 if it never is.",
+        "class metric",
+    ),
+    "dice": Measure(
+        "Dice",
+        "Twice the true positives over the sum of mask and prediction, from the pixels of all "
+        "evaluated tiles; as a mean, over the classes that occur.",
+        "both",
+    ),
+    "precision": Measure(
+        "Precision",
+        "Share of the pixels predicted as the class that belong to it; as a mean, over the classes "
+        "that occur, where one that is never predicted counts as 0.",
+        "both",
+    ),
+    "recall": Measure(
+        "Recall",
+        "Share of the class's pixels that are predicted as it; as a mean, over the classes that "
+        "occur, where one that no mask contains counts as 0.",
+        "both",
+    ),
+    "interval": Measure(
+        "95 % interval",
+        "Percentiles of 1,000 bootstrap resamples of the evaluated scenes (of the tiles, if there "
+        "are fewer than ten scenes) and, if there are several, of the runs. If the intervals of "
+        "two models overlap, their order is not a result.",
+        "interval",
+    ),
+    "jaccard": Measure(
+        "Jaccard",
+        "The mean IoU over the classes that occur, from the pixels of an epoch's tiles.",
+        "curve",
+    ),
 }
-"""What each metric of scores.csv is, in a sentence."""
 
 
-MEANINGS = DEFINITIONS | {
-    "interval": "Percentiles of 1,000 bootstrap resamples of the judged scenes (of the tiles, where there "
-    "are fewer than ten scenes) and, where there are several, of the trainings. Where the intervals of two "
-    "models overlap, their order is not a result.",
-    "parameters": "Trainable weights.",
-    "memory_mb": "The published tables' bookkeeping: the outputs of all modules, containers counted again "
-    "beside their parts, times two for the backward pass. Not a measurement.",
-    "activations_mb": "The outputs of the layers in one forward pass, each counted once.",
-    "gflops": "Billions of floating-point operations of one forward pass; a multiply-add is two.",
-    "latency_ms": "Median time of one forward pass of one image in 32-bit, measured.",
-    "train_step_ms": "Median time of a forward and a backward pass of one image and a step of the optimizer, in "
-    "32-bit, measured.",
-    "peak_memory_mb": "Most memory a forward pass of one image takes, weights included, measured.",
-    "epoch_seconds": "Training plus validation, mean over all epochs.",
-}
+def _of_kind(*kinds: str) -> tuple[str, ...]:
+    return tuple(name for name, measure in MEASURES.items() if measure.kind in kinds)
 
 
-LABELS = {
-    "miou_d": "mIoU^D",
-    "miou_i": "mIoU^I",
-    "miou_c": "mIoU^C",
-    "miou_published": "Published rule",
-    "pixel_accuracy": "Pixel accuracy",
-    "iou": "IoU",
-    "iou_published": "Published rule",
-    "dice": "Dice",
-    "precision": "Precision",
-    "recall": "Recall",
-    "interval": "95 % interval",
-    "parameters": "Parameters",
-    "memory_mb": "Memory (MB)",
-    "activations_mb": "Activations (MB)",
-    "gflops": "GFLOP",
-    "latency_ms": "Latency (ms)",
-    "train_step_ms": "Training step (ms)",
-    "peak_memory_mb": "Peak memory (MB)",
-    "epoch_seconds": "Epoch (s)",
-}
+SIZES = _of_kind("size")
+TIMES = _of_kind("time")
+METRICS = _of_kind("metric", "both")
+"""Of scores.csv over all classes, in its order."""
+CLASS_METRICS = _of_kind("class metric", "both")
+"""Of scores.csv for one class, in its order."""
+CURVES = ("jaccard", "dice", "pixel_accuracy", "precision", "recall")
+"""Of history.csv, for the training and for the validation tiles."""

@@ -8,6 +8,9 @@ from pathlib import Path
 # The tables of a study that a person reads, in Markdown.
 TABLES = ("scores", "per_class", "models", "splits", "published", "claims")
 
+# The same tables as data, for the page.
+PAGES = "pages.json"
+
 # What a study may show, and the format each figure is drawn in: photographs as PNG, drawings as
 # SVG.
 FIGURES = {

@@ -1,4 +1,4 @@
-"""What a program reports while it works: its log, and how far it is."""
+"""What a program reports while it works: its log, and its progress."""
 
 import logging
 import sys
@@ -12,57 +12,59 @@ from satseg.text import duration
 
 log = logging.getLogger("satseg")
 
-
-LOG_EVERY = 20.0  # seconds between lines about the progress, where there is no terminal for a bar
-
+LOG_EVERY = 20.0  # seconds between lines about the progress, if there is no terminal for a bar
 
 Item = TypeVar("Item")
 
 
-def watched(items: Iterable[Item], total: int, what: str, unit: str) -> Iterator[Item]:
-    """Pass `total` items on, with a bar in a terminal and a line every `LOG_EVERY` seconds
+def watched(items: Iterable[Item], total: int, task: str, unit: str) -> Iterator[Item]:
+    """Pass `total` items on, with a progress bar in a terminal and a line every `LOG_EVERY` seconds
     elsewhere.
 
     Args:
-        what: the work, as `tiling`.
-        unit: its items, as `tiles`.
+        items: what is worked on.
+        total: number of items.
+        task: the work, such as `tiling`.
+        unit: what the items are, such as `tiles`.
     """
-    pace = Pace(what, total, unit)
-    with tqdm(items, desc=what, total=total, unit=unit, disable=None) as bar:
+    pace = Pace(task, total, unit)
+    with tqdm(items, desc=task, total=total, unit=unit, disable=None) as bar:
         for done, item in enumerate(bar):
             pace.at(done)
             yield item
 
 
 class Pace:
-    """Says how far some work is and how long it still takes, every `LOG_EVERY` seconds where there
-    is no terminal.
+    """Logs how far some work is and how long it will still take, every `LOG_EVERY` seconds, if
+    there is no terminal.
 
     Args:
-        what: the work, as `tiling`.
-        total: how much there is; None where that is not known.
-        unit: of what, as `tiles`.
-        done: how much of it was there before.
+        task: the work, such as `tiling`.
+        total: how much there is to do; None if unknown.
+        unit: its unit, such as `tiles`.
+        done: how much was done before.
     """
 
-    def __init__(self, what: str, total: float | None, unit: str, done: float = 0):
-        self.what, self.total, self.unit, self.first = what, total, unit, done
-        self.began = self.due = time.monotonic()
+    def __init__(self, task: str, total: float | None, unit: str, done: float = 0):
+        self.task = task
+        self.total = total
+        self.unit = unit
+        self.done_before = done
+        self.started = time.monotonic()
+        self.logged = self.started
 
     def at(self, done: float) -> None:
-        """Take note of how much is done."""
+        """Take note of how much is done, what was done before included."""
         now = time.monotonic()
-        if done > self.first and now >= self.due + LOG_EVERY and not sys.stderr.isatty():
-            self.due = now
-            if self.total is None:
-                log.info("%s: %.0f %s of an unknown number", self.what, done, self.unit)
-                return
-            left = (now - self.began) / (done - self.first) * (self.total - done)
-            log.info(
-                "%s: %.0f of %.0f %s; about %s left",
-                self.what,
-                done,
-                self.total,
-                self.unit,
-                duration(left),
-            )
+        too_soon = now < self.logged + LOG_EVERY
+        if done <= self.done_before or too_soon or sys.stderr.isatty():
+            return
+        self.logged = now
+
+        if self.total is None:
+            log.info("%s: %.0f %s of an unknown total", self.task, done, self.unit)
+            return
+
+        seconds_each = (now - self.started) / (done - self.done_before)
+        left = duration(seconds_each * (self.total - done))
+        log.info("%s: %.0f of %.0f %s; about %s left", self.task, done, self.total, self.unit, left)

@@ -6,10 +6,33 @@ from collections.abc import Iterable, Sequence
 
 
 def duration(seconds: float) -> str:
-    """A time to wait, such as `40 s`, `12 min`, `3.5 h`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    """A length of time: `42 s`, `3 min 05 s`, `1 h 02 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def percent(part: float, whole: float = 1, decimals: int | None = None) -> str:
+    """A share as a percentage, such as `12 %`.
+
+    Args:
+        part: the share, or what it is a share of `whole` of.
+        whole: all there is.
+        decimals: digits after the point, with 0 % and 100 % kept for none and all. By default as
+            many as the share needs: `12 %`, `1.2 %`, `0.01 %`.
+    """
+    value = 100 * part / whole
+    if decimals is not None and value not in (0, 100):
+        least = 10**-decimals
+        return f"{min(max(value, least), 100 - least):.{decimals}f} %"
+    if 0 < value < 0.1:
+        return f"{value:.1g} %"
+    if 0 < value < 9.95:
+        return f"{value:.1f} %"
+    return f"{value:.0f} %"
 
 
 def counted(number: int, noun: str) -> str:
@@ -18,16 +41,22 @@ def counted(number: int, noun: str) -> str:
 
 
 def columns(rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A table for the terminal, heading first; the first `texts` columns are text, the others
-    numbers."""
+    """Rows as a table for the terminal, heading first.
+
+    The first `texts` columns are text, set to the left; the others are numbers, set to the right.
+    """
     rows = [list(row) for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    places = [str.ljust if i < texts else str.rjust for i in range(len(widths))]
-    lines = (
-        "  ".join(put(cell, n) for put, cell, n in zip(places, row, widths, strict=True))
-        for row in rows
-    )
-    return "\n".join(f"  {line}".rstrip() for line in lines)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+
+    for row in rows:
+        cells = [
+            cell.ljust(width) if place < texts else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+
+    return "\n".join(lines)
 
 
 def listing(names: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ from rasterio.transform import from_origin
 
 from conftest import write_raster
 from satseg.check.dataset import check
-from satseg.check.survey import Place, read_dataset, same_ground, tile_grid
+from satseg.check.findings import Place
+from satseg.check.survey import read_dataset, same_ground, tile_grid
 from satseg.check.words import report
 from satseg.config.reading import load
 from satseg.data.groups import scene_groups
@@ -86,7 +87,7 @@ def test_the_tiles_are_those_of_the_pipeline(sound, tmp_path):
     spec = tile_slice(config, "mine")
     table = build_tiles(spec, sound, tmp_path / "tiles")
     facts = read_dataset(spec, sound)
-    grid = tile_grid(facts.shapes, 32, scene_groups(facts.found, spec.groups, []))
+    grid = tile_grid(facts.shapes, 32, scene_groups(facts.scenes, spec.groups, []))
     columns = ["tile", "scene", "group", "row", "col", "whole"]
     assert grid[columns].equals(table[columns])
 
@@ -130,12 +131,15 @@ def test_all_faults_are_found_at_once(broken):
     assert files("no mask belongs to it") == ["images/alone.tif"]
     assert files("no image belongs to it") == ["masks/lost.png"]
     assert files("39×40 pixels, but its image smaller.tif has 40×40") == ["masks/smaller.png"]
-    assert files("value 9 is no class of the dataset, in 11 pixels") == [
+    assert files("value 9 is not a class of the dataset, in 11 pixels") == [
         "masks/odd1.png",
         "masks/odd2.png",
     ]
-    assert files("uint16 pixels, but models see 8 bits") == ["images/deep1.tif", "images/deep2.tif"]
-    assert files("has not 3 bands, as the others have") == ["images/grey.tif"]
+    assert files("uint16 pixels, but models take 8 bits") == [
+        "images/deep1.tif",
+        "images/deep2.tif",
+    ]
+    assert files("does not have 3 bands like the others") == ["images/grey.tif"]
     assert files("damaged") == ["images/cut.tif"]
     assert files("not a readable image") == ["images/text.tif"]
     assert len(faults) == 8
@@ -166,7 +170,7 @@ def test_the_exit_status_tells(sound, tmp_path, fault, status):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nothing"], "error: no dataset 'nothing'; there are "),
+        (["nothing"], "error: no dataset 'nothing'; choose from "),
         (
             ["demo"],
             "error: demo: its scenes are not here yet; run `snakemake --cores 1 data/raw/demo/manifest.json`",
@@ -188,7 +192,7 @@ def test_given_splits_that_leak_and_lists_that_do_not_fit(sound):
     shutil.copy(sound / "masks/s0.png", sound / "masks/copy.png")
     official = {"by": "lists", "lists": {"train": "train.txt", "val": "val.txt"}}
     found = check(configured(sound, "official", official=official), "mine", sound)
-    assert "1 of 5 scenes in the official lists are not here; s9 is one" in found.notes
+    assert "1 of 5 scenes in the official lists are not here, such as s9" in found.notes
     # 70×50 pixels are 3×2 tiles of 32².
     assert "official: 12 train, 12 val tiles" in found.text
     assert any(
@@ -203,8 +207,8 @@ def test_lists_at_odds_are_one_fault(sound):
     official = {"by": "lists", "lists": {"train": "train.txt", "val": "val.txt"}}
     found = check(configured(sound, "official", official=official), "mine", sound)
     (problem,) = found.problems
-    assert problem.what == f"{sound}/val.txt: s1 is listed for train too; correct the lists"
-    assert report(found).endswith(f"To be mended: 1 fault\n  - {problem.what}")
+    assert problem.what == f"{sound}/val.txt: s1 is also listed for train; correct the lists"
+    assert report(found).endswith(f"Must be fixed: 1 problem\n  - {problem.what}")
 
 
 def test_a_class_that_a_split_keeps_from_training(sound):
@@ -215,7 +219,7 @@ def test_a_class_that_a_split_keeps_from_training(sound):
     official = {"by": "lists", "lists": {"train": "train.txt", "val": "val.txt"}}
     found = check(configured(sound, "official", official=official), "mine", sound)
     assert found.notes == [
-        "split 'official': no train scene holds class 'Water': no model can learn it"
+        "split 'official': no train scene contains class 'Water': no model can learn it"
     ]
 
 
@@ -234,7 +238,7 @@ def test_a_mask_of_very_many_colours_is_one_fault(sound):
         write_raster(sound / f"masks/{name}.png", mask)
     found = check(configured(sound, layout=layout), "mine", sound)
     (problem,) = found.problems
-    assert problem.what.startswith("it holds some of 100 values that are no class")
+    assert problem.what.startswith("it holds some of 100 values that are not a class")
     assert problem.files == [f"{sound}/masks/s3.png"]
     assert "… and 95 more" in found.text
 
@@ -249,7 +253,7 @@ def test_a_scale_that_the_bands_hardly_fill(tmp_path):
     config = configured(tmp_path, pixels={"bands": [2, 1], "scale": [0, 10000]})
     (note,) = [note for note in check(config, "mine", tmp_path).notes if "pixels.scale" in note]
     assert note.startswith(
-        "band 1: nearly all values lie within a quarter of what pixels.scale spans"
+        "band 1: nearly all values lie within a quarter of the range of pixels.scale"
     )
     told = yaml.safe_load(note.rpartition("scale: ")[2])
     fitting = check(configured(tmp_path, pixels={"bands": [2, 1], "scale": told}), "mine", tmp_path)

@@ -88,7 +88,7 @@ def test_what_is_no_number_is_no_data(tmp_path):
             {"bands": [1, 4]},
             "has no band 4, only 3; correct the dataset's pixels.bands",
         ),
-        (3, "uint16", {}, r"uint16 pixels, but models see 8 bits .*pixels\.scale"),
+        (3, "uint16", {}, r"uint16 pixels, but models take 8 bits .*pixels\.scale"),
         (
             3,
             "uint8",
@@ -128,7 +128,9 @@ def test_masks_of_any_whole_numbers(tile_slice, tmp_path, kind):
 def test_a_mask_value_far_off_is_named(tile_slice, tmp_path, value):
     write_raster(tmp_path / "raw/images/s.tif", np.ones((1, 32, 32), np.uint8))
     write_raster(tmp_path / "raw/masks/s.tif", np.full((1, 32, 32), value, np.int32))
-    with pytest.raises(UserError, match=rf"masks/s\.tif: value {value} in 1024 pixels is no class"):
+    with pytest.raises(
+        UserError, match=rf"masks/s\.tif: value {value} in 1024 pixels is not a class"
+    ):
         build_tiles(tile_slice, tmp_path / "raw", tmp_path / "out")
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from satseg.config.datasets import Layout
-from satseg.data.layout import scenes
+from satseg.data.layout import find_scenes
 from satseg.errors import UserError
 
 LAYOUT = Layout(
@@ -28,10 +28,10 @@ def test_pairs_at_any_depth_and_in_order(tmp_path):
         "x y/classes.json",
     )
     touch(tmp_path, "x y/Tile 1/images/part_02.jpg", "x y/Tile 1/masks/part_02.png")
-    found = scenes(tmp_path, LAYOUT)
+    found = find_scenes(tmp_path, LAYOUT)
     assert [s.name for s in found] == ["tile1_02", "tile2_01"]
     assert found[1].mask == tmp_path / "x y/Tile 2/masks/part_01.png"
-    assert [s.name for s in scenes(tmp_path / "x y", LAYOUT)] == ["tile1_02", "tile2_01"]
+    assert [s.name for s in find_scenes(tmp_path / "x y", LAYOUT)] == ["tile1_02", "tile2_01"]
 
 
 def test_a_field_used_twice_must_agree(tmp_path):
@@ -39,7 +39,7 @@ def test_a_field_used_twice_must_agree(tmp_path):
         images="{s}/{s}_rgb.tif", masks="{s}/{s}_cls.tif", scene="{s}", mask_values="index"
     )
     touch(tmp_path, "a/a_rgb.tif", "a/a_cls.tif", "a/b_rgb.tif")
-    assert [s.name for s in scenes(tmp_path, layout)] == ["a"]
+    assert [s.name for s in find_scenes(tmp_path, layout)] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_field_used_twice_must_agree(tmp_path):
 def test_mistakes_name_the_file(tmp_path, files, message):
     touch(tmp_path, *files)
     with pytest.raises(UserError, match=message) as error:
-        scenes(tmp_path, LAYOUT)
+        find_scenes(tmp_path, LAYOUT)
     assert "\n" not in str(error.value)
 
 
@@ -69,7 +69,7 @@ def test_two_pairs_with_one_scene_name(tmp_path):
     for tile in (1, 2):
         touch(tmp_path, f"Tile {tile}/images/part_1.jpg", f"Tile {tile}/masks/part_1.png")
     with pytest.raises(UserError, match="scene name '1' is also that of"):
-        scenes(tmp_path, layout)
+        find_scenes(tmp_path, layout)
 
 
 def test_a_field_of_some_values_only(tmp_path):
@@ -89,7 +89,7 @@ def test_a_field_of_some_values_only(tmp_path):
         "x/Vall/images/4.png",
         "x/MyTrain/images/5.png",
     )
-    found = scenes(tmp_path, layout)
+    found = find_scenes(tmp_path, layout)
     assert [(s.name, s.fields) for s in found] == [
         ("Train_1", {"part": "Train", "n": "1"}),
         ("Val+_2", {"part": "Val+", "n": "2"}),

@@ -52,7 +52,7 @@ def test_every_epoch_has_its_own_order_whatever_the_workers(store, workers):
         batches.batch_sampler.sampler.set_epoch(epoch)
         orders.append(torch.cat([b[2] for b in batches]).tolist())
     assert orders[0] == orders[2] != orders[1]
-    assert sorted(orders[1]) == dataset.chosen.tolist()
+    assert sorted(orders[1]) == dataset.tile_numbers.tolist()
     assert orders[0] == list(EpochSampler(len(dataset), 9))
 
 

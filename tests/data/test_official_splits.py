@@ -312,14 +312,14 @@ def test_a_listed_tile_that_the_scene_has_not(small, name):
 
 def test_a_tile_in_two_lists(small):
     (small[2] / "val.txt").write_text("a.b_1")
-    with pytest.raises(UserError, match=r"val\.txt: a\.b_1 is listed for train too"):
+    with pytest.raises(UserError, match=r"val\.txt: a\.b_1 is also listed for train"):
         published_subsets(*small)
 
 
 def test_scenes_that_are_not_here_are_counted(small, caplog):
     (small[2] / "val.txt").write_text("a.b_5 axb_0 c_d_7")
     assert (published_subsets(*small) == "val").sum() == 1
-    assert "2 of 6 tiles in the official lists are of scenes that are not here" in caplog.text
+    assert "2 of 6 tiles in the official lists belong to scenes that are not here" in caplog.text
 
 
 def test_without_the_lists_there_is_no_official_split(landcover, tmp_path, caplog):

@@ -156,7 +156,7 @@ def test_hours_follow_the_profile(folders):
         and found.epochs == config.recipes["demo"].epochs
     )
     assert found.source == "profile on demo" and found.target is None
-    assert f"Together {12 * expected / 3600:.3g} hours for 1 trainings" in report(estimate)
+    assert f"Together {12 * expected / 3600:.3g} hours for 1 run," in report(estimate)
 
 
 @pytest.mark.parametrize("device", [{"name": "another"}, {"kind": "another"}])
@@ -188,7 +188,7 @@ def test_an_earlier_training_knows_better(folders):
     found = estimate.times(next(c for c in estimate.cells if c.model == "unet_tiny"))
     # 10 s for 90 steps and 30 forward passes.
     assert found.epoch_seconds == pytest.approx(10 / (90 + 10) * (115 + 38 / 3))
-    assert found.source == "an earlier training"
+    assert found.source == "an earlier run"
 
 
 def test_finished_trainings_are_left_out(folders):
@@ -197,7 +197,7 @@ def test_finished_trainings_are_left_out(folders):
     for cell in estimate.cells:
         trained(folders, cell, [1.0], train=115, val=38)
     text = report(estimate)
-    assert "All trainings are there." in text
+    assert "All runs are finished." in text
     assert re.search(r"^ +train +3 +3$", text, re.MULTILINE)
 
 

@@ -92,11 +92,11 @@ REFUSED = [
         lambda: one("pipe", b"", stat.S_IFIFO),
         "is a device or a pipe; not unpacked: get another",
     ),
-    ("two entries of one name", twice, "takes the place of another one; not unpacked: get another"),
+    ("two entries of one name", twice, "would overwrite another one; not unpacked: get another"),
     (
         "a file and a folder of one name",
         lambda: one("images/a.tif/b"),
-        "takes the place of another one; not unpacked: get another",
+        "would overwrite another one; not unpacked: get another",
     ),
     (
         "an encrypted entry",
@@ -106,27 +106,27 @@ REFUSED = [
     (
         "a way of packing that is not known",
         lambda: changed(changed(one("b.tif"), LOCAL, 8, b"\x63"), CENTRAL, 10, b"\x63"),
-        "packed in a way that is not known here; unpack it yourself",
+        "its compression method is not supported; unpack it yourself",
     ),
     (
         "a wrong checksum inside",
         wrong_sum,
-        "not a whole zip archive (Bad CRC-32 for file 'b.tif'); get it again",
+        "not a complete zip archive (Bad CRC-32 for file 'b.tif'); get it again",
     ),
-    ("compressed bytes that are garbled", garbled, "not a whole zip archive ("),
+    ("compressed bytes that are garbled", garbled, "not a complete zip archive ("),
     (
         "garbled bytes, packed by LZMA",
         lambda: broken(zipfile.ZIP_LZMA),
-        "not a whole zip archive (",
+        "not a complete zip archive (",
     ),
     (
         "garbled bytes, packed by bzip2",
         lambda: broken(zipfile.ZIP_BZIP2),
-        "not a whole zip archive (",
+        "not a complete zip archive (",
     ),
-    ("an entry larger than it says", false_size, "not a whole zip archive ("),
-    ("an archive cut off", lambda: one("b.tif")[:-40], "not a whole zip archive ("),
-    ("an archive of no bytes", lambda: b"", "not a whole zip archive ("),
+    ("an entry larger than it says", false_size, "not a complete zip archive ("),
+    ("an archive cut off", lambda: one("b.tif")[:-40], "not a complete zip archive ("),
+    ("an archive of no bytes", lambda: b"", "not a complete zip archive ("),
 ]
 
 
@@ -171,7 +171,7 @@ def test_a_bomb(unpacked, fault, tmp_path):
     content = (tmp_path / "bomb.zip").read_bytes()
     said = unpacked(changed(content, CENTRAL, 24, struct.pack("<I", 2**31)))
     assert (
-        "would unpack to 2.15 GB; more than 1.07 GB is not believed; if it is right, unpack it yourself"
+        "would unpack to 2.15 GB, over the limit of 1.07 GB for an archive of this size; if it is genuine, unpack it yourself"
         in said
     )
     fault(AREA, "an archive that unpacks to far more than it should", said)
@@ -188,9 +188,9 @@ def test_how_much_is_believed(unpacked, command, tmp_path, monkeypatch):
     assert (tmp_path / "sound/scenes/b.bin").read_bytes() == filler
     flood = packed(("b.bin", bytes(200 * 1000), stat.S_IFREG))
     assert len(flood) * archives.RATIO < 200 * 1000
-    assert "is not believed" in unpacked(flood)
+    assert "over the limit of " in unpacked(flood)
     monkeypatch.setattr(archives, "MOST", len(filler) - 1)
-    assert "is not believed" in unpacked(sound)
+    assert "over the limit of " in unpacked(sound)
 
 
 def test_an_archive_in_an_archive(command, refused, tile_slice, fault, tmp_path):

@@ -253,7 +253,7 @@ REFUSED = [
         "a mask of another size",
         partial(swap, what=MASK, bands=WHOLE[:, 1:]),
         {},
-        r"masks/b\.tif: 40×39 pixels, but its image b\.tif has 40×40; they must be equal",
+        r"masks/b\.tif: 40×39 pixels, but its image b\.tif has 40×40; make them the same size",
     ),
     (
         "an image that is text",
@@ -282,76 +282,76 @@ REFUSED = [
     ),
     ("a PNG whose head promises too much", tall, PNGS, r"images/b\.png: .*; replace the file"),
     (
-        "a row too wide for the memory",
+        "a row too wide for the available memory",
         wide,
         {},
-        r"images/b\.tif: 2000000000×256 pixels, too wide for the memory",
+        r"images/b\.tif: 2000000000×256 pixels, too wide for the available memory",
     ),
     (
         "an unknown class index",
         partial(swap, what=MASK, bands=WHOLE + 7),
         {},
-        r"masks/b\.tif: value 7 in 1280 pixels is no class of the dataset; add it to `classes`, or to `gaps`",
+        r"masks/b\.tif: value 7 in 1280 pixels is not a class of the dataset; add it to `classes`, or to `gaps`",
     ),
     (
         "an unknown colour",
         partial(png_masks, name="b", image=Image.new("RGB", (SIZE, SIZE), "#ff0000")),
         COLOURS,
-        r"masks/b\.png: colour #FF0000 in 1280 pixels is no class of the dataset",
+        r"masks/b\.png: colour #FF0000 in 1280 pixels is not a class of the dataset",
     ),
     (
         "a mask of colours that is grey",
         partial(png_masks, name="b", image=GREY),
         COLOURS,
-        r"masks/b\.png: grey pixels, but the layout says the masks are colours",
+        r"masks/b\.png: greyscale pixels, but the layout says masks hold colours",
     ),
     (
         "a mask of indices that is a picture",
         partial(swap, what=MASK, bands=PICTURE),
         {},
-        r"masks/b\.tif: its bands differ, but the layout says the masks are class indices",
+        r"masks/b\.tif: its bands differ, but the layout says masks hold class indices",
     ),
     (
         "a mask of real numbers",
         partial(swap, what=MASK, bands=WHOLE.astype(np.float32)),
         {},
-        r"masks/b\.tif: float32 pixels; masks hold whole numbers",
+        r"masks/b\.tif: float32 pixels, but masks hold integers",
     ),
     (
         "an image of 16 bits",
         partial(swap, what=IMAGE, bands=PICTURE.astype(np.uint16)),
         {},
-        r"images/b\.tif: uint16 pixels, but models see 8 bits \(uint8\); say with the dataset's pixels\.scale",
+        r"images/b\.tif: uint16 pixels, but models take 8 bits \(uint8\); set the dataset's pixels\.scale",
     ),
     (
         "an image of real numbers",
         partial(swap, what=IMAGE, bands=PICTURE / np.float32(255)),
         {},
-        r"images/b\.tif: float32 pixels, but models see 8 bits",
+        r"images/b\.tif: float32 pixels, but models take 8 bits",
     ),
     (
         "an image of complex numbers",
         partial(swap, what=IMAGE, bands=PICTURE.astype(np.complex64)),
         {},
-        r"images/b\.tif: complex64 pixels; save it as whole or real numbers",
+        r"images/b\.tif: complex64 pixels; save it as integers or floats",
     ),
     (
         "one image of one band among those of three",
         partial(swap, what=IMAGE, bands=PICTURE[:1]),
         {},
-        r"images/b\.tif: 1 bands, but .*a\.tif has 3; all images must have the same",
+        r"images/b\.tif: 1 band, but .*a\.tif has 3; select bands that all images have",
     ),
     (
         "an image with a transparency band",
         partial(swap, what=IMAGE, bands=PICTURE[[0, 1, 2, 0]]),
         {},
-        r"images/b\.tif: band 4 is marked as transparency; say with the dataset's pixels\.bands .* \[1, 2, 3\]",
+        r"images/b\.tif: band 4 is marked as transparency; select the bands to use with the dataset's pixels\.bands, .* \[1, 2, 3\]",
     ),
     (
         "an image whose values are numbers of a palette",
         partial(swap, what=IMAGE, bands=PICTURE[:1], photometric="palette"),
         {},
-        r"images/b\.tif: its values are numbers of a palette, not brightness; save it as RGB",
+        r"images/b\.tif: its values are palette indices, not brightness; save it as RGB",
     ),
     (
         "a 16-bit image in printing inks",
@@ -677,7 +677,7 @@ def test_a_class_absent_from_training(raw, tiled, command, fault, caplog, tmp_pa
             break
         caplog.clear()
     (warned,) = caplog.messages
-    assert warned.startswith("no training tile shows class 'road': no model can learn it; ")
+    assert warned.startswith("no training tile contains class 'road': no model can learn it; ")
     trained = store.table[split["subset"] == "train"].filter(like="pixels_").sum().to_numpy()
     assert trained[2] == 0
     weights = class_weights(torch.tensor(trained), "inverse")
@@ -720,5 +720,5 @@ def test_given_lists_that_contradict_each_other(raw, tile_slice, refused, fault,
     text(raw, "scenes/val.txt", "b\nc\n")
     official = {"by": "lists", "lists": {"train": "train.txt", "val": "val.txt"}}
     said = refused("tile", spec_of(tile_slice, official=official), raw=raw, out=tmp_path / "tiles")
-    assert said.endswith("scenes/val.txt: b is listed for train too; correct the lists")
+    assert said.endswith("scenes/val.txt: b is also listed for train; correct the lists")
     fault("Splits", "a scene in two of the publishers' lists", said)

@@ -309,7 +309,7 @@ RESULTS = [
         "a history without an epoch",
         "figures",
         partial(table, name=f"{CELL}/history.csv", change=lambda f: f[:0]),
-        r"history\.csv: no epoch in it; delete the file and train again",
+        r"history\.csv: it has no epoch; delete the file and train again",
     ),
     (
         "a profile that is not JSON",
@@ -327,7 +327,7 @@ RESULTS = [
         "no tables",
         "report",
         lambda f: None,
-        r"tables/\w+\.md: no such file; run the stage that writes it",
+        r"tables/pages\.json: no such file; run the stage that writes it",
     ),
 ]
 
@@ -424,7 +424,8 @@ def test_panels_that_would_run_code(bomb, refused, fault, tmp_path):
             hard=objects,
         )
     message = refused("figures", job, data=data, results=results)
-    assert message.endswith("panels.npz: no panels in it; delete it and evaluate again")
+    assert "panels.npz: not readable arrays (" in message
+    assert message.endswith("; delete the file and build it again")
     fault(CODE, "an array of objects in panels.npz", message)
 
 

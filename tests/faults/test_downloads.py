@@ -135,7 +135,7 @@ def test_a_body_longer_than_its_length(server, archive, fetched, not_fetched, fa
     """The client stops at the length; the checksum tells."""
     server.faults = [{"length": 300_000}]
     said = not_fetched(source(server, archive.content))
-    assert "/data/a.zip: the file has not the sha256 " in said
+    assert "/data/a.zip: the file's sha256 is not " in said
     fetched()
     fault(AREA, "a length that is too small", said)
 
@@ -156,18 +156,18 @@ REFUSED = [
     (
         "a web page in place of a zip",
         {"body": PAGE, "type": "text/html; charset=utf-8"},
-        "a web page came instead of",
+        "the server sent a web page instead of",
     ),
-    ("a web page that says it is a zip", {"body": PAGE}, "the file has not the sha256 "),
+    ("a web page that says it is a zip", {"body": PAGE}, "the file's sha256 is not "),
     (
         "another archive than the one expected",
         {"body": b"PK something else"},
-        "the file has not the sha256 ",
+        "the file's sha256 is not ",
     ),
     (
         "a body cut off, of no stated length",
         {"cut": 100_000, "length": None},
-        "the file has not the sha256 ",
+        "the file's sha256 is not ",
     ),
 ]
 
@@ -207,7 +207,7 @@ def test_a_server_that_is_not_there(server, archive, not_fetched, fault, monkeyp
 def test_checked_and_whole_but_no_zip(server, not_fetched, fault):
     server.files["/data/a.zip"] = b"text"
     said = not_fetched(source(server, b"text"))
-    assert "not a whole zip archive" in said
+    assert "not a complete zip archive" in said
     fault(AREA, "the right file, but no zip", said)
 
 
@@ -244,7 +244,7 @@ def test_an_empty_folder(refused, fault, tmp_path):
 def test_a_file_that_is_no_zip(refused, fault, tmp_path):
     (tmp_path / "mine.tar").write_bytes(b"ustar")
     said = refused("download", given(tmp_path / "mine.tar"), out=tmp_path / "raw")
-    assert said.startswith(f"datasets.mine: {tmp_path}/mine.tar: not a whole zip archive")
+    assert said.startswith(f"datasets.mine: {tmp_path}/mine.tar: not a complete zip archive")
     fault("Your own copy of the data", "a file that is no zip", said)
 
 
@@ -372,5 +372,5 @@ def test_kaggle_gives_a_page(server, kaggle, refused, fault, tmp_path):
     said = refused(
         "download", DownloadSlice(dataset="mine", path=None, source=SECOND), out=tmp_path / "raw"
     )
-    assert "the-same.zip: not a whole zip archive" in said
+    assert "the-same.zip: not a complete zip archive" in said
     fault("Kaggle", "a web page in place of the archive", said)

@@ -24,13 +24,18 @@ from satseg.figures import (
     architecture,
     classes,
     cost,
-    histories,
+    curves,
     leakage,
-    photographs,
-    scores,
+    loss_curves,
+    metric_curves,
+    per_class,
+    predictions,
+    samples,
     style,
 )
-from satseg.figures.cost import pareto
+from satseg.figures import tiles as pictures
+from satseg.figures.cost import pareto_front
+from satseg.measures import CURVES
 from satseg.metrics.baseline import MAJORITY
 from satseg.models import build_model
 
@@ -105,7 +110,7 @@ def dots(axes) -> list[tuple[float, float]]:
 
 def test_masks_take_their_class_colours_and_no_label_none_of_them():
     mask = np.random.default_rng(0).choice([0, 1, 2, 255], size=(64, 64)).astype(np.uint8)
-    picture = photographs.painted(mask, CLASSES)
+    picture = pictures.painted(mask, CLASSES)
     for i, land in enumerate(CLASSES):
         assert {to_hex(c / 255).upper() for c in np.unique(picture[mask == i], axis=0)} == {
             land.color
@@ -123,43 +128,44 @@ def test_padding_is_what_lies_beyond_the_scene(height, width):
         mask[:] = 255
     expected = np.ones((16, 16), bool)
     expected[:height, :width] = False
-    assert np.array_equal(photographs.padding(mask), expected)
+    assert np.array_equal(pictures.padding(mask), expected)
 
 
 def test_images_of_any_number_of_bands_are_shown():
     image = np.random.default_rng(0).integers(0, 256, (4, 4, 5), np.uint8)
-    assert np.array_equal(photographs.photograph(image), image[..., [0, 1, 2]])
-    assert np.array_equal(photographs.photograph(image[..., :2]), image[..., [0, 0, 0]])
+    assert np.array_equal(pictures.photograph(image), image[..., [0, 1, 2]])
+    assert np.array_equal(pictures.photograph(image[..., :2]), image[..., [0, 0, 0]])
 
 
 def test_accuracy_of_a_tile_counts_only_classes_that_count():
     rng = np.random.default_rng(1)
-    mask, guess = rng.choice([0, 1, 2, 255], (9, 9)), rng.choice([1, 2], (9, 9))
+    mask = rng.choice([0, 1, 2, 255], (9, 9))
+    guess = rng.choice([1, 2], (9, 9))
     pairs = [(m, g) for m, g in zip(mask.ravel(), guess.ravel(), strict=True) if m in (1, 2)]
-    assert photographs.shown_accuracy(guess, mask, [1, 2]) == pytest.approx(
+    assert pictures.shown_accuracy(guess, mask, [1, 2]) == pytest.approx(
         sum(m == g for m, g in pairs) / len(pairs)
     )
-    assert np.isnan(photographs.shown_accuracy(guess, np.zeros((9, 9)), [1, 2]))
+    assert np.isnan(pictures.shown_accuracy(guess, np.zeros((9, 9)), [1, 2]))
 
 
-def panels(tiles: int, models: list[str], title="Toy land") -> photographs.Panels:
+def shown_tiles(tiles: int, models: list[str], title="Toy land") -> pictures.ShownTiles:
     rng = np.random.default_rng(3)
     masks = rng.choice([0, 1, 2], (tiles, 32, 32)).astype(np.uint8)
     masks[0, 20:] = 255
     images = rng.integers(0, 256, (tiles, 32, 32, 3), np.uint8)
     guesses = {model: rng.choice([1, 2], masks.shape).astype(np.uint8) for model in models}
     scenes = [f"scene_{i}" for i in range(tiles)]
-    return photographs.Panels(title, CLASSES, scenes, images, masks, guesses, [1, 2])
+    return pictures.ShownTiles(title, CLASSES, scenes, images, masks, guesses, [1, 2])
 
 
 @pytest.mark.parametrize(("blocks", "tiles"), [(1, 6), (1, 2), (2, 4), (3, 3)])
 def test_samples_pair_every_tile_with_its_mask(blocks, tiles):
-    block = panels(tiles, [])
-    figure = photographs.samples([block] * blocks)
+    block = shown_tiles(tiles, [])
+    figure = samples.samples_figure([block] * blocks)
     assert len(figure.axes) == 2 * tiles * blocks
     image, mask = figure.axes[:2]
     assert np.array_equal(image.images[0].get_array(), block.images[0])
-    assert np.array_equal(mask.images[0].get_array(), photographs.painted(block.masks[0], CLASSES))
+    assert np.array_equal(mask.images[0].get_array(), pictures.painted(block.masks[0], CLASSES))
     assert mask.get_position().x0 > image.get_position().x1
     assert {"Void", "Field", "Wood", "no label", "scene_0"} <= words(figure)
     assert not overlapping(figure)
@@ -167,14 +173,14 @@ def test_samples_pair_every_tile_with_its_mask(blocks, tiles):
 
 @pytest.mark.parametrize(("blocks", "models"), [(1, 1), (2, 1), (1, 3), (2, 7), (5, 2)])
 def test_predictions_have_a_row_per_tile_and_a_column_per_model(blocks, models):
-    block = panels(4, MODELS[:models])
-    figure = photographs.predictions([block] * blocks)
+    block = shown_tiles(4, MODELS[:models])
+    figure = predictions.predictions_figure([block] * blocks)
     assert len(figure.axes) == blocks * 4 * (2 + models)
     columns = {round(a.get_position().x0, 4) for a in figure.axes[: 4 * (2 + models)]}
     rows = {round(a.get_position().y0, 4) for a in figure.axes[: 4 * (2 + models)]}
     assert (len(columns), len(rows)) == (2 + models, 4)
     padded = figure.axes[2].images[0].get_array()
-    assert np.array_equal(padded[20:], photographs.painted(block.masks[0], CLASSES)[20:])
+    assert np.array_equal(padded[20:], pictures.painted(block.masks[0], CLASSES)[20:])
     shown = [t.get_text() for t in texts(figure)]
     for tile in range(4):
         right = np.isin(block.masks[tile], [1, 2])
@@ -187,9 +193,9 @@ def test_predictions_have_a_row_per_tile_and_a_column_per_model(blocks, models):
 
 
 def test_a_tile_without_counted_pixels_has_no_accuracy():
-    block = panels(1, ["small"])
+    block = shown_tiles(1, ["small"])
     block.masks[:] = 0
-    assert "–" in words(photographs.predictions([block]))
+    assert "–" in words(predictions.predictions_figure([block]))
 
 
 # --- classes --------------------------------------------------------------------------------------
@@ -198,7 +204,9 @@ def test_a_tile_without_counted_pixels_has_no_accuracy():
 def test_bars_and_marks_are_the_shares():
     overall = np.array([0.004, 0.6, 0.396])
     subsets = {"train": np.array([0.0, 0.7, 0.3]), "test": np.array([0.1, 0.5, 0.4])}
-    figure = classes.class_shares([classes.Shares("Toy land", CLASSES, overall, subsets)] * 3)
+    figure = classes.classes_figure(
+        [classes.ClassShares("Toy land", CLASSES, overall, subsets)] * 3
+    )
     assert len(figure.axes) == 3
     for axes in figure.axes:
         bars = [p for p in axes.patches if isinstance(p, Rectangle)]
@@ -213,8 +221,8 @@ def test_bars_and_marks_are_the_shares():
 
 def test_a_subset_without_labels_does_not_break_the_shares():
     nothing = np.full(3, np.nan)
-    figure = classes.class_shares(
-        [classes.Shares("Toy land", CLASSES, np.array([0, 1, 0.0]), {"val": nothing})]
+    figure = classes.classes_figure(
+        [classes.ClassShares("Toy land", CLASSES, np.array([0, 1, 0.0]), {"val": nothing})]
     )
     assert figure.axes[0].get_xlim()[1] == pytest.approx(1.2)
 
@@ -227,14 +235,16 @@ def test_a_subset_without_labels_does_not_break_the_shares():
     [unet(), unet((4,), (2,), (1,)), unet((8, 8, 4), (1, 2, 3), (3, 2, 1), batch_norm=False)],
 )
 def test_blocks_are_those_of_the_real_model(spec):
-    model, seen, convs = build_model(spec, num_classes=5, in_channels=2), [], []
+    model = build_model(spec, num_classes=5, in_channels=2)
+    seen = []
+    convs = []
     for name, module in model.named_modules():
         if name.endswith("block") or name == "bottleneck":
             module.register_forward_hook(lambda m, i, o: seen.append((o.shape[1], o.shape[2])))
             convs.append(sum(isinstance(layer, torch.nn.Conv2d) for layer in module.modules()))
     with torch.no_grad():
         logits = model(torch.zeros(1, 2, 32, 32))
-    columns = architecture.unet_columns(spec, architecture.Input("Toy land", 32, 2, 5))
+    columns = architecture.unet_stages(spec, architecture.ModelInput("Toy land", 32, 2, 5))
     inner = columns[1:-1]
     assert [(c.channels, c.size) for c in inner] == seen
     assert sorted(c.convs for c in inner) == sorted(convs)
@@ -245,8 +255,8 @@ def test_blocks_are_those_of_the_real_model(spec):
 
 def test_unet_boxes_skips_and_labels():
     spec = unet(dropout=0.2)
-    figure = architecture.architecture(
-        {"mine": spec}, [architecture.Input("Toy land", 64, 3, 6)], {"mine": 1_234_567}
+    figure = architecture.architecture_figure(
+        {"mine": spec}, [architecture.ModelInput("Toy land", 64, 3, 6)], {"mine": 1_234_567}
     )
     axes = figure.axes[0]
     boxes = [p for p in axes.patches if type(p) is Rectangle]
@@ -276,9 +286,12 @@ def test_unet_boxes_skips_and_labels():
 def test_library_models_get_a_card_and_deep_networks_fit():
     deep = unet((32, 64, 128, 256, 512, 512), (3, 3, 1, 1, 1, 1), (1, 1, 1, 1, 3, 3))
     card = SmpSpec(family="smp", architecture="Linknet", encoder="resnet18")
-    given = [architecture.Input("Toy land", 512, 3, 6), architecture.Input("Other land", 256, 4, 8)]
+    given = [
+        architecture.ModelInput("Toy land", 512, 3, 6),
+        architecture.ModelInput("Other land", 256, 4, 8),
+    ]
     models = {"deep": deep, "flat": unet(), "lib": card, "lib2": card, "lib3": card}
-    figure = architecture.architecture(models, given, {"lib": float("nan")})
+    figure = architecture.architecture_figure(models, given, {"lib": float("nan")})
     assert sum(isinstance(p, FancyBboxPatch) for p in figure.axes[0].patches) == 3
     shown = words(figure)
     assert "Linknet, encoder resnet18, random weights" in shown
@@ -292,8 +305,8 @@ def test_only_library_models():
     card = SmpSpec(
         family="smp", architecture="Linknet", encoder="resnet18", encoder_weights="imagenet"
     )
-    figure = architecture.architecture(
-        {"lib": card}, [architecture.Input("Toy land", 512, 3, 6)], {"lib": 2e6}
+    figure = architecture.architecture_figure(
+        {"lib": card}, [architecture.ModelInput("Toy land", 512, 3, 6)], {"lib": 2e6}
     )
     assert "2.00 M parameters; Linknet, encoder resnet18, imagenet weights" in words(figure)
 
@@ -303,14 +316,14 @@ def test_only_library_models():
 
 def history(epochs: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    columns = [f"{s}_{m}" for s in ("train", "val") for m in ["loss", *histories.METRICS]]
+    columns = [f"{s}_{m}" for s in ("train", "val") for m in ["loss", *CURVES]]
     frame = pd.DataFrame(rng.uniform(0.2, 0.9, (epochs, len(columns))), columns=columns)
     return frame.assign(epoch=range(1, epochs + 1))
 
 
-def study_runs(groups: int, models: int, seeds: int, epochs: int = 12) -> list[histories.Run]:
+def study_runs(groups: int, models: int, seeds: int, epochs: int = 12) -> list[curves.ModelRuns]:
     return [
-        histories.Run(
+        curves.ModelRuns(
             f"Toy land {g}", model, [history(epochs - s, g * 100 + s) for s in range(seeds)]
         )
         for g in range(groups)
@@ -321,10 +334,10 @@ def study_runs(groups: int, models: int, seeds: int, epochs: int = 12) -> list[h
 @pytest.mark.parametrize(("groups", "models", "seeds"), [(2, 1, 1), (1, 3, 1), (1, 7, 3)])
 def test_metrics_draw_every_history(groups, models, seeds):
     runs = study_runs(groups, models, seeds)
-    figure = histories.metrics(runs, COLORS)
+    figure = metric_curves.metrics_figure(runs, COLORS)
     assert len(figure.axes) == 5 * len(runs)
     for i, run in enumerate(runs):
-        for axes, metric in zip(figure.axes[5 * i : 5 * i + 5], histories.METRICS, strict=True):
+        for axes, metric in zip(figure.axes[5 * i : 5 * i + 5], CURVES, strict=True):
             assert len(axes.lines) == 2 * seeds
             assert {line.get_color() for line in axes.lines} == {COLORS[run.model]}
             for line, (h, subset) in zip(
@@ -342,7 +355,7 @@ def test_metrics_draw_every_history(groups, models, seeds):
 )
 def test_losses_draw_every_history(groups, models, seeds, shape):
     runs = study_runs(groups, models, seeds)
-    figure = histories.losses(runs, COLORS)
+    figure = loss_curves.losses_figure(runs, COLORS)
     assert len(figure.axes) == len(runs)
     places = [a.get_subplotspec().get_gridspec().get_geometry() for a in figure.axes]
     rows = places[0][0] * (1 if models == 1 else groups)
@@ -357,13 +370,13 @@ def test_losses_draw_every_history(groups, models, seeds, shape):
 
 
 def test_published_losses_are_marked_at_their_epoch():
-    run = histories.Run(
+    run = curves.ModelRuns(
         "Toy land", "small", [history(25, 0)], [("train_loss", 1, 1.67), ("val_loss", 25, 0.1)]
     )
-    figure = histories.losses([run], COLORS)
-    marks = [line for line in figure.axes[0].lines if line.get_label() == "report"]
+    figure = loss_curves.losses_figure([run], COLORS)
+    marks = [line for line in figure.axes[0].lines if line.get_label() == "published"]
     assert [tuple(m.get_xydata()[0]) for m in marks] == [(1, 1.67), (25, 0.1)]
-    assert {"report 1.67", "report 0.1"} <= words(figure)
+    assert {"published 1.67", "published 0.1"} <= words(figure)
     low, high = figure.axes[0].get_ylim()
     assert low < 0.1 and high > 1.67
     assert not overlapping(figure)
@@ -372,11 +385,11 @@ def test_published_losses_are_marked_at_their_epoch():
 def test_one_epoch_and_missing_values_are_drawn():
     short = history(1, 0)
     short["val_jaccard"] = np.nan
-    run = histories.Run("Toy land", "small", [short])
-    figure = histories.metrics([run], COLORS)
+    run = curves.ModelRuns("Toy land", "small", [short])
+    figure = metric_curves.metrics_figure([run], COLORS)
     assert all(line.get_marker() == "o" for line in figure.axes[0].lines)
     assert not figure.axes[0].texts
-    assert histories.losses([run], COLORS).axes
+    assert loss_curves.losses_figure([run], COLORS).axes
 
 
 # --- scores ---------------------------------------------------------------------------------------
@@ -397,8 +410,8 @@ def score_rows(models: list[str], seeds: int, labels=("Field", "Wood")) -> pd.Da
 def test_dots_stand_at_the_mean_over_seeds(models, seeds):
     names = MODELS[:models]
     rows = score_rows(names, seeds)
-    figure = scores.per_class(
-        [scores.Scores("Toy land", CLASSES[1:], rows)] * 2, style.model_colors(names)
+    figure = per_class.per_class_figure(
+        [per_class.ClassScores("Toy land", CLASSES[1:], rows)] * 2, style.model_colors(names)
     )
     assert len(figure.axes) == 4
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [*names, MAJORITY]
@@ -422,8 +435,8 @@ def test_dots_stand_at_the_mean_over_seeds(models, seeds):
 def test_a_class_that_is_absent_says_so():
     rows = score_rows(["small"], 1)
     rows.loc[rows["class"] == "Wood", ["value", "low", "high"]] = np.nan
-    figure = scores.per_class(
-        [scores.Scores("Toy land", CLASSES[1:], rows)], style.model_colors(["small"])
+    figure = per_class.per_class_figure(
+        [per_class.ClassScores("Toy land", CLASSES[1:], rows)], style.model_colors(["small"])
     )
     assert [t.get_text() for t in figure.axes[1].texts] == ["absent", "absent"]
     assert not figure.axes[0].texts
@@ -432,8 +445,8 @@ def test_a_class_that_is_absent_says_so():
 def test_many_classes_wrap():
     lands = [LandClass(name=f"Class {i}", color=f"#0000{i:02X}") for i in range(11)]
     rows = score_rows(["small"], 1, [land.name for land in lands])
-    figure = scores.per_class(
-        [scores.Scores("Toy land", lands, rows)], style.model_colors(["small"])
+    figure = per_class.per_class_figure(
+        [per_class.ClassScores("Toy land", lands, rows)], style.model_colors(["small"])
     )
     assert len(figure.axes) == 11
     assert not overlapping(figure)
@@ -449,7 +462,7 @@ def audit(splits=("random", "groups")) -> leakage.Audit:
 
 def test_leakage_bars_are_shares_and_scores_stand_beside_them():
     given = audit()
-    figure = leakage.leakage([given], COLORS)
+    figure = leakage.leakage_figure([given], COLORS)
     shared, scores = figure.axes
     assert [bar.get_width() for bar in shared.patches] == pytest.approx([6 / 8, 8 / 8, 0, 1 / 5])
     assert {"75 % (6 of 8)", "100 % (8 of 8)", "0 % (0 of 5)", "20 % (1 of 5)"} <= words(figure)
@@ -466,7 +479,7 @@ def test_leakage_bars_are_shares_and_scores_stand_beside_them():
 
 
 def test_one_split_shows_the_audit_alone():
-    figure = leakage.leakage([audit(("random", "random"))] * 2, COLORS)
+    figure = leakage.leakage_figure([audit(("random", "random"))] * 2, COLORS)
     assert len(figure.axes) == 2
     assert not overlapping(figure)
 
@@ -477,7 +490,8 @@ def test_one_split_shows_the_audit_alone():
 def test_pareto_front_is_that_of_brute_force():
     rng = np.random.default_rng(4)
     for _ in range(50):
-        cost, score = rng.integers(0, 6, 9).astype(float), rng.integers(0, 6, 9).astype(float)
+        cost = rng.integers(0, 6, 9).astype(float)
+        score = rng.integers(0, 6, 9).astype(float)
         cost[rng.random(9) < 0.1] = np.nan
         expected = []
         for i in range(9):
@@ -488,7 +502,7 @@ def test_pareto_front_is_that_of_brute_force():
                 for j in others
             )
             expected.append(not np.isnan(cost[i]) and not beaten)
-        assert pareto(cost, score).tolist() == expected
+        assert pareto_front(cost, score).tolist() == expected
 
 
 def cost_rows(spread: float = 1.0) -> pd.DataFrame:
@@ -504,10 +518,10 @@ def cost_rows(spread: float = 1.0) -> pd.DataFrame:
 @pytest.mark.parametrize("spread", [0.1, 1.0, 4.0])
 def test_cost_fills_the_front_and_names_every_model(spread):
     rows = cost_rows(spread)
-    figure = cost.cost([cost.Cost("Toy land", rows)] * 2, COLORS)
+    figure = cost.cost_figure([cost.CostScores("Toy land", rows)] * 2, COLORS)
     assert len(figure.axes) == 6
     for axes, column in zip(figure.axes, [*cost.COSTS] * 2, strict=True):
-        best = pareto(rows[column].to_numpy(), rows["value"].to_numpy())
+        best = pareto_front(rows[column].to_numpy(), rows["value"].to_numpy())
         points = [line for line in axes.lines if line.get_marker() == "o"]
         assert [tuple(p.get_xydata()[0]) for p in points] == list(
             zip(rows[column], rows["value"], strict=True)
@@ -522,7 +536,7 @@ def test_cost_fills_the_front_and_names_every_model(spread):
 def test_a_cost_that_is_not_known_is_left_out():
     rows = cost_rows()
     rows["peak_memory_mb"] = np.nan
-    figure = cost.cost([cost.Cost("Toy land", rows)], COLORS)
+    figure = cost.cost_figure([cost.CostScores("Toy land", rows)], COLORS)
     assert [len(axes.texts) for axes in figure.axes] == [7, 7, 0]
 
 
@@ -537,14 +551,14 @@ def test_colours_of_models_are_told_apart_and_follow_the_order():
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_same_figure_same_bytes_whatever_the_users_settings(tmp_path, suffix):
     runs = study_runs(1, 2, 1)
-    style.save(histories.losses(runs, COLORS), tmp_path / f"a.{suffix}")
+    style.save(loss_curves.losses_figure(runs, COLORS), tmp_path / f"a.{suffix}")
     with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "savefig.dpi": 30}):
-        style.save(histories.losses(runs, COLORS), tmp_path / f"b.{suffix}")
+        style.save(loss_curves.losses_figure(runs, COLORS), tmp_path / f"b.{suffix}")
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
 def test_svg_holds_text_as_text(tmp_path):
-    style.save(histories.losses(study_runs(1, 2, 1), COLORS), tmp_path / "a.svg")
+    style.save(loss_curves.losses_figure(study_runs(1, 2, 1), COLORS), tmp_path / "a.svg")
     root = ElementTree.parse(tmp_path / "a.svg").getroot()
     found = {t.text for t in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"unet_base", "unet_short", "Epoch", "Loss over epochs"} <= found

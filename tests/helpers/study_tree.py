@@ -16,7 +16,9 @@ from satseg.paths import FIGURES, PANELS
 
 matplotlib.use("agg")
 
-SIZE, SCENES, PER_SCENE = 16, 24, 5
+SIZE = 16
+SCENES = 24
+PER_SCENE = 5
 CLASSES = [
     ("Void", "#000000", True),
     ("Field", "#E6C86E", False),
@@ -179,7 +181,8 @@ def tile_table(masks: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     number = np.arange(len(masks))
     table = pd.DataFrame({"tile": number, "scene": [f"{i:03d}" for i in number // PER_SCENE]})
     table["group"] = (number // PER_SCENE // 2).astype(str)
-    table["row"], table["col"] = 0, number % PER_SCENE
+    table["row"] = 0
+    table["col"] = number % PER_SCENE
     table["whole"] = (number % PER_SCENE != PER_SCENE - 1).astype(int)
     table["official_split"] = ""
     pixels = {f"pixels_{name}": (masks == i).sum((1, 2)) for i, name in enumerate(names)}
@@ -215,9 +218,11 @@ def count(
     rows = []
     for tile, scene in zip(tiles["tile"], tiles["scene"], strict=True):
         keep = np.isin(masks[tile], counted)
-        truth, guess = masks[tile][keep], predictions[tile][keep]
+        truth = masks[tile][keep]
+        guess = predictions[tile][keep]
         for i in counted:
-            a, b = truth == i, guess == i
+            a = truth == i
+            b = guess == i
             rows.append(
                 [
                     tile,

@@ -1,65 +1,156 @@
-"""What is written as Markdown is read back as it was meant."""
+"""Pages as Markdown, read back by another library, and as HTML."""
+
+import re
 
 import pytest
+from markdown_it import MarkdownIt
 
-from satseg.pages.markdown import blocks, bullets, escape, inline, table
+from satseg.errors import UserError
+from satseg.pages.blocks import (
+    Bullets,
+    Heading,
+    Page,
+    Paragraph,
+    Table,
+    TableCell,
+    columns,
+    pages_json,
+    read_pages,
+    strong,
+)
+from satseg.pages.cells import interval_cell, number_cell, text_cell
+from satseg.pages.markdown import escape, markdown
+from satseg.pages.report import inline_html
+from satseg.study.comparison import Score
 
 HOSTILE = [
     "<script>alert(1)</script>",
     "a|b",
     "a\\",
     "\\|",
+    "a\\|b|",
     "**bold**",
     "_x_",
     "a_b",
     "`x`",
     "x^Dy",
     "[a](b)",
+    "[0.1, 0.2](b)",
+    "[0.1, 0.2]: b",
+    "[0.100, 0.200]",
+    "![a](b)",
     "&amp;",
     "# h",
+    "- item",
+    "+ item",
+    "1. item",
+    "2) item",
+    "===",
+    "> quote",
+    "~~gone~~",
+    "$x$",
+    "$$",
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_escaped_text_reads_as_itself(text):
-    assert inline(escape(text)).unescape() == text
+def tokens(text: str):
+    """What CommonMark with tables makes of a text: every token, the inline ones in order."""
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+
+
+def inlines(text: str) -> list[list[tuple[str, str]]]:
+    """Type and content of the parts of each inline token."""
+    blocks = [token for token in tokens(text) if token.type == "inline"]
+    return [[(part.type, part.content) for part in block.children] for block in blocks]
+
+
+def words(text: str) -> list[str]:
+    """The text a reader sees, by inline token; nothing but text may be there."""
+    for parts in inlines(text):
+        assert {kind for kind, _ in parts} <= {"text", "text_special"}, parts
+    return ["".join(content for _, content in parts) for parts in inlines(text)]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_escaped_text_survives_a_table_cell_and_bold(text):
-    (found,) = blocks(table(["Model", "Score"], [[f"**{escape(text)}**", "1"]]))
-    assert found.rows[0][0].html.unescape() == f"<strong>{text}</strong>"
-    assert found.rows[0][1].html == "1"
+def test_a_name_reads_as_itself_wherever_it_stands(text):
+    page = Page("p", text, [Heading(text), Paragraph(text), Bullets([text, text])])
+    assert words(markdown(page)) == [text] * 5
+    kinds = [token.type for token in tokens(markdown(page)) if token.type.endswith("_open")]
+    assert kinds == [
+        "heading_open",
+        "heading_open",
+        "paragraph_open",
+        "bullet_list_open",
+        *["list_item_open", "paragraph_open"] * 2,
+    ]
 
 
-def test_names_stay_readable():
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_name_stays_in_its_cell(text):
+    rows = [[text_cell(text), number_cell(1.0)]] * 2
+    page = Page("p", "Title", [Table(columns([text], ["Score"]), rows)])
+    assert words(markdown(page))[1:] == [text, "Score", text, "1.000", text, "1.000"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_name_can_stand_out(text):
+    expected = [("text", "The "), ("strong_open", ""), ("text", text), ("strong_close", "")]
+    page = Page("p", "Title", [Paragraph(f"The {strong(text)}.")])
+    (_, parts) = inlines(markdown(page))
+    merged = []
+    for kind, content in parts:
+        kind = kind.removesuffix("_special")
+        if kind == "text" and merged and merged[-1][0] == "text":
+            merged[-1] = ("text", merged[-1][1] + content)
+        elif kind != "text" or content:
+            merged.append((kind, content))
+    assert merged == [*expected, ("text", ".")]
+    assert inline_html(f"The {strong(text)}.").unescape() == f"The <strong>{text}</strong>."
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\u2028", "\x0b", "\t"])
+def test_a_name_stays_on_one_line(end):
+    page = Page("p", "Title", [Table(columns(["Model"]), [[text_cell(f"two{end}lines")]])])
+    assert words(markdown(page))[-1] == "two lines"
+    assert len(markdown(page).splitlines()) == 5
+
+
+def test_dollars_start_no_formula():
+    assert escape("$x$ and $y$") == "\\$x\\$ and \\$y\\$"
+
+
+def test_names_and_intervals_stay_readable():
     assert escape("unet_base") == "unet_base"
-    assert escape("two\nlines") == "two lines"
+    assert escape("[0.100, 0.250]") == "[0.100, 0.250]"
 
 
-def test_markup_becomes_html():
-    assert inline("**mIoU^D** < 1") == "<strong>mIoU<sup>D</sup></strong> &lt; 1"
+@pytest.mark.parametrize("text", ["\x02", "\x03", "\x03x\x02", "\x02\x02x\x03\x03", strong("")])
+def test_stray_marks_break_no_html(text):
+    html = inline_html(text)
+    assert html.count("<strong>") == html.count("</strong>")
+    assert not re.search(r"</strong>[^<]*</strong>", html)
 
 
-def test_blocks_come_in_order():
-    text = "\n\n".join(
-        ["# One", "Some\ntext", bullets(["a", "**b**"]), "### Two", table(["M"], [["x"]])]
-    )
-    found = blocks(text)
-    assert [b.kind for b in found] == ["heading", "paragraph", "list", "heading", "table"]
-    assert [b.level for b in found] == [1, 0, 0, 3, 0]
-    assert found[1].html == "Some text"
-    assert found[2].items == ["a", "<strong>b</strong>"]
+def test_pages_are_read_back_as_they_were(tmp_path):
+    interval = interval_cell(Score(0.2, 0.1, 0.25, float("nan")))
+    cells = [text_cell("Zed", strong=True), number_cell(float("nan")), interval]
+    blocks = [
+        Heading("One", level=3),
+        Paragraph(f"Some {strong('text')}"),
+        Bullets(["a"]),
+        Table(columns(["Model"], ["IoU", "Interval"]), [cells]),
+    ]
+    page = Page("p", "Title", blocks, [("IoU", "What it is.")], ["The answer."])
+    path = tmp_path / "pages.json"
+    path.write_bytes(pages_json([page]))
+    assert read_pages(path) == {"p": page}
+    assert interval == TableCell("[0.100, 0.250]", 0.1, interval=(0.1, 0.25))
+    assert [cell.value for cell in cells] == ["zed", None, 0.1]
 
 
-def test_cells_carry_what_they_are_sorted_by():
-    cells = ["**0.5** ± 0.1", "−1.25", "1,292.25", "–", "[0.100, 0.250]", "12 (50 %)"]
-    (found,) = blocks(table(["Model", *"abcdef"], [["Zed", *cells]]))
-    assert [c.key for c in found.rows[0]] == ["zed", 0.5, -1.25, 1292.25, None, 0.1, 12]
-    assert [c.span for c in found.rows[0]] == [None] * 5 + [(0.1, 0.25), None]
-    assert [number for _, number in found.columns] == [False] + [True] * 6
-
-
-def test_text_columns_are_sorted_as_text():
-    (found,) = blocks(table(["Class", "Model", "IoU"], [["Wood", "9b", "0.5"]], texts=2))
-    assert [c.key for c in found.rows[0]] == ["wood", "9b", 0.5]
+@pytest.mark.parametrize("content", [b"", b"{}", b'[{"name": "p"}]', b"\xff"])
+def test_broken_pages_are_named(tmp_path, content):
+    path = tmp_path / "pages.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"pages\.json: not the pages of a study; delete the file"):
+        read_pages(path)

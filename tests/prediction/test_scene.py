@@ -268,7 +268,7 @@ KNOWN = {"origin": Origin(metres=(0.25, 0.5))}
             noise(64, 64, 1),
             {"photometric": "palette"},
             {},
-            "its values are numbers of a palette, not brightness; ",
+            "its values are palette indices, not brightness; ",
         ),
     ],
 )

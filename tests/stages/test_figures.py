@@ -18,12 +18,14 @@ from PIL import Image
 
 from satseg.config.datasets import LandClass
 from satseg.errors import UserError
-from satseg.figures import photographs, style
+from satseg.figures import style
+from satseg.figures import tiles as pictures
 from satseg.jobs.slices import StudySlice
 from satseg.paths import FIGURES, PANELS
 from satseg.stages import figures as figures_stage
 from satseg.stages import tables
-from satseg.study import figures, inputs
+from satseg.study import figures, panels
+from satseg.study.inputs import StudyInputs
 from study_tree import CLASSES, SIZE, draw_masks, study_slice, tile_table, write_csv, write_tree
 
 PUBLISHED = [
@@ -77,8 +79,8 @@ def draw(root: Path, spec: StudySlice) -> Path:
     return root / "results" / spec.name / "figures"
 
 
-def files(root: Path, spec: StudySlice) -> inputs.Files:
-    return inputs.Files(spec, root / "data", root / "results")
+def inputs(root: Path, spec: StudySlice) -> StudyInputs:
+    return StudyInputs(spec, root / "data", root / "results")
 
 
 @pytest.fixture(scope="module")
@@ -140,30 +142,29 @@ def test_the_pictures_apart_show_what_the_figure_shows(tree):
     counted by hand."""
     root, spec = tree
     blocks = json.loads((draw(root, spec) / PANELS).read_text(encoding="utf-8"))["blocks"]
-    known = figures.judged_panels(files(root, spec))
-    assert [block["title"] for block in blocks] == [panels.title for panels in known]
-    for block, panels in zip(blocks, known, strict=True):
+    known = panels.evaluated_tiles(inputs(root, spec))
+    assert [block["title"] for block in blocks] == [group.title for group in known]
+    for block, group in zip(blocks, known, strict=True):
         assert block["layers"] == ["Truth", "alpha", "beta", "gamma"]
-        assert len(block["tiles"]) == len(panels.images) > 1
+        assert len(block["tiles"]) == len(group.images) > 1
         for row, tile in enumerate(block["tiles"]):
-            mask = panels.masks[row]
-            alike = np.corrcoef(decoded(tile["image"]).ravel(), panels.images[row].ravel())[0, 1]
+            mask = group.masks[row]
+            alike = np.corrcoef(decoded(tile["image"]).ravel(), group.images[row].ravel())[0, 1]
             assert alike > 0.5  # noise as a JPEG
             truth, *guesses = tile["layers"]
             assert truth["accuracy"] is None
-            assert np.array_equal(
-                decoded(truth["picture"]), photographs.painted(mask, panels.classes)
-            )
-            for guess, predicted in zip(guesses, panels.predictions.values(), strict=True):
-                predicted, counted = predicted[row], [i in panels.counted for i in mask.ravel()]
+            assert np.array_equal(decoded(truth["picture"]), pictures.painted(mask, group.classes))
+            for guess, predicted in zip(guesses, group.predictions.values(), strict=True):
+                predicted = predicted[row]
+                counted = [i in group.counted for i in mask.ravel()]
                 right = sum(
                     a == b
                     for a, b, c in zip(predicted.ravel(), mask.ravel(), counted, strict=True)
                     if c
                 )
                 assert guess["accuracy"] == pytest.approx(right / sum(counted), abs=1e-4)
-                inside = ~photographs.padding(mask)
-                expected = photographs.painted(predicted, panels.classes)
+                inside = ~pictures.padding(mask)
+                expected = pictures.painted(predicted, group.classes)
                 assert np.array_equal(decoded(guess["picture"])[inside], expected[inside])
 
 
@@ -211,11 +212,9 @@ def test_command_line(small, tmp_path):
 
 def test_class_shares_are_counted_from_the_masks(tree):
     root, spec = tree
-    figure = figures.draw_classes(files(root, spec))
-    masks, table = (
-        np.load(root / "data/tiles/toy/masks.npy"),
-        pd.read_csv(root / "data/tiles/toy/tiles.csv"),
-    )
+    figure = figures.draw_classes(inputs(root, spec))
+    masks = np.load(root / "data/tiles/toy/masks.npy")
+    table = pd.read_csv(root / "data/tiles/toy/tiles.csv")
     assert len(figure.axes) == 2
     for axes, split in zip(figure.axes, ["by_leaky", "by_apart"], strict=True):
         subset = pd.read_csv(root / f"data/splits/toy/{split}.csv")["subset"]
@@ -241,7 +240,7 @@ def test_padded_tiles_count_where_the_recipe_uses_them(tree):
     recipes = {
         name: r.model_copy(update={"padded_tiles": True}) for name, r in spec.recipes.items()
     }
-    figure = figures.draw_classes(files(root, spec.model_copy(update={"recipes": recipes})))
+    figure = figures.draw_classes(inputs(root, spec.model_copy(update={"recipes": recipes})))
     masks = np.load(root / "data/tiles/toy/masks.npy")
     shares = [(masks[masks != 255] == i).mean() for i in range(len(NAMES))]
     assert [bar.get_width() for bar in figure.axes[0].patches] == pytest.approx(shares)
@@ -261,13 +260,13 @@ def test_samples_are_diverse_whole_and_of_different_scenes():
         key = (row["whole"], -sum(p * np.log(p) for p in parts))
         best[row["scene"]] = max(best.get(row["scene"], (-1, -1, 0)), (*key, row["tile"]))
     expected = sorted(tile for _, _, tile in sorted(best.values(), reverse=True)[:4])
-    assert figures.diverse_tiles(table, lands, 4).tolist() == expected
-    assert len(figures.diverse_tiles(table, lands, 30)) == 8
+    assert panels.diverse_tiles(table, lands, 4).tolist() == expected
+    assert len(panels.diverse_tiles(table, lands, 30)) == 8
 
 
 def test_sample_images_are_those_of_the_store(tree):
     root, spec = tree
-    figure = figures.draw_samples(files(root, spec))
+    figure = figures.draw_samples(inputs(root, spec))
     images = np.load(root / "data/tiles/toy/images.npy")
     shown = [axes.images[0].get_array() for axes in figure.axes[::2]]
     assert len(shown) == 6
@@ -276,32 +275,34 @@ def test_sample_images_are_those_of_the_store(tree):
 
 def test_predictions_show_the_first_seed_of_every_model_by_recipe(tree):
     root, spec = tree
-    figure = figures.draw_predictions(files(root, spec))
+    figure = figures.draw_predictions(inputs(root, spec))
     assert len(figure.axes) == 2 * 4 * (2 + 3)
-    masks, lands = np.load(root / "data/tiles/toy/masks.npy"), spec.datasets["toy"].classes
+    masks = np.load(root / "data/tiles/toy/masks.npy")
+    lands = spec.datasets["toy"].classes
     for block, recipe in enumerate(["leaky", "apart"]):
         for column, model in enumerate(["alpha", "beta", "gamma"]):
             with np.load(root / f"results/runs/toy/{model}/{recipe}/seed0/panels.npz") as arrays:
-                tile, guess = arrays["tiles"][1], arrays["predictions"][1]
+                tile = arrays["tiles"][1]
+                guess = arrays["predictions"][1]
             axes = figure.axes[block * 20 + 5 : block * 20 + 10]
             assert np.array_equal(
-                axes[1].images[0].get_array(), photographs.painted(masks[tile], lands)
+                axes[1].images[0].get_array(), pictures.painted(masks[tile], lands)
             )
-            guess = np.where(photographs.padding(masks[tile]), 255, guess)
+            guess = np.where(pictures.padding(masks[tile]), 255, guess)
             assert np.array_equal(
-                axes[2 + column].images[0].get_array(), photographs.painted(guess, lands)
+                axes[2 + column].images[0].get_array(), pictures.painted(guess, lands)
             )
 
 
 def test_histories_are_read_by_cell_and_losses_meet_the_report(tree):
     root, spec = tree
-    figure = figures.draw_losses(files(root, spec))
+    figure = figures.draw_losses(inputs(root, spec))
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["alpha", "beta", "gamma"] * 2
     marks = [
         (i, line)
         for i, a in enumerate(figure.axes)
         for line in a.lines
-        if line.get_label() == "report"
+        if line.get_label() == "published"
     ]
     assert [(i, tuple(line.get_xydata()[0])) for i, line in marks] == [(1, (2, 0.7))]
     for axes, (recipe, model) in zip(
@@ -316,9 +317,9 @@ def test_histories_are_read_by_cell_and_losses_meet_the_report(tree):
         assert len(drawn) == 2
 
 
-def test_leakage_shows_the_row_the_recipe_is_judged_on(tree):
+def test_leakage_shows_the_row_the_recipe_is_evaluated_on(tree):
     root, spec = tree
-    shared, _ = figures.draw_leakage(files(root, spec)).axes
+    shared, _ = figures.draw_leakage(inputs(root, spec)).axes
     expected = []
     for split in ("by_leaky", "by_apart"):
         rows = pd.read_csv(root / f"data/splits/toy/{split}.leakage.csv")
@@ -331,8 +332,8 @@ def test_cost_and_per_class_take_the_scores_of_their_recipe(tree):
     root, spec = tree
     scores = pd.read_csv(root / "results/mine/tables/scores.csv")
     models = pd.read_csv(root / "results/mine/tables/models.csv").set_index("model")
-    cost = figures.draw_cost(files(root, spec)).axes
-    dots = figures.draw_per_class(files(root, spec)).axes
+    cost = figures.draw_cost(inputs(root, spec)).axes
+    dots = figures.draw_per_class(inputs(root, spec)).axes
     assert (len(cost), len(dots)) == (2 * 3, 2 * 3)
     for block, recipe in enumerate(["leaky", "apart"]):
         mine = scores[(scores["recipe"] == recipe) & (scores["model"] == "beta")]
@@ -355,7 +356,7 @@ def test_cost_and_per_class_take_the_scores_of_their_recipe(tree):
 
 def test_architecture_takes_size_and_classes_from_the_store(tree):
     root, spec = tree
-    shown = {t.get_text() for t in figures.draw_architecture(files(root, spec)).axes[0].texts}
+    shown = {t.get_text() for t in figures.draw_architecture(inputs(root, spec)).axes[0].texts}
     assert {"16²", "8²", "4"} <= shown
     assert any(t.startswith("2.47 M parameters") for t in shown)  # of the second model's profile
 
@@ -365,7 +366,7 @@ def test_architecture_takes_size_and_classes_from_the_store(tree):
 
 def fails(root: Path, spec: StudySlice, figure: str) -> str:
     with pytest.raises(UserError) as caught:
-        figures.DRAW[figure](files(root, spec))
+        figures.DRAW[figure](inputs(root, spec))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -420,13 +421,14 @@ def test_panels_of_other_tiles_are_refused(small):
     root, spec = small
     path = root / RUN / "panels.npz"
     with np.load(path) as arrays:
-        tiles, guesses = arrays["tiles"], arrays["predictions"]
+        tiles = arrays["tiles"]
+        guesses = arrays["predictions"]
     np.savez(path, tiles=tiles + 1, predictions=guesses, hard=[""] * 4)
     assert "its tiles are not those of the other models" in fails(root, spec, "predictions")
     np.savez(path, tiles=tiles, predictions=guesses[:, :8], hard=[""] * 4)
     assert "its tiles are not those of the tile store" in fails(root, spec, "predictions")
     np.savez(path, tiles=tiles)
-    assert "no panels in it" in fails(root, spec, "predictions")
+    assert "'predictions' is missing" in fails(root, spec, "predictions")
 
 
 def test_a_tile_store_of_another_size_is_refused(small):
@@ -441,22 +443,26 @@ def test_scores_without_a_model_are_refused(small):
     path = root / "results/mine/tables/scores.csv"
     scores = pd.read_csv(path)
     write_csv(path, scores[scores["model"] != "beta"])
-    assert f"{path}: no score of 'beta' on 'toy' by 'leaky'" in fails(root, spec, "per_class")
+    assert f"{path}: no score of 'beta' on 'toy' with 'leaky'" in fails(root, spec, "per_class")
 
 
-def test_an_audit_without_the_judged_subset_is_refused(small):
+def test_an_audit_without_the_evaluated_subset_is_refused(small):
     root, spec = small
     path = root / "data/splits/toy/by_leaky.leakage.csv"
     rows = pd.read_csv(path)
     write_csv(path, rows[rows["subset"] != "test"])
-    assert f"{path}: no one row for the test tiles of pool 'whole'" in fails(root, spec, "leakage")
+    assert f"{path}: there must be one row for the test tiles that recipe 'leaky' uses" in fails(
+        root, spec, "leakage"
+    )
 
 
 def test_an_empty_history_is_refused(small):
     root, spec = small
     path = root / RUN / "history.csv"
     write_csv(path, pd.read_csv(path).head(0))
-    assert fails(root, spec, "losses") == f"{path}: no epoch in it; delete the file and train again"
+    assert (
+        fails(root, spec, "losses") == f"{path}: it has no epoch; delete the file and train again"
+    )
 
 
 def test_nothing_half_written_stays(small):

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from satseg.errors import UserError
-from satseg.pages.cells import share
-from satseg.paths import TABLES
+from satseg.pages.blocks import Table, read_pages
+from satseg.paths import PAGES, TABLES
 from satseg.stages.tables import plain, run
 from study_tree import PAPER, study_slice, write_tree
 
@@ -92,7 +92,7 @@ def test_columns_are_those_of_the_contract(built, name):
 
 def test_every_table_has_a_text_and_nothing_else_is_left(built):
     names = {p.name for p in (built / "results/mine/tables").iterdir()}
-    assert names == {f"{n}.md" for n in TABLES} | {f"{n}.csv" for n in COLUMNS}
+    assert names == {f"{n}.md" for n in TABLES} | {f"{n}.csv" for n in COLUMNS} | {PAGES}
 
 
 def test_scores_equal_recomputation_from_counts(built):
@@ -121,7 +121,8 @@ def test_scores_lie_in_their_intervals_and_in_the_unit_range(built):
 
 
 def test_the_majority_baseline_is_judged_once_per_recipe(built):
-    scores, tiles = read(built, "scores"), pd.read_csv(built / "data/tiles/toy/tiles.csv")
+    scores = read(built, "scores")
+    tiles = pd.read_csv(built / "data/tiles/toy/tiles.csv")
     majority = scores[scores["model"] == "majority"]
     assert majority["seed"].unique().tolist() == [0]
     pixels = [f"pixels_{name}" for name in ("Field", "Wood", "Lake")]
@@ -159,7 +160,8 @@ def test_splits_hold_the_audit_of_the_tiles_the_recipe_uses(built):
 
 
 def test_published_figures_stand_beside_the_mean_over_seeds(built):
-    found, scores = read(built, "published"), read(built, "scores")
+    found = read(built, "published")
+    scores = read(built, "scores")
     beta = scores[(scores["model"] == "beta") & (scores["recipe"] == "apart")]
     expected = [
         np.mean([0.1 / 2, 0.11 / 2]),  # alpha's history at epoch 2, seeds 0 and 1
@@ -170,7 +172,7 @@ def test_published_figures_stand_beside_the_mean_over_seeds(built):
     np.testing.assert_allclose(found["ours"], expected, atol=2e-6)
     np.testing.assert_allclose(found["difference"], found["ours"] - found["published"], atol=2e-6)
     assert found["epoch"].tolist()[:2] == [2, 25]
-    assert "the training ended before this epoch" in text(built, "published")
+    assert "the run ended before this epoch" in text(built, "published")
 
 
 def test_the_best_is_bold_and_what_cannot_be_told_from_it_is_marked(built):
@@ -193,9 +195,9 @@ def test_the_answer_opens_the_scores(built):
 
 
 def test_the_texts_say_what_is_resampled_and_what_leaks(built):
-    assert "The intervals resample scenes and trainings" in text(built, "scores")
+    assert "The intervals resample scenes and runs" in text(built, "scores")
     assert "there are fewer than ten scenes" in text(built, "scores")
-    assert "The test tiles are judged, so the scores flatter." in text(built, "splits")
+    assert "The test tiles are evaluated, so the scores are inflated." in text(built, "splits")
     assert "none of the 32 test tiles shares a scene or ground with a training tile" in text(
         built, "splits"
     )
@@ -227,6 +229,22 @@ def test_the_same_files_give_the_same_bytes(tree):
     assert contents[0] == contents[1]
 
 
+def test_the_cells_of_the_pages_hold_the_numbers_of_the_csv_files(built):
+    page = read_pages(built / "results/mine/tables" / PAGES)["scores"]
+    rows = read(built, "scores")
+    tables = [block for block in page.blocks if isinstance(block, Table)]
+    assert len(tables) == 2
+    for table, recipe in zip(tables, ("leaky", "apart"), strict=True):
+        assert len(table.rows) == 4
+        for name, main, interval, *_ in table.rows:
+            model = "majority" if name.text.startswith("always") else name.text.split()[0]
+            own = rows[(rows["recipe"] == recipe) & (rows["model"] == model)]
+            mean = own.loc[own["metric"] == "miou_d", "value"].mean()
+            assert main.value == pytest.approx(mean, abs=2e-6)
+            assert interval.interval[0] <= main.value <= interval.interval[1]
+            assert interval.value == interval.interval[0]
+
+
 def test_a_study_without_published_figures_has_an_empty_table(tree):
     spec, root, folders = tree
     run(spec, *folders)
@@ -240,7 +258,8 @@ def test_a_study_without_a_paper_tests_no_claims(built):
 
 
 def test_the_papers_tables_stand_beside_ours(beside):
-    found, scores = read(beside, "published"), read(beside, "scores")
+    found = read(beside, "published")
+    scores = read(beside, "scores")
     assert len(found) == 2 * 5 + 1
     assert set(found["model"]) == {"alpha", "beta"}  # gamma is not the paper's
     ours = found.set_index(["model", "metric", "class"])["ours"]
@@ -312,7 +331,7 @@ def test_a_profile_without_the_printed_number_of_classes_is_named(tmp_path):
         "rows": {"alpha": [1]},
     }
     spec = study_slice(figures=[], paper=PAPER | {"tables": [table]})
-    with pytest.raises(UserError, match="profile of alpha on toy: no size for 77 classes"):
+    with pytest.raises(UserError, match="profile of alpha on toy: it has no size for 77 classes"):
         run(spec, *write_tree(tmp_path, spec))
 
 
@@ -338,7 +357,8 @@ def test_claims_are_tested_on_the_results_and_on_the_printed_tables(beside):
 
 
 def test_claims_about_scores_rest_on_paired_differences(beside):
-    found, scores = read(beside, "claims"), read(beside, "scores")
+    found = read(beside, "claims")
+    scores = read(beside, "scores")
     main = scores[scores["metric"] == "miou_d"].groupby(["recipe", "model"])["value"].mean()
     mine = found[
         (found["claim"] == "alpha_best") & (found["statistic"] == "beta − alpha")
@@ -350,7 +370,7 @@ def test_claims_about_scores_rest_on_paired_differences(beside):
         assert row["verdict"] == ("holds" if row["high"] < 0 else "cannot tell")
     gain = found[found["claim"] == "gain"]
     assert gain["verdict"].tolist() == ["cannot tell"]
-    assert "leaky and apart are judged on different tiles" in gain["why"].iloc[0]
+    assert "leaky and apart are evaluated on different tiles" in gain["why"].iloc[0]
 
 
 def test_the_claims_text_opens_with_a_verdict_for_each(beside):
@@ -361,9 +381,9 @@ def test_the_claims_text_opens_with_a_verdict_for_each(beside):
         in summary
     )
     assert "| Beta is the fastest | Latency (ms) | holds | 1 of 1 | – |" in summary
-    assert "| Nothing helps | mIoU^D | cannot tell | 0 of 1 | – |" in summary
-    assert "- Toy land, by Latency (ms): **holds**; beta has place 1 of 2 from the lowest, " in body
-    assert "- Every dataset, by mIoU^D: **cannot tell**; " in body
+    assert "| Nothing helps | mIoUᴰ | cannot tell | 0 of 1 | – |" in summary
+    assert "- Toy land, by Latency (ms): **holds**; beta ranks 1 of 2 from the lowest, " in body
+    assert "- Every dataset, by mIoUᴰ: **cannot tell**; " in body
 
 
 def test_models_run_on_different_devices_cannot_be_told_apart_by_their_epochs(tmp_path):
@@ -379,7 +399,7 @@ def test_models_run_on_different_devices_cannot_be_told_apart_by_their_epochs(tm
         & (found["recipe"] == "leaky")
     ]
     assert mine["why"].tolist() == [
-        "the trainings ran on different devices (Toy CPU, 2 threads and Toy GPU, 2 threads)"
+        "the runs were made on different devices (Toy CPU, 2 threads and Toy GPU, 2 threads)"
     ]
 
 
@@ -459,13 +479,5 @@ def test_numbers_are_plain(value, expected):
     assert plain(value) == expected
 
 
-@pytest.mark.parametrize(
-    ("part", "expected"),
-    [(0, "0 %"), (1, "0.1 %"), (5000, "50.0 %"), (9999, "99.9 %"), (10000, "100 %")],
-)
-def test_shares_are_rounded_to_none_and_all_only_where_they_are(part, expected):
-    assert share(part, 10000) == expected
-
-
 def test_the_models_text_says_where_they_were_profiled(built):
-    assert "Profiled with one input of 3×512×512 on Toy CPU." in text(built, "models")
+    assert "Profiled with a single input of 3×512×512 on Toy CPU." in text(built, "models")

@@ -10,9 +10,14 @@ from scipy import stats
 from satseg.config.papers import FollowsClaim, NoGainClaim, Paper, PaperTable, RankClaim
 from satseg.config.reading import load
 from satseg.study.claims.correlation import ENUMERATED, spearman
-from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Untold
-from satseg.study.claims.examine import claims_frame, examined, overall
-from satseg.study.claims.measured import Figures, figures, printed, ratio_of_means
+from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Untestable
+from satseg.study.claims.examine import claims_frame, examine, overall_verdict
+from satseg.study.claims.measured import (
+    Quantity,
+    measured_quantity,
+    published_quantity,
+    ratio_of_means,
+)
 from satseg.study.claims.verdicts import follows, no_gain, rank, rare_classes
 from satseg.study.comparison import Comparison, Result, Score
 from satseg.study.speed import speed_frame
@@ -30,10 +35,10 @@ def ranking(model: str, place: int, order: str = "lowest", **more) -> RankClaim:
     )
 
 
-def exact(*values: float) -> Figures:
-    """Figures without noise."""
+def exact(*values: float) -> Quantity:
+    """Quantity without noise."""
     by_model = dict(zip(MODELS, values, strict=False))
-    return Figures(by_model, lambda a, b: (by_model[b] / by_model[a],) * 3, 1.0)
+    return Quantity(by_model, lambda a, b: (by_model[b] / by_model[a],) * 3, 1.0)
 
 
 def evidence(
@@ -46,7 +51,7 @@ def evidence(
     devices: dict[str, set[str]] | None = None,
     classes: dict[str, float] | None = None,
     pixels: dict[str, int] | None = None,
-    judged: tuple[int, ...] = (0, 1),
+    evaluated: tuple[int, ...] = (0, 1),
     profile: dict | None = None,
 ) -> Evidence:
     """Evidence of models whose bootstrap draws lie around their score, moving together."""
@@ -78,7 +83,7 @@ def evidence(
         2,
         "tile",
         0,
-        judged,
+        evaluated,
     )
     device = {"name": "Toy", "kind": "cpu"}
     profiles = {
@@ -152,7 +157,8 @@ def test_p_beyond_the_enumerated_is_near_that_of_scipy():
 
 def test_the_ratio_of_means_has_welchs_interval():
     rng = np.random.default_rng(1)
-    a, b = rng.normal(100, 1, 8), rng.normal(120, 3, 5)
+    a = rng.normal(100, 1, 8)
+    b = rng.normal(120, 3, 5)
     value, low, high = ratio_of_means(a, b)
     # With deviations this small, relative errors and those of the logarithm are the same.
     log = stats.ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval()
@@ -162,7 +168,7 @@ def test_the_ratio_of_means_has_welchs_interval():
 
 def test_times_without_spread_have_an_exact_ratio_and_a_single_one_has_none():
     assert ratio_of_means(np.array([2.0, 2.0]), np.array([3.0, 3.0])) == (1.5, 1.5, 1.5)
-    with pytest.raises(Untold, match="single epoch"):
+    with pytest.raises(Untestable, match="single epoch"):
         ratio_of_means(np.array([2.0]), np.array([3.0, 3.0]))
 
 
@@ -205,7 +211,7 @@ def test_places_of_epoch_times_hang_on_their_spread(spread, claim, verdict):
         dict.fromkeys("abc", 0.5),
         epochs={m: t + around for m, t in (("a", 1), ("b", 1.1), ("c", 3))},
     )
-    assert rank(claim, figures(e, "epoch_seconds", ["a", "b", "c"]))[1] == verdict
+    assert rank(claim, measured_quantity(e, "epoch_seconds", ["a", "b", "c"]))[1] == verdict
 
 
 def test_a_place_names_the_neighbours_and_what_cannot_be_told_apart():
@@ -214,14 +220,14 @@ def test_a_place_names_the_neighbours_and_what_cannot_be_told_apart():
         dict.fromkeys("abcd", 0.5),
         epochs={m: t + around for m, t in zip("abcd", (1, 2, 2.1, 4), strict=True)},
     )
-    found, _, why = rank(ranking("b", 2), figures(e, "epoch_seconds", list("abcd")))
+    found, _, why = rank(ranking("b", 2), measured_quantity(e, "epoch_seconds", list("abcd")))
     assert [s.name for s in found] == ["place", "a / b", "c / b"]
     assert found[0].value == 2
     assert found[1].value == pytest.approx(0.5)
     assert found[1].high < 1 < found[2].high
-    assert (
-        why
-        == "b has place 2 of 4 from the lowest, 1 before it and 1 after it, not to be told from c"
+    assert why == (
+        "b ranks 2 of 4 from the lowest, with 1 surely before it and 1 surely after it, and cannot "
+        "be distinguished from c"
     )
 
 
@@ -242,13 +248,13 @@ def test_profiled_times_are_told_apart_from_a_tenth_on_or_from_their_spread(seco
         for model, time in (("a", 100), ("b", second))
     }
     e = evidence(dict.fromkeys("ab", 0.5), profile=profile)
-    assert rank(ranking("a", 1), figures(e, "train_step_ms", ["a", "b"]))[1] == verdict
+    assert rank(ranking("a", 1), measured_quantity(e, "train_step_ms", ["a", "b"]))[1] == verdict
 
 
 @pytest.mark.parametrize(("spread", "verdict"), [(0.005, HOLDS), (0.1, UNKNOWN)])
 def test_scores_are_compared_in_pairs(spread, verdict):
     e = evidence({"a": 0.50, "b": 0.45}, spread=spread)
-    found, said, _ = rank(ranking("a", 1, "highest"), figures(e, "miou_d", ["a", "b"]))
+    found, said, _ = rank(ranking("a", 1, "highest"), measured_quantity(e, "miou_d", ["a", "b"]))
     assert said == verdict  # the draws of each alone spread by 0.1; what they share cancels out
     a, b = (r.draws["miou_d"] for r in e.comparison.results)
     assert found[1][:2] == ("b − a", pytest.approx(-0.05))
@@ -259,13 +265,13 @@ def test_scores_are_compared_in_pairs(spread, verdict):
     ("claim", "said"),
     [
         (ranking("z", 1), "there is no z"),
-        (ranking("[a-f]", 1), "a has no other"),
+        (ranking("[a-f]", 1), "there is no other model to compare a with"),
         (ranking("a", 4), "there are only 3 models"),
         (ranking("a", 3, or_better=True), "there are only 3 models"),
     ],
 )
 def test_places_that_mean_nothing(claim, said):
-    with pytest.raises(Untold) as reason:
+    with pytest.raises(Untestable) as reason:
         rank(claim, exact(1, 2, 3))
     assert str(reason.value).startswith(said)
 
@@ -277,16 +283,18 @@ def test_times_of_different_devices_are_not_compared():
         profile={"b": {"device": {"kind": "cuda", "name": "GPU"}}},
     )
     for by, said in (
-        ("epoch_seconds", r"ran on different devices \(Other and Toy\)"),
+        ("epoch_seconds", r"were made on different devices \(Other and Toy\)"),
         ("latency_ms", "GPU and Toy"),
     ):
-        with pytest.raises(Untold, match=said):
-            figures(e, by, ["a", "b"])
+        with pytest.raises(Untestable, match=said):
+            measured_quantity(e, by, ["a", "b"])
 
 
 # --- what time follows ----------------------------------------------------------------------------
 
-UP, DOWN, MIXED = [1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1], [3, 1, 5, 2, 6, 4]
+UP = [1, 2, 3, 4, 5, 6]
+DOWN = [6, 5, 4, 3, 2, 1]
+MIXED = [3, 1, 5, 2, 6, 4]
 
 
 @pytest.mark.parametrize(
@@ -309,11 +317,11 @@ def test_what_times_follow(memory, parameters, verdict):
 
 
 @pytest.mark.parametrize(
-    ("times", "said"), [([1, 2], "fewer than three"), ([1, 1, 1], "all values are equal")]
+    ("times", "said"), [([1, 2], "at least three models"), ([1, 1, 1], "all values are equal")]
 )
 def test_times_that_follow_nothing(times, said):
     sizes = {n: dict(zip(MODELS, UP, strict=True)) for n in ("memory_mb", "parameters")}
-    with pytest.raises(Untold, match=said):
+    with pytest.raises(Untestable, match=said):
         follows(FOLLOWS, exact(*times), sizes)
 
 
@@ -387,7 +395,8 @@ def test_whether_tuning_helps(one, two, spread, verdict):
 
 
 def test_the_gain_is_the_mean_over_models():
-    base, tried = evidence({"a": 0.5, "b": 0.4}), evidence({"a": 0.6, "b": 0.6}, recipe="tried_x")
+    base = evidence({"a": 0.5, "b": 0.4})
+    tried = evidence({"a": 0.6, "b": 0.6}, recipe="tried_x")
     (found,), _, _ = no_gain(NO_GAIN, "miou_d", [base, tried], ["a", "b"])
     assert found.value == pytest.approx(0.15)
     (found,), _, _ = no_gain(NO_GAIN, "miou_d", [base, tried], ["b"])
@@ -395,12 +404,12 @@ def test_the_gain_is_the_mean_over_models():
 
 
 def test_tuning_without_recipes_or_on_other_tiles():
-    with pytest.raises(Untold, match=r"no tried_\* to compare"):
+    with pytest.raises(Untestable, match=r"no tried_\* to compare"):
         no_gain(NO_GAIN, "miou_d", [evidence({"a": 0.5})], ["a"])
-    with pytest.raises(Untold, match="no r to compare"):
+    with pytest.raises(Untestable, match="no r to compare"):
         no_gain(NO_GAIN, "miou_d", [evidence({"a": 0.5}, recipe="tried_x")], ["a"])
-    other = evidence({"a": 0.5}, recipe="tried_x", judged=(0, 5))
-    with pytest.raises(Untold, match="r and tried_x are judged on different tiles"):
+    other = evidence({"a": 0.5}, recipe="tried_x", evaluated=(0, 5))
+    with pytest.raises(Untestable, match="r and tried_x are evaluated on different tiles"):
         no_gain(NO_GAIN, "miou_d", [evidence({"a": 0.5}), other], ["a"])
 
 
@@ -417,7 +426,7 @@ def test_tuning_without_recipes_or_on_other_tiles():
     ],
 )
 def test_overall(verdicts, expected):
-    assert overall(verdicts) == expected
+    assert overall_verdict(verdicts) == expected
 
 
 def toy_paper() -> Paper:
@@ -444,7 +453,7 @@ def toy_paper() -> Paper:
 
 def test_every_claim_is_tested_everywhere_it_can_be():
     scores = {"a": 0.5, "b": 0.5, "c": 0.5, "other": 0.5, "d_small": 0.5}
-    found = examined(toy_paper(), [evidence(scores), evidence(scores, recipe="s")])
+    found = examine(toy_paper(), [evidence(scores), evidence(scores, recipe="s")])
     assert [(f.claim, f.source, f.recipe, f.by) for f in found] == [
         ("last", "results", "r", "epoch_seconds"),
         ("last", "results", "s", "epoch_seconds"),
@@ -466,7 +475,7 @@ def test_every_claim_is_tested_everywhere_it_can_be():
 
 
 def test_the_frame_has_a_row_for_each_statistic_and_one_for_none():
-    frame = claims_frame(examined(toy_paper(), [evidence(dict.fromkeys("abcd", 0.5))]))
+    frame = claims_frame(examine(toy_paper(), [evidence(dict.fromkeys("abcd", 0.5))]))
     assert frame.groupby("claim", sort=False).size().to_dict() == {
         "last": 6,
         "memory": 6,
@@ -509,7 +518,7 @@ PAPER = load().papers["faster_unet"]
 def own(table: PaperTable, claim: str) -> str:
     """Verdict on a claim about epoch times in the paper's own table."""
     entry = PAPER.claims[claim]
-    found = printed(table, "epoch_seconds")
+    found = published_quantity(table, "epoch_seconds")
     if isinstance(entry, RankClaim):
         return rank(entry, found)[1]
     return follows(
@@ -531,5 +540,5 @@ def test_what_the_paper_claims_in_its_own_tables(claim, verdicts):
 
 
 def test_a_column_that_is_not_printed():
-    with pytest.raises(Untold, match="has no miou_d"):
-        printed(PAPER.tables[0], "miou_d")
+    with pytest.raises(Untestable, match="has no miou_d"):
+        published_quantity(PAPER.tables[0], "miou_d")

@@ -2,8 +2,10 @@
 
 import pytest
 
-from satseg.pages.sentences import answer, gap_sentence
-from satseg.study.comparison import Comparison, Result, Score, gaps
+from satseg.config.recipes import Recipe
+from satseg.pages.blocks import strong
+from satseg.pages.sentences import answer_sentence, gap_sentence
+from satseg.study.comparison import Comparison, Result, Score, leakage_gaps
 from satseg.text import listing, signed
 
 
@@ -31,6 +33,12 @@ def comparison(
     )
 
 
+def recipe(split: str, about: str = "", epochs: int = 2) -> Recipe:
+    return Recipe(
+        about=about, split=split, loss={"name": "cross_entropy"}, epochs=epochs, batch_size=1
+    )
+
+
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [
@@ -40,7 +48,8 @@ def comparison(
     ],
 )
 def test_overlap_is_symmetric_and_includes_the_ends(one, other, expected):
-    a, b = Score(0, *one, 0), Score(0, *other, 0)
+    a = Score(0, *one, 0)
+    b = Score(0, *other, 0)
     assert a.overlaps(b) is b.overlaps(a) is expected
 
 
@@ -48,49 +57,48 @@ def test_models_are_tied_with_the_best_but_not_through_each_other():
     c = comparison(result("x", 0.50), result("y", 0.53), result("z", 0.56, latency=30))
     assert c.best.model == "z"
     assert [r.model for r in c.tied] == ["y"]
-    assert c.cheapest.model == "y"
+    assert c.fastest.model == "y"
 
 
 def test_the_answer_names_what_cannot_be_told_apart_and_the_cheapest_of_it():
-    text = answer(
+    text = answer_sentence(
         comparison(
             result("x", 0.52, latency=5), result("y", 0.53, latency=25), result("z", 0.3, latency=1)
         )
     )
     assert (
-        "**y** scores highest with mIoU^D **0.530** [0.510, 0.550], but its interval overlaps that of x,"
+        f"{strong('y')} scores highest, with mIoUᴰ {strong('0.530')} [0.510, 0.550], but its interval overlaps that of x,"
         in text
     )
-    assert "the fastest of them is x (5.0 ms per forward pass against 25.0 ms)" in text
-    assert "always answering Sea, the most frequent training class, would reach 0.100" in text
+    assert "the fastest of them is x (5.0 ms per forward pass, against 25.0 ms)" in text
+    assert "always predicting Sea, the most frequent training class, would reach 0.100" in text
 
 
 def test_the_answer_names_the_next_where_the_best_stands_clear():
-    text = answer(comparison(result("x", 0.3), result("y", 0.53), result("z", 0.4)))
-    assert "**y** scores highest" in text
-    assert "clear of the next, z at **0.400** [0.380, 0.420]" in text
+    text = answer_sentence(comparison(result("x", 0.3), result("y", 0.53), result("z", 0.4)))
+    assert f"{strong('y')} scores highest" in text
+    assert f"clear of the next, z at {strong('0.400')} [0.380, 0.420]" in text
     assert "fastest" not in text
 
 
 def test_one_model_is_not_called_the_highest():
-    text = answer(comparison(result("x", 0.5)))
-    assert "**x** reaches mIoU^D **0.500**" in text
+    text = answer_sentence(comparison(result("x", 0.5)))
+    assert f"{strong('x')} reaches mIoUᴰ {strong('0.500')}" in text
     assert "highest" not in text
 
 
 @pytest.mark.parametrize(
-    ("baseline", "words"), [(0.51, "cannot be told from"), (0.8, "worse than")]
+    ("baseline", "words"), [(0.51, "cannot be distinguished from"), (0.8, "worse than")]
 )
 def test_the_answer_admits_when_the_baseline_is_as_good(baseline, words):
-    assert words in answer(comparison(result("x", 0.5), baseline=baseline))
+    assert words in answer_sentence(comparison(result("x", 0.5), baseline=baseline))
 
 
 def test_gaps_pair_recipes_that_differ_in_the_split_alone_and_leak_differently():
-    shared = {"loss": 1, "epochs": 2}
     recipes = {
-        "leaky": shared | {"split": "random", "about": "x"},
-        "clean": shared | {"split": "groups", "about": "y"},
-        "longer": shared | {"split": "groups", "about": "y", "epochs": 3},
+        "leaky": recipe("random", about="x"),
+        "clean": recipe("groups", about="y"),
+        "longer": recipe("groups", about="y", epochs=3),
     }
     all_three = [
         comparison(result("x", 0.4), recipe="clean"),
@@ -98,17 +106,18 @@ def test_gaps_pair_recipes_that_differ_in_the_split_alone_and_leak_differently()
         comparison(result("x", 0.5), recipe="longer"),
         comparison(result("x", 0.5), recipe="leaky", shared=50, dataset="other"),
     ]
-    (found,) = gaps(all_three, recipes)
-    assert (found.leaky.recipe, found.clean.recipe) == ("leaky", "clean")
-    assert gaps([comparison(result("x", 0.4), recipe=r) for r in ("clean", "leaky")], recipes) == []
+    (gap,) = leakage_gaps(all_three, recipes)
+    assert (gap.leaky.recipe, gap.clean.recipe) == ("leaky", "clean")
+    equal = [comparison(result("x", 0.4), recipe=name) for name in ("clean", "leaky")]
+    assert leakage_gaps(equal, recipes) == []
 
 
 @pytest.mark.parametrize(
     ("clean", "difference", "words"),
     [
-        (0.4, "+0.200", "flatters"),
+        (0.4, "+0.200", "how much the leaky split inflates the score"),
         (0.59, "+0.010", "not a result"),
-        (0.7, "−0.100", "does not flatter"),
+        (0.7, "−0.100", "does not inflate the score"),
     ],
 )
 def test_the_gap_is_put_in_words(clean, difference, words):
@@ -116,11 +125,11 @@ def test_the_gap_is_put_in_words(clean, difference, words):
         comparison(result("x", 0.6), recipe="a", shared=49),
         comparison(result("x", clean), recipe="b"),
     ]
-    (gap,) = gaps(pair, {"a": {"split": "r"}, "b": {"split": "g"}})
+    (gap,) = leakage_gaps(pair, {"a": recipe("r"), "b": recipe("g")})
     text = gap_sentence(gap)
-    assert "49 of 50 judged tiles" in text
-    assert "0 of 50 judged tiles" in text
-    assert f"a difference of **{difference}**" in text
+    assert "49 of 50 test tiles" in text
+    assert "0 of 50 test tiles" in text
+    assert f"a difference of {strong(difference)}:" in text
     assert words in text
 
 

@@ -14,6 +14,7 @@ rule tables:
         code=code("tables", *STUDY_MODULES),
     output:
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
+        pages="results/{study}/tables/pages.json",
         scores=table("scores", "Scores"),
         models=table("models", "Cost of the models"),
         splits=table("splits", "Leakage of the splits"),

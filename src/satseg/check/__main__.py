@@ -16,34 +16,37 @@ from satseg.progress import log
 
 
 def main() -> None:
-    """Check a dataset; exit status 1 says that something would stop the pipeline."""
+    """Check a dataset; exit status 1 means that something would stop the pipeline."""
     parser = argparse.ArgumentParser(prog="python -m satseg.check", description=__doc__)
     parser.add_argument("dataset", help="name of the dataset in the configuration")
     parser.add_argument(
-        "--configfile", nargs="+", default=[], help="YAML files that go over config/"
+        "--configfile", nargs="+", default=[], help="YAML files that override config/"
     )
     parser.add_argument(
         "--data", default="data", help="folder of raw data; the picture goes to check/ in it"
     )
     arguments = parser.parse_args()
+
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
+
     try:
         config = load_with(arguments.configfile)
         if arguments.dataset not in config.datasets:
             raise UserError(
-                f"no dataset {arguments.dataset!r}; there are {', '.join(config.datasets)}"
+                f"no dataset {arguments.dataset!r}; choose from {', '.join(config.datasets)}"
             )
         root = scenes_folder(config, arguments.dataset, arguments.data)
         sheet = Path(arguments.data, "check", f"{arguments.dataset}.png")
-        found = check(config, arguments.dataset, root, sheet)
+        findings = check(config, arguments.dataset, root, sheet)
     except UserError as error:
         sys.exit(f"error: {error}")
-    print(f"{arguments.dataset}: {root}\n\n{report(found)}")
+
+    print(f"{arguments.dataset}: {root}\n\n{report(findings)}")
     if sheet.exists():
         print(f"\nThe scenes beside their masks: {sheet}")
-    sys.exit(1 if found.problems else 0)
+    sys.exit(1 if findings.problems else 0)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""Read a whole dataset and say in plain words what is in it, and what would stop the pipeline."""
+"""Read a whole dataset and report what is in it, and what would stop the pipeline."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
-from satseg.check.findings import SHOWN, Division, Findings
+from satseg.check.findings import SHOWN, Division, Facts, Findings
 from satseg.check.notes import absences, dataset_notes
 from satseg.check.sheet import draw_sheet
-from satseg.check.survey import Facts, read_dataset, same_ground, tile_grid
-from satseg.check.words import classes_text, percent, scenes_text, splits_text, tiles_text
+from satseg.check.survey import read_dataset, same_ground, tile_grid
+from satseg.check.words import classes_text, scenes_text, splits_text, tiles_text
 from satseg.config.root import Config
 from satseg.config.splits import Split
 from satseg.data.groups import scene_groups
@@ -23,161 +24,201 @@ from satseg.jobs.slices import TileSlice
 from satseg.paths import Paths
 from satseg.progress import log, watched
 from satseg.readers import read_json
-from satseg.text import counted
+from satseg.text import counted, percent
 
 
 def check(
-    config: Config, dataset: str, root: str | Path, sheet: str | Path | None = None
+    config: Config, dataset_name: str, root: str | Path, sheet: str | Path | None = None
 ) -> Findings:
-    """Read a dataset and judge it.
+    """Read a dataset and look for problems.
 
     Args:
         config: the configuration.
-        dataset: its name there.
+        dataset_name: name of the dataset there.
         root: folder the scenes lie in.
         sheet: where to put a picture of some scenes beside their masks (PNG); None for none.
     """
-    entry, spec = config.datasets[dataset], slices.tile_slice(config, dataset)
-    facts = read_dataset(spec, root, lambda found: watched(found, len(found), "reading", "scenes"))
-    table, official_error, said = _tiles(facts, spec, root)
+    dataset = config.datasets[dataset_name]
+    job = slices.tile_slice(config, dataset_name)
+    facts = read_dataset(
+        job, root, lambda scenes: watched(scenes, len(scenes), "reading", "scenes")
+    )
+
+    table, official_error, warnings = _tiles(facts, job, root)
     divisions = [
         _divide(config.splits[name], name, table, used)
-        for name, used in _splits(config, dataset).items()
+        for name, used in _splits(config, dataset_name).items()
     ]
-    problems = facts.problems
-    if official_error:
-        problems.append(Problem(official_error, [], ""))
-    # Where the lists are wrong, that there is no official split only follows.
-    told = [d for d in divisions if d.error and d.used and not (official_error and d.official)]
-    problems += [Problem(f"split {d.name!r}: {d.error}", [], "") for d in told]
-    pairs = [
-        (a, b, share)
-        for a, b, share in same_ground(facts.places)
-        if _group(table, a) != _group(table, b)
+    overlaps = [
+        (first, second, share)
+        for first, second, share in same_ground(facts.places)
+        if _group(table, first) != _group(table, second)
     ]
-    sections = [
-        ("Scenes", scenes_text(facts, entry)),
-        ("Classes", classes_text(facts, entry)),
-        ("Tiles", tiles_text(table, spec)),
-        ("Splits", splits_text(divisions)),
+
+    sections = {
+        "Scenes": scenes_text(facts, dataset),
+        "Classes": classes_text(facts, dataset),
+        "Tiles": tiles_text(table, job),
+        "Splits": splits_text(divisions),
+    }
+    text = "\n\n".join(f"{title}\n{body}" for title, body in sections.items() if body)
+    notes = [
+        *warnings,
+        *dataset_notes(facts, dataset, table),
+        *absences(facts, dataset, divisions),
+        *_leaks(facts, overlaps, divisions),
     ]
-    text = "\n\n".join(f"{title}\n{body}" for title, body in sections if body)
-    notes = (
-        said
-        + dataset_notes(facts, entry, table)
-        + absences(facts, entry, divisions)
-        + _leaks(facts, pairs, divisions)
-    )
+    problems = facts.problems + _split_problems(divisions, official_error)
+
     if sheet and facts.shapes:
-        draw_sheet(facts, entry, spec, dataset, Path(sheet))
+        draw_sheet(facts, dataset, job, dataset_name, Path(sheet))
     return Findings(text, notes, problems)
 
 
-def _tiles(facts: Facts, spec: TileSlice, root: str | Path) -> tuple[pd.DataFrame, str, list[str]]:
-    """The table of tiles, what is wrong with the official split, and what was said about it."""
-    copies = [names for names in facts.copies.values() if len(names) > 1]
-    groups = scene_groups(facts.found, spec.groups, copies)
-    table, said = tile_grid(facts.shapes, spec.tile_size, groups), []
-    scenes = [scene for scene in facts.found if scene.name in facts.shapes]
+def _tiles(facts: Facts, job: TileSlice, root: str | Path) -> tuple[pd.DataFrame, str, list[str]]:
+    """The table of tiles, what is wrong with the official split, and the warnings about it."""
+    groups = scene_groups(facts.scenes, job.groups, facts.copied)
+    table = tile_grid(facts.shapes, job.tile_size, groups)
+    usable = [scene for scene in facts.scenes if scene.name in facts.shapes]
+
+    with _captured_log() as messages:
+        try:
+            subsets = published_subsets(table, usable, root, job.official)
+            error = ""
+        except UserError as problem:
+            subsets = ""
+            error = str(problem)
+
+    return table.assign(official_split=subsets), error, messages
+
+
+@contextmanager
+def _captured_log() -> Iterator[list[str]]:
+    """Collect what the log would print."""
+    messages: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())
-    spoken = log.propagate
+    handler.emit = lambda record: messages.append(record.getMessage())
+    propagate = log.propagate
+
     log.addHandler(handler)
     log.propagate = False
     try:
-        subsets, error = published_subsets(table, scenes, root, spec.official), ""
-    except UserError as problem:
-        subsets, error = "", str(problem)
+        yield messages
     finally:
         log.removeHandler(handler)
-        log.propagate = spoken
-    return table.assign(official_split=subsets), error, said
+        log.propagate = propagate
 
 
-def _splits(config: Config, dataset: str) -> dict[str, bool]:
-    """The splits to try: those that studies of the dataset use; where there is no study, all that
-    could be."""
-    used = {
-        config.recipes[recipe].split
-        for study in config.study.values()
-        if dataset in study.datasets
-        for recipe in study.recipes
+def _splits(config: Config, dataset_name: str) -> dict[str, bool]:
+    """The splits to try → whether studies of the dataset use them; if no study has the dataset, all
+    that are possible."""
+    used = set()
+    for study in config.study.values():
+        if dataset_name in study.datasets:
+            used |= {config.recipes[recipe].split for recipe in study.recipes}
+
+    has_official = config.datasets[dataset_name].official_here is not None
+    possible = {
+        name for name, split in config.splits.items() if has_official or split.unit != "official"
     }
-    official = config.datasets[dataset].official_here is not None
-    possible = [
-        name for name, split in config.splits.items() if official or split.unit != "official"
-    ]
     return {name: name in used for name in config.splits if name in (used or possible)}
 
 
 def _divide(split: Split, name: str, table: pd.DataFrame, used: bool) -> Division:
+    """The tiles divided by a split, or why that is not possible."""
     official = split.unit == "official"
     try:
-        drawn = draw_split(table, split)
-        return Division(name, drawn, leakage(table, drawn), "", used, official)
+        assigned = draw_split(table, split)
+        return Division(name, assigned, leakage(table, assigned), "", used, official)
     except UserError as error:
         return Division(name, None, None, str(error), used, official)
 
 
+def _split_problems(divisions: list[Division], official_error: str) -> list[Problem]:
+    """What stops the splits that studies use."""
+    problems = []
+    if official_error:
+        problems.append(Problem(official_error, [], ""))
+
+    for division in divisions:
+        # If the lists are wrong, a missing official split is only the consequence.
+        follows = official_error and division.official
+        if division.error and division.used and not follows:
+            problems.append(Problem(f"split {division.name!r}: {division.error}", [], ""))
+
+    return problems
+
+
 def _group(table: pd.DataFrame, scene: str) -> str:
-    found = table.loc[table["scene"] == scene, "group"]
-    return found.iloc[0] if len(found) else scene
+    """The group of a scene; a scene without tiles is one of its own."""
+    groups = table.loc[table["scene"] == scene, "group"]
+    return groups.iloc[0] if len(groups) else scene
 
 
 def _leaks(
-    facts: Facts, pairs: list[tuple[str, str, float]], divisions: list[Division]
+    facts: Facts, overlaps: list[tuple[str, str, float]], divisions: list[Division]
 ) -> list[str]:
-    """What shows the same twice, and which splits put it on both sides."""
+    """Scenes that show the same ground, and the splits that put them into different subsets."""
     notes = []
-    copies = [names for names in facts.copies.values() if len(names) > 1]
+    copies = facts.copied
+
     if copies:
         shown = "; ".join(" = ".join(names) for names in copies[:SHOWN])
         notes.append(
-            f"{counted(len(copies), 'image')} under more than one name, the same to the byte: {shown}; "
-            "remove the copies"
+            f"{counted(len(copies), 'image')} under more than one name, the same to the byte: "
+            f"{shown}; remove the copies"
         )
-    if pairs:
-        shown = ", ".join(f"{a} and {b} ({percent(share)})" for a, b, share in pairs[:SHOWN])
+    if overlaps:
+        shown = ", ".join(
+            f"{first} and {second} ({percent(share)})" for first, second, share in overlaps[:SHOWN]
+        )
         notes.append(
-            f"{counted(len(pairs), 'pair')} of scenes on the same ground: {shown}; put such scenes together in `groups`"
+            f"{counted(len(overlaps), 'pair')} of scenes on the same ground: {shown}; put such "
+            f"scenes together in `groups`"
         )
-    both = [names for names in copies] + [[a, b] for a, b, _ in pairs]
+
+    same = copies + [[first, second] for first, second, _ in overlaps]
     for division in divisions:
-        if division.drawn is None or not both:
+        if division.assigned is None:
             continue
-        subsets = division.drawn.groupby("scene")["subset"].agg(set).to_dict()
-        crossing = sum(
-            1 for names in both if _crosses([subsets.get(name, set()) for name in names])
-        )
+
+        subsets = division.assigned.groupby("scene")["subset"].agg(set).to_dict()
+        crossing = 0
+        for names in same:
+            crossing += _crosses(subsets.get(name, set()) for name in names)
         if crossing:
             notes.append(
-                f"split {division.name!r} puts {crossing} of these on both sides of training and judging: "
-                "its scores flatter"
+                f"split {division.name!r} puts {crossing} of these on both sides of training and "
+                f"evaluation, which inflates its scores"
             )
+
     return notes
 
 
 def _crosses(subsets: Iterable[set[str]]) -> bool:
+    """Whether scenes in these subsets are trained on and evaluated too."""
     every = set().union(*subsets)
     return "train" in every and len(every) > 1
 
 
-def scenes_folder(config: Config, dataset: str, data: str | Path) -> Path:
-    """The folder a dataset's scenes lie in: the one its `path` names, or what `download` brought.
+def scenes_folder(config: Config, dataset_name: str, data: str | Path) -> Path:
+    """The folder a dataset's scenes lie in: the one its `path` names, or that of `download`.
 
     Raises:
         UserError: they are not here.
     """
-    entry = config.datasets[dataset]
-    if entry.path and Path(entry.path).expanduser().is_dir():
-        return Path(entry.path).expanduser()
-    manifest = Paths(data).manifest(dataset)
+    path = config.datasets[dataset_name].path
+    if path and Path(path).expanduser().is_dir():
+        return Path(path).expanduser()
+
+    manifest = Paths(data).manifest(dataset_name)
     if not manifest.exists():
-        if entry.path and not Path(entry.path).expanduser().exists():
+        if path and not Path(path).expanduser().exists():
             raise UserError(
-                f"datasets.{dataset}.path: {entry.path}: no such folder or zip; correct it"
+                f"datasets.{dataset_name}.path: {path}: no such folder or zip; correct it"
             )
         raise UserError(
-            f"{dataset}: its scenes are not here yet; run `snakemake --cores 1 {manifest}` first"
+            f"{dataset_name}: its scenes are not here yet; run `snakemake --cores 1 {manifest}` "
+            f"first"
         )
     return Path(manifest.parent, read_json(manifest, ["root"])["root"])

@@ -1,4 +1,4 @@
-"""Arrays written to the disk piece by piece."""
+"""Arrays written to disk piece by piece."""
 
 import hashlib
 import os
@@ -9,39 +9,39 @@ from typing import Self
 
 import numpy as np
 
-UNSAVED = (
-    32 * 2**20
-)  # bytes written before they are sent to the disk: waiting for all of them at the end takes longer
+# Bytes written before they are flushed to disk: flushing everything at the end takes longer.
+UNSAVED = 32 * 2**20
 
 
 class ArrayFile:
     """A .npy file of uint8 values, written in order; a memory map would fill the memory.
 
-    It is written and hashed in threads, while the next values are made: what `write` gets must
-        stand as it is until
-    the next `write` returns.
+    Writing and hashing run in threads while the caller makes the next values, so an array passed to
+    `write` must not change until the next `write` returns.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...]):
-        self._file, self._unsaved = path.open("wb"), 0
+        self._file = path.open("wb")
+        self._unsaved = 0
         self._hash = hashlib.sha256()
         self._threads = ThreadPoolExecutor(2)
         self._pending: list[Future] = []
+
         header = BytesIO()
-        np.lib.format.write_array_header_1_0(
-            header, {"descr": "|u1", "fortran_order": False, "shape": shape}
-        )
+        description = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, description)
         self.write(header.getvalue())
 
     def write(self, values: np.ndarray | bytes) -> None:
         """Append `values`, C-contiguous.
 
         Raises:
-            OSError: those before them could not be written.
+            OSError: the previous ones could not be written.
         """
         self._wait()
         self._pending = [
-            self._threads.submit(take, values) for take in (self._save, self._hash.update)
+            self._threads.submit(self._save, values),
+            self._threads.submit(self._hash.update, values),
         ]
 
     @property

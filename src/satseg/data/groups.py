@@ -8,32 +8,36 @@ from satseg.files import sha256
 
 
 def scene_groups(
-    found: list[Scene], patterns: list[list[str]], copies: list[list[str]]
+    scenes: list[Scene], patterns: list[list[str]], copies: list[list[str]]
 ) -> dict[str, str]:
     """Group of every scene: `group1`, … by the patterns of scene names, or its own name.
 
     Scenes that are `copies` of each other show the same ground, whatever they are called: their
-    groups are one.
+    groups become one.
     """
-    groups = {scene.name: _group(scene.name, patterns) for scene in found}
+    groups = {scene.name: _group(scene.name, patterns) for scene in scenes}
+
     for first, *others in copies:
         joined = {groups[name] for name in others}
         groups |= {name: groups[first] for name, group in groups.items() if group in joined}
+
     return groups
 
 
-def same_images(found: list[Scene]) -> list[list[str]]:
-    """Names of scenes whose images are the same to the byte, together."""
-    sizes = Counter(scene.image.stat().st_size for scene in found)
-    same: dict[str, list[str]] = {}
-    for scene in found:
+def same_images(scenes: list[Scene]) -> list[list[str]]:
+    """Names of scenes whose image files are identical, grouped."""
+    sizes = Counter(scene.image.stat().st_size for scene in scenes)
+    names_by_digest: dict[str, list[str]] = {}
+
+    for scene in scenes:
         if sizes[scene.image.stat().st_size] > 1:
-            same.setdefault(sha256(scene.image), []).append(scene.name)
-    return [names for names in same.values() if len(names) > 1]
+            names_by_digest.setdefault(sha256(scene.image), []).append(scene.name)
+
+    return [names for names in names_by_digest.values() if len(names) > 1]
 
 
 def _group(scene: str, patterns: list[list[str]]) -> str:
-    for i, group in enumerate(patterns, start=1):
+    for number, group in enumerate(patterns, start=1):
         if any(fnmatchcase(scene, pattern) for pattern in group):
-            return f"group{i}"
+            return f"group{number}"
     return scene

@@ -1,4 +1,4 @@
-"""Finding the scenes of a raw folder: which image belongs to which mask, and what the scene is
+"""Finding the scenes of a raw folder: which image belongs to which mask, and what each scene is
 called."""
 
 import re
@@ -28,7 +28,7 @@ class Problem(NamedTuple):
     what: str
     """What is wrong with each of them."""
     files: list[str]
-    """The files, the first one as example."""
+    """The files; the first serves as the example."""
     way: str
     """What to do."""
 
@@ -37,100 +37,120 @@ class Problem(NamedTuple):
         return f"{self.files[0]}: {self.what}{more}; {self.way}"
 
 
-def scenes(root: str | Path, layout: Layout) -> list[Scene]:
+def find_scenes(root: str | Path, layout: Layout) -> list[Scene]:
     """Pair images and masks below `root`, ordered by scene name.
 
     Raises:
-        UserError: nothing matches, an image or mask is without its partner, or two pairs share a
-            scene name.
+        UserError: nothing matches, an image or mask lacks its partner, or two pairs share a scene
+            name.
     """
-    found, problems = survey(root, layout)
+    scenes, problems = survey(root, layout)
     if problems:
         raise UserError(str(problems[0]))
-    return found
+    return scenes
 
 
 def survey(root: str | Path, layout: Layout) -> tuple[list[Scene], list[Problem]]:
     """The pairs of images and masks below `root`, ordered by scene name, and everything that keeps
-    others from it."""
+    other files from being paired."""
     files = _files(root)
-    (images, twice), (masks, again) = _matches(files, layout.images), _matches(files, layout.masks)
-    problems = twice + again
+    images, image_problems = _matches(files, layout.images)
+    masks, mask_problems = _matches(files, layout.masks)
+    problems = image_problems + mask_problems
+
     if not images:
         packed = [str(path) for _, path in files if path.suffix.lower() in PACKED]
         what = f"no image matches the layout {layout.images!r}"
         inside = f", and unpack {packed[0]} if it holds them" if packed else ""
         problems.append(Problem(what, [str(root)], f"check `path` and `layout.images`{inside}"))
-    for have, lack, what in ((images, masks, "mask"), (masks, images, "image")):
-        alone = sorted(str(path) for fields, path in have.items() if fields not in lack)
-        if alone:
-            problems.append(
-                Problem(f"no {what} belongs to it", alone, f"add the {what} or remove this file")
-            )
-    found: dict[str, Scene] = {}
+
+    problems += _without_partner(images, masks, "mask")
+    problems += _without_partner(masks, images, "image")
+
+    scenes: dict[str, Scene] = {}
     for fields, image in images.items():
         name = layout.scene.format(**dict(fields))
-        if name in found:
-            what = f"scene name {name!r} is also that of {found[name].image}"
+        if name in scenes:
+            what = f"scene name {name!r} is also that of {scenes[name].image}"
             problems.append(Problem(what, [str(image)], "see `layout.scene`"))
         elif fields in masks:
-            found[name] = Scene(name, image, masks[fields], dict(fields))
-    return [found[name] for name in sorted(found)], problems
+            scenes[name] = Scene(name, image, masks[fields], dict(fields))
+
+    return [scenes[name] for name in sorted(scenes)], problems
+
+
+def _without_partner(
+    files: dict[tuple, Path], partners: dict[tuple, Path], partner: str
+) -> list[Problem]:
+    """Files whose fields none of the possible partners has; `partner` is what these are called."""
+    alone = sorted(str(path) for fields, path in files.items() if fields not in partners)
+    if not alone:
+        return []
+    way = f"add the {partner} or remove this file"
+    return [Problem(f"no {partner} belongs to it", alone, way)]
 
 
 def find(root: str | Path, pattern: str) -> Path | None:
     """The file below `root` that matches a pattern without fields.
 
     Raises:
-        UserError: several do.
+        UserError: several match.
     """
-    found, problems = _matches(_files(root), pattern)
+    matches, problems = _matches(_files(root), pattern)
     if problems:
         raise UserError(str(problems[0]))
-    return found.get(())
+    return matches.get(())
 
 
 def _files(root: str | Path) -> list[tuple[str, Path]]:
-    """Every file below `root`, with its path from there; hidden ones, as some systems put beside
-    images, are none."""
-    found = ((path.relative_to(root).as_posix(), path) for path in files_below(root))
-    return [(relative, path) for relative, path in found if not re.search(r"(^|/)\.", relative)]
+    """Every file below `root`, with its path from there; hidden ones, which some systems put beside
+    images, do not count."""
+    files = []
+    for path in files_below(root):
+        relative = path.relative_to(root).as_posix()
+        if not re.search(r"(^|/)\.", relative):
+            files.append((relative, path))
+    return files
 
 
 def _matches(
     files: list[tuple[str, Path]], pattern: str
 ) -> tuple[dict[tuple, Path], list[Problem]]:
-    """Files that match, by their fields' values; and those whose values another one has already."""
+    """Files that match, by the values of their fields, and those whose values are already taken."""
     regex = _regex(pattern)
-    matched: dict[tuple, Path] = {}
+    matches: dict[tuple, Path] = {}
     problems = []
+
     for relative, path in sorted(files):
         match = regex.fullmatch(relative)
-        if match:
-            key = tuple(sorted(match.groupdict().items()))
-            if key in matched:
-                what = f"takes the same place in the layout {pattern!r} as {matched[key]}"
-                problems.append(
-                    Problem(
-                        what, [str(path)], "remove one of them, or give the pattern another field"
-                    )
-                )
-            else:
-                matched[key] = path
-    return matched, problems
+        if not match:
+            continue
+
+        fields = tuple(sorted(match.groupdict().items()))
+        if fields in matches:
+            what = f"takes the same place in the layout {pattern!r} as {matches[fields]}"
+            way = "remove one of them, or give the pattern another field"
+            problems.append(Problem(what, [str(path)], way))
+        else:
+            matches[fields] = path
+
+    return matches, problems
 
 
 def _regex(pattern: str) -> re.Pattern:
+    """A layout's pattern as a regular expression with a named group for each field."""
     parts = re.split(r"(\*\*/|\*|\{\w+(?::[^{}]*)?\})", pattern)
-    rules = {"**/": "(?:.*/)?", "*": "[^/]*"}
-    seen: set[str] = set()
+    wildcards = {"**/": "(?:.*/)?", "*": "[^/]*"}
+    fields: set[str] = set()
     text = ""
+
     for part in parts:
         if part.startswith("{") and part.endswith("}"):
             field, _, values = part[1:-1].partition(":")
             allowed = "|".join(map(re.escape, values.split("|"))) if values else "[^/]+?"
-            text += f"(?P={field})" if field in seen else f"(?P<{field}>{allowed})"
-            seen.add(field)
+            text += f"(?P={field})" if field in fields else f"(?P<{field}>{allowed})"
+            fields.add(field)
         else:
-            text += rules.get(part) or re.escape(part)
+            text += wildcards.get(part) or re.escape(part)
+
     return re.compile(text)

@@ -13,59 +13,80 @@ from satseg.errors import UserError
 
 
 def subset_tiles(tiles: Tiles, split: pd.DataFrame, subset: str, padded: bool) -> np.ndarray:
-    """Tile numbers of a subset, ascending; padded ones only where `padded`.
+    """Tile numbers of a subset, ascending; padded tiles only if `padded`.
 
     Raises:
         UserError: there are none.
     """
-    chosen = (split.set_index("tile")["subset"].reindex(tiles.table["tile"]) == subset).to_numpy()
+    tile_numbers = tiles.table["tile"].to_numpy()
+    subsets = split.set_index("tile")["subset"].reindex(tile_numbers)
+    used = (subsets == subset).to_numpy()
     if not padded:
-        chosen = chosen & (tiles.table["whole"] == 1).to_numpy()
-    if not chosen.any():
+        used = used & (tiles.table["whole"] == 1).to_numpy()
+
+    if not used.any():
         raise UserError(
             f"no tile is left in subset {subset!r}; use another split, or padded_tiles: true"
         )
-    return tiles.table["tile"].to_numpy()[chosen]
+    return tile_numbers[used]
 
 
 class TileDataset(Dataset):
     """Some tiles of a store, a batch at a time."""
 
-    def __init__(self, tiles: Tiles, chosen: np.ndarray):
-        self.images, self.masks, self.chosen = tiles.images, tiles.masks, chosen
+    def __init__(self, tiles: Tiles, tile_numbers: np.ndarray):
+        self.images = tiles.images
+        self.masks = tiles.masks
+        self.tile_numbers = tile_numbers
 
     def __len__(self) -> int:
-        return len(self.chosen)
+        return len(self.tile_numbers)
 
     def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Images uint8 [B, C, H, W] (channels last in memory), masks uint8 [B, H, W] and tile
         numbers int64 [B].
 
-        A negative row, ~row, is borrowed (see `Batches`): an image that has no label, and no
-        number.
+        A borrowed row (see `borrowed`) gives an image without labels and without a number.
         """
-        if rows and rows[0] < 0:
-            images, masks, tiles = self.__getitems__([~row for row in rows])
-            return images, torch.full_like(masks, NO_LABEL), tiles[:0]
-        tiles = self.chosen[rows]
-        images, masks = (
-            torch.from_numpy(np.asarray(array[tiles])) for array in (self.images, self.masks)
-        )
-        return images.permute(0, 3, 1, 2), masks, torch.from_numpy(tiles)
+        if rows and is_borrowed(rows[0]):
+            images, masks, tile_numbers = self.__getitems__([borrowed(row) for row in rows])
+            return images, torch.full_like(masks, NO_LABEL), tile_numbers[:0]
+
+        tile_numbers = self.tile_numbers[rows]
+        images = torch.from_numpy(np.asarray(self.images[tile_numbers]))
+        masks = torch.from_numpy(np.asarray(self.masks[tile_numbers]))
+        return images.permute(0, 3, 1, 2), masks, torch.from_numpy(tile_numbers)
+
+
+def borrowed(row: int) -> int:
+    """Mark a row of a `TileDataset` as borrowed, or remove the mark: its complement, which is
+    negative.
+
+    A process that has no tile of a batch borrows one from another process, because it must take
+    part in what all processes do together; the tile counts for nothing.
+    """
+    return ~row
+
+
+def is_borrowed(row: int) -> bool:
+    """Whether a row is marked as `borrowed`."""
+    return row < 0
 
 
 class EpochSampler(Sampler):
     """A new order each epoch, drawn from (seed, epoch) alone; Lightning calls `set_epoch`.
 
-    Of `size` tiles it takes `count`, others in every epoch; None takes all.
+    Of `size` tiles it takes `count`, different ones in every epoch; None takes all.
     """
 
     def __init__(self, size: int, seed: int, count: int | None = None):
-        self.size, self.seed, self.epoch = size, seed, 0
+        self.size = size
+        self.seed = seed
+        self.epoch = 0
         self.count = min(count or size, size)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0."""
+        """Set the epoch, counted from 0."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -77,20 +98,25 @@ class EpochSampler(Sampler):
 
 
 class Batches(BatchSampler):
-    """Batches of a sampler's tiles; the next time, the first `skip` of them are empty: they have
-    been trained on.
+    """Batches of a sampler's tiles, of which process `rank` of `world` gets its share.
 
-    Of each batch, process `rank` of `world` has a share. Where there are fewer tiles than
-    processes, one that has none
-    borrows a tile, which counts for nothing: it must take part in what all processes do together.
+    In the next pass the first `skip` batches are empty, because they have been trained on. If a
+    batch has fewer tiles than there are processes, the rest borrow one (see `borrowed`).
     """
 
-    skip, rank, world = 0, 0, 1
+    skip = 0
+    rank = 0
+    world = 1
 
     def __iter__(self) -> Iterator[list[int]]:
-        skip, self.skip = self.skip, 0
+        skip = self.skip
+        self.skip = 0
+
         for number, batch in enumerate(super().__iter__()):
-            yield [] if number < skip else batch[self.rank :: self.world] or [~batch[0]]
+            if number < skip:
+                yield []
+            else:
+                yield batch[self.rank :: self.world] or [borrowed(batch[0])]
 
 
 def loader(
@@ -102,19 +128,27 @@ def loader(
     rank: int = 0,
     world: int = 1,
 ) -> DataLoader:
-    """Batches of (images, masks, tiles): shuffled anew each epoch where a seed is given, in order
-    otherwise.
+    """Batches of (images, masks, tile numbers).
 
-    Where `count` is given besides, so many tiles an epoch. A tile that would be shuffled into a
-    last batch of its own
-    is left out of that epoch: models that normalise over a pixel an image cannot train on one.
-    Of `world` processes that train together, `rank` has its share of each batch.
+    Args:
+        dataset: the tiles.
+        batch_size: tiles per batch, over all processes. A shuffled tile that would form a last
+            batch on its own is left out of that epoch: models that batch-normalise over one pixel
+            per image cannot train on it.
+        workers: processes that read ahead.
+        seed: shuffles the tiles, differently in each epoch; None keeps their order.
+        count: tiles per epoch, with a seed; None for all.
+        rank: which of the processes that train together gets these batches.
+        world: number of these processes.
     """
     order = None if seed is None else EpochSampler(len(dataset), seed, count)
     if order and order.count > 1 and order.count % batch_size == 1:
         order.count -= 1
+
     batches = Batches(order or SequentialSampler(dataset), batch_size, drop_last=False)
-    batches.rank, batches.world = rank, world
+    batches.rank = rank
+    batches.world = world
+
     return DataLoader(
         dataset,
         batch_sampler=batches,
@@ -122,12 +156,12 @@ def loader(
         collate_fn=_as_it_is,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
-        # Of its own: an iterator draws from it when it starts, and must not shift the training's
-        # random state.
+        # Its own: an iterator draws from it when it starts, and must not shift the run's random
+        # state.
         generator=torch.Generator(),
     )
 
 
 def _as_it_is(batch: tuple) -> tuple:
-    """The dataset gives whole batches."""
+    """A batch unchanged: the dataset gives whole batches."""
     return batch

@@ -4,7 +4,9 @@ import torch
 
 from satseg.errors import UserError
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Of red, green and blue, in [0, 1].
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def to_unit(images: torch.Tensor) -> torch.Tensor:
@@ -13,12 +15,18 @@ def to_unit(images: torch.Tensor) -> torch.Tensor:
 
 
 def normalise(images: torch.Tensor, scaling: str) -> torch.Tensor:
-    """Float images in [0, 1] as the recipe's `scaling` wants them."""
+    """Float images [B, C, H, W] in [0, 1] → as the recipe's `scaling` asks.
+
+    Raises:
+        UserError: `imagenet` with other than three bands.
+    """
     if scaling == "unit":
         return images
+
     if images.shape[1] != 3:
         raise UserError(
             f"scaling: 'imagenet' needs 3 bands, the images have {images.shape[1]}; use 'unit'"
         )
-    mean, std = (images.new_tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
+    mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
+    std = images.new_tensor(IMAGENET_STD)[:, None, None]
     return (images - mean) / std

@@ -1,4 +1,4 @@
-"""What tiles keep of their scenes' files: bands, type and pixel size."""
+"""What a tile store records about its scenes' files: bands, data type and pixel size."""
 
 import math
 from collections.abc import Iterable
@@ -12,27 +12,32 @@ from rasterio.warp import transform
 
 from satseg.config.datasets import Pixels
 from satseg.config.types import Strict
-from satseg.data.images import chosen
+from satseg.data.images import selected_bands
 from satseg.errors import UserError
 from satseg.readers import read_json
 
+# WGS 84
+RADIUS = 6378137.0  # metres
+ECCENTRICITY2 = 0.00669437999014
+
+SPAN = 100  # pixels measured over: one alone may be below the precision of a transformation
+
 
 class Origin(Strict):
-    """What the images were before they became tiles: a model trained on the tiles wants others like
-    them."""
+    """What the images were before they became tiles: a model trained on the tiles expects images
+    like them."""
 
     pixels: Pixels = Pixels()
-    """Which of their bands were taken, and how these were scaled."""
+    """The bands that were taken, and how they were scaled."""
     dtypes: tuple[str, ...] = ("uint8",)
-    """Types of their pixels."""
+    """Data types of their pixels."""
     metres: tuple[float, float] | None = None
-    """Sides of their smallest and largest pixels on the ground; None where the images do not
-    say."""
+    """Sides of their smallest and largest pixels on the ground; None if the images are not
+    georeferenced."""
 
 
 def read_origin(folder: str | Path) -> Origin:
-    """The tile store's `origin.json`; without one, the images were 8-bit ones and nothing else is
-    known.
+    """The tile store's `origin.json`; without one, the images were 8-bit and nothing else is known.
 
     Raises:
         UserError: it is damaged.
@@ -46,12 +51,6 @@ def read_origin(folder: str | Path) -> Origin:
         raise UserError(f"{path}: damaged; delete the folder and tile again") from None
 
 
-RADIUS, ECCENTRICITY2 = 6378137.0, 0.00669437999014  # WGS 84
-
-
-SPAN = 100  # pixels measured over: one alone may be less than what a transformation is exact to
-
-
 def describe(images: Iterable[Path], pixels: Pixels) -> Origin:
     """What the images of a tile store have in common.
 
@@ -59,42 +58,51 @@ def describe(images: Iterable[Path], pixels: Pixels) -> Origin:
         images: readable images.
         pixels: which bands are taken, and how they are scaled.
     """
-    kinds, sizes = set(), []
+    dtypes = set()
+    sizes = []
+
     for path in images:
         with rasterio.open(path) as file:
-            kinds |= {file.dtypes[band - 1] for band in chosen(file, pixels)}
-            sizes.append(pixel_size(file))
-    known = [size for size in sizes if size]
+            dtypes |= {file.dtypes[band - 1] for band in selected_bands(file, pixels)}
+            size = pixel_size(file)
+        if size:
+            sizes.append(size)
+
     return Origin(
         pixels=pixels,
-        dtypes=tuple(sorted(kinds)),
-        metres=(min(known), max(known)) if known else None,
+        dtypes=tuple(sorted(dtypes)),
+        metres=(min(sizes), max(sizes)) if sizes else None,
     )
 
 
 def pixel_size(file: rasterio.DatasetReader) -> float | None:
-    """Side of a pixel on the ground at the image's centre, in metres; None where the file does not
-    say.
+    """Side of a pixel on the ground at the image's centre, in metres; None if the file is not
+    georeferenced.
 
-    It is measured on the WGS 84 ellipsoid, so that projections of other scales and degrees compare.
+    It is measured on the WGS 84 ellipsoid, so that it compares across projections and degrees.
     """
     if not file.crs or file.transform.is_identity:
         return None
-    x, y = file.width / 2, file.height / 2
+
+    x = file.width / 2
+    y = file.height / 2
     corners = [file.transform @ point for point in ((x, y), (x + SPAN, y), (x, y + SPAN))]
     try:
         longitudes, latitudes = transform(file.crs, "EPSG:4326", *zip(*corners, strict=True))
-    except (RasterioError, CPLE_BaseError):  # a local system, whose place on the globe is not known
+    except (RasterioError, CPLE_BaseError):  # a local system whose place on the globe is unknown
         return None
     if not all(map(math.isfinite, (*longitudes, *latitudes))):
         return None
+
+    # Metres per degree of longitude and latitude, from the ellipsoid's radii of curvature.
     latitude = math.radians(latitudes[0])
-    bent = 1 - ECCENTRICITY2 * math.sin(latitude) ** 2
-    east = math.radians(1) * RADIUS / math.sqrt(bent) * math.cos(latitude)
-    north = math.radians(1) * RADIUS * (1 - ECCENTRICITY2) / bent**1.5
-    sides = [
-        math.hypot(east * (longitudes[i] - longitudes[0]), north * (latitudes[i] - latitudes[0]))
-        / SPAN
-        for i in (1, 2)
-    ]
+    flattening = 1 - ECCENTRICITY2 * math.sin(latitude) ** 2
+    east = math.radians(1) * RADIUS / math.sqrt(flattening) * math.cos(latitude)
+    north = math.radians(1) * RADIUS * (1 - ECCENTRICITY2) / flattening**1.5
+
+    sides = []
+    for corner in (1, 2):
+        dx = east * (longitudes[corner] - longitudes[0])
+        dy = north * (latitudes[corner] - latitudes[0])
+        sides.append(math.hypot(dx, dy) / SPAN)
     return math.sqrt(sides[0] * sides[1]) or None

@@ -1,10 +1,10 @@
-"""Dividing tiles into training, validation and test, and saying what leaks from one into the
-other."""
+"""Dividing tiles into training, validation and test, and auditing what leaks between them."""
 
 import numpy as np
 import pandas as pd
 
 from satseg.config.splits import Split
+from satseg.data.labels import counted_classes, pixels_column
 from satseg.errors import UserError
 
 
@@ -20,82 +20,89 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
         out.
 
     Raises:
-        UserError: the tiles cannot be divided so.
+        UserError: the tiles cannot be divided in this way.
     """
     rng = np.random.default_rng(split.seed)
+
     if split.unit == "official" or (split.keep_official and _groups_divided(table)):
-        drawn = _with_test(_as_published(table), split.test_from_val, rng)
+        assigned = _with_test(_as_published(table), split.test_from_val, rng)
     else:
-        shares = {
-            name: share for name in ("train", "val", "test") if (share := getattr(split, name))
-        }
+        shares = {"train": split.train, "val": split.val, "test": split.test}
+        shares = {name: share for name, share in shares.items() if share}
         draw = {"tile": _by_tile, "sequence": _in_sequence, "group": _by_group}[split.unit]
-        drawn = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
-    return _fewer(drawn, split.train_scenes, rng)
+        assigned = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
+
+    return _fewer(assigned, split.train_scenes, rng)
 
 
 def _groups_divided(table: pd.DataFrame) -> bool:
     """Whether the publishers put each group as a whole into one of their subsets, and some into
     train and val."""
     subsets = table.groupby("group")["official_split"].unique()
-    whole = [set(names) - {""} for names in subsets]
-    return all(len(names) <= 1 for names in whole) and {"train", "val"} <= set().union(*whole)
+    subsets = [set(names) - {""} for names in subsets]
+    kept_together = all(len(names) <= 1 for names in subsets)
+    return kept_together and {"train", "val"} <= set().union(*subsets)
 
 
-def _with_test(drawn: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
-    """A share of the validation scenes as test set, where there is none."""
-    scenes = sorted(set(drawn.loc[drawn["subset"] == "val", "scene"]))
+def _with_test(assigned: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
+    """A share of the validation scenes as the test set, if there is none."""
+    scenes = sorted(set(assigned.loc[assigned["subset"] == "val", "scene"]))
     count = round(share * len(scenes))
-    if count == 0 or "test" in set(drawn["subset"]):
-        return drawn
-    chosen = rng.permutation(scenes)[:count]
-    moved = (drawn["subset"] == "val") & drawn["scene"].isin(chosen)
-    return drawn.assign(subset=drawn["subset"].where(~moved, "test"))
+    if count == 0 or "test" in set(assigned["subset"]):
+        return assigned
+
+    test_scenes = rng.permutation(scenes)[:count]
+    moved = (assigned["subset"] == "val") & assigned["scene"].isin(test_scenes)
+    return assigned.assign(subset=assigned["subset"].where(~moved, "test"))
 
 
-def _fewer(drawn: pd.DataFrame, scenes: int | None, rng: np.random.Generator) -> pd.DataFrame:
-    """At most so many training scenes; the tiles of the others are in no subset."""
-    trained = sorted(set(drawn.loc[drawn["subset"] == "train", "scene"]))
-    if scenes is None or len(trained) <= scenes:
-        return drawn
-    dropped = rng.permutation(trained)[scenes:]
-    return drawn[~((drawn["subset"] == "train") & drawn["scene"].isin(dropped))].reset_index(
-        drop=True
-    )
+def _fewer(assigned: pd.DataFrame, count: int | None, rng: np.random.Generator) -> pd.DataFrame:
+    """At most `count` training scenes; the tiles of the others are in no subset."""
+    scenes = sorted(set(assigned.loc[assigned["subset"] == "train", "scene"]))
+    if count is None or len(scenes) <= count:
+        return assigned
+
+    dropped_scenes = rng.permutation(scenes)[count:]
+    dropped = (assigned["subset"] == "train") & assigned["scene"].isin(dropped_scenes)
+    return assigned[~dropped].reset_index(drop=True)
 
 
 def _as_published(table: pd.DataFrame) -> pd.DataFrame:
-    named = table[table["official_split"] != ""].rename(columns={"official_split": "subset"})
-    lacking = sorted({"train", "val"} - set(named["subset"]))
-    if lacking:
+    """The publishers' own subsets; tiles that are in none are left out."""
+    assigned = table[table["official_split"] != ""].rename(columns={"official_split": "subset"})
+    missing = sorted({"train", "val"} - set(assigned["subset"]))
+    if missing:
         raise UserError(
-            f"the tiles have no official split, or none with {' and '.join(lacking)}; see `official` of the dataset, "
-            f"and whether the lists lie beside the scenes, or choose a split by tile or group"
+            f"the tiles have no official split, or none with {' and '.join(missing)}; check the "
+            f"dataset's `official` and that the lists lie beside the scenes, or choose a split by "
+            f"tile or group"
         )
-    return named[["tile", "scene", "subset"]].reset_index(drop=True)
+    return assigned[["tile", "scene", "subset"]].reset_index(drop=True)
 
 
 def _by_tile(table: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> np.ndarray:
-    """Whole and padded tiles are shared out each for themselves, so that both pools have the
-    shares."""
+    """Whole and padded tiles are divided separately, so that both pools have the shares."""
     subsets = np.empty(len(table), object)
+
     for whole in (1, 0):
         pool = rng.permutation(np.flatnonzero(table["whole"] == whole))
         ends = np.rint(np.cumsum(list(shares.values())) * len(pool)).astype(int)
         for name, part in zip(shares, np.split(pool, ends[:-1]), strict=True):
             subsets[part] = name
+
     return subsets
 
 
 def _in_sequence(
     table: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """The whole tiles in reading order are cut at the shares; a padded tile goes with the whole
-    tile before it."""
+    """Cut the whole tiles, in reading order, at the shares; a padded tile goes with the whole tile
+    before it."""
     whole = table["whole"].to_numpy() == 1
     position = np.maximum(np.cumsum(whole) - 1, 0)
     ends = np.rint(np.cumsum(list(shares.values())) * whole.sum()).astype(int)
-    return np.array(list(shares), object)[np.searchsorted(ends[:-1], position, side="right")]
+    subsets = np.array(list(shares), object)
+    return subsets[np.searchsorted(ends[:-1], position, side="right")]
 
 
 def _by_group(
@@ -105,43 +112,59 @@ def _by_group(
     sizes = table["group"].value_counts().sort_index()
     if len(sizes) < len(shares):
         raise UserError(
-            f"{len(sizes)} groups of scenes cannot fill {len(shares)} subsets ({', '.join(shares)}); "
-            f"use a split by tile, or one with fewer subsets"
+            f"{len(sizes)} groups of scenes cannot fill {len(shares)} subsets "
+            f"({', '.join(shares)}); use a split by tile, or one with fewer subsets"
         )
+
+    # Groups of equal size come in random order.
     sizes = sizes.iloc[rng.permutation(len(sizes))].sort_values(ascending=False, kind="stable")
     lacking = {name: share * len(table) for name, share in shares.items()}
     placed: dict[str, str] = {}
-    for left, (group, size) in zip(range(len(sizes), 0, -1), sizes.items(), strict=True):
+
+    for groups_left, (group, size) in zip(range(len(sizes), 0, -1), sizes.items(), strict=True):
         empty = [name for name in shares if name not in placed.values()]
-        choice = max(empty if len(empty) == left else shares, key=lacking.__getitem__)
-        placed[group] = choice
-        lacking[choice] -= size
+        candidates = empty if len(empty) == groups_left else shares
+        subset = max(candidates, key=lacking.__getitem__)
+        placed[group] = subset
+        lacking[subset] -= size
+
     return table["group"].map(placed).to_numpy()
 
 
 def leakage(table: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
-    """How many tiles of each judged subset share a scene, or ground, with training tiles.
+    """How many tiles of each evaluated subset share a scene, or ground, with training tiles.
+
+    Args:
+        table: tile, scene, group and whole of every tile.
+        split: tile, scene, subset.
 
     Returns:
         pool (`all` tiles, or only the `whole` ones), subset, tiles, scene_shared, group_shared.
     """
-    rows = []
     tiles = table.merge(split[["tile", "subset"]], on="tile")
+    rows = []
+
     for pool, members in (("all", tiles), ("whole", tiles[tiles["whole"] == 1])):
         train = members[members["subset"] == "train"]
         for subset in ("val", "test"):
-            judged = members[members["subset"] == subset]
-            if len(judged):
-                shared = {
-                    f"{k}_shared": int(judged[k].isin(train[k]).sum()) for k in ("scene", "group")
-                }
-                rows.append({"pool": pool, "subset": subset, "tiles": len(judged)} | shared)
+            evaluated = members[members["subset"] == subset]
+            if len(evaluated):
+                row = {"pool": pool, "subset": subset, "tiles": len(evaluated)}
+                for unit in ("scene", "group"):
+                    row[f"{unit}_shared"] = int(evaluated[unit].isin(train[unit]).sum())
+                rows.append(row)
+
     return pd.DataFrame(rows, columns=["pool", "subset", "tiles", "scene_shared", "group_shared"])
 
 
 def untrained(table: pd.DataFrame, split: pd.DataFrame) -> list[str]:
     """Classes that have pixels, but none in the training tiles."""
     train = table["tile"].isin(split.loc[split["subset"] == "train", "tile"])
-    pixels = table.filter(regex="^pixels_")
-    lost = (pixels.sum() > 0) & (pixels[train].sum() == 0)
-    return [column.removeprefix("pixels_") for column in pixels.columns[lost]]
+    classes = []
+
+    for class_name in counted_classes(table.columns):
+        pixels = table[pixels_column(class_name)]
+        if pixels.sum() > 0 and pixels[train].sum() == 0:
+            classes.append(class_name)
+
+    return classes

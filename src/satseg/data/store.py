@@ -1,5 +1,5 @@
-"""Opening the tile store: memory-mapped images and masks, and a table that says where each tile
-comes from."""
+"""Opening the tile store: memory-mapped images and masks, and a table of where each tile comes
+from."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -18,34 +18,36 @@ class Tiles(NamedTuple):
     images: np.ndarray
     """uint8 [N, H, W, C], memory-mapped."""
     masks: np.ndarray
-    """uint8 [N, H, W], memory-mapped: class index, 255 where there is no label."""
+    """uint8 [N, H, W], memory-mapped: class index, 255 for pixels without a label."""
     table: pd.DataFrame
     """A row per tile: tile, scene, group, row, col, whole, official_split, pixels_<class>."""
     origin: Origin = Origin()
-    """What the images were before."""
+    """What the images were before they became tiles."""
 
 
 def open_tiles(folder: str | Path) -> Tiles:
     """Open what `satseg.data.tiling.build_tiles` wrote.
 
     Raises:
-        UserError: a file is missing or damaged, or the three do not belong together.
+        UserError: a file is missing or damaged, or they do not belong together.
     """
     folder = Path(folder)
-    images, masks = (read_array(folder / name) for name in ("images.npy", "masks.npy"))
+    images = read_array(folder / "images.npy")
+    masks = read_array(folder / "masks.npy")
     tiles = Tiles(images, masks, read_table(folder), read_origin(folder))
+
     for name, dimensions in (("images", 4), ("masks", 3)):
         array = getattr(tiles, name)
         if array.ndim != dimensions or array.dtype != np.uint8 or len(array) != len(tiles.table):
             raise UserError(
-                f"{folder / name}.npy: {array.dtype} {list(array.shape)} does not fit the {len(tiles.table)} tiles of "
-                f"tiles.csv; delete the folder and tile again"
+                f"{folder / name}.npy: {array.dtype} {list(array.shape)} does not fit the "
+                f"{len(tiles.table)} tiles of tiles.csv; delete the folder and tile again"
             )
     return tiles
 
 
 def read_table(folder: str | Path) -> pd.DataFrame:
-    """The tile store's `tiles.csv`; the index of a row is its tile.
+    """The tile store's `tiles.csv`; the index of a row is its tile number.
 
     Raises:
         UserError: it is missing or damaged.
@@ -54,6 +56,7 @@ def read_table(folder: str | Path) -> pd.DataFrame:
     table = read_csv(path, ["tile", "scene", "group", "row", "col", "whole", "official_split"])
     if not np.array_equal(table["tile"], np.arange(len(table))) or table.isna().any(axis=None):
         raise UserError(
-            f"{path}: its tiles are not numbered from 0, or cells are empty; delete it and tile again"
+            f"{path}: its tiles are not numbered from 0, or cells are empty; delete it and tile "
+            f"again"
         )
     return table

@@ -15,8 +15,8 @@ from satseg.config.datasets import Pixels
 from satseg.data.arrays import ArrayFile
 from satseg.data.groups import same_images, scene_groups
 from satseg.data.images import BLOCK_CACHE, open_image, read_bands, scene_shape
-from satseg.data.labels import NO_LABEL
-from satseg.data.layout import Scene, scenes
+from satseg.data.labels import NO_LABEL, pixels_column
+from satseg.data.layout import Scene, find_scenes
 from satseg.data.masks import MaskReader
 from satseg.data.official import published_subsets
 from satseg.data.origin import describe
@@ -24,138 +24,169 @@ from satseg.errors import UserError
 from satseg.files import together, write_json
 from satseg.jobs.slices import TileSlice
 from satseg.progress import log, watched
+from satseg.text import counted
 
 FILES = ("images.npy", "masks.npy", "tiles.csv", "origin.json", "digests.json")
 
 
-def build_tiles(spec: TileSlice, root: str | Path, out: str | Path) -> pd.DataFrame:
+def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFrame:
     """Cut every scene below `root` into tiles; edges are padded with black images and 255 masks.
 
-    Where an image has no data there is no label either.
+    Where an image has no data, the mask gets no label. Scenes are read in strips one tile high, so
+    memory grows neither with their height nor with their number.
 
-    Scenes are read in strips one tile high, so memory does not grow with their height or number.
+    Args:
+        job: what the dataset's files are like, and the size of a tile.
+        root: folder the scenes lie in.
+        out: folder of the tile store.
+
+    Returns:
+        The table in tiles.csv.
 
     Raises:
-        UserError: a file is damaged, sizes or bands differ, or a mask holds a value that is no
+        UserError: a file is damaged, sizes or bands differ, or a mask holds a value that is not a
             class; the disk is full.
     """
-    found = scenes(root, spec.layout)
-    copies = same_images(found)
+    scenes = find_scenes(root, job.layout)
+    copies = same_images(scenes)
     for first, *others in copies:
         log.warning(
             "%s: the same image as that of %s, to the byte; they count as one group",
             ", ".join(others),
             first,
         )
-    groups = scene_groups(found, spec.groups, copies)
+    groups = scene_groups(scenes, job.groups, copies)
+
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE))
-        shapes = _shapes(found, spec.pixels)
-        files = dict(
-            zip(
-                FILES,
-                stack.enter_context(together(*(Path(out, name) for name in FILES))),
-                strict=True,
-            )
-        )
-        size = spec.tile_size
-        tiles = (_tile_count(shapes, size), size, size)
+        shapes = _shapes(scenes, job.pixels)
+
+        written = stack.enter_context(together(*(Path(out, name) for name in FILES)))
+        files = dict(zip(FILES, written, strict=True))
+
+        size = job.tile_size
+        tile_count = sum(_tile_count(shape, size) for shape in shapes)
+        masks_shape = (tile_count, size, size)
+        images_shape = (*masks_shape, shapes[0][2])
         with (
-            ArrayFile(files["images.npy"], (*tiles, shapes[0][2])) as images,
-            ArrayFile(files["masks.npy"], tiles) as masks,
+            ArrayFile(files["images.npy"], images_shape) as images,
+            ArrayFile(files["masks.npy"], masks_shape) as masks,
         ):
-            rows = _rows(found, shapes, groups, spec, images, masks)
-            rows = list(watched(rows, tiles[0], "tiling", "tiles"))
+            rows = _rows(scenes, shapes, groups, job, images, masks)
+            rows = list(watched(rows, tile_count, "tiling", "tiles"))
+
         table = pd.DataFrame([{"tile": tile} | row for tile, row in enumerate(rows)])
-        table["official_split"] = published_subsets(table, found, root, spec.official)
+        table["official_split"] = published_subsets(table, scenes, root, job.official)
         table.to_csv(files["tiles.csv"], index=False)
-        origin = describe((scene.image for scene in found), spec.pixels)
+
+        origin = describe((scene.image for scene in scenes), job.pixels)
         files["origin.json"].write_text(origin.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        # The arrays are too large to compare: this says by content whether they are still the same.
+
+        # The arrays are too large to compare byte by byte; their digests tell whether they changed.
         write_json(files["digests.json"], {"images.npy": images.sha256, "masks.npy": masks.sha256})
+
     return table
 
 
-def _shapes(found: list[Scene], pixels: Pixels) -> list[tuple[int, int, int]]:
+def _shapes(scenes: list[Scene], pixels: Pixels) -> list[tuple[int, int, int]]:
     """Height, width and bands of every scene; all have the same bands."""
-    shapes = [scene_shape(scene, pixels) for scene in found]
+    shapes = [scene_shape(scene, pixels) for scene in scenes]
     bands = shapes[0][2]
-    for scene, shape in zip(found, shapes, strict=True):
+
+    for scene, shape in zip(scenes, shapes, strict=True):
         if shape[2] != bands:
             raise UserError(
-                f"{scene.image}: {shape[2]} bands, but {found[0].image} has {bands}; all images must have the same: "
-                f"say with the dataset's pixels.bands which to take, or remove this one"
+                f"{scene.image}: {counted(shape[2], 'band')}, but {scenes[0].image} has {bands}; "
+                f"select bands that all images have with the dataset's pixels.bands, or remove "
+                f"this one"
             )
+
     return shapes
 
 
 def _rows(
-    found: list[Scene],
-    shapes: list,
+    scenes: list[Scene],
+    shapes: list[tuple[int, int, int]],
     groups: dict[str, str],
-    spec: TileSlice,
-    images: "ArrayFile",
-    masks: "ArrayFile",
+    job: TileSlice,
+    images: ArrayFile,
+    masks: ArrayFile,
 ) -> Iterator[dict]:
-    """Write the tiles of every scene; yield what tiles.csv says of each, but for its number."""
-    size, reader = spec.tile_size, MaskReader(spec)
-    for scene, shape in zip(found, shapes, strict=True):
-        pieces, parts = [None, None], [None, None]  # one is written while the other is filled
-        for row, strip, labels in _strips(scene, shape, spec, reader):
+    """Write the tiles of every scene; yield the row of tiles.csv for each, except its number."""
+    size = job.tile_size
+    reader = MaskReader(job)
+
+    for scene, shape in zip(scenes, shapes, strict=True):
+        # Two buffers each: one is written while the other is filled.
+        image_buffers: list[np.ndarray | None] = [None, None]
+        mask_buffers: list[np.ndarray | None] = [None, None]
+
+        for row, strip, labels in _strips(scene, shape, job, reader):
             turn = row % 2
-            pieces[turn] = _cut(strip, size, 0, pieces[turn])
-            images.write(pieces[turn])
-            parts[turn] = _cut(labels, size, NO_LABEL, parts[turn])
-            masks.write(parts[turn])
+            image_tiles = _cut(strip, size, 0, image_buffers[turn])
+            mask_tiles = _cut(labels, size, NO_LABEL, mask_buffers[turn])
+            image_buffers[turn] = image_tiles
+            mask_buffers[turn] = mask_tiles
+            images.write(image_tiles)
+            masks.write(mask_tiles)
+
             height, width = labels.shape
-            for col, part in enumerate(parts[turn]):
-                whole = int(height == size and (col + 1) * size <= width)
+            for col, mask_tile in enumerate(mask_tiles):
+                whole = height == size and (col + 1) * size <= width
                 place = {
                     "scene": scene.name,
                     "group": groups[scene.name],
                     "row": row,
                     "col": col,
-                    "whole": whole,
+                    "whole": int(whole),
+                    "official_split": "",
                 }
-                counted = {
-                    f"pixels_{name}": np.count_nonzero(part == i)
-                    for i, name in enumerate(spec.classes)
+                pixels = {
+                    pixels_column(class_name): np.count_nonzero(mask_tile == index)
+                    for index, class_name in enumerate(job.classes)
                 }
-                yield place | {"official_split": ""} | counted
+                yield place | pixels
 
 
-def _tile_count(shapes: list[tuple[int, int, int]], size: int) -> int:
-    """Tiles of scenes of these shapes."""
-    return sum(-(-height // size) * -(-width // size) for height, width, _ in shapes)
+def _tile_count(shape: tuple[int, int, int], size: int) -> int:
+    """Tiles of a scene of this shape."""
+    height, width, _ = shape
+    return -(-height // size) * -(-width // size)
 
 
 def _cut(strip: np.ndarray, size: int, fill: int, tiles: np.ndarray | None = None) -> np.ndarray:
-    """Tiles uint8 [cols, size, size, …] of a strip uint8 [h, W, …] that is at most a tile high,
+    """Tiles uint8 [cols, size, size, …] of a strip uint8 [h, W, …] that is at most one tile high,
     padded with `fill`.
 
-    Those of the strip above, given as `tiles`, are overwritten: fresh memory would cost more than
-    the copying.
+    `tiles` of an earlier strip are overwritten: fresh memory would cost more than the copying.
     """
     height, width = strip.shape[:2]
     if tiles is None:
         tiles = np.empty((-(-width // size), size, size, *strip.shape[2:]), np.uint8)
+
     for left, tile in zip(range(0, width, size), tiles, strict=True):
         part = strip[:, left : left + size]
         tile[:height, : part.shape[1]] = part
-        tile[height:] = tile[:height, part.shape[1] :] = fill
+        tile[:height, part.shape[1] :] = fill
+        tile[height:] = fill
+
     return tiles
 
 
-def _strips(scene: Scene, shape: tuple[int, int, int], spec: TileSlice, reader: "MaskReader"):
-    """Yield row number, image strip [h, W, C] and label strip [h, W], a tile high, from top to
+def _strips(
+    scene: Scene, shape: tuple[int, int, int], job: TileSlice, reader: MaskReader
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield row number, image strip [h, W, C] and label strip [h, W], one tile high, from top to
     bottom."""
-    (height, width, _), size = shape, spec.tile_size
+    height, width, _ = shape
+    size = job.tile_size
+
     with open_image(scene.image) as image, open_image(scene.mask) as mask:
         for row in range(-(-height // size)):
             window = Window(0, row * size, width, min(size, height - row * size))
             try:
-                strip, absent = read_bands(image, spec.pixels, window)
+                strip, missing = read_bands(image, job.pixels, window)
                 values = mask.read(window=window)
             except RasterioError:
                 raise UserError(
@@ -163,15 +194,14 @@ def _strips(scene: Scene, shape: tuple[int, int, int], spec: TileSlice, reader: 
                 ) from None
             except MemoryError:
                 raise UserError(
-                    f"{scene.image}: {width}×{height} pixels, too wide for the memory there is; replace the file, "
-                    f"or cut the scene into several"
+                    f"{scene.image}: {width}×{height} pixels, too wide for the available memory; "
+                    f"replace the file, or cut the scene into several"
                 ) from None
+
             labels = reader.labels(values, mask, scene.mask)
-            yield (
-                row,
-                strip,
-                labels if absent is None else np.where(absent, np.uint8(NO_LABEL), labels),
-            )
+            if missing is not None:
+                labels = np.where(missing, np.uint8(NO_LABEL), labels)
+            yield row, strip, labels
 
 
 def _damaged(scene: Scene, window: Window) -> Path:

@@ -35,9 +35,9 @@ def main() -> None:
         studies = arguments.study or config.studies
         for name in studies:
             if name not in config.study:
-                raise UserError(f"no study {name!r}; there are {', '.join(config.study)}")
+                raise UserError(f"no study {name!r}; choose from {', '.join(config.study)}")
         if not studies:
-            raise UserError(f"no study is named; there are {', '.join(config.study)}")
+            raise UserError(f"no study is named; choose from {', '.join(config.study)}")
         files = shlex.join(arguments.configfile)
         options = f" --configfile {files}" if files else ""
         print(report(Estimate(config, studies, arguments.data, arguments.results), options))

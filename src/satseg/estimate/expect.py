@@ -1,6 +1,6 @@
 """What to expect of studies before they start: jobs, downloads, disk and hours on this device.
 
-Nothing is guessed: what cannot be known yet is called unknown, with the way to get it.
+Nothing is guessed: what cannot be known yet is called unknown, together with how to find out.
 """
 
 import sys
@@ -19,40 +19,34 @@ from satseg.jobs.slices import Cell
 from satseg.paths import Paths
 from satseg.readers import read_csv, read_json
 
-FORWARD = (
-    1 / 3
-)  # of a training step's time goes into the forward pass, which is all that validation does
-
-
+FORWARD = 1 / 3  # share of a training step's time that the forward pass, all of validation, takes
 MEASURED = 512**2  # pixels of the image that profiles are measured on
+WEIGHTS = 2 * 4  # bytes per parameter: those of the best and the last epoch, 32-bit
 
 
-WEIGHTS = 2 * 4  # bytes a parameter: the best and the last epoch's, 32-bit
-
-
-class Tiles(NamedTuple):
+class TileFacts(NamedTuple):
     """The tiles of a dataset."""
 
     count: int
     bands: int
-    here: bool
-    """Whether they are on disk; otherwise `count` is what the publishers' figures come to."""
+    on_disk: bool
+    """Whether they exist; otherwise `count` follows from the publishers' figures."""
 
 
 class Times(NamedTuple):
-    """How long a training takes."""
+    """How long a run takes."""
 
     cell: Cell
     tiles: int | None
-    """Training tiles of an epoch; None where the dataset's size is not known."""
+    """Training tiles per epoch; None if the dataset's size is not known."""
     epochs: int
     """At most."""
     epoch_seconds: float | None
-    """None where nothing has been measured."""
+    """None if nothing has been measured."""
     source: str
-    """Where that comes from; where nothing has been measured, why not."""
+    """Where that comes from; if nothing has been measured, why not."""
     target: Path | None = None
-    """The file whose making tells; None where nothing is missing."""
+    """The file that has to be built to find out; None if nothing is missing."""
 
 
 class Estimate:
@@ -68,178 +62,191 @@ class Estimate:
         self.config = config
         self.studies = studies
         self.paths = Paths(data, results)
-        chosen = [config.study[name] for name in studies]
-        self.cells = list(
-            {cell.path: cell for study in chosen for cell in slices.cells(study)}.values()
-        )
+
+        cells: dict[str, Cell] = {}
+        for study in studies:
+            cells |= {cell.path: cell for cell in slices.cells(config.study[study])}
+        self.cells = list(cells.values())
         self.datasets = list(dict.fromkeys(cell.dataset for cell in self.cells))
 
     def jobs(self) -> dict[str, list[Path]]:
-        """Rule → the file each of its jobs makes."""
-        pairs = list(dict.fromkeys((cell.dataset, cell.model) for cell in self.cells))
-        divided = list(
-            dict.fromkeys(
-                (cell.dataset, self.config.recipes[cell.recipe].split) for cell in self.cells
-            )
+        """Rule → the file that each of its jobs writes."""
+        profiles = dict.fromkeys((cell.dataset, cell.model) for cell in self.cells)
+        splits = dict.fromkeys(
+            (cell.dataset, self.config.recipes[cell.recipe].split) for cell in self.cells
         )
         runs = [self.paths.run(cell.path) for cell in self.cells]
         return {
             "download": [self.paths.manifest(name) for name in self.datasets],
             "tile": [self.paths.tiles_table(name) for name in self.datasets],
-            "split": [self.paths.split(*pair) for pair in divided],
+            "split": [self.paths.split(name, split) for name, split in splits],
             "train": [run / "history.csv" for run in runs],
             "evaluate": [run / "counts.csv" for run in runs],
-            "profile": [self.paths.profile(*pair) for pair in pairs],
-            "tables": [self.paths.tables(name) / "scores.csv" for name in self.studies],
-            "figures": [self.paths.figures(name) for name in self.studies],
-            "report": [self.paths.report(name) for name in self.studies],
+            "profile": [self.paths.profile(dataset, model) for dataset, model in profiles],
+            "tables": [self.paths.tables(study) / "scores.csv" for study in self.studies],
+            "figures": [self.paths.figures(study) for study in self.studies],
+            "report": [self.paths.report(study) for study in self.studies],
         }
 
     # --- downloads and disk -----------------------------------------------------------------------
 
-    def download_bytes(self, dataset: str) -> int | None:
-        """Bytes that come over the network; 0 where there is nothing to fetch, None where it is not
-        known."""
-        entry = self.config.datasets[dataset]
-        here = self.paths.manifest(dataset).exists()
-        if here or entry.path or isinstance(entry.source, DemoSource):
+    def download_bytes(self, dataset_name: str) -> int | None:
+        """Bytes to download; 0 if there is nothing to fetch, None if unknown."""
+        dataset = self.config.datasets[dataset_name]
+        is_here = self.paths.manifest(dataset_name).exists()
+        if is_here or dataset.path or isinstance(dataset.source, DemoSource):
             return 0
-        parts = entry.source.files if isinstance(entry.source, HttpSource) else [entry.source]
-        return (
-            None if any(part.bytes is None for part in parts) else sum(part.bytes for part in parts)
-        )
 
-    def tile_bytes(self, dataset: str) -> int | None:
-        """Size of the tile store: every band and the mask, a byte a pixel."""
-        tiles = self.tiles(dataset)
-        return tiles and tiles.count * self.config.datasets[dataset].tile_size ** 2 * (
-            tiles.bands + 1
-        )
+        source = dataset.source
+        parts = source.files if isinstance(source, HttpSource) else [source]
+        sizes = [part.bytes for part in parts]
+        return None if None in sizes else sum(sizes)
+
+    def tile_bytes(self, dataset_name: str) -> int | None:
+        """Size of the tile store: every band and the mask, one byte per pixel."""
+        tiles = self.tiles(dataset_name)
+        if tiles is None:
+            return None
+        tile_pixels = self.config.datasets[dataset_name].tile_size ** 2
+        return tiles.count * tile_pixels * (tiles.bands + 1)
 
     def weight_bytes(self, cell: Cell) -> int | None:
-        """Size of a training's weights, as far as the model's profile says."""
+        """Size of a run's weights; None without a profile of the model."""
         profile = self.profile(cell.dataset, cell.model)
-        return profile and WEIGHTS * profile["parameters"]
+        return None if profile is None else WEIGHTS * profile["parameters"]
 
     # --- time -------------------------------------------------------------------------------------
 
-    @cache  # noqa: B019 one object a call of the program
-    def tiles(self, dataset: str) -> Tiles | None:
-        """The dataset's tiles: those on disk, or as many as its stated size comes to."""
-        entry, table = self.config.datasets[dataset], self.paths.tiles_table(dataset)
+    @cache  # noqa: B019 one object per call of the program
+    def tiles(self, dataset_name: str) -> TileFacts | None:
+        """The dataset's tiles: those on disk, or as many as follow from its stated size."""
+        dataset = self.config.datasets[dataset_name]
+        table = self.paths.tiles_table(dataset_name)
         if table.exists():
             images = np.load(table.with_name("images.npy"), mmap_mode="r")
-            return Tiles(len(images), images.shape[-1], True)
-        said = self._expected(dataset)
-        bands = entry.pixels.bands
-        return said and Tiles(
-            round(said.pixels / entry.tile_size**2), len(bands) if bands else said.bands, False
-        )
+            return TileFacts(len(images), images.shape[-1], True)
 
-    def _expected(self, dataset: str) -> Expected | None:
-        entry = self.config.datasets[dataset]
-        if isinstance(entry.source, DemoSource) and not entry.path:
-            return Expected(
-                scenes=entry.source.scenes, pixels=entry.source.scenes * entry.source.size**2
-            )
-        return entry.expected
+        expected = self._expected(dataset_name)
+        if expected is None:
+            return None
+        count = round(expected.pixels / dataset.tile_size**2)
+        bands = len(dataset.pixels.bands) if dataset.pixels.bands else expected.bands
+        return TileFacts(count, bands, False)
 
-    def subset_tiles(self, dataset: str, recipe: str) -> dict[str, int] | None:
+    def _expected(self, dataset_name: str) -> Expected | None:
+        """The stated size of a dataset, which the demo's settings determine."""
+        dataset = self.config.datasets[dataset_name]
+        source = dataset.source
+        if isinstance(source, DemoSource) and not dataset.path:
+            return Expected(scenes=source.scenes, pixels=source.scenes * source.size**2)
+        return dataset.expected
+
+    def subset_tiles(self, dataset_name: str, recipe_name: str) -> dict[str, int] | None:
         """About how many tiles a recipe trains and validates on."""
-        chosen, tiles = self.config.recipes[recipe], self.tiles(dataset)
-        split = self.config.splits[chosen.split]
+        recipe = self.config.recipes[recipe_name]
+        split = self.config.splits[recipe.split]
+        tiles = self.tiles(dataset_name)
         if tiles is None:
             return None
-        if tiles.here:
-            table = read_table(self.paths.tiles(dataset))
-            drawn = draw_split(table, split)
-            used = drawn if chosen.padded_tiles else drawn[drawn["tile"].map(table["whole"]) == 1]
-            return used["subset"].value_counts().to_dict()
-        said, official = self._expected(dataset), self.config.datasets[dataset].official_here
+
+        if tiles.on_disk:
+            table = read_table(self.paths.tiles(dataset_name))
+            assigned = draw_split(table, split)
+            if not recipe.padded_tiles:
+                assigned = assigned[assigned["tile"].map(table["whole"]) == 1]
+            return assigned["subset"].value_counts().to_dict()
+
+        expected = self._expected(dataset_name)
+        official = self.config.datasets[dataset_name].official_here
         shares = {"train": split.train, "val": split.val}
-        # Only publishers who divided whole scenes have their way in a split by group.
-        if split.unit == "official" or (
-            split.keep_official and official and not isinstance(official, OfficialTiles)
-        ):
-            if not {"train", "val"} <= set(said.official):
+
+        # A split by group keeps the official one only if the publishers divided whole scenes.
+        whole_scenes = official and not isinstance(official, OfficialTiles)
+        if split.unit == "official" or (split.keep_official and whole_scenes):
+            if not {"train", "val"} <= set(expected.official):
                 return None
-            shares = dict(said.official)
+            shares = dict(expected.official)
             if "test" not in shares:
                 shares["val"] *= 1 - split.test_from_val
+
         if split.train_scenes:
-            shares["train"] = min(shares["train"], split.train_scenes / said.scenes)
-        return {name: round(share * tiles.count) for name, share in shares.items()}
+            shares["train"] = min(shares["train"], split.train_scenes / expected.scenes)
+        return {subset: round(share * tiles.count) for subset, share in shares.items()}
 
     @cache  # noqa: B019
-    def profile(self, dataset: str, model: str) -> dict | None:
-        """What the model costs on a device like this one: its profile, or that on another dataset,
-        which is near it."""
-        own = self.paths.profile(dataset, model)
-        for path in [own, *sorted(own.parents[1].glob(f"*/{own.name}"))]:
+    def profile(self, dataset_name: str, model_name: str) -> dict | None:
+        """The model's profile on a device like this one; that on another dataset, which is close to
+        it, if there is no other."""
+        own = self.paths.profile(dataset_name, model_name)
+        others = sorted(own.parents[1].glob(f"*/{own.name}"))
+        model = self.config.models[model_name].model_dump()
+
+        for path in [own, *others]:
             if path.exists():
-                found = read_json(path, ["device", "spec", "dataset", "train_step_ms"])
-                if (
-                    _same_device(found["device"])
-                    and found["spec"] == self.config.models[model].model_dump()
-                ):
-                    return found
+                profile = read_json(path, ["device", "spec", "dataset", "train_step_ms"])
+                if _same_device(profile["device"]) and profile["spec"] == model:
+                    return profile
+
         return None
 
     def times(self, cell: Cell) -> Times:
-        """How long a training takes: by its model's trainings on the same tiles and device, or by
-        the profile."""
-        recipe = self.config.recipes[cell.recipe]
+        """How long a run takes: from earlier runs of its model on the same tiles and device, or
+        from the profile."""
+        epochs = self.config.recipes[cell.recipe].epochs
         subsets = self.subset_tiles(cell.dataset, cell.recipe)
         if not subsets:
             return Times(
-                cell,
-                None,
-                recipe.epochs,
-                None,
-                "Not yet tiled",
-                self.paths.tiles_table(cell.dataset),
+                cell, None, epochs, None, "Not yet tiled", self.paths.tiles_table(cell.dataset)
             )
-        train = min(subsets.get("train", 0), recipe.epoch_tiles or sys.maxsize)
+
+        epoch_tiles = self.config.recipes[cell.recipe].epoch_tiles or sys.maxsize
+        train = min(subsets.get("train", 0), epoch_tiles)
         steps = train + FORWARD * subsets.get("val", 0)
-        before = self._measured_step(cell.dataset, cell.model)
-        if before is not None:
-            return Times(cell, train, recipe.epochs, steps * before, "an earlier training")
+
+        measured_step = self._measured_step(cell.dataset, cell.model)
+        if measured_step is not None:
+            return Times(cell, train, epochs, steps * measured_step, "an earlier run")
+
         profile = self.profile(cell.dataset, cell.model)
         if profile is None:
             path = self.paths.profile(cell.dataset, cell.model)
-            return Times(cell, train, recipe.epochs, None, "Not yet profiled on this device", path)
-        step = (
-            profile["train_step_ms"]
-            / 1e3
-            * self.config.datasets[cell.dataset].tile_size ** 2
-            / MEASURED
-        )
-        return Times(cell, train, recipe.epochs, steps * step, f"profile on {profile['dataset']}")
+            return Times(cell, train, epochs, None, "Not yet profiled on this device", path)
+
+        tile_pixels = self.config.datasets[cell.dataset].tile_size ** 2
+        step = profile["train_step_ms"] / 1e3 * tile_pixels / MEASURED
+        return Times(cell, train, epochs, steps * step, f"profile on {profile['dataset']}")
 
     @cache  # noqa: B019
-    def _measured_step(self, dataset: str, model: str) -> float | None:
-        """Median seconds of a training step a tile, over finished trainings of this model on
-        devices like this one."""
-        found = []
-        for path in sorted(self.paths.run(Path(dataset, model)).glob("*/seed*/run.json")):
+    def _measured_step(self, dataset_name: str, model_name: str) -> float | None:
+        """Median seconds per tile of a training step, over finished runs of this model on devices
+        like this one."""
+        seconds = []
+
+        runs = self.paths.run(Path(dataset_name, model_name))
+        for path in sorted(runs.glob("*/seed*/run.json")):
             run = read_json(path, ["device", "tiles", "slice"])
             history = path.with_name("history.csv")
-            if history.exists() and _same_device(run["device"]):
-                train, val = run["tiles"]["train"], run["tiles"]["val"]
-                train = min(train, run["slice"]["training"].get("epoch_tiles") or sys.maxsize)
-                seconds = read_csv(history, ["epoch_seconds"])["epoch_seconds"].median()
-                found.append(seconds / (train + FORWARD * val))
-        return float(np.median(found)) if found else None
+            if not history.exists() or not _same_device(run["device"]):
+                continue
+
+            epoch_tiles = run["slice"]["training"].get("epoch_tiles") or sys.maxsize
+            train = min(run["tiles"]["train"], epoch_tiles)
+            steps = train + FORWARD * run["tiles"]["val"]
+            epoch_seconds = read_csv(history, ["epoch_seconds"])["epoch_seconds"].median()
+            seconds.append(epoch_seconds / steps)
+
+        return float(np.median(seconds)) if seconds else None
 
 
 @cache
 def this_device() -> dict:
     """What this machine computes on."""
+    # Imported here because it loads torch, which takes seconds.
     from satseg.devices import describe_device
 
     return describe_device()
 
 
-def _same_device(found: dict) -> bool:
+def _same_device(device: dict) -> bool:
     here = this_device()
-    return (found["kind"], found["name"]) == (here["kind"], here["name"])
+    return (device["kind"], device["name"]) == (here["kind"], here["name"])

@@ -4,12 +4,12 @@ from collections import Counter
 from pathlib import Path
 
 from satseg.config.models import SmpSpec
-from satseg.estimate.expect import Estimate, this_device
-from satseg.text import columns
+from satseg.estimate.expect import Estimate, Times, this_device
+from satseg.text import columns, counted
 
 
 def report(estimate: Estimate, options: str = "") -> str:
-    """Everything there is to expect, to be read in a terminal; the commands it tells end with
+    """Everything there is to expect, to be read in a terminal; the commands it suggests end with
     `options`."""
     sections = {
         f"What to expect of {', '.join(estimate.studies)}": "",
@@ -21,93 +21,138 @@ def report(estimate: Estimate, options: str = "") -> str:
 
 
 def _jobs_text(estimate: Estimate) -> str:
-    jobs = estimate.jobs()
-    rows = [
-        [rule, str(len(files)), str(sum(f.exists() for f in files))] for rule, files in jobs.items()
-    ]
-    total = [str(sum(int(row[i]) for row in rows)) for i in (1, 2)]
-    text = columns([["rule", "jobs", "there already"], *rows, ["all", *total]])
-    return text + "\n  What is there may be out of date: `snakemake --dry-run` says what will run."
+    """A table of the jobs of each rule, and how many of their files exist."""
+    rows = [["rule", "jobs", "there already"]]
+    total = 0
+    total_existing = 0
+
+    for rule, files in estimate.jobs().items():
+        existing = sum(file.exists() for file in files)
+        rows.append([rule, str(len(files)), str(existing)])
+        total += len(files)
+        total_existing += existing
+    rows.append(["all", str(total), str(total_existing)])
+
+    return (
+        columns(rows) + "\n  Files that exist may be out of date; `snakemake --dry-run` lists what "
+        "will run."
+    )
 
 
 def _data_text(estimate: Estimate) -> str:
-    rows, config = [["dataset", "download", "tiles", "size of the tiles"]], estimate.config
+    """A table of the datasets, and notes on downloads and disk space."""
+    downloads = {name: estimate.download_bytes(name) for name in estimate.datasets}
+    stores = {name: estimate.tile_bytes(name) for name in estimate.datasets}
+
+    rows = [["dataset", "download", "tiles", "size of the tiles"]]
     for name in estimate.datasets:
         tiles = estimate.tiles(name)
-        count = "unknown" if tiles is None else f"{'' if tiles.here else 'about '}{tiles.count:,}"
-        rows.append(
-            [name, _size(estimate.download_bytes(name)), count, _size(estimate.tile_bytes(name))]
-        )
-    notes, fetched = [], {name: estimate.download_bytes(name) for name in estimate.datasets}
-    if any(size != 0 for size in fetched.values()):
-        unknown = [name for name, size in fetched.items() if size is None]
+        if tiles is None:
+            count = "unknown"
+        else:
+            count = f"{'' if tiles.on_disk else 'about '}{tiles.count:,}"
+        rows.append([name, _size(downloads[name]), count, _size(stores[name])])
+
+    notes = []
+    if any(size != 0 for size in downloads.values()):
+        unknown = [name for name, size in downloads.items() if size is None]
         rest = f", and {', '.join(unknown)}, whose size is unknown" if unknown else ""
-        notes.append(f"To download: {_size(sum(filter(None, fetched.values())))}{rest}.")
-        notes.append("An archive needs its size on disk twice while it is unpacked.")
-    encoders = sorted({
-        spec.encoder
-        for spec in (config.models[cell.model] for cell in estimate.cells)
-        if isinstance(spec, SmpSpec) and spec.encoder_weights and not spec.weights_file
-    })  # fmt: skip
+        notes.append(f"To download: {_size(sum(filter(None, downloads.values())))}{rest}.")
+        notes.append("While it is unpacked, an archive needs its size on disk twice.")
+
+    encoders = _pretrained_encoders(estimate)
     if encoders:
-        notes.append(f"Besides, pretrained weights of {', '.join(encoders)} are fetched once.")
-    weights = [estimate.weight_bytes(cell) for cell in estimate.cells]
-    known = [size for size in weights if size]
-    if known:
-        notes.append(f"Weights of {len(known)} trainings: {_size(sum(known))} in results/.")
-    sizes = [*fetched.values(), *(estimate.tile_bytes(name) for name in estimate.datasets), *known]
-    notes.append(f"Disk, as far as it is known: {_size(sum(filter(None, sizes)))}.")
+        notes.append(
+            f"In addition, pretrained weights of {', '.join(encoders)} are downloaded once."
+        )
+
+    weights = list(filter(None, (estimate.weight_bytes(cell) for cell in estimate.cells)))
+    if weights:
+        runs = counted(len(weights), "run")
+        notes.append(f"Weights of {runs}: {_size(sum(weights))} in results/.")
+
+    disk = sum(filter(None, [*downloads.values(), *stores.values(), *weights]))
+    notes.append(f"Disk space, as far as known: {_size(disk)}.")
+
     return "\n".join([columns(rows), *(f"  {note}" for note in notes)])
 
 
+def _pretrained_encoders(estimate: Estimate) -> list[str]:
+    """Encoders whose weights have to be downloaded."""
+    encoders = set()
+    for cell in estimate.cells:
+        model = estimate.config.models[cell.model]
+        if isinstance(model, SmpSpec) and model.encoder_weights and not model.weights_file:
+            encoders.add(model.encoder)
+    return sorted(encoders)
+
+
 def _times_text(estimate: Estimate, options: str) -> str:
-    history = estimate.jobs()["train"]
-    cells = [cell for cell, file in zip(estimate.cells, history, strict=True) if not file.exists()]
-    if not cells:
-        return "  All trainings are there."
-    times = [estimate.times(cell) for cell in cells]
-    rows, seen = (
-        [["dataset", "model", "recipe", "trainings", "epochs", "tiles", "hours", "by"]],
-        Counter(),
-    )
-    for time in times:
-        seen[time.cell.dataset, time.cell.model, time.cell.recipe] += 1
-    for key, number in seen.items():
-        time = next(t for t in times if (t.cell.dataset, t.cell.model, t.cell.recipe) == key)
-        hours = (
-            "unknown"
-            if time.epoch_seconds is None
-            else _hours(number * time.epochs * time.epoch_seconds)
-        )
-        tiles = "unknown" if time.tiles is None else f"{time.tiles:,}"
-        rows.append(
-            [*key, str(number), str(time.epochs), tiles, hours, "" if time.target else time.source]
-        )
-    known = [t.epochs * t.epoch_seconds for t in times if t.epoch_seconds is not None]
-    lines = [columns(rows, texts=3)]
+    """A table of the runs still to be trained, their hours, and how to find out unknown ones."""
+    histories = estimate.jobs()["train"]
+    times = [
+        estimate.times(cell)
+        for cell, history in zip(estimate.cells, histories, strict=True)
+        if not history.exists()
+    ]
+    if not times:
+        return "  All runs are finished."
+
+    lines = [columns(_times_rows(times), texts=3)]
+    known = [time.epochs * time.epoch_seconds for time in times if time.epoch_seconds is not None]
     if known:
-        rest = (
-            f", and {len(times) - len(known)} of unknown length" if len(known) < len(times) else ""
+        unknown = len(times) - len(known)
+        rest = f", and {unknown} of unknown length" if unknown else ""
+        lines.append(
+            f"  Together {_hours(sum(known))} hours for {counted(len(known), 'run')}, one after "
+            f"the other{rest}."
         )
         lines.append(
-            f"  Together {_hours(sum(known))} hours for {len(known)} trainings, one after the other{rest}."
+            "  Profiles are measured on one 512² image in 32-bit, and time is assumed to grow with "
+            "the pixels: expect up to\n  twice as much on a CPU, and less on a GPU, where larger "
+            "batches and bf16 help. Epochs are an upper limit;\n  early stopping ends sooner."
         )
-        lines.append(
-            "  A profile is one 512² image in 32-bit, and time is taken to grow with the pixels: expect up to twice as "
-            "much on a CPU,\n  less on a GPU, where larger batches and bf16 help. Epochs are at most; early stopping "
-            "ends sooner."
-        )
+
+    for reason, targets in _missing(times).items():
+        force = "--force " if any(target.exists() for target in targets.values()) else ""
+        files = " ".join(map(str, targets.values()))
+        lines.append(f"  {reason}: {', '.join(targets)}. To find out, run:")
+        lines.append(f"    snakemake {force}{files}{options}")
+
+    return "\n".join(lines)
+
+
+def _times_rows(times: list[Times]) -> list[list[str]]:
+    """The table of the runs: a row for each dataset, model and recipe, which seeds share."""
+    rows = [["dataset", "model", "recipe", "runs", "epochs", "tiles", "hours", "based on"]]
+    first: dict[tuple[str, str, str], Times] = {}
+    counts: Counter[tuple[str, str, str]] = Counter()
+
+    for time in times:
+        key = (time.cell.dataset, time.cell.model, time.cell.recipe)
+        first.setdefault(key, time)
+        counts[key] += 1
+
+    for key, time in first.items():
+        hours = "unknown"
+        if time.epoch_seconds is not None:
+            hours = _hours(counts[key] * time.epochs * time.epoch_seconds)
+        tiles = "unknown" if time.tiles is None else f"{time.tiles:,}"
+        source = "" if time.target else time.source
+        rows.append([*key, str(counts[key]), str(time.epochs), tiles, hours, source])
+
+    return rows
+
+
+def _missing(times: list[Times]) -> dict[str, dict[str, Path]]:
+    """Why times are unknown → dataset or model → the file to build."""
     missing: dict[str, dict[str, Path]] = {}
     for time in times:
         if time.target:
-            # One profile a model is enough: those on other datasets are near it.
-            what = time.cell.dataset if time.tiles is None else time.cell.model
-            missing.setdefault(time.source, {}).setdefault(what, time.target)
-    for why, targets in missing.items():
-        force = "--force " * any(target.exists() for target in targets.values())
-        lines.append(f"  {why}: {', '.join(targets)}. This tells:")
-        lines.append(f"    snakemake {force}{' '.join(map(str, targets.values()))}{options}")
-    return "\n".join(lines)
+            # One profile per model is enough: those on other datasets are close to it.
+            name = time.cell.dataset if time.tiles is None else time.cell.model
+            missing.setdefault(time.source, {}).setdefault(name, time.target)
+    return missing
 
 
 def _hours(seconds: float) -> str:
@@ -117,15 +162,13 @@ def _hours(seconds: float) -> str:
 def _size(size: int | None) -> str:
     if size is None:
         return "unknown"
-    return (
-        "none"
-        if size == 0
-        else f"{_rounded(size / 1e9, 2)} GB"
-        if size >= 1e8
-        else f"{_rounded(size / 1e6, 2)} MB"
-    )
+    if size == 0:
+        return "none"
+    if size >= 1e8:
+        return f"{_rounded(size / 1e9, 2)} GB"
+    return f"{_rounded(size / 1e6, 2)} MB"
 
 
 def _rounded(value: float, digits: int) -> str:
-    """A number with so many significant digits; a large one is no power of ten."""
+    """A number to so many significant digits, without an exponent."""
     return f"{float(f'{value:.{digits}g}'):,.15g}"

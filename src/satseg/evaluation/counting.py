@@ -8,6 +8,7 @@ import torch
 
 from satseg.config.recipes import Augmentation
 from satseg.data.augmentation import augment
+from satseg.data.labels import pixels_column
 from satseg.data.loader import TileDataset, loader
 from satseg.data.store import Tiles
 from satseg.devices import device
@@ -34,7 +35,7 @@ def check_fit(segmenter: Segmenter, store: Tiles, weights: Path) -> None:
             f"{weights}: trained on {segmenter.bands} bands, the tiles have {bands}; "
             "train the cell again"
         )
-    unknown = [name for name in segmenter.classes if f"pixels_{name}" not in store.table]
+    unknown = [name for name in segmenter.classes if pixels_column(name) not in store.table]
     if unknown:
         raise UserError(
             f"{weights}: was trained with class {unknown[0]!r}, which the tiles do not have; "

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from satseg.data.labels import pixels_column
 from satseg.data.store import Tiles
 
 PANELS = 6  # tiles that are shown
@@ -37,7 +38,7 @@ def panel_tiles(
     hard = _hard_tiles(store, tile_numbers, counted, classes)
 
     rows = store.table.loc[tile_numbers]
-    pixels = rows[[f"pixels_{name}" for name in classes]].to_numpy(float)
+    pixels = rows[[pixels_column(name) for name in classes]].to_numpy(float)
     shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)
     entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
     order = rows.assign(entropy=entropy).sort_values(

@@ -1,4 +1,4 @@
-"""How the models are built."""
+"""The figure `architecture`: how the models are built."""
 
 from __future__ import annotations
 
@@ -15,11 +15,30 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from satseg.config.models import ModelSpec, PythonSpec, SmpSpec, UNetSpec
 from satseg.figures.style import FAINT, INK, MUTED, PALETTE, WIDTH, place_axes, styled
 
-POOL, UP, HEAD = PALETTE[1], PALETTE[2], PALETTE[3]
+POOL = PALETTE[1]
+UP = PALETTE[2]
+HEAD = PALETTE[3]
+FILLS = {
+    "input": "#F2F2F2",
+    "encoder": "#9CC4E4",
+    "bottleneck": "#4E93C5",
+    "decoder": "#A6D9C4",
+    "output": "#E9C4D9",
+}
+# Inches: height of a full-size box, of the labels under it, of a panel's title; margins left and
+# right of a drawing; height of the figure's title, of the key, of a card.
+BOX = 1.3
+LABELS = 0.62
+PANEL_TITLE = 0.66
+LEFT = 0.72
+RIGHT = 0.12
+HEAD_ROOM = 0.62
+KEY = 0.35
+CARD = 0.8
 
 
-class Input(NamedTuple):
-    """What a dataset puts into a model and asks of it."""
+class ModelInput(NamedTuple):
+    """What a dataset feeds a model and asks of it."""
 
     title: str
     size: int
@@ -28,7 +47,7 @@ class Input(NamedTuple):
     classes: int
 
 
-class Column(NamedTuple):
+class Stage(NamedTuple):
     """One block of a U-Net drawing."""
 
     kind: str
@@ -39,104 +58,111 @@ class Column(NamedTuple):
     convs: int
 
 
-def unet_columns(spec: UNetSpec, given: Input) -> list[Column]:
+class Edges(NamedTuple):
+    """Where a stage is drawn, in inches."""
+
+    left: float
+    right: float
+    height: float
+
+
+def unet_stages(unet: UNetSpec, model_input: ModelInput) -> list[Stage]:
     """A U-Net's blocks from input to output."""
-    sizes = [given.size >> level for level in range(len(spec.widths) + 1)]
-    levels = list(zip(spec.widths, sizes, spec.convs, strict=False))
-    ups = list(zip(spec.widths[::-1], sizes[-2::-1], spec.decoder_convs, strict=True))
+    sizes = [model_input.size >> level for level in range(len(unet.widths) + 1)]
+    downs = zip(unet.widths, sizes, unet.convs, strict=False)
+    ups = zip(unet.widths[::-1], sizes[-2::-1], unet.decoder_convs, strict=True)
     return [
-        Column("input", given.bands, given.size, 0),
-        *(Column("encoder", *level) for level in levels),
-        Column("bottleneck", spec.bottleneck.width, sizes[-1], spec.bottleneck.convs),
-        *(Column("decoder", *level) for level in ups),
-        Column("output", given.classes, given.size, 0),
+        Stage("input", model_input.bands, model_input.size, 0),
+        *(Stage("encoder", *level) for level in downs),
+        Stage("bottleneck", unet.bottleneck.width, sizes[-1], unet.bottleneck.convs),
+        *(Stage("decoder", *level) for level in ups),
+        Stage("output", model_input.classes, model_input.size, 0),
     ]
 
 
-FILLS = {
-    "input": "#F2F2F2",
-    "encoder": "#9CC4E4",
-    "bottleneck": "#4E93C5",
-    "decoder": "#A6D9C4",
-    "output": "#E9C4D9",
-}
-
-
-BOX, TABLE = 1.3, 0.62  # height in inches of a full-size box, and of the labels under it
-
-
-LEFT, RIGHT = 0.72, 0.12  # margins in inches
-
-
 @styled
-def architecture(
-    models: Mapping[str, ModelSpec], inputs: Sequence[Input], parameters: Mapping[str, float]
+def architecture_figure(
+    models: Mapping[str, ModelSpec],
+    inputs: Sequence[ModelInput],
+    parameters: Mapping[str, float],
 ) -> Figure:
     """A drawing of each U-Net and a card for each other model.
 
     Args:
         models: name → specification, in the study's order.
         inputs: one per dataset; the drawings are for the first.
-        parameters: name → number of parameters, where known.
+        parameters: name → number of parameters, if known.
     """
-    unets = {name: spec for name, spec in models.items() if isinstance(spec, UNetSpec)}
-    drawn = {name: unet_columns(spec, inputs[0]) for name, spec in unets.items()}
-    cards = {name: spec for name, spec in models.items() if name not in unets}
-    panel, card_rows = BOX + TABLE + 0.66, ceil(len(cards) / 2)
-    height = 0.62 + len(drawn) * panel + (0.35 if drawn else 0) + card_rows * 0.8
+    unets = {name: model for name, model in models.items() if isinstance(model, UNetSpec)}
+    drawings = {name: unet_stages(unet, inputs[0]) for name, unet in unets.items()}
+    cards = [name for name in models if name not in unets]
+
+    panel_height = BOX + LABELS + PANEL_TITLE
+    key_height = KEY if drawings else 0
+    height = HEAD_ROOM + len(drawings) * panel_height + key_height + ceil(len(cards) / 2) * CARD
     figure = Figure((WIDTH, height))
     axes = place_axes(figure, 0, 0, WIDTH, height)
-    # One unit is one inch, so that sizes of text and boxes can be told from each other.
+    # One unit is one inch, so that sizes of text and boxes can be compared.
     axes.set(xlim=(0, WIDTH), ylim=(-height, 0))
     axes.axis("off")
     axes.text(0, -0.05, "Architectures", va="top", fontsize=10.5, weight="bold")
-    axes.text(0, -0.27, _inputs_sentence(inputs, bool(drawn)), va="top", color=MUTED)
-    scale = min([0.035, *(_room(columns) / _units(columns) for columns in drawn.values())])
-    top = 0.62
-    for name, columns in drawn.items():
-        _unet_title(axes, top, name, models[name], parameters.get(name))
-        _draw_unet(axes, -top - 0.5 - BOX, columns, scale)
-        top += panel
-    if drawn:
-        _arrow_key(axes, -top - 0.08)
-        top += 0.35
-    for i, (name, spec) in enumerate(cards.items()):
-        _draw_card(axes, i % 2 * WIDTH / 2, -top - i // 2 * 0.8, name, spec, parameters.get(name))
+    axes.text(0, -0.27, _inputs_sentence(inputs, bool(drawings)), va="top", color=MUTED)
+
+    scales = [_room(stages) / _units(stages) for stages in drawings.values()]
+    scale = min([0.035, *scales])
+    top = HEAD_ROOM
+    for name, stages in drawings.items():
+        _draw_title(axes, top, name, unets[name], parameters.get(name))
+        _draw_unet(axes, -top - 0.5 - BOX, stages, scale)
+        top += panel_height
+    if drawings:
+        _draw_key(axes, -top - 0.08)
+        top += KEY
+    for i, name in enumerate(cards):
+        left = i % 2 * WIDTH / 2
+        _draw_card(axes, left, -top - i // 2 * CARD, name, models[name], parameters.get(name))
     return figure
 
 
-def _inputs_sentence(inputs: Sequence[Input], drawn: bool) -> str:
-    of = [f"{i.title}: {i.bands} bands, tiles of {i.size}², {i.classes} classes" for i in inputs]
+def _inputs_sentence(inputs: Sequence[ModelInput], drawn: bool) -> str:
+    first, *others = [
+        f"{i.title}: {i.bands} bands, tiles of {i.size}², {i.classes} classes" for i in inputs
+    ]
     lead = "Drawn for " if drawn else ""
-    return lead + of[0] + (f"   (also {'; '.join(of[1:])})" if of[1:] else "")
+    rest = f"   (also {'; '.join(others)})" if others else ""
+    return f"{lead}{first}{rest}"
 
 
-def _units(columns: Sequence[Column]) -> float:
-    return sum(sum(_slabs(c)) for c in columns)
+def _units(stages: Sequence[Stage]) -> float:
+    return sum(sum(_slab_widths(stage)) for stage in stages)
 
 
-def _room(columns: Sequence[Column]) -> float:
-    return WIDTH - LEFT - RIGHT - 0.27 * (len(columns) - 1)
+def _room(stages: Sequence[Stage]) -> float:
+    return WIDTH - LEFT - RIGHT - 0.27 * (len(stages) - 1)
 
 
-def _slabs(column: Column) -> list[float]:
+def _slab_widths(stage: Stage) -> list[float]:
     """Relative widths of a block's boxes; a decoder begins with the skip connection and the
     up-convolution."""
-    boxes = {"input": 1, "output": 1, "decoder": column.convs + 2}.get(column.kind, column.convs)
-    return [max(2.0, sqrt(column.channels))] * boxes
+    boxes = {"input": 1, "output": 1, "decoder": stage.convs + 2}.get(stage.kind, stage.convs)
+    return [max(2.0, sqrt(stage.channels))] * boxes
 
 
-def _unet_title(
-    axes: Axes, top: float, name: str, spec: UNetSpec, parameters: float | None
+def _draw_title(
+    axes: Axes, top: float, name: str, unet: UNetSpec, parameters: float | None
 ) -> None:
-    parts = ["3×3 convolution", "batch normalisation" if spec.batch_norm else "", "ReLU"]
-    parts.append(f"dropout {spec.dropout:g}" if spec.dropout else "")
-    about = "each solid box: " + " → ".join(filter(None, parts))
-    about += f"; dropout {spec.head_dropout:g} before the head" if spec.head_dropout else ""
+    steps = ["3×3 convolution"]
+    if unet.batch_norm:
+        steps.append("batch normalisation")
+    steps.append("ReLU")
+    if unet.dropout:
+        steps.append(f"dropout {unet.dropout:g}")
+    about = f"each solid box: {' → '.join(steps)}"
+    if unet.head_dropout:
+        about += f"; dropout {unet.head_dropout:g} before the head"
+    text = f"{_millions(parameters)}{about}"
     axes.text(0, -top - 0.1, name, va="top", fontsize=9.5, weight="bold")
-    axes.text(
-        0, -top - 0.27, f"{_millions(parameters)}{about}", va="top", fontsize=7.5, color=MUTED
-    )
+    axes.text(0, -top - 0.27, text, va="top", fontsize=7.5, color=MUTED)
 
 
 def _millions(parameters: float | None) -> str:
@@ -144,63 +170,70 @@ def _millions(parameters: float | None) -> str:
     return f"{parameters / 1e6:.2f} M parameters; " if known else ""
 
 
-def _draw_unet(axes: Axes, floor: float, columns: Sequence[Column], scale: float) -> None:
+def _draw_unet(axes: Axes, floor: float, stages: Sequence[Stage], scale: float) -> None:
     """Boxes on a common floor: height is the logarithm of the size, width the root of the
     channels."""
-    gap = (WIDTH - LEFT - RIGHT - scale * _units(columns)) / (len(columns) - 1)
-    edges, x = [], LEFT
-    for column in columns:
-        height = BOX * (log2(column.size) + 1) / (log2(columns[0].size) + 1)
+    gap = (WIDTH - LEFT - RIGHT - scale * _units(stages)) / (len(stages) - 1)
+    edges = []
+    x = LEFT
+    for stage in stages:
+        height = BOX * (log2(stage.size) + 1) / (log2(stages[0].size) + 1)
         left = x
-        for i, width in enumerate(_slabs(column)):
-            _draw_slab(axes, x, floor, scale * width, height, column.kind, i)
+        for i, width in enumerate(_slab_widths(stage)):
+            _draw_slab(axes, x, floor, scale * width, height, stage.kind, i)
             x += scale * width
-        edges.append((left, x, height))
-        _column_labels(axes, (left + x) / 2, floor, column)
+        edges.append(Edges(left, x, height))
+        _draw_labels(axes, (left + x) / 2, floor, stage)
         x += gap
+
     for i, label in enumerate(("channels", "size", "3×3 convs")):
         axes.text(0, floor - 0.1 - 0.16 * i, label, va="top", fontsize=7, color=MUTED)
-    _draw_arrows(axes, floor, columns, edges)
+    _draw_arrows(axes, floor, stages, edges)
 
 
 def _draw_slab(
     axes: Axes, x: float, y: float, width: float, height: float, kind: str, i: int
 ) -> None:
-    face, line = FILLS[kind], "-"
-    if kind == "decoder" and i < 2:
-        face, line = ("white", (0, (2, 1.5))) if i == 0 else ("#E9F6F0", "-")
+    face = FILLS[kind]
+    line = "-"
+    if kind == "decoder" and i == 0:  # what the skip connection brings
+        face = "white"
+        line = (0, (2, 1.5))
+    if kind == "decoder" and i == 1:  # the up-convolution
+        face = "#E9F6F0"
     axes.add_patch(Rectangle((x, y), width, height, fc=face, ec="#4A4A4A", lw=0.6, ls=line))
 
 
-def _column_labels(axes: Axes, x: float, floor: float, column: Column) -> None:
-    convs = {"input": "", "output": "1×1"}.get(column.kind, str(column.convs))
-    for i, text in enumerate((f"{column.channels}", f"{column.size}²", convs)):
+def _draw_labels(axes: Axes, x: float, floor: float, stage: Stage) -> None:
+    convs = {"input": "", "output": "1×1"}.get(stage.kind, str(stage.convs))
+    for i, text in enumerate((f"{stage.channels}", f"{stage.size}²", convs)):
         axes.text(x, floor - 0.1 - 0.16 * i, text, ha="center", va="top", fontsize=7)
 
 
-def _draw_arrows(
-    axes: Axes, floor: float, columns: Sequence[Column], edges: Sequence[tuple]
+def _draw_arrows(axes: Axes, floor: float, stages: Sequence[Stage], edges: Sequence[Edges]) -> None:
+    """What leads from one stage to the next, and above that the skip connections."""
+    colors = {"bottleneck": POOL, "encoder": POOL, "decoder": UP, "output": HEAD}
+    for i, (stage, after) in enumerate(pairwise(stages)):
+        color = INK if stage.kind == "input" else colors[after.kind]
+        y = floor + min(edges[i].height, edges[i + 1].height) / 2
+        _draw_arrow(axes, edges[i].right + 0.02, edges[i + 1].left - 0.02, y, color)
+    for i, stage in enumerate(stages):
+        if stage.kind == "encoder":
+            start = edges[i].right + 0.02
+            end = edges[-1 - i].left - 0.02
+            step = edges[i].height - edges[i + 1].height
+            _draw_arrow(axes, start, end, floor + edges[i].height - step / 2, MUTED, 0.8)
+
+
+def _draw_arrow(
+    axes: Axes, start: float, end: float, y: float, color: str, width: float = 1.3
 ) -> None:
-    """Between neighbours what leads from one to the next; above them the skip connections."""
-    for i, (column, after) in enumerate(pairwise(columns)):
-        color = {"bottleneck": POOL, "encoder": POOL, "decoder": UP, "output": HEAD}[after.kind]
-        color = INK if column.kind == "input" else color
-        y = floor + min(edges[i][2], edges[i + 1][2]) / 2
-        _arrow(axes, edges[i][1] + 0.02, edges[i + 1][0] - 0.02, y, color)
-    for i, column in enumerate(columns):
-        if column.kind == "encoder":
-            (_, right, height), (left, _, _) = edges[i], edges[-1 - i]
-            step = height - edges[i + 1][2]
-            _arrow(axes, right + 0.02, left - 0.02, floor + height - step / 2, MUTED, 0.8)
-
-
-def _arrow(axes: Axes, start: float, end: float, y: float, color: str, width: float = 1.3) -> None:
     shape = {"arrowstyle": "-|>,head_width=0.18,head_length=0.36", "mutation_scale": 9}
     shape |= {"color": color, "lw": width, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", (end, y), (start, y), arrowprops=shape)
 
 
-def _arrow_key(axes: Axes, y: float) -> None:
+def _draw_key(axes: Axes, y: float) -> None:
     x = 0.0
     for text, color, width in [
         ("2×2 max-pooling", POOL, 1.3),
@@ -208,7 +241,7 @@ def _arrow_key(axes: Axes, y: float) -> None:
         ("skip connection (dashed box)", MUTED, 0.8),
         ("1×1 convolution", HEAD, 1.3),
     ]:
-        _arrow(axes, x, x + 0.3, y, color, width)
+        _draw_arrow(axes, x, x + 0.3, y, color, width)
         axes.text(x + 0.37, y, text, va="center")
         x += 0.7 + 0.073 * len(text)
 
@@ -218,18 +251,18 @@ def _draw_card(
     left: float,
     top: float,
     name: str,
-    spec: SmpSpec | PythonSpec,
+    model: SmpSpec | PythonSpec,
     parameters: float | None,
 ) -> None:
     style = {"boxstyle": "round,pad=0,rounding_size=0.06", "fc": "#F6F8FA", "ec": FAINT, "lw": 0.8}
     axes.add_patch(FancyBboxPatch((left + 0.05, top - 0.68), WIDTH / 2 - 0.2, 0.6, **style))
     axes.text(left + 0.17, top - 0.17, name, va="top", fontsize=9.5, weight="bold")
-    text = f"{_millions(parameters)}{_card_text(spec)}"
+    text = f"{_millions(parameters)}{_card_text(model)}"
     axes.text(left + 0.17, top - 0.4, text, va="top", fontsize=7.5, color=MUTED)
 
 
-def _card_text(spec: SmpSpec | PythonSpec) -> str:
-    if isinstance(spec, PythonSpec):
-        return f"{spec.name} of {spec.file}"
-    weights = f"{spec.encoder_weights} weights" if spec.encoder_weights else "random weights"
-    return f"{spec.architecture}, encoder {spec.encoder}, {weights}"
+def _card_text(model: SmpSpec | PythonSpec) -> str:
+    if isinstance(model, PythonSpec):
+        return f"{model.name} of {model.file}"
+    weights = f"{model.encoder_weights} weights" if model.encoder_weights else "random weights"
+    return f"{model.architecture}, encoder {model.encoder}, {weights}"

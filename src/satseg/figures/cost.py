@@ -1,4 +1,4 @@
-"""Score against cost."""
+"""The figure `cost`: score against cost."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
 from satseg.figures.style import BAR, BEHIND, FAINT, MUTED, STEPS, WIDTH, stack, styled
+from satseg.measures import MEASURES
+
+COSTS = ("epoch_seconds", "latency_ms", "peak_memory_mb")
 
 
-class Cost(NamedTuple):
+class CostScores(NamedTuple):
     """Score and cost of every model on a dataset under a recipe."""
 
     title: str
@@ -25,14 +28,26 @@ class Cost(NamedTuple):
     """model, value, low, high (mIoU^D), and the columns of COSTS."""
 
 
-COSTS = {
-    "epoch_seconds": "Epoch (s)",
-    "latency_ms": "Latency (ms)",
-    "peak_memory_mb": "Peak memory (MB)",
-}
+class LabelPlace(NamedTuple):
+    """A place for a name beside its point."""
+
+    shift: tuple[float, float]
+    """From the point, in points."""
+    distance: float
+    """What the distance weighs against covering something."""
 
 
-def pareto(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
+def label_places() -> list[LabelPlace]:
+    """Where a name may stand, nearest first."""
+    places = []
+    for i, reach in enumerate((9, 16, 24, 32)):
+        sides = [(reach, 0), (-reach, 0)]
+        corners = [(5, reach), (-5, reach), (5, -reach), (-5, -reach)]
+        places += [LabelPlace(shift, 0.6 * i) for shift in sides + corners]
+    return places
+
+
+def pareto_front(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Which points no other beats, being at least as cheap and as good and one of the two more:
     bool [N].
 
@@ -40,63 +55,73 @@ def pareto(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
         cost, score: float [N]; a point with a NaN is never on the front.
     """
     known = np.isfinite(cost) & np.isfinite(score)
-    no_dearer, no_worse = cost[None] <= cost[:, None], score[None] >= score[:, None]
+    no_dearer = cost[None] <= cost[:, None]
+    no_worse = score[None] >= score[:, None]
     better = (cost[None] < cost[:, None]) | (score[None] > score[:, None])
     return known & ~(no_dearer & no_worse & better).any(1)
 
 
 @styled
-def cost(blocks: Sequence[Cost], colors: Mapping[str, str]) -> Figure:
-    """mIoU^D against epoch time, latency and memory; the front of what no other model beats is
-    drawn out."""
-    figure = Figure((WIDTH, 3.1 * len(blocks) + 0.5), layout="constrained")
+def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figure:
+    """mIoU^D against epoch time, latency and memory; the front of models that no other beats is
+    drawn as a line."""
+    figure = Figure((WIDTH, 3.1 * len(groups) + 0.5), layout="constrained")
     figure.suptitle("What accuracy costs", x=0.008, ha="left")
-    front = Line2D(
-        [], [], color=FAINT, lw=1.2, marker="o", mfc=MUTED, mec=MUTED, label="Pareto front"
-    )
-    beaten = Line2D([], [], ls="", marker="o", mfc="white", mec=MUTED, mew=1.4, label="beaten")
-    bar = Line2D([], [], color=FAINT, lw=1.5, label="95 % interval")
-    figure.legend(handles=[front, beaten, bar], loc="outside upper right", ncols=3)
-    labelled = []
-    for part, block in zip(stack(figure, [1.0] * len(blocks)), blocks, strict=True):
-        part.suptitle(block.title, x=0.008, ha="left", fontsize=9)
+    front = {"color": FAINT, "lw": 1.2, "marker": "o", "mfc": MUTED, "mec": MUTED}
+    beaten = {"ls": "", "marker": "o", "mfc": "white", "mec": MUTED, "mew": 1.4}
+    key = [
+        Line2D([], [], label="Pareto front", **front),
+        Line2D([], [], label="beaten", **beaten),
+        Line2D([], [], label="95 % interval", color=FAINT, lw=1.5),
+    ]
+    figure.legend(handles=key, loc="outside upper right", ncols=3)
+
+    panels = []
+    for part, group in zip(stack(figure, [1.0] * len(groups)), groups, strict=True):
+        part.suptitle(group.title, x=0.008, ha="left", fontsize=9)
         grid = part.subplots(1, len(COSTS), sharey=True)
         for axes, column in zip(grid, COSTS, strict=True):
-            _cost_panel(axes, block.rows, column, colors)
-            labelled.append((axes, block.rows, column))
-        grid[0].set_ylabel("mIoUᴰ")
+            _draw_panel(axes, group.rows, column, colors)
+            panels.append((axes, group.rows, column))
+        grid[0].set_ylabel(MEASURES["miou_d"].label)
+
     # Labels go where there is room, which is known once the axes have their places.
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for axes, rows, column in labelled:
+    for axes, rows, column in panels:
         _label_points(axes, rows, column, colors)
     return figure
 
 
-def _cost_panel(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[str, str]) -> None:
-    costs, values = rows[column].to_numpy(float), rows["value"].to_numpy(float)
-    best = pareto(costs, values)
-    order = np.flatnonzero(best)[np.argsort(costs[best], kind="stable")]
-    axes.plot(costs[order], values[order], color=FAINT, lw=1.2, zorder=1, label="Pareto front")
-    for row, x, on_front in zip(rows.itertuples(), costs, best, strict=True):
+def _draw_panel(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[str, str]) -> None:
+    costs = rows[column].to_numpy(float)
+    scores = rows["value"].to_numpy(float)
+    on_front = pareto_front(costs, scores)
+    order = np.flatnonzero(on_front)[np.argsort(costs[on_front], kind="stable")]
+    axes.plot(costs[order], scores[order], color=FAINT, lw=1.2, zorder=1, label="Pareto front")
+
+    for row, x, best in zip(rows.itertuples(), costs, on_front, strict=True):
         color = colors[row.model]
         axes.plot([x, x], [row.low, row.high], color=color, zorder=2, **BAR | {"alpha": 0.35})
-        face = color if on_front else "white"
+        face = color if best else "white"
         axes.plot(x, row.value, ls="", marker="o", ms=6.5, mfc=face, mec=color, mew=1.6, zorder=3)
-    low, high = rows["low"].min(), rows["high"].max()
+
+    low = rows["low"].min()
+    high = rows["high"].max()
     room = max(0.06 * (high - low), (0.1 - (high - low)) / 2)
     if np.isfinite(room):
         axes.set_ylim(low - room, high + room)
-    _cost_axis(axes, costs[np.isfinite(costs) & (costs > 0)])
-    axes.set_title(COSTS[column])
+    _scale_costs(axes, costs[np.isfinite(costs) & (costs > 0)])
+    axes.set_title(MEASURES[column].label)
 
 
-def _cost_axis(axes: Axes, costs: np.ndarray) -> None:
-    """Room for the names; a logarithm where costs differ a lot, zero only where it is near."""
+def _scale_costs(axes: Axes, costs: np.ndarray) -> None:
+    """Room for the names; logarithmic if costs differ a lot, with zero only if it is near."""
     if not len(costs):
         return
-    low, high = costs.min(), costs.max()
+    low = costs.min()
+    high = costs.max()
     if high > 8 * low:
         axes.set_xscale("log", subs=[])
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -111,40 +136,43 @@ def _cost_axis(axes: Axes, costs: np.ndarray) -> None:
 def _label_points(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[str, str]) -> None:
     """Write each model beside its point, over no other point, interval or name if there is room."""
     renderer = axes.figure.canvas.get_renderer()
+    inside = axes.get_window_extent(renderer)
     points = rows.assign(x=rows[column].astype(float)).dropna(subset=["x", "value"])
-    unit, inside = axes.figure.dpi / 72, axes.get_window_extent(renderer)
-    taken = []
-    for x, value, low, high in points[["x", "value", "low", "high"]].itertuples(index=False):
-        (a, b), (_, c), (_, d) = axes.transData.transform([(x, value), (x, low), (x, high)])
-        mark = Bbox.from_bounds(a - 5 * unit, b - 5 * unit, 10 * unit, 10 * unit)
-        taken += [(mark, 2), (Bbox([(a, c), (a + 1, d)]), 1)]
+    taken = _marks(axes, points)
+
     for point in points.sort_values("value", ascending=False, kind="stable").itertuples():
-        look = {
-            "textcoords": "offset points",
-            "fontsize": 7.5,
-            "va": "center",
-            "color": colors[point.model],
-        }
-        look["bbox"] = BEHIND
-        tried = []
-        for i, (shift, distance) in enumerate(AROUND):
-            side = "left" if shift[0] > 0 else "right"
-            text = axes.annotate(point.model, (point.x, point.value), shift, ha=side, **look)
+        candidates = []
+        for place in label_places():
+            text = axes.annotate(
+                point.model,
+                (point.x, point.value),
+                place.shift,
+                textcoords="offset points",
+                ha="left" if place.shift[0] > 0 else "right",
+                va="center",
+                fontsize=7.5,
+                color=colors[point.model],
+                bbox=BEHIND,
+            )
             box = text.get_window_extent(renderer)
             beyond = inside.count_contains(box.corners()) < 4
             covered = sum(weight for other, weight in taken if box.overlaps(other))
-            tried.append((covered + distance + 4 * beyond, i, text, box))
-        _, best, _, box = min(tried, key=lambda t: t[:2])
-        for _, i, text, _ in tried:
-            if i != best:
-                text.remove()
-        taken.append((box, 2))
+            candidates.append((covered + place.distance + 4 * beyond, text, box))
+
+        best = min(candidates, key=lambda candidate: candidate[0])
+        for candidate in candidates:
+            if candidate is not best:
+                candidate[1].remove()
+        taken.append((best[2], 2))
 
 
-# Where a name may stand from its point, in points, and what the distance counts against covering
-# something.
-AROUND = [
-    ((x, y), 0.6 * i)
-    for i, r in enumerate((9, 16, 24, 32))
-    for x, y in ((r, 0), (-r, 0), (5, r), (-5, r), (5, -r), (-5, -r))
-]
+def _marks(axes: Axes, points: pd.DataFrame) -> list[tuple[Bbox, int]]:
+    """What a name should not cover, with its weight: the points and their intervals."""
+    unit = axes.figure.dpi / 72
+    marks = []
+    for x, value, low, high in points[["x", "value", "low", "high"]].itertuples(index=False):
+        corners = axes.transData.transform([(x, value), (x, low), (x, high)])
+        (left, middle), (_, bottom), (_, top) = corners
+        dot = Bbox.from_bounds(left - 5 * unit, middle - 5 * unit, 10 * unit, 10 * unit)
+        marks += [(dot, 2), (Bbox([(left, bottom), (left + 1, top)]), 1)]
+    return marks

@@ -1,4 +1,4 @@
-"""What the split gives away."""
+"""The figure `leakage`: what the split gives away."""
 
 from __future__ import annotations
 
@@ -12,13 +12,26 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from satseg.figures.scores import summary
-from satseg.figures.style import BAR, INK, MUTED, WIDTH, percent, stack, styled, write_beside
+from satseg.figures.style import (
+    BAR,
+    INK,
+    MUTED,
+    WIDTH,
+    mean_scores,
+    stack,
+    styled,
+    write_beside,
+)
+from satseg.measures import MEASURES
 from satseg.metrics.baseline import MAJORITY
+from satseg.text import percent
+
+SAME_SCENE = "#E69F00"
+SAME_GROUND = "#8C6100"
 
 
 class Audit(NamedTuple):
-    """What the judged tiles of a dataset share with the training tiles, under each recipe."""
+    """What the evaluated tiles of a dataset share with the training tiles, under each recipe."""
 
     title: str
     rows: pd.DataFrame
@@ -28,8 +41,8 @@ class Audit(NamedTuple):
 
 
 @styled
-def leakage(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure:
-    """Share of the judged tiles that the training has seen ground of, beside the score where splits
+def leakage_figure(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure:
+    """Share of the evaluated tiles that show ground seen in training, beside the score if splits
     differ."""
     models = [model for model in colors if model != MAJORITY]
     compared = any(audit.rows["split"].nunique() > 1 for audit in audits)
@@ -37,67 +50,72 @@ def leakage(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure:
     heights = [0.75 + pitch * len(audit.rows) for audit in audits]
     figure = Figure((WIDTH, sum(heights) + 0.6), layout="constrained")
     beside = ", and the score beside it" if compared else ""
-    figure.suptitle(f"Judged tiles on ground seen in training{beside}", x=0.008, ha="left")
+    figure.suptitle(f"Evaluated tiles on ground seen in training{beside}", x=0.008, ha="left")
     bars = [
-        Patch(facecolor=c, label=t)
-        for t, c in zip(("same scene", "same ground"), SHARED, strict=True)
+        Patch(facecolor=SAME_SCENE, label="same scene"),
+        Patch(facecolor=SAME_GROUND, label="same ground"),
     ]
     figure.legend(handles=bars, loc="outside upper right", ncols=2)
+
     for part, audit in zip(stack(figure, heights), audits, strict=True):
         part.suptitle(audit.title, x=0.008, ha="left", fontsize=9)
         grid = part.subplots(1, 1 + compared, squeeze=False, sharey=True)[0]
-        _shared_bars(grid[0], audit.rows)
+        _draw_shares(grid[0], audit.rows)
         if compared:
-            _score_rows(grid[1], audit, models, colors)
+            _draw_scores(grid[1], audit, models, colors)
     return figure
 
 
-SHARED = ("#E69F00", "#8C6100")
-
-
-def _shared_bars(axes: Axes, rows: pd.DataFrame) -> None:
+def _draw_shares(axes: Axes, rows: pd.DataFrame) -> None:
     for place, row in enumerate(rows.itertuples()):
         for offset, count, color in (
-            (-0.15, row.scene_shared, SHARED[0]),
-            (0.15, row.group_shared, SHARED[1]),
+            (-0.15, row.scene_shared, SAME_SCENE),
+            (0.15, row.group_shared, SAME_GROUND),
         ):
             share = count / row.tiles
             axes.barh(place + offset, share, height=0.26, color=color)
             inside = share > 0.6
-            ink = "white" if inside and color == SHARED[1] else INK
+            ink = "white" if inside and color == SAME_GROUND else INK
             text = f"{percent(share)} ({count:,} of {row.tiles:,})"
             write_beside(axes, text, (share, place + offset), -5 if inside else 5, color=ink)
-    names = [f"{r.recipe}\nsplit {r.split}, {r.subset} tiles" for r in rows.itertuples()]
+    names = [f"{row.recipe}\nsplit {row.split}, {row.subset} tiles" for row in rows.itertuples()]
     axes.set_yticks(range(len(rows)), names)
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    axes.set_title("Share of the judged tiles")
+    axes.set_title("Share of the evaluated tiles")
 
 
-def _score_rows(axes: Axes, audit: Audit, models: Sequence[str], colors: Mapping[str, str]) -> None:
+def _draw_scores(
+    axes: Axes, audit: Audit, models: Sequence[str], colors: Mapping[str, str]
+) -> None:
     """A line per model under each recipe, and the majority baseline dotted across them."""
     offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * 0.8 / max(len(models), 4)
     for place, recipe in enumerate(audit.rows["recipe"]):
-        means = summary(audit.scores[recipe], "miou_d", "all")
+        means = mean_scores(audit.scores[recipe], "miou_d", "all")
         for model, offset in zip(models, offsets, strict=True):
             if model in means.index:
-                value, low, high = means.loc[model]
-                y, color, text = place + offset, colors[model], f"{model}  {value:.3f}"
-                axes.plot([low, high], [y, y], color=color, **BAR)
-                axes.plot(value, y, marker="o", ms=5, mew=0, color=color)
-                write_beside(
-                    axes, text, (low, y) if high > 0.65 else (high, y), -6 if high > 0.65 else 6
-                )
+                _draw_score(axes, model, means.loc[model], place + offset, colors[model])
         if MAJORITY in means.index:
             value = means.loc[MAJORITY, "value"]
-            axes.plot(
-                [value, value], [place - 0.42, place + 0.42], color=MUTED, lw=1.2, ls=(0, (2, 1.5))
-            )
-            text, below = f"{MAJORITY} {value:.3f}", (value, place + 0.42)
-            write_beside(axes, text, below, 4, va="bottom", fontsize=7, color=MUTED)
+            ends = [place - 0.42, place + 0.42]
+            axes.plot([value, value], ends, color=MUTED, lw=1.2, ls=(0, (2, 1.5)))
+            text = f"{MAJORITY} {value:.3f}"
+            write_beside(axes, text, (value, ends[1]), 4, va="bottom", fontsize=7, color=MUTED)
     axes.set_xlim(0, 1)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0, labelleft=False)
-    axes.set_title("mIoUᴰ with 95 % interval")
+    axes.set_title(f"{MEASURES['miou_d'].label} with {MEASURES['interval'].label}")
+
+
+def _draw_score(axes: Axes, model: str, score: pd.Series, y: float, color: str) -> None:
+    """A model's score with its interval, and its name on the side that has room."""
+    value, low, high = score
+    axes.plot([low, high], [y, y], color=color, **BAR)
+    axes.plot(value, y, marker="o", ms=5, mew=0, color=color)
+    text = f"{model}  {value:.3f}"
+    if high > 0.65:
+        write_beside(axes, text, (low, y), -6)
+    else:
+        write_beside(axes, text, (high, y), 6)

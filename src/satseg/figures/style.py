@@ -1,4 +1,4 @@
-"""The style all figures share."""
+"""The style that all figures share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.style
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
@@ -16,19 +17,21 @@ from satseg.metrics.baseline import MAJORITY
 
 WIDTH = 9.6  # of every figure, in inches
 
-
-INK, MUTED, FAINT, PALE = "#222222", "#6E6E6E", "#B9B9B9", "#E7E7E7"
-
-
+INK = "#222222"
+MUTED = "#6E6E6E"
+FAINT = "#B9B9B9"
+PALE = "#E7E7E7"
 # Okabe and Ito's colours without yellow, which is lost on white.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 
-
 STEPS = [1, 2, 5, 10]  # between ticks
-
 
 SUBSET_MARKS = {"train": ("o", INK), "val": ("D", INK), "test": ("s", "white")}
 
+# What a name stands on.
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+# A 95 % interval.
+BAR = {"lw": 1.6, "alpha": 0.6, "solid_capstyle": "butt"}
 
 STYLE = {
     "font.family": "sans-serif",
@@ -112,7 +115,8 @@ def frame_axes(axes: Axes) -> None:
 def fit_text(text: Text, inches: float) -> None:
     """Break a name that is too long at an underscore or a space, then make its letters small
     enough."""
-    name, letter = text.get_text(), 0.0091 * text.get_fontsize()
+    name = text.get_text()
+    letter = 0.0091 * text.get_fontsize()
     cuts = [i + 1 for i, sign in enumerate(name[:-1]) if sign in "_ -"]
     if len(name) * letter > inches and cuts:
         cut = min(cuts, key=lambda i: abs(i - len(name) / 2))
@@ -121,15 +125,10 @@ def fit_text(text: Text, inches: float) -> None:
     text.set_fontsize(text.get_fontsize() * min(1, inches / (longest * letter)))
 
 
-def percent(share: float) -> str:
-    """A percentage with one decimal below ten."""
-    return f"{100 * share:.{1 if 0 < share < 0.0995 else 0}f} %"
-
-
 def write_beside(
     axes: Axes, text: str, point: tuple[float, float], shift: float, **options
 ) -> None:
-    """Write right of a point, or left of it where the shift (in points) is negative."""
+    """Write right of a point, or left of it if the shift (in points) is negative."""
     options = {"ha": "left" if shift > 0 else "right", "va": "center", "fontsize": 7.5} | options
     axes.annotate(text, point, (shift, 0), textcoords="offset points", **options)
 
@@ -139,12 +138,14 @@ def stack(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
     return list(np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights)))
 
 
-BEHIND = {
-    "facecolor": "white",
-    "edgecolor": "none",
-    "alpha": 0.8,
-    "pad": 0.5,
-}  # what a name stands on
+def mean_scores(rows: pd.DataFrame, metric: str, class_name: str) -> pd.DataFrame:
+    """Value, low and high of a metric by model (index), means over seeds; models without a value
+    are left out.
 
-
-BAR = {"lw": 1.6, "alpha": 0.6, "solid_capstyle": "butt"}  # a 95 % interval
+    Args:
+        rows: rows of scores.csv for one dataset and recipe.
+        metric: the metric.
+        class_name: a class, or `all`.
+    """
+    own = rows[(rows["metric"] == metric) & (rows["class"] == class_name)].dropna(subset="value")
+    return own.groupby("model", sort=False)[["value", "low", "high"]].mean()

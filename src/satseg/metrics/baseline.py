@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from satseg.data.labels import pixels_column
+
 MAJORITY = "majority"  # the baseline's name in tables and figures
 
 
@@ -15,7 +17,7 @@ def training_pixels(
 ) -> dict[str, int]:
     """Pixels of each class in the training tiles, by name; arguments as of `majority_counts`."""
     pool = _pool(tiles, split, "train", padded_tiles)
-    return {name: int(pool[f"pixels_{name}"].sum()) for name in classes}
+    return {name: int(pool[pixels_column(name)].sum()) for name in classes}
 
 
 def _pool(
@@ -50,7 +52,7 @@ def majority_counts(
     majority_class = max(classes, key=frequencies.get)
 
     evaluated = _pool(tiles, split, subset, padded_tiles).sort_values("tile")
-    pixels = evaluated[[f"pixels_{name}" for name in classes]].to_numpy(np.int64)
+    pixels = evaluated[[pixels_column(name) for name in classes]].to_numpy(np.int64)
     others = pixels.sum(1, keepdims=True) - pixels
     predicted = np.array(classes) == majority_class
 

@@ -1,57 +1,90 @@
-"""Numbers as the cells of a table."""
+"""The cells of a table."""
 
 import math
 from collections.abc import Sequence
 
-from satseg.measures import LABELS, MEANINGS
-from satseg.pages.markdown import bullets, escape
+from satseg.measures import MEASURES
+from satseg.pages.blocks import TableCell
 from satseg.study.comparison import Comparison, Result, Score
+from satseg.text import signed
+
+NONE = "–"
 
 
-def heading(c: Comparison) -> str:
-    """Title of one comparison."""
-    return f"{escape(c.title)}, {escape(c.recipe)}"
+def text_cell(text: str, strong: bool = False) -> TableCell:
+    """A name or some words."""
+    return TableCell(text, text.casefold(), strong=strong)
 
 
-def plain_name(c: Comparison, r: Result) -> str:
-    """What a row is called."""
-    return f"always {escape(c.majority_class)} (majority)" if r is c.majority else escape(r.model)
+def number_cell(value: float, digits: int = 3) -> TableCell:
+    """A rounded number, or a dash for NaN."""
+    return TableCell(number(value, digits), _known(value))
 
 
-def leads(c: Comparison, r: Result) -> bool:
+def measure_cell(name: str, value: float) -> TableCell:
+    """A measure with the number of decimals that it is given everywhere."""
+    return number_cell(value, MEASURES[name].digits)
+
+
+def signed_cell(value: float) -> TableCell:
+    """A difference, or a dash for NaN."""
+    return TableCell(signed(value), _known(value))
+
+
+def score_cell(score: Score, strong: bool = False) -> TableCell:
+    """A score, with the standard deviation over runs if there are several."""
+    text = number(score.value)
+    if math.isfinite(score.deviation):
+        text += f" ± {number(score.deviation)}"
+    return TableCell(text, _known(score.value), strong=strong)
+
+
+def interval_cell(score: Score) -> TableCell:
+    """The 95 % interval of a score."""
+    if not math.isfinite(score.low):
+        return TableCell(NONE, None)
+    ends = (score.low, score.high)
+    return TableCell(f"[{score.low:.3f}, {score.high:.3f}]", score.low, interval=ends)
+
+
+def result_cell(comparison: Comparison, result: Result) -> TableCell:
+    """What a row is called: strong for the best of several, ≈ for what ties with it."""
+    if result in comparison.tied:
+        return text_cell(f"{result_name(comparison, result)} ≈")
+    return text_cell(result_name(comparison, result), strong=leads(comparison, result))
+
+
+def result_name(comparison: Comparison, result: Result) -> str:
+    """The name of a model or of the baseline."""
+    if result is comparison.majority:
+        return f"always {comparison.majority_class} (majority)"
+    return result.model
+
+
+def leads(comparison: Comparison, result: Result) -> bool:
     """Whether this is the best of several."""
-    return r is c.best and len(c.results) > 1
-
-
-def marked(c: Comparison, r: Result) -> str:
-    """What a row is called: bold for the best of several, ≈ for what cannot be told from it."""
-    name = plain_name(c, r)
-    return f"**{name}**" if leads(c, r) else f"{name} ≈" if r in c.tied else name
+    return result is comparison.best and len(comparison.results) > 1
 
 
 def number(value: float, digits: int = 3) -> str:
     """A rounded number, or a dash for NaN."""
-    return f"{value:,.{digits}f}" if math.isfinite(value) else "–"
+    return f"{value:,.{digits}f}" if math.isfinite(value) else NONE
 
 
-def score_cell(score: Score) -> str:
-    """Value, with the deviation over trainings where there are several."""
-    return number(score.value) + (
-        f" ± {number(score.deviation)}" if math.isfinite(score.deviation) else ""
-    )
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
-def interval_cell(score: Score) -> str:
-    """The 95 % interval."""
-    return f"[{score.low:.3f}, {score.high:.3f}]" if math.isfinite(score.low) else "–"
+def comparison_title(comparison: Comparison) -> str:
+    """What the part of a page about one comparison is called."""
+    return f"{comparison.title}, {comparison.recipe}"
 
 
-def share(part: int, whole: int) -> str:
-    """A percentage that says 0 and 100 only where it means none and all."""
-    percent = 100 * part / whole
-    return f"{percent:.0f} %" if percent in (0, 100) else f"{min(max(percent, 0.1), 99.9):.1f} %"
+def labels(names: Sequence[str]) -> list[str]:
+    """The column headings of measures."""
+    return [MEASURES[name].label for name in names]
 
 
-def definitions(names: Sequence[str]) -> str:
-    """The section that explains a file's columns."""
-    return "## Definitions\n\n" + bullets(f"**{LABELS[name]}**: {MEANINGS[name]}" for name in names)
+def definitions(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The label of each measure, and what it is."""
+    return [(MEASURES[name].label, MEASURES[name].definition) for name in names]

@@ -4,86 +4,128 @@ import math
 from collections.abc import Sequence
 
 from satseg.jobs.slices import StudySlice
-from satseg.measures import LABELS
-from satseg.pages.cells import number
-from satseg.pages.markdown import bullets, escape, table
-from satseg.study.claims.evidence import HOLDS, RESULTS, Finding
-from satseg.study.claims.examine import overall
+from satseg.measures import MEASURES
+from satseg.pages.blocks import (
+    Block,
+    Bullets,
+    Heading,
+    Page,
+    Paragraph,
+    Table,
+    TableCell,
+    columns,
+    strong,
+)
+from satseg.pages.cells import NONE, number, number_cell, text_cell
+from satseg.study.claims.evidence import HOLDS, RESULTS, Finding, Statistic
+from satseg.study.claims.examine import overall_verdict
 
-TESTS = {
-    "Verdict": "Of several places together, a claim holds where it holds in each of them, and does not hold where it "
-    "does not in one.",
-    "place": "The model takes a place if as many others as that surely come before it, and the rest surely after. "
-    "Surely: the 95 % interval of the ratio of two times, or of the difference of two scores, leaves out that they are "
-    "equal. Of epoch times the interval is Welch's, from the spread over epochs and trainings; of scores it is that of "
-    "the paired bootstrap. Of profiled times, medians of a few to some dozens of repetitions, the bounds are a "
-    "convention: 10 % either way, or as much as both 95th percentiles together lie above their medians, where that is "
-    "more. What is printed has none, and its order is taken as it stands.",
-    "rho": "Spearman's rank correlation; p is the one-sided share of all permutations (of 100,000 random ones "
-    "beyond eight values) that reach as much. A time follows one size rather than another where rho has p ≤ 0.05 with "
-    "the one, and not with the other, where it is lower; few models hardly ever bring the difference itself there. "
-    "Classes with few pixels do worst where rho has p ≤ 0.05. A claim does not hold where the contrary has p ≤ 0.05, "
-    "or where rho with the other size has, and is no lower.",
-    "Recipes tried": "Score of the recipe minus that of the baseline, mean over models, with the interval of the "
-    "paired bootstrap. A recipe helps where the interval is above zero on each of at least two datasets; it is ruled "
-    "out where on one dataset it stays below the gain that would count.",
-}
+TESTS = [
+    (
+        "Verdict",
+        "Over several places, a claim holds if it holds in each of them, and does not hold if it "
+        "fails in one.",
+    ),
+    (
+        "place",
+        "The model takes a place if as many other models as that place needs surely come before "
+        "it, and the rest surely after. Surely: the 95 % interval of the ratio of two times, or of "
+        "the difference of two scores, excludes that they are equal. For epoch times the interval "
+        "is Welch's, from the spread over epochs and runs; for scores it is that of the paired "
+        "bootstrap. For profiled times, which are medians of a few to some dozens of repetitions, "
+        "the bounds are a convention: 10 % either way, or more if both 95th percentiles together "
+        "lie further above their medians. Published figures have no interval, and their order is "
+        "taken as it stands.",
+    ),
+    (
+        "rho",
+        "Spearman's rank correlation; p is the one-sided share of all permutations (of 100,000 "
+        "random ones for more than eight values) that reach at least as much. A time follows one "
+        "size rather than another if rho has p ≤ 0.05 with the one but not with the other, where "
+        "it is lower; with few models the difference itself hardly ever reaches that. Classes with "
+        "few pixels score lowest if rho has p ≤ 0.05. A claim does not hold if its opposite has "
+        "p ≤ 0.05, or if rho with the other size has and is not lower.",
+    ),
+    (
+        "Recipes tried",
+        "Score of the recipe minus that of the baseline, mean over models, with the interval of "
+        "the paired bootstrap. A recipe helps if the interval is above zero on each of at least "
+        "two datasets; it is ruled out if on one dataset the interval stays below the gain that "
+        "would count.",
+    ),
+]
 
 
-def claims_page(spec: StudySlice, findings: Sequence[Finding]) -> str:
+def claims_page(job: StudySlice, findings: Sequence[Finding]) -> Page:
     """claims.md: each claim of the paper with its verdict, then what each verdict rests on."""
-    parts = ["# Claims"]
     if not findings:
-        return "\n\n".join([*parts, "This study tests no claims."])
-    parts += [
-        f"What is claimed in {escape(spec.paper.title)}, tested on the results of this study and, for "
-        "comparison, on the tables it printed."
-    ]
-    rows, details = [], []
-    for name, claim in spec.paper.claims.items():
-        mine = [f for f in findings if f.claim == name]
+        return Page("claims", "Claims", [Paragraph("This study tests no claims.")])
+
+    summary = []
+    details: list[Block] = []
+    for name, claim in job.paper.claims.items():
+        own = [finding for finding in findings if finding.claim == name]
         for by in claim.by:
-            here = [f.verdict for f in mine if f.by == by and f.source == RESULTS]
-            there = [
-                f"{escape(f.source)}: {f.verdict}"
-                for f in mine
-                if f.by == by and f.source != RESULTS
-            ]
-            places = f"{here.count(HOLDS)} of {len(here)}"
-            rows.append(
-                [escape(claim.text), LABELS[by], overall(here), places, "; ".join(there) or "–"]
-            )
-        details += claim_section(spec, claim.text, mine)
-    header = ["Claim", "By", "Verdict", "Holds in", "In the published tables"]
-    parts += [table(header, rows, texts=5), *details, "## Definitions"]
-    return "\n\n".join([*parts, bullets(f"**{name}**: {text}" for name, text in TESTS.items())])
+            tested = [finding for finding in own if finding.by == by]
+            summary.append(_summary_row(claim.text, by, tested))
+        details += _claim_blocks(job, claim.text, own)
+
+    heads = columns(["Claim", "By", "Verdict", "Holds in", "In the published tables"])
+    introduction = Paragraph(
+        f"What {job.paper.title} claims, tested on the results of this study and, for comparison, "
+        "on the tables it published."
+    )
+    return Page("claims", "Claims", [introduction, Table(heads, summary), *details], TESTS)
 
 
-def claim_section(spec: StudySlice, text: str, findings: Sequence[Finding]) -> list[str]:
-    """What the verdicts on one claim rest on."""
-    reasons, rows = [], []
-    for f in findings:
-        title = (
-            f.source
-            if f.source != RESULTS
-            else spec.datasets[f.dataset].title
-            if f.dataset
-            else "Every dataset"
-        )
-        where = ", ".join(escape(part) for part in (title, f.recipe) if part)
-        reasons.append(f"{where}, by {LABELS[f.by]}: **{f.verdict}**; {escape(f.why)}.")
-        for statistic in f.statistics:
-            bounds = (
-                f"{statistic.low:.3f} to {statistic.high:.3f}"
-                if math.isfinite(statistic.low)
-                else "–"
-            )
-            value = number(statistic.value, 0 if float(statistic.value).is_integer() else 3)
-            numbers = [value, bounds, number(statistic.p, 4)]
-            rows.append([where, LABELS[f.by], escape(statistic.name), *numbers])
-    header = ["Where", "By", "Statistic", "Value", "Bounds", "p"]
-    return [
-        f"## {escape(text)}",
-        bullets(reasons),
-        *([table(header, rows, texts=3)] if rows else []),
+def _summary_row(claim: str, by: str, findings: Sequence[Finding]) -> list[TableCell]:
+    """The verdict on a claim by one measure."""
+    here = [finding.verdict for finding in findings if finding.source == RESULTS]
+    published = [f"{f.source}: {f.verdict}" for f in findings if f.source != RESULTS]
+    texts = [
+        claim,
+        MEASURES[by].label,
+        overall_verdict(here),
+        f"{here.count(HOLDS)} of {len(here)}",
+        "; ".join(published) or NONE,
     ]
+    return list(map(text_cell, texts))
+
+
+def _claim_blocks(job: StudySlice, claim: str, findings: Sequence[Finding]) -> list[Block]:
+    """What the verdicts on one claim rest on."""
+    reasons = []
+    rows = []
+    for finding in findings:
+        place = _place(job, finding)
+        label = MEASURES[finding.by].label
+        reasons.append(f"{place}, by {label}: {strong(finding.verdict)}; {finding.why}.")
+        for statistic in finding.statistics:
+            rows.append([text_cell(place), text_cell(label), *_statistic_cells(statistic)])
+
+    blocks: list[Block] = [Heading(claim), Bullets(reasons)]
+    if rows:
+        heads = columns(["Where", "By", "Statistic"], ["Value", "Bounds", "p"])
+        blocks.append(Table(heads, rows))
+    return blocks
+
+
+def _place(job: StudySlice, finding: Finding) -> str:
+    """Where a claim was tested."""
+    if finding.source != RESULTS:
+        title = finding.source
+    elif finding.dataset:
+        title = job.datasets[finding.dataset].title
+    else:
+        title = "Every dataset"
+    return f"{title}, {finding.recipe}" if finding.recipe else title
+
+
+def _statistic_cells(statistic: Statistic) -> list[TableCell]:
+    whole = float(statistic.value).is_integer()
+    bounds = TableCell(NONE, None)
+    if math.isfinite(statistic.low):
+        text = f"{number(statistic.low)} to {number(statistic.high)}"
+        bounds = TableCell(text.replace("-", "−"), statistic.low)
+    value = number_cell(statistic.value, 0 if whole else 3)
+    return [text_cell(statistic.name), value, bounds, number_cell(statistic.p, 4)]

@@ -1,34 +1,78 @@
-"""The little Markdown that tables are written in: headings, paragraphs, lists, tables, **bold**,
-^D."""
+"""Pages as Markdown."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
 
-from markupsafe import Markup
-from markupsafe import escape as html_escape
+from satseg.pages.blocks import STRONG, Block, Bullets, Heading, Page, Paragraph, Table, TableCell
 
-SPECIAL = re.compile(r"([\\`*_|<>\[\]^&#~])")
-CELL = re.compile(r"((?:\\.|[^|\\])*)\|")
-INLINE = re.compile(
-    r"\\(?P<literal>[!-/:-@\[-`{-~])|\*\*(?P<bold>(?:\\.|[^*\\])+)\*\*|\^(?P<sup>[A-Z])"
-)
-INTERVAL = re.compile(r"\[(\d\.\d+), (\d\.\d+)\]")
-NUMBER = re.compile(r"[-−]?\d[\d,]*\.?\d*")
+# Numbers in brackets, such as an interval, are no link and stay readable.
+SPECIAL = re.compile(r"\[[\d., −-]+\](?![(\[:])|[\\`*_|<>\[\]^&#~$]")
+LINE_START = re.compile(r"^(\d*)([-+=.)])")  # what would begin a list or underline a heading
 
 
-def escape(text: object) -> str:
-    """Any text, so that it reads as itself: in Markdown, and on one line."""
-    # An underscore inside a word means nothing; leaving it alone keeps the file readable.
-    return SPECIAL.sub(_escaped, " ".join(str(text).split()))
+def markdown(page: Page) -> str:
+    """A page as a Markdown document."""
+    parts = [f"# {escape(page.title)}", *map(paragraph, page.answer)]
+    parts += map(_block, page.blocks)
+    if page.definitions:
+        parts.append("## Definitions")
+        entries = [f"**{escape(term)}**: {inline(text)}" for term, text in page.definitions]
+        parts.append(_bullets(entries))
+    return "\n\n".join(parts) + "\n"
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading():
+            return f"{'#' * block.level} {escape(block.text)}"
+        case Paragraph():
+            return paragraph(block.text)
+        case Bullets():
+            return _bullets(map(paragraph, block.items))
+        case Table():
+            header = [escape(column.label) for column in block.columns]
+            texts = sum(not column.numeric for column in block.columns)
+            return table(header, [list(map(_cell, row)) for row in block.rows], texts)
+
+
+def _cell(cell: TableCell) -> str:
+    text = inline(cell.text)
+    return f"**{text}**" if cell.strong else text
+
+
+def paragraph(text: str) -> str:
+    """Sentences as a paragraph, whatever they begin with."""
+    return LINE_START.sub(r"\1\\\2", inline(text))
+
+
+def inline(text: str) -> str:
+    """Sentences on one line, with their strong words in bold."""
+    parts = STRONG.split(text)  # plain, strong, plain, …
+    plain = [escape(part, edges=True) for part in parts]
+    return "".join(f"**{part}**" if i % 2 else part for i, part in enumerate(plain)).strip()
+
+
+def escape(text: object, edges: bool = False) -> str:
+    """Any text, so that it reads as itself: in Markdown, and on one line.
+
+    Args:
+        text: what is to be read.
+        edges: keep a space at either end.
+    """
+    words = " ".join(str(text).split())
+    if edges and words:
+        words = " " * text[0].isspace() + words + " " * text[-1].isspace()
+    return SPECIAL.sub(_escaped, words)
 
 
 def _escaped(match: re.Match) -> str:
+    if len(match[0]) > 1:
+        return match[0]
     start, end = match.span()
     inside = match.string[start - 1 : start].isalnum() and match.string[end : end + 1].isalnum()
+    # An underscore inside a word means nothing; leaving it alone keeps the file readable.
     return "_" if match[0] == "_" and inside else f"\\{match[0]}"
 
 
@@ -44,92 +88,5 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) 
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows])
 
 
-def bullets(items: Iterable[str]) -> str:
-    """A bullet list."""
+def _bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {item}" for item in items)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A table cell: what is shown, and what its column is sorted by (None sorts last)."""
-
-    html: Markup
-    key: str | float | None
-    span: tuple[float, float] | None = None
-    """The ends of an interval, where the cell holds one."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A heading, paragraph, list or table, with its text as HTML."""
-
-    kind: str
-    html: Markup = field(default_factory=Markup)
-    level: int = 0
-    items: list[Markup] = field(default_factory=list)
-    columns: list[tuple[Markup, bool]] = field(default_factory=list)
-    """Heading of each column, and whether it holds numbers."""
-    rows: list[list[Cell]] = field(default_factory=list)
-
-
-def blocks(text: str) -> list[Block]:
-    """Read what this module and its callers write; any other Markdown comes out as plain text."""
-    found = []
-    for kind, lines in groupby(text.splitlines(), _kind):
-        lines = list(lines)
-        if kind == "heading":
-            found += [
-                Block(kind, inline(line.lstrip("# ")), level=len(line) - len(line.lstrip("#")))
-                for line in lines
-            ]
-        elif kind == "list":
-            found.append(Block(kind, items=[inline(line[2:]) for line in lines]))
-        elif kind == "table":
-            found.append(_table(lines))
-        elif kind == "paragraph":
-            found.append(Block(kind, inline(" ".join(lines))))
-    return found
-
-
-def inline(text: str) -> Markup:
-    """One line of Markdown as HTML; whatever is not markup is escaped."""
-    html, position = [], 0
-    for match in INLINE.finditer(text):
-        html.append(html_escape(text[position : match.start()]))
-        if match["bold"]:
-            html.append(Markup("<strong>{}</strong>").format(inline(match["bold"])))
-        elif match["sup"]:
-            html.append(Markup("<sup>{}</sup>").format(match["sup"]))
-        else:
-            html.append(html_escape(match["literal"]))
-        position = match.end()
-    return Markup("").join([*html, html_escape(text[position:])])
-
-
-def _kind(line: str) -> str:
-    for start, kind in (("#", "heading"), ("- ", "list"), ("|", "table")):
-        if line.startswith(start):
-            return kind
-    return "paragraph" if line.strip() else "blank"
-
-
-def _table(lines: list[str]) -> Block:
-    header, rule, *rows = ([cell.strip() for cell in CELL.findall(line[1:])] for line in lines)
-    numeric = [cell.endswith("-:") for cell in rule]
-    return Block(
-        "table",
-        columns=list(zip(map(inline, header), numeric, strict=True)),
-        rows=[
-            [_cell(cell, number) for cell, number in zip(row, numeric, strict=True)] for row in rows
-        ],
-    )
-
-
-def _cell(text: str, number: bool) -> Cell:
-    html = inline(text)
-    shown = html.striptags()
-    if not number:
-        return Cell(html, shown.casefold())
-    found, interval = NUMBER.search(shown), INTERVAL.fullmatch(shown)
-    key = float(found[0].replace(",", "").replace("−", "-")) if found else None
-    return Cell(html, key, (float(interval[1]), float(interval[2])) if interval else None)

@@ -6,16 +6,18 @@ from typing import Any
 
 from satseg.jobs.slices import Cell, StudySlice
 from satseg.readers import read_json
+from satseg.text import duration
 
 RUN = ["code", "data", "device", "precision", "versions", "seeds", "started", "wall_seconds"]
 
 
 def provenance(cell: Cell, runs: Path) -> dict[str, Any]:
-    """What a run's run.json says: the row of the overview, every entry, and the resolved
+    """What a run recorded in run.json: the row of the overview, every entry, and the resolved
     configuration."""
     recorded = read_json(runs / cell.path / "run.json", RUN)
-    entries = {k: v for k, v in recorded.items() if k not in ("cell", "slice")}
-    code, device = recorded["code"], recorded["device"]
+    entries = {key: value for key, value in recorded.items() if key not in ("cell", "slice")}
+    code = recorded["code"]
+    device = recorded["device"]
     return {
         "cell": cell,
         "device": device.get("name") or device.get("kind"),
@@ -25,46 +27,34 @@ def provenance(cell: Cell, runs: Path) -> dict[str, Any]:
         "started": recorded["started"],
         "wall_seconds": recorded["wall_seconds"],
         "wall": duration(recorded["wall_seconds"]),
-        "entries": list(flat(entries)),
+        "entries": list(flat_entries(entries)),
         "slice": json.dumps(recorded.get("slice", {}), indent=2, ensure_ascii=False),
     }
 
 
-def flat(value: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
+def flat_entries(value: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
     """Nested entries as (`outer · inner`, text), in their order."""
     rows = []
     for key, entry in value.items():
         name = above + key.replace("_", " ")
         if isinstance(entry, dict):
-            rows += flat(entry, f"{name} · ")
+            rows += flat_entries(entry, f"{name} · ")
+        elif isinstance(entry, str):
+            rows.append((name, entry))
         else:
-            rows.append(
-                (name, entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False))
-            )
+            rows.append((name, json.dumps(entry, ensure_ascii=False)))
     return rows
 
 
-def duration(seconds: float) -> str:
-    """A time a person reads: `42 s`, `3 min 05 s`, `1 h 02 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def credit(spec: StudySlice, name: str, raw: Path) -> dict[str, Any]:
-    """Whose data a dataset is, and which files of it were used."""
-    dataset, files = (
-        spec.datasets[name],
-        read_json(raw / name / "manifest.json", ["files"])["files"],
-    )
+def credit(job: StudySlice, dataset_name: str, raw: Path) -> dict[str, Any]:
+    """Whose data a dataset is, and which of its files were used."""
+    dataset = job.datasets[dataset_name]
+    files = read_json(raw / dataset_name / "manifest.json", ["files"])["files"]
     # Only a web address may become a link: the URL comes from a file a user may have been given.
-    web = dataset.url if dataset.url and dataset.url.startswith(("https://", "http://")) else None
+    is_web = bool(dataset.url) and dataset.url.startswith(("https://", "http://"))
     return {
         "title": dataset.title,
-        "url": web,
+        "url": dataset.url if is_web else None,
         "licence": dataset.licence,
         "files": len(files),
         "megabytes": sum(file["bytes"] for file in files) / 1e6,

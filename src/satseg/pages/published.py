@@ -5,93 +5,103 @@ import pandas as pd
 from satseg.config.papers import Paper, PaperColumn, PaperTable, Printed
 from satseg.config.recipes import Recipe
 from satseg.jobs.slices import StudySlice
-from satseg.measures import DEFINITIONS, LABELS, MEANINGS, SIZES
-from satseg.pages.cells import definitions, number
-from satseg.pages.markdown import escape, table
-from satseg.text import signed
+from satseg.measures import CLASS_METRICS, MEASURES, METRICS, SIZES, TIMES
+from satseg.pages.blocks import Block, Heading, Page, Paragraph, Table, TableCell, columns
+from satseg.pages.cells import NONE, definitions, number, number_cell, signed_cell, text_cell
+
+BEST = "¹²³"  # marks of the best three of a published column
+OurFigures = dict[tuple[str, str, str], float]
+"""(model, metric, class) → our figure."""
 
 
-def published_page(spec: StudySlice, figures: pd.DataFrame) -> str:
-    """published.md: the published figures beside ours, from the frame of published.csv."""
-    parts = ["# Published figures and ours"]
-    if spec.paper:
-        parts += [f"Published: {escape(spec.paper.title)}.", *protocol(spec.paper, spec.recipes)]
-        parts += [
-            *explanations(spec.paper),
-            *(part for t in spec.paper.tables for part in paper_table(t, figures)),
+def published_page(job: StudySlice, figures: pd.DataFrame) -> Page:
+    """published.md: the published figures beside ours.
+
+    Args:
+        job: the study.
+        figures: the frame of published.csv, where those of the paper's tables come first.
+    """
+    title = "Published figures and ours"
+    single = figures.tail(len(job.study.published))
+    blocks: list[Block] = []
+    if job.paper:
+        blocks.append(Paragraph(f"Published: {job.paper.title}."))
+        blocks += _protocol(job.paper, job.recipes)
+        blocks += _explanations(job.paper)
+        for table in job.paper.tables:
+            blocks += _paper_table(table, figures)
+        if not single.empty:
+            blocks.append(Heading("Single figures"))
+    elif single.empty:
+        blocks.append(Paragraph("This study compares with no published figures."))
+
+    if single.empty:
+        return Page("published", title, blocks)
+    blocks += [_single_figures(job, single), Paragraph(_notes(job, single))]
+    scored = set(single.loc[single["epoch"].isna(), "metric"])
+    used = [name for name in MEASURES if name in scored.intersection(METRICS + CLASS_METRICS)]
+    return Page("published", title, blocks, definitions(used))
+
+
+def _single_figures(job: StudySlice, figures: pd.DataFrame) -> Table:
+    """A row per figure that the study itself lists."""
+    rows = []
+    for row in figures.rename(columns={"class": "class_name"}).itertuples():
+        texts = [
+            job.datasets[row.dataset].title,
+            row.model,
+            row.recipe,
+            MEASURES[row.metric].label if row.metric in MEASURES else row.metric,
+            NONE if row.class_name == "all" else row.class_name,
         ]
-        figures = figures.tail(
-            len(spec.study.published)
-        )  # those of the paper's tables go before them
-        if figures.empty:
-            return "\n\n".join(parts)
-        parts.append("## Single figures")
-    if figures.empty:
-        return "\n\n".join([*parts, "This study compares with no published figures."])
-    header = [
-        "Dataset",
-        "Model",
-        "Recipe",
-        "Metric",
-        "Class",
-        "Epoch",
-        "Published",
-        "Ours",
-        "Difference",
-    ]
-    rows = [
-        [
-            escape(spec.datasets[r.dataset].title),
-            escape(r.model),
-            escape(r.recipe),
-            LABELS.get(r.metric, escape(r.metric)),
-            "–" if r.label == "all" else escape(r.label),
-            "–" if pd.isna(r.epoch) else str(r.epoch),
-            f"{r.published:g}",
-            number(r.ours),
-            signed(r.difference),
-        ]
-        for r in figures.rename(columns={"class": "label"}).itertuples()
-    ]
-    notes = ["Difference: ours minus the published figure."]
-    if len(spec.study.seeds) > 1:
-        notes.append(f"Ours is the mean over {len(spec.study.seeds)} trainings.")
-    if figures["epoch"].notna().any():
-        notes.append(
-            "With an epoch, the metric is that of the training's history after this epoch."
-        )
-    if figures["ours"].isna().any():
-        notes.append("A dash under Ours: the training ended before this epoch.")
-    used = [
-        name for name in DEFINITIONS if name in set(figures.loc[figures["epoch"].isna(), "metric"])
-    ]
-    return "\n\n".join(
-        [
-            *parts,
-            table(header, rows, texts=5),
-            " ".join(notes),
-            *([definitions(used)] if used else []),
-        ]
+        epoch = TableCell(NONE, None)
+        if not pd.isna(row.epoch):
+            epoch = TableCell(str(row.epoch), float(row.epoch))
+        published = TableCell(f"{row.published:g}", row.published)
+        numbers = [epoch, published, number_cell(row.ours), signed_cell(row.difference)]
+        rows.append([*map(text_cell, texts), *numbers])
+    heads = columns(
+        ["Dataset", "Model", "Recipe", "Metric", "Class"],
+        ["Epoch", "Published", "Ours", "Difference"],
     )
+    return Table(heads, rows)
 
 
-def protocol(paper: Paper, recipes: dict[str, Recipe]) -> list[str]:
+def _notes(job: StudySlice, figures: pd.DataFrame) -> str:
+    """What the columns of single figures mean."""
+    notes = ["Difference: ours minus the published figure."]
+    runs = len(job.study.seeds)
+    if runs > 1:
+        notes.append(f"Ours is the mean over {runs} runs.")
+    if figures["epoch"].notna().any():
+        notes.append("If an epoch is given, the metric is that of the run's history after it.")
+    if figures["ours"].isna().any():
+        notes.append("A dash under Ours: the run ended before this epoch.")
+    return " ".join(notes)
+
+
+def _protocol(paper: Paper, recipes: dict[str, Recipe]) -> list[Block]:
     """The paper's training configuration beside that of each recipe."""
-    if not paper.protocol:
-        return []
     rows = []
     for line in paper.protocol:
         for name, recipe in recipes.items():
             ours = {key: value_at(recipe, key) for key in line.keys}
-            said = ", ".join(f"{key.split('.')[-1]} {shown(value)}" for key, value in ours.items())
-            same = "same" if ours == line.keys else "**differs**"
-            rows.append([*map(escape, (line.what, line.printed, name, said)), same])
-    header = ["Setting", "Published", "Recipe", "Here", "Compared"]
-    return ["## Training configuration", table(header, rows, texts=5)]
+            here = ", ".join(f"{key.split('.')[-1]} {shown(value)}" for key, value in ours.items())
+            same = ours == line.keys
+            rows.append(
+                [
+                    *map(text_cell, (line.what, line.printed, name, here)),
+                    text_cell("same" if same else "differs", strong=not same),
+                ]
+            )
+    if not rows:
+        return []
+    heads = columns(["Setting", "Published", "Recipe", "Here", "Compared"])
+    return [Heading("Training configuration"), Table(heads, rows)]
 
 
 def value_at(recipe: Recipe, key: str) -> object:
-    """The value of a dotted key; None where a part of the way is null, or of another kind."""
+    """The value of a dotted key; None if a part of the way is null or of another kind."""
     value: object = recipe
     for part in key.split("."):
         value = getattr(value, part, None)
@@ -100,95 +110,103 @@ def value_at(recipe: Recipe, key: str) -> object:
 
 def shown(value: object) -> str:
     """A value as YAML would show it."""
-    return (
-        "null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _explanations(paper: Paper) -> list[Block]:
+    """What the paper says its figures are, beside what they are here."""
+    rows = []
+    for metric in paper.metrics:
+        measure = MEASURES[metric.ours]
+        here = f"{measure.definition} {metric.note}".strip()
+        rows.append(list(map(text_cell, (metric.what, metric.printed, measure.label, here))))
+    if not rows:
+        return []
+    heads = columns(["Published name", "As published", "Name here", "Here"])
+    return [Heading("What the figures mean"), Table(heads, rows)]
+
+
+def _paper_table(table: PaperTable, figures: pd.DataFrame) -> list[Block]:
+    """A published table: each figure, ours, and the difference; nothing if the study has none of
+    its models."""
+    of_table = (figures["dataset"] == table.dataset) & (figures["recipe"] == table.recipe)
+    rows = figures[of_table]
+    ours = rows.set_index(["model", "metric", "class"])["ours"].to_dict()
+    models = [model for model in rows["model"].unique() if table.row(model)]
+    if not models:
+        return []
+
+    first_row = table.row(models[0])
+    compared = [i for i, printed in enumerate(first_row) if (models[0], *_key(printed)) in ours]
+    cells = []
+    for model in models:
+        own = [_paper_cell(table, i, model, ours) for i in compared]
+        cells.append([text_cell(model), *own])
+    heads = [_paper_heading(table.columns[i]) for i in compared]
+    return [
+        Heading(table.title),
+        Paragraph(_paper_notes(table, complete=len(compared) == len(table.columns))),
+        Table(columns(["Model"], heads), cells),
+    ]
+
+
+def _paper_notes(table: PaperTable, complete: bool) -> str:
+    notes = (
+        "Published → ours (difference). A size depends on the number of classes: the heading gives "
+        "it, or the cell if it was published for another number. "
+    )
+    if complete:
+        return notes + (
+            f"The published figures were measured on {table.device}; ours are those of recipe "
+            f"{table.recipe}. ¹ ² ³: the best three, as published; see the scores for which "
+            "differences in our order are results."
+        )
+    return notes + (
+        f"Nothing else in this table is compared, because the study does not train recipe "
+        f"{table.recipe} on its dataset."
     )
 
 
-def explanations(paper: Paper) -> list[str]:
-    """What the paper says its figures are, beside what they are here."""
-    rows = [
-        [
-            escape(m.what),
-            escape(m.printed),
-            LABELS[m.ours],
-            " ".join(filter(None, [MEANINGS[m.ours], escape(m.note)])),
-        ]
-        for m in paper.metrics
-    ]
-    header = ["Published name", "As published", "Name here", "Here"]
-    return ["## What the figures mean", table(header, rows, texts=4)] if rows else []
+def _key(printed: Printed) -> tuple[str, str]:
+    """Metric and class of a published figure, as published.csv has them."""
+    if printed.classes is None:
+        return printed.column.metric, printed.column.class_name
+    return printed.column.metric, f"{printed.classes} classes"
 
 
-def paper_table(printed: PaperTable, figures: pd.DataFrame) -> list[str]:
-    """A published table: each figure, ours, and the difference; nothing where the study has none of
-    its models."""
-    mine = figures[(figures["dataset"] == printed.dataset) & (figures["recipe"] == printed.recipe)]
-    ours = mine.set_index(["model", "metric", "class"])["ours"].to_dict()
-    names = [name for name in mine["model"].unique() if printed.row(name)]
-    if not names:
-        return []
-    compared = [
-        i
-        for i, figure in enumerate(printed.row(names[0]))
-        if (names[0], *figure_key(figure)) in ours
-    ]
-    rows = [
-        [escape(name), *(paper_cell(printed, i, name, ours) for i in compared)] for name in names
-    ]
-    notes = [
-        "Printed → ours (difference). A size depends on the number of classes, which the heading names, and the "
-        "cell where it was printed for another."
-    ]
-    if len(compared) == len(printed.columns):
-        notes.append(
-            f"The printed figures were measured on {escape(printed.device)}; ours are those of recipe "
-            f"{escape(printed.recipe)}. ¹ ² ³: the best three, as printed; what of our order is a result, "
-            "the scores say."
-        )
-    else:
-        notes.append(
-            f"Nothing else of this table is compared: the study does not train recipe "
-            f"{escape(printed.recipe)} on its dataset."
-        )
-    return [
-        f"## {escape(printed.title)}",
-        " ".join(notes),
-        table(["Model", *(paper_heading(printed.columns[i]) for i in compared)], rows),
-    ]
-
-
-def figure_key(figure: Printed) -> tuple[str, str]:
-    """Metric and class of a printed figure, as published.csv has them."""
-    column, _, classes = figure
-    return column.metric, column.class_name if classes is None else f"{classes} classes"
-
-
-def paper_heading(column: PaperColumn) -> str:
+def _paper_heading(column: PaperColumn) -> str:
     """Heading of a column of a published table."""
     if column.class_name != "all":
-        return escape(column.class_name)
-    return LABELS[column.metric] + (f", {column.classes} classes" if column.classes else "")
+        return column.class_name
+    label = MEASURES[column.metric].label
+    return f"{label}, {column.classes} classes" if column.classes else label
 
 
-def paper_cell(
-    printed: PaperTable, i: int, model: str, ours: dict[tuple[str, str, str], float]
-) -> str:
-    """A printed figure, marked if it is one of the best three of its column, then ours and the
+def _paper_cell(table: PaperTable, i: int, model: str, ours: OurFigures) -> TableCell:
+    """A published figure, marked if it is one of the best three of its column, then ours and the
     difference."""
-    figure = printed.row(model)[i]
-    metric, label = figure_key(figure)
-    found, digits = (
-        ours[model, metric, label],
-        {"parameters": 0, "memory_mb": 2, "epoch_seconds": 1}.get(metric, 3),
+    printed = table.row(model)[i]
+    metric, class_name = _key(printed)
+    digits = MEASURES[metric].digits
+    our_figure = ours[model, metric, class_name]
+    difference = our_figure - printed.value
+    change = f"{difference:+,.{digits}f}".replace("-", "−") if difference else "0"
+    text = (
+        f"{printed.value:,.10g}{_mark(table, i, printed)} → {number(our_figure, digits)} ({change})"
     )
-    mark = ""
-    if metric not in SIZES:
-        values = sorted(
-            (printed.row(name)[i].value for name in printed.rows), reverse=metric != "epoch_seconds"
-        )
-        mark = dict(zip(values[:3], "¹²³", strict=False)).get(figure.value, "")
-    difference = found - figure.value
-    change = "0" if difference == 0 else f"{difference:+,.{digits}f}".replace("-", "−")
-    other = f", {label}" if figure.classes != figure.column.classes else ""
-    return f"{figure.value:,.10g}{mark} → {number(found, digits)} ({change}){other}"
+    if printed.classes != printed.column.classes:
+        text += f", {class_name}"
+    return TableCell(text, printed.value)
+
+
+def _mark(table: PaperTable, i: int, printed: Printed) -> str:
+    """¹, ² or ³ for the best three scores or times of a column."""
+    metric = printed.column.metric
+    if metric in SIZES:
+        return ""
+    values = [table.row(model)[i].value for model in table.rows]
+    best = sorted(values, reverse=metric not in TIMES)[: len(BEST)]
+    marks = dict(zip(best, BEST, strict=False))
+    return marks.get(printed.value, "")

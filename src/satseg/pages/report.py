@@ -1,79 +1,91 @@
-"""The page of a study."""
+"""A study's report: one self-contained page of HTML."""
 
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from satseg.jobs.slices import StudySlice
+from satseg.pages.blocks import STRONG, read_pages
 from satseg.pages.captions import CAPTIONS, Caption
-from satseg.pages.markdown import Block, blocks
-from satseg.paths import FIGURES, PANELS
+from satseg.pages.provenance import credit, provenance
+from satseg.paths import FIGURES, PAGES, PANELS
 from satseg.readers import present, read_json
 
 TEMPLATE = "report.html.j2"
-
-
+STYLE = "report.css"
+SCRIPT = "report.js"
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True)
-class Section:
-    """A table file as a section of the page."""
-
-    id: str
-    title: Markup
-    blocks: list[Block]
-    definitions: list[Markup]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure as it lies in the page."""
+class ReportFigure:
+    """A figure as it is embedded in the page."""
 
     name: str
     caption: Caption
     uri: str
 
 
-def sections(spec: StudySlice) -> list[str]:
-    """The tables of the page after the scores, in order; the claims only where some are tested."""
-    tested = ["claims"] if spec.paper and spec.paper.claims else []
-    return ["per_class", *tested, "published", "splits", "models"]
+def report_html(job: StudySlice, data: Path, results: Path) -> str:
+    """The report of a study, from its tables, figures, runs and manifests.
 
-
-def section(folder: Path, name: str) -> Section:
-    """A Markdown table file; its first line is the title, its last section may hold definitions."""
-    title, *body = blocks(present(folder / "tables" / f"{name}.md").read_text(encoding="utf-8"))
-    starts = [
-        i for i, block in enumerate(body) if block.kind == "heading" and block.html == "Definitions"
-    ]
-    end = starts[-1] if starts else len(body)
-    items = [item for block in body[end:] for item in block.items]
-    return Section(f"table-{name}", title.html, body[:end], items)
-
-
-def opening(scores: Section) -> tuple[list[Markup], Section]:
-    """Take the answer, which is all that stands before the first heading, out of the scores."""
-    kinds = [block.kind for block in scores.blocks]
-    first = kinds.index("heading")
-    rest = Section(scores.id, scores.title, scores.blocks[first:], scores.definitions)
-    return [block.html for block in scores.blocks[:first]], rest
-
-
-def figure(folder: Path, name: str) -> Figure:
-    """A figure with its file as a data URI: nothing is requested, and no two drawings share an
-    id."""
-    extension = FIGURES[name]
-    content = present(folder / f"{name}.{extension}").read_bytes()
-    return Figure(
-        name, CAPTIONS[name], f"data:{MIME[extension]};base64,{base64.b64encode(content).decode()}"
+    Raises:
+        UserError: one of them is missing or broken.
+    """
+    folder = results / job.name
+    figures = folder / "figures"
+    pages = read_pages(folder / "tables" / PAGES)
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["inline"] = inline_html
+    return environment.get_template(TEMPLATE).render(
+        study=job.study,
+        name=job.name,
+        style=Markup((here / STYLE).read_text(encoding="utf-8")),
+        script=Markup((here / SCRIPT).read_text(encoding="utf-8")),
+        scores=pages["scores"],
+        pages=[pages[name] for name in later_pages(job)],
+        figures=[embedded(figures, name) for name in CAPTIONS if name in job.study.figures],
+        panels=tile_pictures(figures) if "predictions" in job.study.figures else [],
+        runs=[provenance(cell, results / "runs") for cell in job.cells],
+        credits=[credit(job, dataset_name, data / "raw") for dataset_name in job.datasets],
+        recipes=job.recipes,
     )
 
 
-def panels(folder: Path) -> list[dict[str, Any]]:
+def later_pages(job: StudySlice) -> list[str]:
+    """The pages after the scores, in order; the claims only if some are tested."""
+    claims = ["claims"] if job.paper and job.paper.claims else []
+    return ["per_class", *claims, "published", "splits", "models"]
+
+
+def inline_html(text: str) -> Markup:
+    """A sentence as HTML; everything in it is escaped, and its strong words are marked up."""
+    parts = STRONG.split(text)  # plain, strong, plain, …
+    html = Markup("")
+    for i, part in enumerate(parts):
+        html += Markup("<strong>{}</strong>").format(part) if i % 2 else escape(part)
+    return html
+
+
+def embedded(folder: Path, name: str) -> ReportFigure:
+    """A figure with its file as a data URI, so that nothing is requested and no two drawings share
+    an id."""
+    extension = FIGURES[name]
+    content = base64.b64encode(present(folder / f"{name}.{extension}").read_bytes()).decode()
+    return ReportFigure(name, CAPTIONS[name], f"data:{MIME[extension]};base64,{content}")
+
+
+def tile_pictures(folder: Path) -> list[dict]:
     """The shown tiles of each dataset and recipe: title, classes, names of the layers, pictures as
     data URIs."""
     return read_json(folder / PANELS, ["blocks"])["blocks"]

@@ -1,99 +1,128 @@
 """The pages of scores."""
 
 from satseg.jobs.slices import StudySlice
-from satseg.measures import LABELS
+from satseg.pages.blocks import Block, Heading, Page, Paragraph, Table, TableCell, columns
 from satseg.pages.cells import (
+    comparison_title,
     definitions,
-    heading,
     interval_cell,
+    labels,
     leads,
-    marked,
-    number,
-    plain_name,
+    measure_cell,
+    result_cell,
+    result_name,
     score_cell,
+    text_cell,
 )
-from satseg.pages.markdown import escape, table
-from satseg.pages.sentences import answer, gap_sentence
-from satseg.study.comparison import Comparison, Gap
+from satseg.pages.sentences import answer_sentence, gap_sentence
+from satseg.study.comparison import Comparison, Gap, Result
 
 MARKS = (
-    "Bold: the highest mIoU^D. ≈: not distinguishable from it, the intervals overlap. "
-    "Models stand in the order of the study, not of their scores."
+    "Bold: the highest mIoUᴰ. ≈: not distinguishable from it, because the intervals overlap. "
+    "Models are listed in the order of the study, not of their scores."
 )
+OTHER_SCORES = ["miou_i", "miou_c", "miou_published", "pixel_accuracy"]
+COSTS = ["epoch_seconds", "latency_ms", "memory_mb", "peak_memory_mb"]
+SCORE_COLUMNS = ["miou_d", "interval", *OTHER_SCORES, *COSTS]
+OTHER_CLASS_SCORES = ["dice", "precision", "recall", "iou_published"]
+CLASS_COLUMNS = ["iou", "interval", *OTHER_CLASS_SCORES]
 
 
-def scores_page(spec: StudySlice, comparisons: list[Comparison], leaks: list[Gap]) -> str:
+def scores_page(job: StudySlice, comparisons: list[Comparison], gaps: list[Gap]) -> Page:
     """scores.md: the answer, then the main table of each dataset × recipe."""
-    first, *others = ["miou_d", "miou_i", "miou_c", "miou_published", "pixel_accuracy"]
-    costs = {"epoch_seconds": 1, "latency_ms": 1, "memory_mb": 0, "peak_memory_mb": 0}
-    columns = [first, "interval", *others, *costs]
-    parts = ["# Scores", *map(answer, comparisons), *map(gap_sentence, leaks)]
-    for c in comparisons:
-        rows = []
-        for r in [*c.results, c.majority]:
-            main = score_cell(r.main)
-            cells = [f"**{main}**" if leads(c, r) else main, interval_cell(r.main)]
-            cells += [score_cell(r.scores[name, "all"]) for name in others]
+    blocks: list[Block] = []
+    for comparison in comparisons:
+        rows = [
+            _score_row(comparison, result) for result in [*comparison.results, comparison.majority]
+        ]
+        blocks += [
+            Heading(comparison_title(comparison)),
+            Paragraph(_evaluation(job, comparison)),
+            Table(columns(["Model"], labels(SCORE_COLUMNS)), rows),
+        ]
+        if len(comparison.results) > 1:
+            blocks.append(Paragraph(MARKS))
+
+    answer = [*map(answer_sentence, comparisons), *map(gap_sentence, gaps)]
+    return Page("scores", "Scores", blocks, definitions(SCORE_COLUMNS), answer)
+
+
+def _score_row(comparison: Comparison, result: Result) -> list[TableCell]:
+    return [
+        result_cell(comparison, result),
+        score_cell(result.main, strong=leads(comparison, result)),
+        interval_cell(result.main),
+        *(score_cell(result.scores[name, "all"]) for name in OTHER_SCORES),
+        *(measure_cell(name, getattr(result, name)) for name in COSTS),
+    ]
+
+
+def per_class_page(comparisons: list[Comparison]) -> Page:
+    """per_class.md: IoU by model and class, then every metric of each class."""
+    blocks: list[Block] = []
+    for comparison in comparisons:
+        title = comparison_title(comparison)
+        blocks += [
+            Heading(title),
+            Paragraph(
+                "IoU of each class. A dash: the class occurs neither in the masks nor in the "
+                "predictions."
+            ),
+            _iou_table(comparison),
+            Heading(f"Every metric: {title}", level=3),
+            _class_table(comparison),
+        ]
+    return Page("per_class", "Scores per class", blocks, definitions(CLASS_COLUMNS))
+
+
+def _iou_table(comparison: Comparison) -> Table:
+    """A row per model, a column per class."""
+    rows = []
+    for result in [*comparison.results, comparison.majority]:
+        ious = [score_cell(result.scores["iou", name]) for name in comparison.classes]
+        rows.append([text_cell(result_name(comparison, result)), *ious])
+    return Table(columns(["Model"], comparison.classes), rows)
+
+
+def _class_table(comparison: Comparison) -> Table:
+    """A row per class and model, a column per metric."""
+    rows = []
+    for class_name in comparison.classes:
+        for result in comparison.results:
+            iou = result.scores["iou", class_name]
+            others = [result.scores[metric, class_name] for metric in OTHER_CLASS_SCORES]
             rows.append(
                 [
-                    marked(c, r),
-                    *cells,
-                    *(number(getattr(r, name), digits) for name, digits in costs.items()),
+                    text_cell(class_name),
+                    text_cell(result.model),
+                    score_cell(iou),
+                    interval_cell(iou),
+                    *map(score_cell, others),
                 ]
             )
-        parts += [
-            f"## {heading(c)}",
-            judged(spec, c),
-            table(["Model", *(LABELS[name] for name in columns)], rows),
-        ]
-        parts += [MARKS] if len(c.results) > 1 else []
-    return "\n\n".join([*parts, definitions(columns)])
+    return Table(columns(["Class", "Model"], labels(CLASS_COLUMNS)), rows)
 
 
-def per_class_page(comparisons: list[Comparison]) -> str:
-    """per_class.md: IoU by model and class, then every metric of each class."""
-    columns = ["iou", "interval", "dice", "precision", "recall", "iou_published"]
-    parts = ["# Scores per class"]
-    for c in comparisons:
-        every = [(plain_name(c, r), r) for r in [*c.results, c.majority]]
-        wide = [
-            [name, *(score_cell(r.scores["iou", label]) for label in c.classes)]
-            for name, r in every
-        ]
-        long = [
-            [
-                escape(label),
-                name,
-                score_cell(r.scores["iou", label]),
-                interval_cell(r.scores["iou", label]),
-            ]
-            + [score_cell(r.scores[metric, label]) for metric in columns[2:]]
-            for label in c.classes
-            for name, r in every[:-1]
-        ]
-        parts += [
-            f"## {heading(c)}",
-            "IoU of each class. A dash: the class occurs neither in the masks nor in the predictions.",
-            table(["Model", *map(escape, c.classes)], wide),
-            f"### Every metric: {heading(c)}",
-            table(["Class", "Model", *(LABELS[name] for name in columns)], long, texts=2),
-        ]
-    return "\n\n".join([*parts, definitions(columns)])
+def _evaluation(job: StudySlice, comparison: Comparison) -> str:
+    """What was evaluated, and what the intervals resample."""
+    recipe = job.recipes[comparison.recipe]
+    runs = len(job.study.seeds)
+    weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}
 
+    sentences = [recipe.about] if recipe.about else []
+    sentences.append(
+        f"Weights of the {weights[recipe.evaluate.weights]}, evaluated on {comparison.tiles:,} "
+        f"{comparison.subset} tiles of {comparison.scenes:,} scenes."
+    )
+    if runs > 1:
+        sentences.append(f"Mean ± standard deviation over {runs} runs.")
 
-def judged(spec: StudySlice, c: Comparison) -> str:
-    """What was judged, and what the intervals resample."""
-    recipe, seeds = spec.recipes[c.recipe], len(spec.study.seeds)
-    weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}[
-        recipe.evaluate.weights
-    ]
-    sentences = [
-        escape(recipe.about),
-        f"The weights of the {escape(weights)}, judged on {c.tiles:,} {c.subset} tiles of {c.scenes:,} scenes.",
-    ]
-    if seeds > 1:
-        sentences.append(f"Mean ± standard deviation over {seeds} trainings.")
-    resampled = f"The intervals resample {c.unit}s{' and trainings' if seeds > 1 else ''}"
-    if c.unit == "tile":
-        resampled += " (there are fewer than ten scenes; tiles of a scene are alike, so the true intervals are wider)"
-    return " ".join(filter(None, [*sentences, f"{resampled}."]))
+    resampled = f"The intervals resample {comparison.unit}s"
+    if runs > 1:
+        resampled += " and runs"
+    if comparison.unit == "tile":
+        resampled += (
+            " (there are fewer than ten scenes; tiles of the same scene are alike, so the true "
+            "intervals are wider)"
+        )
+    return " ".join([*sentences, f"{resampled}."])

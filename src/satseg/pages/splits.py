@@ -2,95 +2,122 @@
 
 import pandas as pd
 
+from satseg.config.recipes import Recipe
 from satseg.jobs.slices import StudySlice
-from satseg.measures import LABELS
-from satseg.pages.cells import interval_cell, score_cell, share
-from satseg.pages.markdown import bullets, escape, table
+from satseg.measures import MEASURES
+from satseg.pages.blocks import (
+    Block,
+    Bullets,
+    Heading,
+    Page,
+    Paragraph,
+    Table,
+    TableCell,
+    columns,
+    strong,
+)
+from satseg.pages.cells import interval_cell, score_cell, signed_cell, text_cell
 from satseg.pages.sentences import gap_sentence
 from satseg.study.comparison import Gap
-from satseg.text import signed
+from satseg.text import percent
 
 SHARING = (
-    "A model that is judged on ground it was trained on is asked what it remembers, not what it has learned. "
-    "The audit counts the tiles of each subset that come from a scene, or show ground, that training tiles "
-    "show too."
+    "A model evaluated on ground it was trained on shows what it remembers, not what it has "
+    "learned. The audit counts the tiles of each subset that come from a scene, or show ground, "
+    "that training tiles show too."
 )
 
 
 def splits_page(
-    spec: StudySlice, audit: pd.DataFrame, tiles: dict[str, pd.DataFrame], leaks: list[Gap]
-) -> str:
-    """splits.md: the leakage audit in plain words, from the frame of splits.csv, and what leakage
-    adds."""
-    header = [
-        "Recipe",
-        "Split",
-        "Subset",
-        "Tiles",
-        "From scenes seen in training",
-        "On ground seen in training",
-    ]
-    parts = ["# Splits and leakage", SHARING]
-    for dataset, stored in tiles.items():
-        mine = audit[audit["dataset"] == dataset]
-        rows = [
-            [escape(r.recipe), escape(r.split), r.subset, f"{r.tiles:,}"]
-            + [f"{n:,} ({share(n, r.tiles)})" for n in (r.scene_shared, r.group_shared)]
-            for r in mine.itertuples()
+    job: StudySlice, audit: pd.DataFrame, tiles: dict[str, pd.DataFrame], gaps: list[Gap]
+) -> Page:
+    """splits.md: the leakage audit in plain words, and what leakage adds.
+
+    Args:
+        job: the study.
+        audit: the frame of splits.csv.
+        tiles: tiles.csv of every dataset.
+        gaps: pairs of comparisons that show what leakage adds.
+    """
+    heads = columns(
+        ["Recipe", "Split", "Subset"],
+        ["Tiles", "From scenes seen in training", "On ground seen in training"],
+    )
+    blocks: list[Block] = [Paragraph(SHARING)]
+    for dataset_name, table in tiles.items():
+        rows = audit[audit["dataset"] == dataset_name]
+        by_recipe = rows.groupby("recipe", sort=False)
+        blocks += [
+            Heading(job.datasets[dataset_name].title),
+            Paragraph(
+                f"{len(table):,} tiles, {int(table['whole'].sum()):,} of them whole, from "
+                f"{table['scene'].nunique():,} scenes in {table['group'].nunique():,} groups; no "
+                "two groups share ground."
+            ),
+            Bullets([_recipe_audit(name, job.recipes[name], own) for name, own in by_recipe]),
+            Table(heads, [_audit_row(row) for row in rows.itertuples()]),
         ]
-        parts += [
-            f"## {escape(spec.datasets[dataset].title)}",
-            f"{len(stored):,} tiles, {int(stored['whole'].sum()):,} of them whole, from "
-            f"{stored['scene'].nunique():,} scenes in {stored['group'].nunique():,} groups, "
-            f"each on ground of its own.",
-            bullets(audited(spec, name, rows) for name, rows in mine.groupby("recipe", sort=False)),
-            table(header, rows, texts=3),
-        ]
-    return "\n\n".join([*parts, *(part for gap in leaks for part in gap_section(gap))])
+    for gap in gaps:
+        blocks += _gap_blocks(gap)
+    return Page("splits", "Splits and leakage", blocks)
 
 
-def gap_section(gap: Gap) -> list[str]:
-    """What leakage adds to each model's score."""
-    first, second = (escape(c.recipe) for c in gap)
-    header = [
-        "Model",
-        f"mIoU^D, {first}",
-        LABELS["interval"],
-        f"mIoU^D, {second}",
-        LABELS["interval"],
-        "Difference",
+def _audit_row(row) -> list[TableCell]:
+    texts = map(text_cell, (row.recipe, row.split, row.subset))
+    shared = [
+        TableCell(f"{count:,} ({percent(count, row.tiles, decimals=1)})", float(count))
+        for count in (row.scene_shared, row.group_shared)
     ]
-    rows = [
-        [
-            escape(a.model),
-            *(cell(score) for score in (a.main, b.main) for cell in (score_cell, interval_cell)),
-            signed(a.main.value - b.main.value),
-        ]
-        for a, b in gap.pairs()
-    ]
-    return [
-        f"## What leakage adds: {escape(gap.leaky.title)}",
-        gap_sentence(gap),
-        "The two recipes differ in nothing but the split. The splits judge different tiles, so how hard "
-        "these are is part of the difference.",
-        table(header, rows),
-    ]
+    return [*texts, TableCell(f"{row.tiles:,}", float(row.tiles)), *shared]
 
 
-def audited(spec: StudySlice, name: str, rows: pd.DataFrame) -> str:
+def _recipe_audit(name: str, recipe: Recipe, rows: pd.DataFrame) -> str:
     """What one recipe's split shares, and what that means for its scores."""
-    recipe, told = spec.recipes[name], []
-    for row in rows.itertuples():
-        of = f"of the {row.tiles:,} {row.subset} tiles"
-        told.append(
-            f"{row.group_shared:,} {of} ({share(row.group_shared, row.tiles)}) show ground that training "
-            f"tiles show too, {row.scene_shared:,} of them in the same scene"
-            if row.group_shared
-            else f"none {of} shares a scene or ground with a training tile"
-        )
+    shared = "; ".join(_subset_audit(row) for row in rows.itertuples())
+
     subset = recipe.evaluate.subset
-    leaks = rows.loc[rows["subset"] == subset, "group_shared"].sum() > 0
-    verdict = f"The {subset} tiles are judged" + (", so the scores flatter" if leaks else "")
+    verdict = f"The {subset} tiles are evaluated"
+    if rows.loc[rows["subset"] == subset, "group_shared"].sum() > 0:
+        verdict += ", so the scores are inflated"
     if subset == "val" and (recipe.evaluate.weights == "best" or recipe.early_stopping):
-        verdict += "; they also chose the epoch, which flatters a little"
-    return f"**{escape(name)}** (split {escape(recipe.split)}): {'; '.join(told)}. {verdict}."
+        verdict += "; they also chose the epoch, which inflates the scores a little"
+    return f"{strong(name)} (split {recipe.split}): {shared}. {verdict}."
+
+
+def _subset_audit(row) -> str:
+    tiles = f"of the {row.tiles:,} {row.subset} tiles"
+    if not row.group_shared:
+        return f"none {tiles} shares a scene or ground with a training tile"
+    share = percent(row.group_shared, row.tiles, decimals=1)
+    return (
+        f"{row.group_shared:,} {tiles} ({share}) show ground "
+        f"that training tiles show too, {row.scene_shared:,} of them in the same scene"
+    )
+
+
+def _gap_blocks(gap: Gap) -> list[Block]:
+    """What leakage adds to each model's score."""
+    rows = []
+    for leaky, clean in gap.pairs():
+        rows.append(
+            [
+                text_cell(leaky.model),
+                score_cell(leaky.main),
+                interval_cell(leaky.main),
+                score_cell(clean.main),
+                interval_cell(clean.main),
+                signed_cell(leaky.main.value - clean.main.value),
+            ]
+        )
+    score = MEASURES["miou_d"].label
+    interval = MEASURES["interval"].label
+    heads = [f"{score}, {gap.leaky.recipe}", interval, f"{score}, {gap.clean.recipe}", interval]
+    return [
+        Heading(f"What leakage adds: {gap.leaky.title}"),
+        Paragraph(gap_sentence(gap)),
+        Paragraph(
+            "The two recipes differ only in the split. Different tiles are evaluated under each, "
+            "so the difference includes how hard those tiles are."
+        ),
+        Table(columns(["Model"], [*heads, "Difference"]), rows),
+    ]

@@ -1,4 +1,4 @@
-"""Get the scenes of a dataset, as published, and list every file with its hash."""
+"""Fetch the scenes of a dataset, as published, and list every file with its hash."""
 
 import shutil
 from contextlib import suppress
@@ -12,65 +12,67 @@ from satseg.jobs.slices import DownloadSlice
 from satseg.progress import log
 
 
-def run(spec: DownloadSlice, out: str) -> None:
-    """Fill the folder `out`; its `manifest.json`, written last, says where the scenes lie and what
+def run(job: DownloadSlice, out: str) -> None:
+    """Fill the folder `out`; its `manifest.json`, written last, lists where the scenes lie and what
     they are."""
-    folder, scenes = Path(out), Path(out, "scenes")
-    partial, new = folder / ".scenes.tmp", not folder.exists()
+    folder = Path(out)
+    scenes = folder / "scenes"
+    partial = folder / ".scenes.tmp"
+    is_new = not folder.exists()
+
     shutil.rmtree(partial, ignore_errors=True)
     try:
         with room(folder):
             partial.mkdir(parents=True)
-            root, origin = bring(spec, partial)
-            files = listed(root)
-            # From here on the old manifest would lie.
+            root, origin = fetch(job, partial)
+            files = list_files(root)
+
+            # From here on the old manifest would be wrong.
             Path(folder, "manifest.json").unlink(missing_ok=True)
-            if not root.is_relative_to(
-                scenes.resolve()
-            ):  # the user's own folder may be the one we would write
+            # The user's own folder may be the very one that would be replaced.
+            if not root.is_relative_to(scenes.resolve()):
                 shutil.rmtree(scenes, ignore_errors=True)
             if root == partial:
                 partial.rename(scenes)
                 root = scenes
     except UserError as error:
-        raise UserError(f"datasets.{spec.dataset}: {error}") from None
+        raise UserError(f"datasets.{job.dataset}: {error}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        if new:
+        if is_new:
             with suppress(OSError):
-                folder.rmdir()  # where nothing came of it
-    place = "scenes" if root == scenes else str(root)
-    write_json(
-        folder / "manifest.json",
-        {"dataset": spec.dataset, "origin": origin, "root": place, "files": files},
-    )
-    log.info(
-        "%s: %d files, %.1f MB in %s",
-        spec.dataset,
-        len(files),
-        sum(f["bytes"] for f in files) / 1e6,
-        root,
-    )
+                folder.rmdir()  # if it failed before anything was kept
+
+    manifest = {
+        "dataset": job.dataset,
+        "origin": origin,
+        "root": "scenes" if root == scenes else str(root),
+        "files": files,
+    }
+    write_json(folder / "manifest.json", manifest)
+
+    megabytes = sum(file["bytes"] for file in files) / 1e6
+    log.info("%s: %d files, %.1f MB in %s", job.dataset, len(files), megabytes, root)
 
 
-def bring(spec: DownloadSlice, folder: Path) -> tuple[Path, dict]:
-    """Where the scenes lie now, in `folder` or where the user has them, and what the manifest says
-    of their origin."""
-    # Each source is looked up by name, so that an edit of one brings no other's scenes again.
-    if spec.path is not None:
-        return import_module("satseg.data.sources.local").locate(spec.path, folder), {
-            "path": spec.path
-        }
-    # A source that has a second one says which of them delivered.
-    used = import_module(f"satseg.data.sources.{spec.source.kind}").fetch(spec.source, folder)
-    return folder, (used or spec.source).model_dump()
+def fetch(job: DownloadSlice, folder: Path) -> tuple[Path, dict]:
+    """Where the scenes lie now, in `folder` or in the user's own, and their origin for the
+    manifest."""
+    # Each source is looked up by name, so that editing one fetches no other's scenes again.
+    if job.path is not None:
+        root = import_module("satseg.data.sources.local").locate(job.path, folder)
+        return root, {"path": job.path}
+
+    # A source with a fallback returns the one that delivered.
+    used = import_module(f"satseg.data.sources.{job.source.kind}").fetch(job.source, folder)
+    return folder, (used or job.source).model_dump()
 
 
-def listed(root: Path) -> list[dict]:
+def list_files(root: Path) -> list[dict]:
     """Path, size and digest of every file below `root`.
 
     Raises:
-        UserError: there is none.
+        UserError: there are none.
     """
     files = files_below(root)
     if not files:

@@ -9,35 +9,37 @@ from satseg.jobs.program import stage
 from satseg.jobs.slices import StudySlice
 from satseg.paths import FIGURES, PANELS
 from satseg.progress import log
-from satseg.study.figures import DRAW, pictures
-from satseg.study.inputs import Files
+from satseg.study.figures import DRAW
+from satseg.study.inputs import StudyInputs
+from satseg.study.panels import tile_pictures
 
 
-def run(spec: StudySlice, data: str, results: str) -> None:
-    """Write the figures that the study names, the pictures of the panels apart, and `figures.json`:
-    digests of all.
+def run(job: StudySlice, data: str, results: str) -> None:
+    """Write the figures that the study lists, the pictures of the predictions one by one, and
+    `figures.json`: digests of all of them.
 
     Raises:
         UserError: a file is missing, or does not hold what it should.
     """
-    files = Files(spec, Path(data), Path(results))
-    out = Path(results, spec.name, "figures")
-    names = [f"{name}.{FIGURES[name]}" for name in spec.study.figures]
-    names += [PANELS] if "predictions" in spec.study.figures else []
-    with together(*(out / name for name in names)) as written:
-        for name, file in zip(spec.study.figures, written, strict=False):
-            save(DRAW[name](files), file)
-        if PANELS in names:
-            written[-1].write_text(
-                json.dumps({"blocks": pictures(files)}, ensure_ascii=False), encoding="utf-8"
-            )
-    write_json(out.with_suffix(".json"), {name: sha256(out / name) for name in names})
-    log.info("%s: %s in %s", spec.name, ", ".join(spec.study.figures), out)
+    inputs = StudyInputs(job, Path(data), Path(results))
+    files = {f"{name}.{FIGURES[name]}": name for name in job.study.figures}
+    if "predictions" in job.study.figures:
+        files[PANELS] = ""
+    out = inputs.figures
+    with together(*(out / file for file in files)) as temporaries:
+        for temporary, (file, name) in zip(temporaries, files.items(), strict=True):
+            if file == PANELS:
+                pictures = json.dumps({"blocks": tile_pictures(inputs)}, ensure_ascii=False)
+                temporary.write_text(pictures, encoding="utf-8")
+            else:
+                save(DRAW[name](inputs), temporary)
+    write_json(out.with_suffix(".json"), {file: sha256(out / file) for file in files})
+    log.info("%s: %s in %s", job.name, ", ".join(job.study.figures), out)
 
 
 if __name__ == "__main__":
     paths = {
-        "data": "folder of tiles and splits",
-        "results": "folder of runs and tables; figures go there too",
+        "data": "folder of the tiles and splits",
+        "results": "folder of the runs and tables; the figures are written there too",
     }
     stage("figures", __doc__, StudySlice, run, paths)

@@ -10,24 +10,32 @@ from satseg.jobs.slices import SplitSlice
 from satseg.progress import log
 
 
-def run(spec: SplitSlice, tiles: str, out: str) -> None:
+def run(job: SplitSlice, tiles: str, out: str) -> None:
     """Write the split to `out` (`<split>.csv`) and its audit beside it (`<split>.leakage.csv`)."""
     table = read_table(tiles)
-    split = draw_split(table, spec.split)
+    split = draw_split(table, job.split)
     audit = leakage(table, split)
-    with together(out, Path(out).with_suffix(".leakage.csv")) as files:
-        for frame, file in zip((split, audit), files, strict=True):
-            frame.to_csv(file, index=False)
-    for name in untrained(table, split):
+
+    with together(out, Path(out).with_suffix(".leakage.csv")) as (split_file, audit_file):
+        split.to_csv(split_file, index=False)
+        audit.to_csv(audit_file, index=False)
+
+    for class_name in untrained(table, split):
         log.warning(
-            "no training tile shows class %r: no model can learn it; see `groups`, or use another split",
-            name,
+            "no training tile contains class %r: no model can learn it; see `groups`, or use "
+            "another split",
+            class_name,
         )
+
     for row in audit.itertuples():
         log.info(
             "%s, %s tiles: %d; %d share a scene and %d the ground with training tiles",
-            row.subset, row.pool, row.tiles, row.scene_shared, row.group_shared,
-        )  # fmt: skip
+            row.subset,
+            row.pool,
+            row.tiles,
+            row.scene_shared,
+            row.group_shared,
+        )
 
 
 if __name__ == "__main__":

@@ -9,14 +9,18 @@ from satseg.progress import log
 from satseg.readers import read_json
 
 
-def run(spec: TileSlice, raw: str, out: str) -> None:
+def run(job: TileSlice, raw: str, out: str) -> None:
     """Tile the scenes that `raw/manifest.json` lists into the folder `out`."""
     manifest = read_json(Path(raw, "manifest.json"), ["root"])
-    table = build_tiles(spec, Path(raw, manifest["root"]), out)
+    table = build_tiles(job, Path(raw, manifest["root"]), out)
     log.info(
         "%s: %d scenes, %d tiles of %d², %d of them whole",
-        spec.dataset, table["scene"].nunique(), len(table), spec.tile_size, table["whole"].sum(),
-    )  # fmt: skip
+        job.dataset,
+        table["scene"].nunique(),
+        len(table),
+        job.tile_size,
+        table["whole"].sum(),
+    )
 
 
 if __name__ == "__main__":

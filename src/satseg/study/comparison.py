@@ -1,5 +1,5 @@
-"""What the scores of a study say: the best model, what cannot be told from it, and what leakage
-adds."""
+"""What the scores of a study say: the best model, the models indistinguishable from it, and what
+leakage adds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from satseg.config.recipes import Recipe
+from satseg.metrics.baseline import MAJORITY
+from satseg.metrics.scores import resampled, resampling_unit, scores, scores_frame
+from satseg.study.inputs import StudyInputs
+from satseg.study.tables import EvaluatedCounts, epoch_seconds
+
 
 class Score(NamedTuple):
-    """One metric of one model: mean over its trainings, 95 % interval, deviation over trainings."""
+    """One metric of one model: mean over its runs, 95 % interval, standard deviation over runs."""
 
     value: float
     low: float
@@ -25,14 +31,10 @@ class Score(NamedTuple):
         """Whether the intervals share a point, so that the order of the two is not a result."""
         return self.low <= other.high and other.low <= self.high
 
-    def text(self) -> str:
-        """Value and interval, for a sentence."""
-        return f"**{self.value:.3f}** [{self.low:.3f}, {self.high:.3f}]"
-
 
 @dataclass(frozen=True)
 class Result:
-    """A model as judged under one recipe on one dataset."""
+    """A model as evaluated under one recipe on one dataset."""
 
     model: str
     scores: dict[tuple[str, str], Score]
@@ -43,7 +45,7 @@ class Result:
     peak_memory_mb: float = float("nan")
     draws: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
     """Metric over all classes → its bootstrap resamples; those of two results on the same tiles are
-    pairs."""
+    paired."""
 
     @property
     def main(self) -> Score:
@@ -70,58 +72,108 @@ class Comparison:
     unit: str
     """What the intervals resample: `scene` or `tile`."""
     shared: int
-    """How many of the judged tiles show ground that training tiles show too."""
-    judged: tuple[int, ...] = ()
-    """The judged tiles; what is judged on the same ones can be compared tile by tile."""
+    """How many of the evaluated tiles show ground that training tiles show too."""
+    evaluated: tuple[int, ...] = ()
+    """The evaluated tiles; results on the same ones can be compared tile by tile."""
 
     @cached_property
     def best(self) -> Result:
         """The model with the highest mIoU^D; the first of equals."""
-        return max(self.results, key=lambda r: r.main.value)
+        return max(self.results, key=lambda result: result.main.value)
 
     @cached_property
     def tied(self) -> list[Result]:
         """The other models whose interval overlaps the best one's."""
-        return [r for r in self.results if r is not self.best and r.main.overlaps(self.best.main)]
+        others = [result for result in self.results if result is not self.best]
+        return [result for result in others if result.main.overlaps(self.best.main)]
 
     @cached_property
-    def cheapest(self) -> Result:
+    def fastest(self) -> Result:
         """Of the best and those tied with it, the one with the lowest latency."""
-        return min([self.best, *self.tied], key=lambda r: r.latency_ms)
+        return min([self.best, *self.tied], key=lambda result: result.latency_ms)
+
+
+def compare(inputs: StudyInputs, counts: EvaluatedCounts, splits: pd.DataFrame) -> Comparison:
+    """Put the models of one dataset × recipe side by side, each over all of its runs.
+
+    Args:
+        inputs: the study's files.
+        counts: the counts of every run, and of the baseline.
+        splits: the frame of splits.csv.
+    """
+    subset = inputs.job.recipes[counts.recipe].evaluate.subset
+    tiles = counts.majority.drop_duplicates("tile")
+    audit = splits[
+        (splits["dataset"] == counts.dataset)
+        & (splits["recipe"] == counts.recipe)
+        & (splits["subset"] == subset)
+    ]
+    return Comparison(
+        dataset=counts.dataset,
+        title=inputs.job.datasets[counts.dataset].title,
+        recipe=counts.recipe,
+        subset=subset,
+        classes=list(counts.majority["class"].unique()),
+        results=[_result(inputs, counts, model) for model in inputs.job.models],
+        majority=Result(MAJORITY, scores_by_key(scores([counts.majority]))),
+        majority_class=counts.majority_class,
+        tiles=len(tiles),
+        scenes=tiles["scene"].nunique(),
+        unit=resampling_unit(tiles["scene"]),
+        shared=int(audit["group_shared"].sum()),
+        evaluated=tuple(tiles["tile"].tolist()),
+    )
+
+
+def _result(inputs: StudyInputs, counts: EvaluatedCounts, model: str) -> Result:
+    """The scores and costs of a model, over all of its runs."""
+    profile = inputs.profiles[counts.dataset, model]
+    histories = inputs.model_histories(counts.dataset, model, counts.recipe)
+    metrics = resampled([frame for (name, _), frame in counts.runs.items() if name == model])
+    return Result(
+        model,
+        scores_by_key(scores_frame(metrics)),
+        epoch_seconds=epoch_seconds(histories),
+        latency_ms=profile["latency_ms"],
+        memory_mb=profile["memory_mb"],
+        peak_memory_mb=profile["peak_memory_mb"],
+        draws={name: metric.draws for (name, label), metric in metrics.items() if label == "all"},
+    )
 
 
 def scores_by_key(frame: pd.DataFrame) -> dict[tuple[str, str], Score]:
-    """The frame of `satseg.metrics.scores` as a dictionary."""
+    """The frame of `satseg.metrics.scores` as a dictionary: (metric, class) → score."""
     return {(row[0], row[1]): Score(*row[2:]) for row in frame.itertuples(index=False, name=None)}
 
 
 class Gap(NamedTuple):
-    """Two comparisons whose recipes differ in nothing but the split, one of which leaks more."""
+    """Two comparisons whose recipes differ only in the split, one of which leaks more."""
 
     leaky: Comparison
     clean: Comparison
 
     def pairs(self) -> list[tuple[Result, Result]]:
         """Each model under the leaky and under the clean split."""
-        clean = {r.model: r for r in self.clean.results}
-        return [(r, clean[r.model]) for r in self.leaky.results]
+        clean_results = {result.model: result for result in self.clean.results}
+        return [(result, clean_results[result.model]) for result in self.leaky.results]
 
 
-def gaps(comparisons: Sequence[Comparison], recipes: dict[str, dict]) -> list[Gap]:
+def leakage_gaps(comparisons: Sequence[Comparison], recipes: dict[str, Recipe]) -> list[Gap]:
     """The pairs of comparisons that show what leakage adds.
 
     Args:
         comparisons: in the order of the study.
-        recipes: what each recipe says, by name.
+        recipes: recipes by name.
     """
-
-    def apart_from_split(name: str) -> dict:
-        return {k: v for k, v in recipes[name].items() if k not in ("about", "split")}
-
-    found = []
-    for a, b in combinations(comparisons, 2):
-        same = a.dataset == b.dataset and apart_from_split(a.recipe) == apart_from_split(b.recipe)
-        leaks = [c.shared / c.tiles for c in (a, b)]
-        if same and leaks[0] != leaks[1]:
-            found.append(Gap(a, b) if leaks[0] > leaks[1] else Gap(b, a))
-    return found
+    without_split = {
+        name: recipe.model_dump(exclude={"about", "split"}) for name, recipe in recipes.items()
+    }
+    gaps = []
+    for first, second in combinations(comparisons, 2):
+        same_dataset = first.dataset == second.dataset
+        same_recipe = without_split[first.recipe] == without_split[second.recipe]
+        first_leaks = first.shared / first.tiles
+        second_leaks = second.shared / second.tiles
+        if same_dataset and same_recipe and first_leaks != second_leaks:
+            gaps.append(Gap(first, second) if first_leaks > second_leaks else Gap(second, first))
+    return gaps

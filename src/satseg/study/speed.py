@@ -9,8 +9,7 @@ import pandas as pd
 
 from satseg.config.papers import Paper, PaperTable
 from satseg.study.claims.correlation import spearman
-from satseg.study.claims.evidence import PROFILED
-from satseg.study.claims.measured import device_name
+from satseg.study.claims.evidence import PROFILED, device_name
 
 SPEED = [
     "dataset",
@@ -31,46 +30,66 @@ def speed_frame(paper: Paper | None, profiles: dict[tuple[str, str], dict]) -> p
     table.
 
     Args:
-        paper: its models are compared, where there are any; without a paper all are, with nothing
+        paper: its models are compared, if there are any; without a paper all are, with nothing
             beside them.
         profiles: (dataset, model) → profile.
     """
     rows = []
     for dataset in dict.fromkeys(dataset for dataset, _ in profiles):
-        mine = {model: profile for (d, model), profile in profiles.items() if d == dataset}
-        mine = {m: mine[m] for m in paper.own(mine)} if paper else mine
+        models = [model for name, model in profiles if name == dataset]
+        models = paper.own(models) if paper else models
+        tables = _published_times(paper, models)
         for measure in PROFILED:
-            values = {model: float(profile[measure]) for model, profile in mine.items()}
-            tables = [t for t in (paper.tables if paper else []) if t.column("epoch_seconds")]
-            for title, other in [(t.title, printed_seconds(t, values)) for t in tables] or [
-                ("", {})
-            ]:
-                both = [m for m in values if m in other]
-                rho = (
-                    spearman([values[m] for m in both], [other[m] for m in both])
-                    if len(both) > 2
-                    else math.nan
-                )
-                for model, value in values.items():
-                    ours = [
-                        dataset,
-                        measure,
-                        device_name(mine[model]["device"]),
-                        model,
-                        value,
-                        _place(model, values),
-                    ]
+            times = {model: float(profiles[dataset, model][measure]) for model in models}
+            for title, published in tables:
+                rho = _rank_correlation(times, published)
+                for model, time in times.items():
+                    device = device_name(profiles[dataset, model]["device"])
                     rows.append(
-                        [*ours, title, other.get(model, math.nan), _place(model, other), rho]
+                        [
+                            dataset,
+                            measure,
+                            device,
+                            model,
+                            time,
+                            _place(model, times),
+                            title,
+                            published.get(model, math.nan),
+                            _place(model, published),
+                            rho,
+                        ]
                     )
     return pd.DataFrame(rows, columns=SPEED).astype({"place": "Int64", "published_place": "Int64"})
 
 
+def _published_times(paper: Paper | None, models: list[str]) -> list[tuple[str, dict[str, float]]]:
+    """Title and epoch times by model of each published table that has any; without such a table,
+    an empty title without times."""
+    tables = paper.tables if paper else []
+    times = [(t.title, printed_seconds(t, models)) for t in tables if t.column("epoch_seconds")]
+    return times or [("", {})]
+
+
 def printed_seconds(table: PaperTable, models: Iterable[str]) -> dict[str, float]:
-    """The printed epoch time of each model the table has."""
-    return {m: f.value for m in models for f in table.row(m) if f.column.metric == "epoch_seconds"}
+    """The published epoch time of each model that the table has."""
+    seconds = {}
+    for model in models:
+        for figure in table.row(model):
+            if figure.column.metric == "epoch_seconds":
+                seconds[model] = figure.value
+    return seconds
 
 
-def _place(model: str, values: dict[str, float]) -> int | None:
+def _rank_correlation(times: dict[str, float], published: dict[str, float]) -> float:
+    """Spearman's rho over the models that both have; NaN for fewer than three."""
+    both = [model for model in times if model in published]
+    if len(both) < 3:
+        return math.nan
+    return spearman([times[model] for model in both], [published[model] for model in both])
+
+
+def _place(model: str, times: dict[str, float]) -> int | None:
     """Place of a model from the fastest; equals share one."""
-    return 1 + sum(v < values[model] for v in values.values()) if model in values else None
+    if model not in times:
+        return None
+    return 1 + sum(time < times[model] for time in times.values())

@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 
 from satseg.config.checks import check_bands
+from satseg.data.labels import pixels_column
 from satseg.data.loader import subset_tiles
 from satseg.data.store import Tiles
 from satseg.devices import device
@@ -44,7 +45,7 @@ def loss_weights(job: TrainSlice, tiles: Tiles, train_tiles: np.ndarray) -> torc
 
 def _class_pixels(job: TrainSlice, tiles: Tiles, tile_numbers: np.ndarray) -> np.ndarray:
     """Pixels of each counted class in these tiles, int64 [C]."""
-    columns = [f"pixels_{job.classes[index]}" for index in job.counted]
+    columns = [pixels_column(job.classes[index]) for index in job.counted]
     return tiles.table.loc[tile_numbers, columns].sum().to_numpy()
 
 

@@ -1,4 +1,4 @@
-"""The subset that a dataset's publishers put each tile in: one module per way of saying it."""
+"""The subset that a dataset's publishers put each tile in: one module per way of publishing it."""
 
 from importlib import import_module
 from pathlib import Path
@@ -11,21 +11,22 @@ from satseg.data.layout import Scene
 
 def published_subsets(
     table: pd.DataFrame,
-    found: list[Scene],
+    scenes: list[Scene],
     root: str | Path,
     official: OfficialScenes | OfficialTiles | OfficialLists | None,
 ) -> pd.Series:
-    """Subset of every tile, "" where the publishers put it in none.
+    """Subset of every tile, "" if the publishers put it in none.
 
     Args:
         table: scene, row, col and whole of every tile of the scenes, padded tiles included.
-        found: the scenes.
-        root: folder the scenes lie in, and the lists of tiles or scenes with them.
-        official: how the publishers say it; None if they do not.
+        scenes: the scenes.
+        root: folder of the scenes and of the publishers' lists.
+        official: how the publishers state the subsets; None if they do not.
 
     Raises:
-        UserError: a list names a tile that its scene does not have, or a name is listed twice.
+        UserError: a list names a tile that its scene does not have, or lists a name twice.
     """
     if official is None:
         return pd.Series("", table.index)
-    return import_module(f"satseg.data.official.{official.by}").assign(table, found, root, official)
+    module = import_module(f"satseg.data.official.{official.by}")
+    return module.assign(table, scenes, root, official)

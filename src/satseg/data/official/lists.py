@@ -1,4 +1,4 @@
-"""The publishers divided the scenes, and list them by name, one a line."""
+"""The publishers divided the scenes, and list them by name, one per line."""
 
 from pathlib import Path
 
@@ -11,25 +11,29 @@ from satseg.progress import log
 
 
 def assign(
-    table: pd.DataFrame, found: list[Scene], root: str | Path, official: OfficialLists
+    table: pd.DataFrame, scenes: list[Scene], root: str | Path, official: OfficialLists
 ) -> pd.Series:
-    """Subset of every tile: that of its scene, which may be listed by another name than ours.
+    """Subset of every tile: that of its scene, which the lists may call by another name.
 
     Raises:
         UserError: a scene is listed twice.
     """
-    # Scenes may have blanks in their names: one a line.
-    listed = read_lists(official.lists, root, str.splitlines)
-    named = {
-        scene.name: official.name.format(**{**scene.fields, "scene": scene.name}) for scene in found
+    # Names of scenes may contain blanks, so only lines separate them.
+    subsets = read_lists(official.lists, root, str.splitlines)
+    published_names = {
+        scene.name: official.name.format(**(scene.fields | {"scene": scene.name}))
+        for scene in scenes
     }
-    missing = set(listed) - set(named.values())
+
+    missing = set(subsets) - set(published_names.values())
     if missing:
-        example = f"{min(missing)} is one"
         log.warning(
-            "%d of %d scenes in the official lists are not here; %s",
+            "%d of %d scenes in the official lists are not here, such as %s",
             len(missing),
-            len(listed),
-            example,
+            len(subsets),
+            min(missing),
         )
-    return table["scene"].map({scene: listed.get(name, "") for scene, name in named.items()})
+
+    return table["scene"].map(
+        {scene: subsets.get(name, "") for scene, name in published_names.items()}
+    )

@@ -11,29 +11,30 @@ from satseg.progress import log
 def read_lists(
     lists: dict[str, str], root: str | Path, divide: Callable[[str], list[str]]
 ) -> dict[str, str]:
-    """Name → subset; empty where a list is missing.
+    """Name → subset; empty if a list is missing.
 
     Args:
         lists: path pattern of each subset's list.
         root: folder they lie in.
-        divide: cuts a list's text into names.
+        divide: splits a list's text into names.
 
     Raises:
         UserError: a name is listed twice.
     """
-    listed: dict[str, str] = {}
+    subsets: dict[str, str] = {}
+
     for subset, pattern in lists.items():
         path = find(root, pattern)
         if path is None:
             log.warning("%s: no such list below %s; the tiles get no official split", pattern, root)
             return {}
-        names = [
-            name.strip() for name in divide(path.read_text(encoding="utf-8-sig")) if name.strip()
-        ]
-        twice = set(names) & set(listed)
-        if twice:
-            raise UserError(
-                f"{path}: {min(twice)} is listed for {listed[min(twice)]} too; correct the lists"
-            )
-        listed |= dict.fromkeys(names, subset)
-    return listed
+
+        names = map(str.strip, divide(path.read_text(encoding="utf-8-sig")))
+        names = list(filter(None, names))
+        repeated = set(names) & set(subsets)
+        if repeated:
+            name = min(repeated)
+            raise UserError(f"{path}: {name} is also listed for {subsets[name]}; correct the lists")
+        subsets |= dict.fromkeys(names, subset)
+
+    return subsets

@@ -1,4 +1,4 @@
-"""The publishers divided the scenes, and where a scene lies says how."""
+"""The publishers divided the scenes, and a field of a scene's path tells how."""
 
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from satseg.data.layout import Scene
 
 
 def assign(
-    table: pd.DataFrame, found: list[Scene], root: str | Path, official: OfficialScenes
+    table: pd.DataFrame, scenes: list[Scene], root: str | Path, official: OfficialScenes
 ) -> pd.Series:
     """Subset of every tile: that of its scene, by a field of the layout."""
-    chosen = {scene.name: official.values.get(scene.fields[official.field], "") for scene in found}
-    return table["scene"].map(chosen)
+    subsets = {
+        scene.name: official.values.get(scene.fields[official.field], "") for scene in scenes
+    }
+    return table["scene"].map(subsets)

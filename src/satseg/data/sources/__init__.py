@@ -1,2 +1,2 @@
-"""Where scenes come from: one module per kind, each with `fetch(source, folder)` that fills an
+"""Where scenes come from: one module per kind, each with `fetch(source, folder)`, which fills an
 empty folder."""

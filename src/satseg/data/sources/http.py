@@ -1,5 +1,5 @@
-"""Archives on the web: checked, continued where a connection broke, from a second source where the
-first fails."""
+"""Archives on the web: verified, resumed after a broken connection, and taken from a second source
+if the first fails."""
 
 import shutil
 import time
@@ -18,27 +18,33 @@ from satseg.files import room
 from satseg.progress import Pace, log
 
 TIMEOUT = 60.0  # seconds without a byte before a connection is given up
-ATTEMPTS = 6  # in a row that bring nothing
+ATTEMPTS = 6  # in a row that bring no data
 BACKOFF = 2.0  # seconds before the second attempt; doubles with each further one
-CHUNK = 2**16  # bytes: what a broken connection can lose
-PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that another attempt may not meet
+CHUNK = 2**16  # bytes: the most that a broken connection can lose
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # statuses after which another attempt may succeed
+CONNECTION_ERRORS = (
+    requests.Timeout,
+    requests.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+)
 
 
 def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
     """Download all archives, then unpack them into `folder`.
 
-    What came over lies in `.downloads` beside `folder` until all is unpacked, so that the next call
-    goes on from there.
+    Archives stay in `.downloads` beside `folder` until all are unpacked, so that the next call can
+    resume from them.
 
     Returns:
         The source that delivered: `source`, or its fallback.
 
     Raises:
-        UserError: an archive cannot be had, or is not the one expected, and the fallback fails too.
+        UserError: an archive is unavailable or not the one expected, and the fallback fails too.
     """
     store = folder.with_name(".downloads")
     store.mkdir(exist_ok=True)
     used: HttpSource | KaggleSource = source
+
     try:
         with room(store):
             archives = [_archive(file, store) for file in source.files]
@@ -47,6 +53,7 @@ def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
     except _Unavailable as problem:
         if source.fallback is None:
             raise UserError(f"{problem}, or set `path` to your own copy of the data") from None
+
         used = source.fallback
         log.warning("%s; trying %s dataset %s", problem, used.kind, used.slug)
         try:
@@ -55,14 +62,15 @@ def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
             raise UserError(f"{problem}; second source: {second}") from None
     finally:
         with suppress(OSError):
-            store.rmdir()  # where nothing came over
+            store.rmdir()  # if nothing was downloaded
+
     if store.exists():
         shutil.rmtree(store)
     return used
 
 
 class _Unavailable(Exception):
-    """An archive cannot be had: its address, what is wrong, what to do."""
+    """An archive is unavailable: its address, what is wrong, what to do."""
 
 
 class _Interrupted(Exception):
@@ -70,10 +78,10 @@ class _Interrupted(Exception):
 
 
 def _archive(file: HttpFile, store: Path) -> Path:
-    """The archive in `store`, its checksum verified; what an earlier call left there is used."""
+    """The archive in `store`, its checksum verified; an earlier call's partial file is resumed."""
     algorithm, digest = file.checksum.split(":")
-    # Named by content: what lies there under this name is the start of this archive, wherever it
-    # came from.
+
+    # Named by content: a file of this name is the start of this archive, wherever it came from.
     part = store / f"{digest}.part"
     resumed = part.exists()
 
@@ -83,27 +91,27 @@ def _archive(file: HttpFile, store: Path) -> Path:
 
     pooch.get_logger().setLevel("ERROR")
     try:
-        return Path(
-            pooch.retrieve(file.url, file.checksum, f"{digest}.zip", store, downloader=download)
-        )
+        name = f"{digest}.zip"
+        return Path(pooch.retrieve(file.url, file.checksum, name, store, downloader=download))
     except ValueError:
-        if resumed:  # what was left may have been the wrong start; it is gone now
+        if resumed:  # the partial file, which is gone now, may have been the wrong start
             log.warning(
-                "%s: wrong %s after continuing an earlier download; starting anew",
+                "%s: wrong %s after resuming an earlier download; starting from scratch",
                 file.url,
                 algorithm,
             )
             return _archive(file, store)
         raise _Unavailable(
-            f"{file.url}: the file has not the {algorithm} {digest}: it was damaged on the way or is another one; "
-            f"try again, correct `source.files`"
+            f"{file.url}: the file's {algorithm} is not {digest}: it was damaged in transit or has "
+            f"been replaced; try again, correct `source.files`"
         ) from None
 
 
 def _download(url: str, part: Path) -> None:
-    """Make `part` the whole file, in as many attempts as it takes; one that brought something
-    counts as the first."""
+    """Make `part` the whole file, in as many attempts as it takes; failures count from the last
+    attempt that brought data."""
     failures = 0
+
     while True:
         have = _size(part)
         try:
@@ -112,8 +120,10 @@ def _download(url: str, part: Path) -> None:
             failures = 1 if _size(part) > have else failures + 1
             if failures == ATTEMPTS:
                 raise _Unavailable(
-                    f"{url}: {problem}, {ATTEMPTS} times in a row; try again later (it goes on where it stopped)"
+                    f"{url}: {problem}, {ATTEMPTS} times in a row; try again later (the download "
+                    f"resumes where it stopped)"
                 ) from None
+
             pause = BACKOFF * 2 ** (failures - 1)
             log.info(
                 "%s: %s after %.1f MB; next attempt in %g s", url, problem, _size(part) / 1e6, pause
@@ -122,65 +132,60 @@ def _download(url: str, part: Path) -> None:
 
 
 def _attempt(url: str, part: Path, have: int) -> None:
-    """Ask for what is missing after the first `have` bytes and append it to `part`."""
-    wanted = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    """Request what is missing after the first `have` bytes and append it to `part`."""
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+
     try:
-        with requests.get(url, headers=wanted, stream=True, timeout=TIMEOUT) as answer:
-            if (
-                have and answer.status_code == 416
-            ):  # nothing is missing; if too much is there, the checksum says so
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            # 416: nothing is missing; if there is too much, the checksum will tell.
+            if have and response.status_code == 416:
                 return
-            _check(url, answer)
+
+            _check(url, response)
             start = f"bytes {have}-"
-            if answer.status_code != 206 or not answer.headers.get(
-                "Content-Range", start
-            ).startswith(start):
+            sent_range = response.headers.get("Content-Range", start)
+            if response.status_code != 206 or not sent_range.startswith(start):
                 have = 0  # the server sends the whole file
-            _save(answer, part, have)
-    except (
-        requests.Timeout,
-        requests.ConnectionError,
-        requests.exceptions.ChunkedEncodingError,
-    ) as error:
+            _save(response, part, have)
+    except CONNECTION_ERRORS as error:
         cause: BaseException = error
         while cause.__context__:
             cause = cause.__context__
-        silent = isinstance(cause, TimeoutError)
-        what = (
-            f"no data for {TIMEOUT:g} s"
-            if silent
-            else f"the connection failed ({type(cause).__name__})"
-        )
-        raise _Interrupted(what) from None
+        if isinstance(cause, TimeoutError):
+            raise _Interrupted(f"no data for {TIMEOUT:g} s") from None
+        raise _Interrupted(f"the connection failed ({type(cause).__name__})") from None
     except requests.RequestException as error:
         raise _Unavailable(f"{url}: {error}; correct `source.files`") from None
 
 
-def _check(url: str, answer: requests.Response) -> None:
-    """Raise unless the answer is the file, or the rest of it."""
-    status = f"HTTP {answer.status_code} {answer.reason}"
-    if answer.status_code in PASSING:
+def _check(url: str, response: requests.Response) -> None:
+    """Raise unless the response is the file, or the rest of it."""
+    status = f"HTTP {response.status_code} {response.reason}"
+    if response.status_code in TRANSIENT:
         raise _Interrupted(status)
-    if not answer.ok:
+    if not response.ok:
         raise _Unavailable(f"{url}: {status}; correct `source.files`")
-    if "html" in answer.headers.get("Content-Type", ""):
+    if "html" in response.headers.get("Content-Type", ""):
         raise _Unavailable(
-            f"{url}: a web page came instead of the file; open the address in a browser to see what it says, "
-            f"correct `source.files`"
+            f"{url}: the server sent a web page instead of the file; open the address in a browser "
+            f"to see what it says, correct `source.files`"
         )
 
 
-def _save(answer: requests.Response, part: Path, have: int) -> None:
-    """Write the answer's body into `part` behind its first `have` bytes."""
-    length = answer.headers.get("Content-Length")
+def _save(response: requests.Response, part: Path, have: int) -> None:
+    """Write the response's body into `part` after its first `have` bytes."""
+    length = response.headers.get("Content-Length")
     total = have + int(length) if length else None
-    name = answer.request.url.rsplit("/", 1)[1]
+    name = response.request.url.rsplit("/", 1)[1]
     pace = Pace(name, total / 1e6 if total else None, "MB", have / 1e6)
+
     with (
         part.open("ab" if have else "wb") as file,
         tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True, disable=None) as bar,
     ):
-        for chunk in answer.iter_content(CHUNK):
+        for chunk in response.iter_content(CHUNK):
             file.write(chunk)
             pace.at(file.tell() / 1e6)
             bar.update(len(chunk))

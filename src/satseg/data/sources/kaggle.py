@@ -15,7 +15,7 @@ def fetch(source: KaggleSource, folder: Path) -> None:
     """Download the dataset's archive and unpack it into `folder`.
 
     Raises:
-        UserError: no credentials, or Kaggle does not give the dataset.
+        UserError: there are no credentials, or Kaggle refuses the dataset.
     """
     api = _client(source.slug)
     try:
@@ -23,27 +23,32 @@ def fetch(source: KaggleSource, folder: Path) -> None:
             api.dataset_download_files(source.slug, path=str(folder), quiet=False)
     except UserError:
         raise
-    except Exception as error:  # the client raises its own, requests' and OS errors alike
-        reason = str(error).strip().splitlines() or [type(error).__name__]
+    except Exception as error:  # the client raises its own errors, those of requests and of the OS
+        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
-            f"Kaggle dataset {source.slug}: {_hidden(reason[0], api)}; try again, or set `path` to a copy of the data"
+            f"Kaggle dataset {source.slug}: {_hidden(lines[0], api)}; try again, or set `path` to "
+            f"a copy of the data"
         ) from None
+
     archive = folder / f"{source.slug.split('/')[1]}.zip"
     unpack(archive, folder)
     archive.unlink()
 
 
 def _hidden(text: str, api) -> str:
-    """The text without the user's key, should the client or the server repeat it."""
+    """The text without the user's key, which the client or the server may repeat."""
     names = ("KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_API_V1_TOKEN")
-    keys = [os.environ.get(name) for name in names] + [api.config_values.get(api.CONFIG_NAME_KEY)]
+    keys = [os.environ.get(name) for name in names]
+    keys.append(api.config_values.get(api.CONFIG_NAME_KEY))
+
     for key in filter(None, keys):
         text = text.replace(key, "***")
     return text
 
 
 def _client(slug: str):
-    # The package logs in when it is imported, and prints its help where it cannot.
+    """Kaggle's client, logged in."""
+    # The package logs in when it is imported, and prints its help if it cannot.
     with contextlib.redirect_stdout(io.StringIO()):
         try:
             from kaggle.api.kaggle_api_extended import KaggleApi
@@ -52,8 +57,8 @@ def _client(slug: str):
             api.authenticate()
         except (SystemExit, OSError, ValueError):
             raise UserError(
-                f"no Kaggle credentials for {slug}: either save an API token as ~/.kaggle/kaggle.json "
-                f"(kaggle.com → Settings → API), or get the data yourself and set `path` of the dataset "
-                f"to its folder or zip"
+                f"no Kaggle credentials for {slug}; save an API token as ~/.kaggle/kaggle.json "
+                f"(kaggle.com → Settings → API), or get the data yourself and set the dataset's "
+                f"`path` to its folder or zip"
             ) from None
     return api

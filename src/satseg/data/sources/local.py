@@ -7,11 +7,11 @@ from satseg.errors import UserError
 
 
 def locate(path: str, folder: Path) -> Path:
-    """The folder that holds the scenes: `path` itself, or `folder` with the zip unpacked into it.
+    """The folder with the scenes: `path` itself, or `folder` with the zip unpacked into it.
 
     Args:
         path: the user's folder or zip.
-        folder: an empty folder of ours.
+        folder: an empty folder to unpack into.
 
     Raises:
         UserError: `path` is neither a folder nor a zip.

@@ -9,25 +9,26 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 
-ENUMERATED = (
-    8  # up to this many values all permutations are tried, beyond it that many random ones:
-)
-
-
-DRAWN = 100_000
+ENUMERATED = 8  # up to this many values every permutation is tried,
+DRAWN = 100_000  # beyond it this many random ones
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:
-    """Spearman's rank correlation; NaN where all values of one are equal."""
+    """Spearman's rank correlation; NaN if all values of one are equal."""
     return float(correlations(first, second, np.arange(len(first))[None])[0])
 
 
 def correlations(first: Sequence[float], second: Sequence[float], orders: np.ndarray) -> np.ndarray:
     """Spearman's correlation for each reordering [K, n] of the first: float64 [K]."""
-    a, b = (pd.Series(values, dtype=float).rank().to_numpy() for values in (first, second))
-    a, b = a - a.mean(), b - b.mean()
-    scale = np.sqrt((a**2).sum() * (b**2).sum())
-    return a[orders] @ b / scale if scale else np.full(len(orders), np.nan)
+    first_ranks = _centred_ranks(first)
+    second_ranks = _centred_ranks(second)
+    scale = np.sqrt((first_ranks**2).sum() * (second_ranks**2).sum())
+    return first_ranks[orders] @ second_ranks / scale if scale else np.full(len(orders), np.nan)
+
+
+def _centred_ranks(values: Sequence[float]) -> np.ndarray:
+    ranks = pd.Series(values, dtype=float).rank().to_numpy()
+    return ranks - ranks.mean()
 
 
 @cache
@@ -43,4 +44,6 @@ def all_orders(count: int) -> np.ndarray:
 def tail_shares(values: np.ndarray, observed: float) -> tuple[float, float]:
     """How many of the values are at least, and at most, the observed one."""
     near = 1e-9  # sums of ranks that differ in the last bit are equal
-    return float((values >= observed - near).mean()), float((values <= observed + near).mean())
+    at_least = float((values >= observed - near).mean())
+    at_most = float((values <= observed + near).mean())
+    return at_least, at_most

@@ -9,18 +9,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from satseg.metrics.baseline import training_pixels
 from satseg.study.comparison import Comparison
+from satseg.study.inputs import StudyInputs
 
 PROFILED = ("train_step_ms", "latency_ms")
-
-
-HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot tell"
-
-
+"""The times that a profile measures; an epoch's time is that of the runs."""
+HOLDS = "holds"
+FAILS = "does not hold"
+UNKNOWN = "cannot tell"
 RESULTS = "results"
+"""The source of a finding on our own results."""
 
 
-class Untold(Exception):
+class Untestable(Exception):
     """Why a claim cannot be tested in some place."""
 
 
@@ -36,15 +38,15 @@ class Statistic(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What there is to test claims with, under one recipe on one dataset."""
+    """Everything claims are tested with, under one recipe on one dataset."""
 
     comparison: Comparison
     profiles: dict[str, dict]
     """Profile of each model on the dataset."""
     epochs: dict[str, np.ndarray]
-    """Seconds of every epoch of every training of each model, float64 [epochs]."""
+    """Seconds of every epoch of every run of each model, float64 [epochs]."""
     devices: dict[str, set[str]]
-    """Where the trainings of each model ran, in words."""
+    """Where the runs of each model were made, in words."""
     pixels: dict[str, int]
     """Training pixels of each class."""
 
@@ -55,7 +57,7 @@ class Evidence:
 
 
 class Finding(NamedTuple):
-    """A claim tested in one place by one figure."""
+    """A claim tested in one place by one quantity."""
 
     claim: str
     source: str
@@ -63,6 +65,46 @@ class Finding(NamedTuple):
     dataset: str
     recipe: str
     by: str
+    """The measure it is tested by."""
     statistics: list[Statistic]
     verdict: str
     why: str
+
+
+def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
+    """What claims are tested with, beside the scores of a comparison."""
+    models = list(inputs.job.models)
+    recipe = inputs.job.recipes[comparison.recipe]
+
+    epochs = {}
+    for model in models:
+        histories = inputs.model_histories(comparison.dataset, model, comparison.recipe)
+        epochs[model] = np.concatenate([history["epoch_seconds"] for history in histories])
+
+    devices: dict[str, set[str]] = {model: set() for model in models}
+    for cell in inputs.cells(comparison.dataset, comparison.recipe):
+        devices[cell.model].add(device_with_threads(inputs.device(cell)))
+
+    return Evidence(
+        comparison=comparison,
+        profiles={model: inputs.profiles[comparison.dataset, model] for model in models},
+        epochs=epochs,
+        devices=devices,
+        pixels=training_pixels(
+            inputs.tiles[comparison.dataset],
+            inputs.split(comparison.dataset, recipe.split),
+            comparison.classes,
+            recipe.padded_tiles,
+        ),
+    )
+
+
+def device_name(device: dict) -> str:
+    """A device in words."""
+    return device.get("name") or device["kind"]
+
+
+def device_with_threads(device: dict) -> str:
+    """A device in words; for a CPU with the number of threads, which is part of its speed."""
+    name = device_name(device)
+    return f"{name}, {device.get('threads')} threads" if device["kind"] == "cpu" else name

@@ -1,4 +1,4 @@
-"""Whether what a paper claims holds on the results of a study, and in the paper's own tables."""
+"""Every claim of a paper, tested wherever it can be."""
 
 from __future__ import annotations
 
@@ -24,10 +24,18 @@ from satseg.study.claims.evidence import (
     Evidence,
     Finding,
     Statistic,
-    Untold,
+    Untestable,
 )
-from satseg.study.claims.measured import figures, printed
-from satseg.study.claims.verdicts import Tested, follows, no_gain, rank, rare_classes, verdict_of
+from satseg.study.claims.measured import measured_quantity, published_quantity
+from satseg.study.claims.verdicts import (
+    NO_MODEL,
+    Tested,
+    follows,
+    no_gain,
+    rank,
+    rare_classes,
+    verdict_of,
+)
 
 COLUMNS = [
     "claim",
@@ -45,36 +53,39 @@ COLUMNS = [
 ]
 
 
-def examined(paper: Paper, evidence: Sequence[Evidence]) -> list[Finding]:
-    """Every claim of a paper, by every figure it is about, in every place; then in the paper's own
-    tables."""
+def examine(paper: Paper, evidence: Sequence[Evidence]) -> list[Finding]:
+    """Every claim of a paper, by every measure it is about: on the results of each dataset and
+    recipe, then in the paper's own tables."""
     findings = []
     for name, claim in paper.claims.items():
         for by in claim.by:
             if isinstance(claim, NoGainClaim):
                 models = paper.own(evidence[0].models)
-                findings.append(
-                    _finding((name, RESULTS, "", "", by), no_gain, claim, by, evidence, models)
-                )
+                place = (name, RESULTS, "", "", by)
+                findings.append(_finding(place, no_gain, claim, by, evidence, models))
                 continue
-            for e in _places(by, evidence):
-                recipe = "" if by in PROFILED else e.comparison.recipe
-                place = (name, RESULTS, e.comparison.dataset, recipe, by)
-                findings.append(_finding(place, _on_results, claim, by, e, paper.own(e.models)))
+
+            for each in _places(by, evidence):
+                recipe = "" if by in PROFILED else each.comparison.recipe
+                place = (name, RESULTS, each.comparison.dataset, recipe, by)
+                models = paper.own(each.models)
+                findings.append(_finding(place, _on_results, claim, by, each, models))
+
             if not isinstance(claim, RareClassesClaim):
-                for table in (t for t in paper.tables if t.column(by)):
-                    place = (name, table.title, table.dataset, "", by)
-                    findings.append(_finding(place, _on_table, claim, by, table))
+                for table in paper.tables:
+                    if table.column(by):
+                        place = (name, table.title, table.dataset, "", by)
+                        findings.append(_finding(place, _on_table, claim, by, table))
     return findings
 
 
 def _places(by: str, evidence: Sequence[Evidence]) -> Iterable[Evidence]:
-    """Where a figure is to be looked at: a profile is the same for all recipes."""
+    """Where a measure is looked at: a profile is the same for all recipes of a dataset."""
     if by not in PROFILED:
         return evidence
     first: dict[str, Evidence] = {}
-    for e in evidence:
-        first.setdefault(e.comparison.dataset, e)
+    for each in evidence:
+        first.setdefault(each.comparison.dataset, each)
     return first.values()
 
 
@@ -83,7 +94,7 @@ def _finding(
 ) -> Finding:
     try:
         return Finding(*place, *test(*arguments))
-    except Untold as reason:
+    except Untestable as reason:
         return Finding(*place, [], UNKNOWN, str(reason))
 
 
@@ -96,37 +107,37 @@ def _on_results(
     if isinstance(claim, RareClassesClaim):
         return rare_classes(evidence, by, models)
     if not models:
-        raise Untold("none of the paper's models is there")
-    found = figures(evidence, by, models)
+        raise Untestable(NO_MODEL)
+
+    quantity = measured_quantity(evidence, by, models)
     if isinstance(claim, RankClaim):
-        return rank(claim, found)
-    sizes = {
-        n: {m: evidence.profiles[m][n] for m in models} for n in (claim.size, claim.rather_than)
-    }
-    return follows(claim, found, sizes)
+        return rank(claim, quantity)
+
+    sizes = {}
+    for name in (claim.size, claim.rather_than):
+        sizes[name] = {model: evidence.profiles[model][name] for model in models}
+    return follows(claim, quantity, sizes)
 
 
 def _on_table(claim: RankClaim | FollowsClaim, by: str, table: PaperTable) -> Tested:
-    found = printed(table, by)
+    quantity = published_quantity(table, by)
     if isinstance(claim, RankClaim):
-        return rank(claim, found)
-    return follows(
-        claim, found, {name: table.column(name) for name in (claim.size, claim.rather_than)}
-    )
+        return rank(claim, quantity)
+    sizes = {name: table.column(name) for name in (claim.size, claim.rather_than)}
+    return follows(claim, quantity, sizes)
 
 
-def overall(verdicts: Sequence[str]) -> str:
-    """The verdict of several places together: it holds where it holds in all, and not where it
-    fails in one."""
+def overall_verdict(verdicts: Sequence[str]) -> str:
+    """The verdict of several places together: it holds if it holds in all of them, and does not if
+    it fails in one."""
     return verdict_of(bool(verdicts) and set(verdicts) == {HOLDS}, FAILS in verdicts)
 
 
 def claims_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """claims.csv: a row per statistic, and one without where there is none."""
-    empty = [Statistic("", math.nan)]
-    rows = [
-        [*finding[:5], *statistic, finding.verdict, finding.why]
-        for finding in findings
-        for statistic in finding.statistics or empty
-    ]
+    """claims.csv: a row per statistic, and one row for a finding without any."""
+    rows = []
+    for finding in findings:
+        place = [finding.claim, finding.source, finding.dataset, finding.recipe, finding.by]
+        for statistic in finding.statistics or [Statistic("", math.nan)]:
+            rows.append([*place, *statistic, finding.verdict, finding.why])
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,4 +1,4 @@
-"""Figures of several models: measured, scored or printed."""
+"""One quantity of several models: measured, scored or published."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ import numpy as np
 
 from satseg.config.papers import PaperTable
 from satseg.metrics.scores import interval
-from satseg.study.claims.evidence import PROFILED, Evidence, Untold
+from satseg.study.claims.evidence import PROFILED, Evidence, Untestable, device_name
 from satseg.text import listing
 
-# Profiled times count as different from this ratio on, or from a greater one where they vary more
-NEAR = 1.1
+NEAR = 1.1  # profiled times differ from this ratio on, or from a greater one if they vary more
 
 
 @dataclass(frozen=True)
-class Figures:
-    """One figure of several models, and how far a second model is from a first."""
+class Quantity:
+    """One quantity of several models, and how far a second model is from a first."""
 
     values: dict[str, float]
     compared: Callable[[str, str], tuple[float, float, float]]
     """(first, second) → second over or minus first, and the ends of its interval."""
     neutral: float
-    """What it is where the two are equal: 1 of ratios, 0 of differences."""
+    """What it is if the two are equal: 1 for ratios, 0 for differences."""
 
     @property
     def sign(self) -> str:
@@ -33,87 +32,95 @@ class Figures:
         return " / " if self.neutral else " − "
 
 
-def figures(evidence: Evidence, by: str, models: Sequence[str]) -> Figures:
+def measured_quantity(evidence: Evidence, by: str, models: Sequence[str]) -> Quantity:
     """A time or metric of these models, from the results.
 
     Raises:
-        Untold: it cannot be compared between them.
+        Untestable: it cannot be compared between them.
     """
     if by == "epoch_seconds":
-        return _epochs(evidence, models)
+        return _epoch_times(evidence, models)
     if by in PROFILED:
-        _one_device(
-            {device_name(evidence.profiles[model]["device"]) for model in models},
-            "models were profiled",
-        )
-        return _profiled({model: evidence.profiles[model] for model in models}, by)
+        devices = {device_name(evidence.profiles[model]["device"]) for model in models}
+        _require_one_device(devices, "models were profiled")
+        return _profiled_times({model: evidence.profiles[model] for model in models}, by)
+    return _metric(evidence, by, models)
+
+
+def _metric(evidence: Evidence, by: str, models: Sequence[str]) -> Quantity:
     results = {r.model: r for r in evidence.comparison.results if r.model in models}
     values = {model: result.scores[by, "all"].value for model, result in results.items()}
 
-    def difference(a: str, b: str) -> tuple[float, float, float]:
-        return values[b] - values[a], *interval(results[b].draws[by] - results[a].draws[by])
+    def difference(first: str, second: str) -> tuple[float, float, float]:
+        draws = results[second].draws[by] - results[first].draws[by]
+        return values[second] - values[first], *interval(draws)
 
-    return Figures(values, difference, 0.0)
+    return Quantity(values, difference, 0.0)
 
 
-def _profiled(profiles: dict[str, dict], by: str) -> Figures:
+def _profiled_times(profiles: dict[str, dict], by: str) -> Quantity:
     values = {model: float(profile[by]) for model, profile in profiles.items()}
-    spread = {
-        model: profiles[model][by.replace("_ms", "_p95_ms")] / value
-        for model, value in values.items()
-    }
+    p95 = by.replace("_ms", "_p95_ms")
+    spread = {model: profiles[model][p95] / value for model, value in values.items()}
 
-    def ratio(a: str, b: str) -> tuple[float, float, float]:
-        value, near = values[b] / values[a], max(NEAR, spread[a] * spread[b])
+    def ratio(first: str, second: str) -> tuple[float, float, float]:
+        value = values[second] / values[first]
+        near = max(NEAR, spread[first] * spread[second])
         return value, value / near, value * near
 
-    return Figures(values, ratio, 1.0)
+    return Quantity(values, ratio, 1.0)
 
 
-def _epochs(evidence: Evidence, models: Sequence[str]) -> Figures:
-    _one_device(set().union(*(evidence.devices[model] for model in models)), "trainings ran")
-    means = {model: float(evidence.epochs[model].mean()) for model in models}
-    return Figures(means, lambda a, b: ratio_of_means(evidence.epochs[a], evidence.epochs[b]), 1.0)
+def _epoch_times(evidence: Evidence, models: Sequence[str]) -> Quantity:
+    devices = set().union(*(evidence.devices[model] for model in models))
+    _require_one_device(devices, "runs were made")
+    epochs = evidence.epochs
+    means = {model: float(epochs[model].mean()) for model in models}
+
+    def ratio(first: str, second: str) -> tuple[float, float, float]:
+        return ratio_of_means(epochs[first], epochs[second])
+
+    return Quantity(means, ratio, 1.0)
 
 
-def _one_device(devices: set[str], what: str) -> None:
+def _require_one_device(devices: set[str], what_ran: str) -> None:
     if len(devices) > 1:
-        raise Untold(f"the {what} on different devices ({listing(sorted(devices))})")
-
-
-def device_name(device: dict) -> str:
-    """A device in words."""
-    return device.get("name") or device["kind"]
+        raise Untestable(f"the {what_ran} on different devices ({listing(sorted(devices))})")
 
 
 def ratio_of_means(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
     """Mean of the second over mean of the first, with Welch's 95 % interval on the log scale.
 
     Raises:
-        Untold: one of them is a single value.
+        Untestable: one of them is a single value.
     """
-    from scipy.special import (
-        stdtrit,
-    )  # a quarter of a second to import, and not every study needs it
+    # A quarter of a second to import, and not every study needs it.
+    from scipy.special import stdtrit
 
     if min(len(first), len(second)) < 2:
-        raise Untold("a single epoch has no spread to judge a difference by")
+        raise Untestable("a single epoch has no spread to test a difference with")
+
     value = second.mean() / first.mean()
     parts = np.array([(x.std(ddof=1) / x.mean()) ** 2 / len(x) for x in (first, second)])
     if not parts.any():
         return value, value, value
+
     freedom = parts.sum() ** 2 / (parts**2 / [len(first) - 1, len(second) - 1]).sum()
     half = float(stdtrit(freedom, 0.975) * np.sqrt(parts.sum()))
     return value, value * math.exp(-half), value * math.exp(half)
 
 
-def printed(table: PaperTable, by: str) -> Figures:
-    """A column of a published table; what it prints has no interval.
+def published_quantity(table: PaperTable, by: str) -> Quantity:
+    """A column of a published table; its figures have no interval.
 
     Raises:
-        Untold: the table has no such column.
+        Untestable: the table has no such column.
     """
     values = table.column(by)
     if not values:
-        raise Untold(f"it has no {by}")
-    return Figures(values, lambda a, b: (values[b] / values[a],) * 3, 1.0)
+        raise Untestable(f"it has no {by}")
+
+    def ratio(first: str, second: str) -> tuple[float, float, float]:
+        return (values[second] / values[first],) * 3
+
+    return Quantity(values, ratio, 1.0)

@@ -11,92 +11,116 @@ import numpy as np
 from satseg.config.papers import FollowsClaim, NoGainClaim, RankClaim
 from satseg.metrics.scores import interval
 from satseg.study.claims.correlation import all_orders, correlations, tail_shares
-from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Statistic, Untold
-from satseg.study.claims.measured import Figures
+from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Statistic, Untestable
+from satseg.study.claims.measured import Quantity
+from satseg.study.comparison import Result
 from satseg.text import listing
 
 LEVEL = 0.05  # of the one-sided permutation tests
-
+NO_MODEL = "the study has none of the paper's models"
 
 Tested = tuple[list[Statistic], str, str]
 """Statistics, verdict, and the sentence that says why."""
 
 
-def rank(claim: RankClaim, found: Figures) -> Tested:
-    """Which place a model takes: those count that surely come before or after it, by interval.
+def rank(claim: RankClaim, quantity: Quantity) -> Tested:
+    """Which place a model takes, where a model counts as before or after it if the interval says
+    so.
 
     Raises:
-        Untold: the model is not there, or has nothing to be compared with.
+        Untestable: the model is missing, or there is nothing to compare it with.
     """
-    model = next((m for m in found.values if fnmatchcase(m, claim.model)), None)
-    others = [m for m in found.values if not fnmatchcase(m, claim.model)]
-    if model is None or not others:
-        raise Untold(
-            f"there is no {claim.model}"
-            if model is None
-            else f"{model} has no other to be compared with"
-        )
-    up = 1 if claim.order == "lowest" else -1
+    values = quantity.values
+    model = next((m for m in values if fnmatchcase(m, claim.model)), None)
+    others = [m for m in values if not fnmatchcase(m, claim.model)]
+    if model is None:
+        raise Untestable(f"there is no {claim.model}")
+    if not others:
+        raise Untestable(f"there is no other model to compare {model} with")
     count = len(others) + 1
     if count < claim.place + claim.or_better:
-        raise Untold(f"there are only {count} models")
-    ordered = sorted(others, key=lambda m: up * found.values[m])
-    apart = {m: found.compared(model, m) for m in ordered}
-    if not np.isfinite(list(apart.values())).all():
-        raise Untold("it is not defined for every model")
-    sides = {
-        m: up * ((low > found.neutral) - int(high < found.neutral))
-        for m, (_, low, high) in apart.items()
-    }
-    before, after = (sum(side == sign for side in sides.values()) for sign in (-1, 1))
-    first = sum(up * (found.values[m] - found.values[model]) < 0 for m in others)
+        raise Untestable(f"there are only {count} models")
+
+    up = 1 if claim.order == "lowest" else -1
+    ordered = sorted(others, key=lambda other: up * values[other])
+    compared = {other: quantity.compared(model, other) for other in ordered}
+    if not np.isfinite(list(compared.values())).all():
+        raise Untestable("it is not defined for every model")
+
+    # −1: surely before the model, 1: surely after it, 0: neither.
+    sides = {}
+    for other, (_, low, high) in compared.items():
+        above = int(low > quantity.neutral)
+        below = int(high < quantity.neutral)
+        sides[other] = up * (above - below)
+    before = sum(side == -1 for side in sides.values())
+    after = sum(side == 1 for side in sides.values())
     if claim.or_better:
-        holds, fails = after >= count - claim.place, before >= claim.place
+        holds = after >= count - claim.place
+        fails = before >= claim.place
     else:
         holds = (before, after) == (claim.place - 1, count - claim.place)
         fails = before > claim.place - 1 or after > count - claim.place
-    statistics = [Statistic("place", first + 1)]
-    for m in ordered[max(first - 1, 0) : first + 1]:
-        value, *bounds = apart[m]
-        statistics.append(
-            Statistic(f"{m}{found.sign}{model}", value, *(bounds if bounds[0] < bounds[1] else []))
-        )
-    level = [m for m, side in sides.items() if not side]
-    why = f"{model} has place {first + 1} of {count} from the {claim.order}, {before} before it and {after} after it"
-    why += f", not to be told from {listing(level)}" if level else ""
+
+    nominal = sum(up * (values[other] - values[model]) < 0 for other in others)
+    statistics = [Statistic("place", nominal + 1)]
+    for other in ordered[max(nominal - 1, 0) : nominal + 1]:
+        value, low, high = compared[other]
+        bounds = [low, high] if low < high else []
+        statistics.append(Statistic(f"{other}{quantity.sign}{model}", value, *bounds))
+
+    why = (
+        f"{model} ranks {nominal + 1} of {count} from the {claim.order}, with {before} surely "
+        f"before it and {after} surely after it"
+    )
+    level = [other for other, side in sides.items() if not side]
+    if level:
+        why += f", and cannot be distinguished from {listing(level)}"
     return statistics, verdict_of(holds, fails), why
 
 
-def follows(claim: FollowsClaim, found: Figures, sizes: dict[str, dict[str, float]]) -> Tested:
+def follows(claim: FollowsClaim, times: Quantity, sizes: dict[str, dict[str, float]]) -> Tested:
     """Rank correlation with one size and with another, by permutation of the times.
 
     Args:
         claim: what is claimed.
-        found: the times.
+        times: the times.
         sizes: size → model → value.
 
     Raises:
-        Untold: there are too few models, or a size is the same for all.
+        Untestable: there are too few models, or a size is the same for all.
     """
-    models, names = list(found.values), (claim.size, claim.rather_than)
+    models = list(times.values)
     if len(models) < 3:
-        raise Untold("fewer than three models have no order to speak of")
-    times = [found.values[m] for m in models]
+        raise Untestable("a rank correlation needs at least three models")
+
+    seconds = [times.values[model] for model in models]
     orders = all_orders(len(models))
-    drawn = [correlations(times, [sizes[name][m] for m in models], orders) for name in names]
-    if not np.isfinite(drawn).all():
-        raise Untold("all values are equal")
-    drawn.append(drawn[0] - drawn[1])
-    rho, other, gap = (float(d[0]) for d in drawn)
-    (p, reverse), (p_other, _), (p_gap, p_against) = (tail_shares(d, d[0]) for d in drawn)
-    holds = p <= LEVEL < p_other and rho > other
-    fails = min(p_against, reverse) <= LEVEL or (p_other <= LEVEL and other >= rho)
+    first = correlations(seconds, [sizes[claim.size][m] for m in models], orders)
+    second = correlations(seconds, [sizes[claim.rather_than][m] for m in models], orders)
+    if not np.isfinite([first, second]).all():
+        raise Untestable("all values are equal")
+
+    # The first of the orders is the one that was observed.
+    difference = first - second
+    rho = float(first[0])
+    rho_other = float(second[0])
+    p, p_reverse = tail_shares(first, rho)
+    p_other, _ = tail_shares(second, rho_other)
+    p_difference, p_against = tail_shares(difference, difference[0])
+
+    holds = p <= LEVEL < p_other and rho > rho_other
+    follows_the_other = p_other <= LEVEL and rho_other >= rho
+    fails = min(p_against, p_reverse) <= LEVEL or follows_the_other
     statistics = [
         Statistic(f"rho, {claim.size}", rho, p=p),
-        Statistic(f"rho, {claim.rather_than}", other, p=p_other),
-        Statistic("difference of rho", gap, p=p_gap),
+        Statistic(f"rho, {claim.rather_than}", rho_other, p=p_other),
+        Statistic("difference of rho", float(difference[0]), p=p_difference),
     ]
-    why = f"over {len(models)} models, rho is {rho:.2f} with {claim.size} and {other:.2f} with {claim.rather_than}"
+    why = (
+        f"over {len(models)} models, rho is {rho:.2f} with {claim.size} and {rho_other:.2f} with "
+        f"{claim.rather_than}"
+    )
     return statistics, verdict_of(holds, fails), why
 
 
@@ -105,36 +129,43 @@ def rare_classes(evidence: Evidence, by: str, models: Sequence[str]) -> Tested:
     permutation.
 
     Raises:
-        Untold: there are too few classes.
+        Untestable: there are too few classes.
     """
-    results = [r for r in evidence.comparison.results if r.model in models]
+    results = [result for result in evidence.comparison.results if result.model in models]
     if not results:
-        raise Untold("none of the paper's models is there")
-    # The published rule gives 0 to a class that nothing holds; only `iou` tells that there was
-    # nothing to find.
-    there = [
-        c
-        for c in evidence.comparison.classes
-        if all(math.isfinite(r.scores["iou", c].value) for r in results)
-    ]
-    scores = {
-        label: float(np.mean([r.scores[by, label].value for r in results])) for label in there
-    }
-    if len(scores) < 3:
-        raise Untold("fewer than three classes have no order to speak of")
-    pixels = [evidence.pixels[label] for label in scores]
-    drawn = correlations(list(scores.values()), pixels, all_orders(len(scores)))
+        raise Untestable(NO_MODEL)
+
+    classes = [name for name in evidence.comparison.classes if _can_be_found(name, results)]
+    if len(classes) < 3:
+        raise Untestable("a rank correlation needs at least three classes")
+
+    scores = [_mean_score(results, by, name) for name in classes]
+    pixels = [evidence.pixels[name] for name in classes]
+    drawn = correlations(scores, pixels, all_orders(len(classes)))
     if not np.isfinite(drawn).all():
-        raise Untold("all values are equal")
-    p, reverse = tail_shares(drawn, drawn[0])
-    why = f"over {len(scores)} classes, rho of the score with the number of training pixels is {drawn[0]:.2f}"
-    lowest = min(scores, key=scores.__getitem__)
-    why += f"; {lowest} scores lowest with {100 * evidence.pixels[lowest] / sum(pixels):.1f} % of the pixels"
-    return (
-        [Statistic("rho, training pixels", float(drawn[0]), p=p)],
-        verdict_of(p <= LEVEL, reverse <= LEVEL),
-        why,
+        raise Untestable("all values are equal")
+
+    rho = float(drawn[0])
+    p, p_reverse = tail_shares(drawn, rho)
+    lowest = int(np.argmin(scores))
+    share = 100 * pixels[lowest] / sum(pixels)
+    why = (
+        f"over {len(classes)} classes, rho of the score with the number of training pixels is "
+        f"{rho:.2f}; {classes[lowest]} scores lowest with {share:.1f} % of the pixels"
     )
+    statistics = [Statistic("rho, training pixels", rho, p=p)]
+    return statistics, verdict_of(p <= LEVEL, p_reverse <= LEVEL), why
+
+
+def _mean_score(results: Sequence[Result], by: str, class_name: str) -> float:
+    """A class's score, mean over models."""
+    return float(np.mean([result.scores[by, class_name].value for result in results]))
+
+
+def _can_be_found(class_name: str, results: Sequence[Result]) -> bool:
+    """Whether a class occurs: the published rule gives 0 to one that does not, and only `iou` shows
+    that there was nothing to find."""
+    return all(math.isfinite(result.scores["iou", class_name].value) for result in results)
 
 
 def no_gain(
@@ -144,51 +175,62 @@ def no_gain(
     dataset.
 
     Raises:
-        Untold: the study lacks the baseline or what was tried, or two recipes are judged on
-            different tiles.
+        Untestable: the study lacks the baseline or the recipes tried, or two recipes are evaluated
+            on different tiles.
     """
-    cells = {(e.comparison.dataset, e.comparison.recipe): e for e in evidence}
-    datasets = list(dict.fromkeys(dataset for dataset, _ in cells))
-    recipes = list(dict.fromkeys(recipe for _, recipe in cells))
+    places = {(e.comparison.dataset, e.comparison.recipe): e for e in evidence}
+    datasets = list(dict.fromkeys(dataset for dataset, _ in places))
+    recipes = list(dict.fromkeys(recipe for _, recipe in places))
     tried = [r for r in recipes if fnmatchcase(r, claim.recipes) and r != claim.baseline]
     if claim.baseline not in recipes or not tried:
-        raise Untold(f"this study has no {claim.baseline if tried else claim.recipes} to compare")
-    statistics, helps, ruled_out = [], [], []
+        missing = claim.baseline if tried else claim.recipes
+        raise Untestable(f"this study has no {missing} to compare")
+
+    statistics = []
+    helpful = []
+    ruled_out = []
     for recipe in tried:
-        found = [_gain(cells[d, claim.baseline], cells[d, recipe], by, models) for d in datasets]
-        statistics += [
-            Statistic(f"{recipe} on {d}", *gain) for d, gain in zip(datasets, found, strict=True)
-        ]
-        if any(high < claim.gain for _, _, high in found):
+        gains = {
+            dataset: _gain(places[dataset, claim.baseline], places[dataset, recipe], by, models)
+            for dataset in datasets
+        }
+        for dataset, gain in gains.items():
+            statistics.append(Statistic(f"{recipe} on {dataset}", *gain))
+        if any(high < claim.gain for _, _, high in gains.values()):
             ruled_out.append(recipe)
-        elif len(datasets) > 1 and all(low > 0 for _, low, _ in found):
-            helps.append(recipe)
-    why = f"of {len(tried)} recipes tried on {listing(datasets)}, {len(helps)} surely help on "
-    why += f"every dataset, {len(ruled_out)} surely gain less than {claim.gain:g} on one"
-    return statistics, verdict_of(len(ruled_out) == len(tried), bool(helps)), why
+        elif len(datasets) > 1 and all(low > 0 for _, low, _ in gains.values()):
+            helpful.append(recipe)
+
+    why = (
+        f"of {len(tried)} recipes tried on {listing(datasets)}, {len(helpful)} surely help on "
+        f"every dataset and {len(ruled_out)} surely gain less than {claim.gain:g} on at least one"
+    )
+    return statistics, verdict_of(len(ruled_out) == len(tried), bool(helpful)), why
 
 
 def _gain(
     baseline: Evidence, other: Evidence, by: str, models: Sequence[str]
 ) -> tuple[float, float, float]:
     """Mean over models of the other's score minus the baseline's, with its interval."""
-    pairs = [
-        (a, b)
-        for a, b in zip(baseline.comparison.results, other.comparison.results, strict=True)
-        if a.model in models
-    ]
+    results = zip(baseline.comparison.results, other.comparison.results, strict=True)
+    pairs = [(before, after) for before, after in results if before.model in models]
     if not pairs:
-        raise Untold("none of the paper's models is there")
-    one, two = ((e.comparison.judged, e.comparison.classes) for e in (baseline, other))
-    if one != two:
+        raise Untestable(NO_MODEL)
+
+    same_tiles = baseline.comparison.evaluated == other.comparison.evaluated
+    same_classes = baseline.comparison.classes == other.comparison.classes
+    if not same_tiles or not same_classes:
         names = listing([baseline.comparison.recipe, other.comparison.recipe])
-        raise Untold(f"{names} are judged on different tiles or classes")
-    value = float(
-        np.mean([b.scores[by, "all"].value - a.scores[by, "all"].value for a, b in pairs])
-    )
-    return value, *interval(np.mean([b.draws[by] - a.draws[by] for a, b in pairs], axis=0))
+        raise Untestable(f"{names} are evaluated on different tiles or classes")
+
+    key = (by, "all")
+    gains = [after.scores[key].value - before.scores[key].value for before, after in pairs]
+    draws = [after.draws[by] - before.draws[by] for before, after in pairs]
+    return float(np.mean(gains)), *interval(np.mean(draws, axis=0))
 
 
 def verdict_of(holds: bool, fails: bool) -> str:
-    """The verdict of what holds, fails, or neither."""
-    return HOLDS if holds else FAILS if fails else UNKNOWN
+    """The verdict on what holds, fails, or neither."""
+    if holds:
+        return HOLDS
+    return FAILS if fails else UNKNOWN

@@ -9,6 +9,4 @@ CLASSES = {
     4: ("Road", "#B4B4B4"),
     5: ("Building", "#C8414B"),
 }
-
-
 NO_DATA, FIELD, WOODLAND, WATER, ROAD, BUILDING = CLASSES

@@ -1,0 +1,76 @@
+"""Every number of a study, worked out once for its tables and pages."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import pandas as pd
+
+from satseg.study.claims.evidence import Finding, gather_evidence
+from satseg.study.claims.examine import claims_frame, examine
+from satseg.study.comparison import Comparison, Gap, compare, leakage_gaps
+from satseg.study.inputs import StudyInputs
+from satseg.study.speed import speed_frame
+from satseg.study.tables import (
+    evaluated_counts,
+    models_table,
+    published_table,
+    scores_table,
+    splits_table,
+)
+
+
+@dataclass(frozen=True)
+class StudyNumbers:
+    """The frames of a study's tables, and what is concluded from them."""
+
+    scores: pd.DataFrame
+    models: pd.DataFrame
+    splits: pd.DataFrame
+    published: pd.DataFrame
+    speed: pd.DataFrame
+    comparisons: list[Comparison]
+    gaps: list[Gap]
+    findings: list[Finding]
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Name of each CSV file → its frame."""
+        return {
+            "scores": self.scores,
+            "models": self.models,
+            "splits": self.splits,
+            "published": self.published,
+            "claims": claims_frame(self.findings),
+            "speed": self.speed,
+        }
+
+
+def study_numbers(inputs: StudyInputs) -> StudyNumbers:
+    """Work out a study's numbers from its files.
+
+    Raises:
+        UserError: a file is missing, or does not hold what it should.
+    """
+    job = inputs.job
+    models = models_table(inputs)
+    splits = splits_table(inputs)
+    places = product(job.datasets, job.recipes)
+    evaluated = [evaluated_counts(inputs, dataset, recipe) for dataset, recipe in places]
+    scores = scores_table(inputs, evaluated)
+    published = published_table(inputs, scores)
+    comparisons = [compare(inputs, counts, splits) for counts in evaluated]
+
+    findings = []
+    if job.paper:
+        evidence = [gather_evidence(inputs, comparison) for comparison in comparisons]
+        findings = examine(job.paper, evidence)
+
+    return StudyNumbers(
+        scores=scores,
+        models=models,
+        splits=splits,
+        published=published,
+        speed=speed_frame(job.paper, inputs.profiles),
+        comparisons=comparisons,
+        gaps=leakage_gaps(comparisons, job.recipes),
+        findings=findings,
+    )
