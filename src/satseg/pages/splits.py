@@ -19,7 +19,6 @@ from satseg.pages.blocks import (
 from satseg.pages.cells import (
     interval_cell,
     number_cell,
-    percentage,
     score_cell,
     signed_cell,
     text_cell,

@@ -73,7 +73,8 @@ def score_interval(
         variances = [of_units, summary.training_variance]
         variance, freedom = combined(variances, [freedom_of_units, summary.trainings - 1])
 
-        least, width = bounds[0], bounds[1] - bounds[0]
+        least = bounds[0]
+        width = bounds[1] - least
         share = (summary.value - least) / width
         slope = 1 / (width * share * (1 - share))
         error = slope * math.sqrt(variance)
