@@ -10,7 +10,7 @@ import pandas as pd
 
 from satseg.config.papers import PaperDraw
 from satseg.data.labels import pixels_column
-from satseg.statistics.goodness import Fit, class_fit
+from satseg.statistics.goodness import Fit, class_fit, likeliest
 
 
 class StratumFit(NamedTuple):
@@ -30,8 +30,9 @@ class DrawFits(NamedTuple):
 
     @property
     def likeliest(self) -> StratumFit:
-        """The stratum that the pixels were most likely drawn from; the first of equals."""
-        return max(self.strata, key=lambda stratum: stratum.fit.log_likelihood)
+        """The stratum that the pixels were most likely drawn from."""
+        name = likeliest({stratum.name: stratum.fit for stratum in self.strata})
+        return next(stratum for stratum in self.strata if stratum.name == name)
 
 
 def fit_draw(draw: PaperDraw, tiles: pd.DataFrame) -> DrawFits:
