@@ -473,7 +473,7 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
             STUDY,
             "paper",
             "fast_unet",
-            "paper: unknown paper, got 'fast_unet'; allowed: faster_unet; did you mean ",
+            "paper: unknown paper, got 'fast_unet'; allowed: faster_unet, lab_report; did you mean ",
         ),
         (STUDY, "claims", ["short"], "claims.0: unknown claim of this study's paper, got 'short'"),
         (
@@ -564,7 +564,7 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
             PAPERS,
             f"{CLAIMS}.short_is_slowest.test",
             "rang",
-            f"{CLAIMS}.short_is_slowest.test: unknown value, got 'rang'; allowed: follows, no_gain, rank, rare_",
+            f"{CLAIMS}.short_is_slowest.test: unknown value, got 'rang'; allowed: above, beats_majority, converges, ",
         ),
         (
             PAPERS,

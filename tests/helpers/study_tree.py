@@ -63,6 +63,12 @@ PAPER = {
             },
         },
     ],
+    "draws": [
+        {
+            "what": "Its 5 images", "dataset": "toy", "scenes": 5,
+            "pixels": {"Field": 100, "Wood": 80, "Lake": 60}, "strata": {"all of it": "*", "its start": "00*"},
+        },
+    ],
     "claims": {
         "beta_first": {
             "text": "Beta is the fastest", "test": "rank", "by": ["epoch_seconds", "latency_ms"], "model": "b*",

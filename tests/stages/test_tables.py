@@ -12,7 +12,8 @@ from satseg.errors import UserError
 from satseg.pages.blocks import Table, read_pages
 from satseg.paths import PAGES, TABLES
 from satseg.stages.tables import plain, run
-from study_tree import PAPER, study_slice, write_tree
+from satseg.statistics.goodness import class_fit, likeliest
+from study_tree import PAPER, SCENES, study_slice, write_tree
 
 PUBLISHED = [
     {
@@ -341,6 +342,19 @@ def test_a_profile_without_the_printed_number_of_classes_is_named(tmp_path):
     spec = study_slice(figures=[], paper=PAPER | {"tables": [table]})
     with pytest.raises(UserError, match="profile of alpha on toy: it has no size for 77 classes"):
         run(spec, *write_tree(tmp_path, spec))
+
+
+def test_the_page_of_splits_says_which_scenes_published_pixels_fit(beside):
+    said = text(beside, "splits").split("## Its 5 images: where from")[1]
+    tiles = pd.read_csv(beside / "data/tiles/toy/tiles.csv", dtype={"scene": str})
+    pixels = tiles.groupby("scene")[["pixels_Field", "pixels_Wood", "pixels_Lake"]].sum()
+    fits = {}
+    for name, count in (("all of it", SCENES), ("its start", 10)):
+        fits[name] = class_fit(np.array([100, 80, 60]), pixels.iloc[:count].to_numpy(), 5)
+        value = f"{fits[name].statistic:,.1f}"
+        assert f"{count} | {value} | {fits[name].p:.4f} |" in said.replace("**", "")
+    best = likeliest(fits)
+    assert f"a draw of 5 scenes from **{best}**" in said
 
 
 def test_claims_are_tested_on_the_results_and_on_the_printed_tables(beside):

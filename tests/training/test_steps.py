@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from satseg.config.recipes import Training
 from satseg.config.splits import Split
@@ -11,6 +12,7 @@ from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.jobs.slices import TrainSlice
+from satseg.models.segmenter import load_weights
 from satseg.training.cell import train
 from satseg.training.optimizer import step_share
 from small import unet
@@ -96,3 +98,28 @@ def test_a_class_that_training_lacks_leaves_the_others_learnable(data, tmp_path)
     train(job(optimizer={"lr": 0.01}, **settings), store, data[1], tmp_path, "x")
     history = pd.read_csv(tmp_path / "history.csv")
     assert history["val_pixel_accuracy"].iloc[-1] > 0.95
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_validation_may_be_in_32_bit_whatever_the_training(data, tmp_path, full):
+    """The last epoch's validation loss, computed again from the final weights in 32-bit."""
+    store, split = data
+    trained = job(epochs=1, batch_size=4, precision="bf16", full_precision_evaluation=full)
+    train(trained, store, split, tmp_path, "x")
+    segmenter = load_weights(tmp_path / "final.pt")
+    assert segmenter.precision == ("32" if full else "bf16")
+
+    tiles = split["tile"][split["subset"] == "val"].to_numpy()
+    images = torch.from_numpy(store.images[tiles]).permute(0, 3, 1, 2) / 255
+    target = torch.from_numpy(store.masks[tiles]).long()
+    with torch.inference_mode():
+        logits = segmenter.model.float()(images)
+    losses = []
+    sizes = []
+    for first in range(0, len(tiles), 4):
+        part = slice(first, first + 4)
+        losses.append(cross_entropy(logits[part], target[part], ignore_index=255).item())
+        sizes.append(len(target[part]))
+    expected = np.average(losses, weights=sizes)
+    found = pd.read_csv(tmp_path / "history.csv")["val_loss"].iloc[-1]
+    assert (abs(found - expected) < 1e-6 * expected) == full

@@ -119,6 +119,13 @@ def _check_paper(config: Config, name: str, names: _Names) -> None:
     for i, table in enumerate(paper.tables):
         _check_table(config, (*here, "tables", i), table, names)
 
+    for i, draw in enumerate(paper.draws):
+        key = (*here, "draws", i)
+        names.check((*key, "dataset"), draw.dataset, config.datasets, "dataset")
+        classes = [land.name for land in config.datasets[draw.dataset].classes]
+        for name in draw.pixels:
+            names.check((*key, "pixels", name), name, classes, f"class of {draw.dataset!r}")
+
     for claim_name, claim in paper.claims.items():
         if isinstance(claim, NoGainClaim):
             key = (*here, "claims", claim_name)

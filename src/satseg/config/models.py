@@ -11,8 +11,6 @@ from pydantic import (
 
 from satseg.config.types import PATTERNS, Probability, Strict
 
-DropoutOf = Literal["values", "channels"]
-
 
 class Bottleneck(Strict):
     """The deepest block of a U-Net."""
@@ -42,8 +40,8 @@ class UNetSpec(Strict):
     """Dropout after each ReLU."""
     head_dropout: Probability = 0.0
     """Dropout before the 1×1 head."""
-    head_dropout_of: DropoutOf = "values"
-    """What that dropout drops: single `values`, or whole `channels` of a tile."""
+    head_dropout_channels: bool = False
+    """Whether that dropout drops whole channels of a tile (Dropout2d), not single values."""
 
     @model_validator(mode="after")
     def _levels(self):
@@ -74,8 +72,8 @@ class SmpSpec(Strict):
     state dict (`.pt`, `.pth` or `.safetensors`); null starts from random weights."""
     head_dropout: Probability = 0.0
     """Dropout before the head."""
-    head_dropout_of: DropoutOf = "values"
-    """What that dropout drops: single `values`, or whole `channels` of a tile."""
+    head_dropout_channels: bool = False
+    """Whether that dropout drops whole channels of a tile (Dropout2d), not single values."""
 
     @property
     def weights_file(self) -> Path | None:

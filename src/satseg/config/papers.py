@@ -138,6 +138,22 @@ class PaperTable(Strict):
         return values
 
 
+class PaperDraw(Strict):
+    """Class pixels that a paper published of its training images, without saying which images they
+    were: a test says which scenes they fit."""
+
+    what: str
+    """What was drawn, in words."""
+    dataset: str
+    """Dataset they were drawn from."""
+    scenes: Annotated[int, Field(ge=2)]
+    """Number of scenes drawn."""
+    pixels: Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(min_length=2)]
+    """Class → its published pixels."""
+    strata: Annotated[dict[str, str], Field(min_length=1)]
+    """What they may have been drawn from: name → pattern of scene names."""
+
+
 class Paper(Strict):
     """What a paper reports and claims, to be compared with our results."""
 
@@ -151,6 +167,8 @@ class Paper(Strict):
     """Its explanations of its metrics."""
     tables: list[PaperTable] = []
     """Its tables of results."""
+    draws: list[PaperDraw] = []
+    """Its draws of training images."""
     claims: dict[Name, AnyClaim] = {}
     """Its claims, by name."""
 

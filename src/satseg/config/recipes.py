@@ -8,7 +8,6 @@ from pydantic import (
 )
 
 from satseg.config.datasets import Dataset
-from satseg.config.models import DropoutOf
 from satseg.config.types import Probability, Strict, Subset
 
 
@@ -191,8 +190,8 @@ class Recipe(Training):
     """Name of a split in splits.yaml."""
     head_dropout: Probability | None = None
     """Dropout before the head of every model; null keeps each model's own."""
-    head_dropout_of: DropoutOf = "values"
-    """What that dropout drops: single `values`, or whole `channels` of a tile."""
+    head_dropout_channels: bool = False
+    """Whether that dropout drops whole channels of a tile (Dropout2d), not single values."""
     evaluate: Evaluation = Evaluation()
     """What is evaluated."""
 

@@ -187,7 +187,10 @@ def train_slice(
     recipe = config.recipes[recipe_name]
     model = config.models[model_name]
     if recipe.head_dropout is not None:
-        dropout = {"head_dropout": recipe.head_dropout, "head_dropout_of": recipe.head_dropout_of}
+        dropout = {
+            "head_dropout": recipe.head_dropout,
+            "head_dropout_channels": recipe.head_dropout_channels,
+        }
         model = model.model_copy(update=dropout)
 
     training = recipe.model_dump(include=set(Training.model_fields))

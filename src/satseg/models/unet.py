@@ -35,7 +35,7 @@ class Dropout(nn.Dropout):
 
 def head_dropout(unet: UNetSpec) -> nn.Module:
     """The dropout before the head."""
-    kind = nn.Dropout2d if unet.head_dropout_of == "channels" else Dropout
+    kind = nn.Dropout2d if unet.head_dropout_channels else Dropout
     return kind(unet.head_dropout)
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 from torch import nn
 
 from satseg.config.models import ModelSpec
@@ -88,10 +89,10 @@ def costs(
 
 def rounded(values: dict) -> dict:
     """Three decimals are enough, of a number or of each in a list."""
-    return {
-        name: [round(each, 3) for each in value] if isinstance(value, list) else round(value, 3)
-        for name, value in values.items()
-    }
+    shown = {}
+    for name, value in values.items():
+        shown[name] = np.round(value, 3).tolist()
+    return shown
 
 
 def sizes(model: ModelSpec, classes: int) -> dict[str, float]:
