@@ -245,5 +245,5 @@ def test_tables_of_the_page():
 def test_no_record_breaks_a_row():
     machine = {"name": "a | b", "cores": 2, "load_before": 0.5}
     record = {"machine": machine, "measured": "2026-01-01T12:00", "notes": "one\ntwo", "threads": 1}
-    row = page.machines({"tiling": record}).splitlines()[2]
+    row = tables.machines({"tiling": record}).splitlines()[2]
     assert row == "| tiling | 2026-01-01 12:00 | a \\| b, 2 cores | 1 | 0.5 | one two |"

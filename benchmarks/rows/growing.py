@@ -23,7 +23,7 @@ from satseg.jobs import slices
 from satseg.models.segmenter import load_weights
 from satseg.training.cell import train
 
-TINY = {"dataset": "landcoverai", "model": "unet_tiny", "recipe": "faster_unet"}
+TINY = ("landcoverai", "unet_tiny", "faster_unet")  # dataset, model, recipe
 
 
 def tile_scenes(folder: Path, count: int, **_: object) -> Run:
@@ -94,7 +94,7 @@ def train_tiles(folder: Path, count: int, **_: object) -> Run:
         {"tile": np.arange(len(subset)), "scene": store.table["scene"], "subset": subset}
     )
 
-    configured = slices.train_slice(load(), **TINY, seed=0)
+    configured = slices.train_slice(load(), *TINY, seed=0)
     classes = [name.removeprefix("pixels_") for name in store.table if name.startswith("pixels_")]
     job = configured.model_copy(
         update={

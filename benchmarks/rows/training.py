@@ -163,7 +163,7 @@ ROWS = [
     _row(
         "lab_unet",
         sizes={
-            "cell": {"dataset": "dubai", "model": "lab_unet", "recipe": "lab_report"},
+            "cell": {"dataset": "dubai", "model": "lab_unet", "recipe": "random"},
             "tiles": 128,
             "size": 256,
             "drawn": 1024,

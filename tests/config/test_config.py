@@ -47,8 +47,8 @@ def complaint(folder, *arguments, **keywords):
 def test_reads_the_configuration_of_the_project():
     config = load()
     assert config.datasets["demo"].classes[3].name == "Water"
-    assert config.recipes["lab_report"].optimizer.lr == 0.001
-    assert config.recipes["lab_report_groups"].loss == config.recipes["lab_report"].loss
+    assert config.recipes["lab_report"].optimizer.lr == 0.0001
+    assert config.recipes["groups"].loss == config.recipes["random"].loss
     assert config.study["demo"].figures == list(FIGURES)
     assert set(config.studies) <= set(config.study)
 
@@ -93,7 +93,7 @@ def test_unknown_key(folder, file, key, near):
         (DATASETS, "datasets.demo.source.kind", "kagle", ["demo", "http", "kaggle"], "kaggle"),
         (MODELS, "models.unet_tiny.family", "unett", ["python", "smp", "unet"], "unet"),
         (STUDY, "figures", ["sample"], sorted(FIGURES), "samples"),
-        (LAB, "published.0.recipe", "lab_repot", ["lab_report", "lab_report_groups"], "lab_report"),
+        (LAB, "published.0.recipe", "lab_repot", ["lab_report"], "lab_report"),
     ],
 )
 def test_unknown_value(folder, file, key, value, allowed, near):

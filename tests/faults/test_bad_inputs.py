@@ -424,7 +424,8 @@ def test_panels_that_would_run_code(bomb, refused, fault, tmp_path):
             hard=objects,
         )
     message = refused("figures", job, data=data, results=results)
-    assert message.endswith("panels.npz: it has no panels; delete it and evaluate again")
+    assert "panels.npz: not readable arrays (" in message
+    assert message.endswith("; delete the file and build it again")
     fault(CODE, "an array of objects in panels.npz", message)
 
 

@@ -76,7 +76,7 @@ def test_dropout_follows_every_relu():
     relus = [i for i, m in enumerate(layers) if isinstance(m, torch.nn.ReLU)]
     assert len(relus) == 18
     assert all(
-        isinstance(layers[i + 1], torch.nn.Dropout) and layers[i + 1].p == 0.1 for i in relus
+        isinstance(layers[i + 1], torch.nn.Dropout) and layers[i + 1].p == 0.2 for i in relus
     )
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in layers)
     assert isinstance(build_model(spec(head_dropout=0.3), 2).dropout, torch.nn.Dropout)

@@ -51,7 +51,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
         pickle.dump(Bomb(tmp_path / "boom"), file)
     with (
         warnings.catch_warnings(action="error"),
-        pytest.raises(UserError, match=r"w\.pt: not weights of this program"),
+        pytest.raises(UserError, match=r"w\.pt: not a weights file of satseg"),
     ):
         load_weights(tmp_path / "w.pt")
     assert not (tmp_path / "boom").exists()

@@ -428,7 +428,7 @@ def test_panels_of_other_tiles_are_refused(small):
     np.savez(path, tiles=tiles, predictions=guesses[:, :8], hard=[""] * 4)
     assert "its tiles are not those of the tile store" in fails(root, spec, "predictions")
     np.savez(path, tiles=tiles)
-    assert "it has no panels" in fails(root, spec, "predictions")
+    assert "'predictions' is missing" in fails(root, spec, "predictions")
 
 
 def test_a_tile_store_of_another_size_is_refused(small):

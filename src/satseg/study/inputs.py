@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -16,9 +15,9 @@ from satseg.errors import UserError
 from satseg.figures.cost import COSTS
 from satseg.jobs.slices import Cell, StudySlice
 from satseg.measures import CURVES
-from satseg.readers import present, read_array, read_counts, read_csv, read_json
+from satseg.paths import Paths
+from satseg.readers import read_array, read_arrays, read_counts, read_csv, read_json
 
-BROKEN = (ValueError, EOFError, BadZipFile)  # what numpy raises for a file it cannot read
 PROFILE_COSTS = [
     "classes",
     "parameters",
@@ -65,19 +64,24 @@ class StudyInputs:
     results: Path
     """Folder of the runs and profiles, and of the study's own tables and figures."""
 
+    @cached_property
+    def paths(self) -> Paths:
+        """Where the files lie."""
+        return Paths(self.data, self.results)
+
     @property
     def tables(self) -> Path:
         """Folder of the study's tables."""
-        return self.results / self.job.name / "tables"
+        return self.paths.tables(self.job.name)
 
     @property
     def figures(self) -> Path:
         """Folder of the study's figures."""
-        return self.results / self.job.name / "figures"
+        return self.paths.figures(self.job.name)
 
     def run_folder(self, cell: Cell) -> Path:
         """Folder of a run."""
-        return self.results / "runs" / cell.path
+        return self.paths.run(cell.path)
 
     # --- the grid ---------------------------------------------------------------------------------
 
@@ -116,16 +120,15 @@ class StudyInputs:
 
     def _tile_table(self, dataset_name: str) -> pd.DataFrame:
         pixels = [pixels_column(c.name) for c in self.job.datasets[dataset_name].classes]
-        path = self.data / "tiles" / dataset_name / "tiles.csv"
-        return read_csv(path, [*TILES, *pixels])
+        return read_csv(self.paths.tiles_table(dataset_name), [*TILES, *pixels])
 
     def array(self, dataset_name: str, file_name: str) -> np.ndarray:
         """`images.npy` or `masks.npy`, memory-mapped."""
-        return read_array(self.data / "tiles" / dataset_name / file_name)
+        return read_array(self.paths.tiles(dataset_name) / file_name)
 
     def split_path(self, dataset_name: str, split_name: str) -> Path:
         """Where a split lies."""
-        return self.data / "splits" / dataset_name / f"{split_name}.csv"
+        return self.paths.split(dataset_name, split_name)
 
     def split(self, dataset_name: str, split_name: str) -> pd.DataFrame:
         """A split: tile, subset."""
@@ -180,9 +183,8 @@ class StudyInputs:
     @cached_property
     def profiles(self) -> dict[tuple[str, str], dict]:
         """(dataset, model) → profile."""
-        folder = self.results / "profiles"
         return {
-            (dataset, model): read_json(folder / dataset / f"{model}.json", PROFILE)
+            (dataset, model): read_json(self.paths.profile(dataset, model), PROFILE)
             for dataset in self.job.datasets
             for model in self.job.models
         }
@@ -190,12 +192,9 @@ class StudyInputs:
     def panels(self, cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """panels.npz of a cell: tiles [K], predictions [K, H, W], and the class that makes a tile
         hard, or "" [K]."""
-        path = present(self.run_folder(cell) / "panels.npz")
-        try:
-            with np.load(path) as arrays:
-                return arrays["tiles"], arrays["predictions"], arrays["hard"]
-        except (KeyError, *BROKEN):
-            raise UserError(f"{path}: it has no panels; delete it and evaluate again") from None
+        path = self.run_folder(cell) / "panels.npz"
+        tiles, predictions, hard = read_arrays(path, ["tiles", "predictions", "hard"])
+        return tiles, predictions, hard
 
     # --- the study's own tables -------------------------------------------------------------------
 

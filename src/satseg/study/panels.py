@@ -33,7 +33,7 @@ def stored_tiles(
     arrays = {name: inputs.array(dataset_name, name) for name in ("images.npy", "masks.npy")}
     for name, array in arrays.items():
         if len(array) != len(table):
-            path = inputs.data / "tiles" / dataset_name / name
+            path = inputs.paths.tiles(dataset_name) / name
             raise UserError(
                 f"{path}: {len(array)} tiles, but tiles.csv has {len(table)}; tile again"
             )
