@@ -34,7 +34,7 @@ from satseg.training.lock import Stopped
 # One of each kind of model, without pretrained weights, which would have to be fetched.
 FAMILIES = ("unet_tiny", "linknet_resnet18", "unetplusplus_scratch", "deeplabv3plus_scratch")
 CLASSES = 5
-TILES = 16
+TILES = 8
 DRAWN = 256
 SAME_LOSS = 1e-3  # relative
 SAME_PIXELS = 0.01  # share of the pixels that may be counted otherwise
@@ -73,7 +73,7 @@ def steps(folder: Path) -> list[Step]:
 
 
 def _job(model: str, **training: object) -> TrainSlice:
-    job = cell_job({"dataset": "landcoverai", "model": model, "recipe": "faster_unet"}, 0, 1, 5, 4)
+    job = cell_job({"dataset": "landcoverai", "model": model, "recipe": "faster_unet"}, 0, 1, 5, 2)
     # Plain steps of SGD do not blow up rounding as the first ones of Adam do.
     changes = {"optimizer": {"name": "sgd", "lr": 0.01}, "scheduler": None, "precision": "32"}
     settings = job.training.model_dump() | changes | training
@@ -191,7 +191,7 @@ def explains_lack_of_memory(folder: Path, seconds: float) -> dict:
     whole = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + free) / whole)
     try:
-        _train(folder, folder / "oom", _job("unetplusplus_scratch", batch_size=8))
+        _train(folder, folder / "oom", _job("unetplusplus_scratch", batch_size=6))
     except UserError as error:
         assert "do not fit into memory" in str(error), error
         return {"line": str(error)}
