@@ -166,10 +166,32 @@ def test_class_weights():
     pixels = torch.tensor([100, 25, 0])
     assert class_weights(pixels, "none") is None
     inverse = class_weights(pixels, "inverse")
-    torch.testing.assert_close(inverse / inverse[0], torch.tensor([1.0, 4.0, 100.0]))
     root = class_weights(pixels, "inverse_root")
-    torch.testing.assert_close(root / root[0], torch.tensor([1.0, 2.0, 10.0]))
-    assert inverse.mean() == pytest.approx(1) and root.mean() == pytest.approx(1)
+    # The mean over the classes that occur is 1.
+    torch.testing.assert_close(inverse, torch.tensor([0.4, 1.6, 0.0]))
+    torch.testing.assert_close(root, torch.tensor([2 / 3, 4 / 3, 0.0]))
+    summed = class_weights(pixels, "inverse", "sum")
+    torch.testing.assert_close(summed, torch.tensor([0.2, 0.8, 0.0]))
+
+
+def test_published_class_weights():
+    """The pixels of LandCover.ai's training tiles: total over count, divided by the sum of these."""
+    pixels = torch.tensor([1134441600, 16767238, 648713984, 126508216, 31785360])
+    shares = pixels.sum() / pixels.double()
+    expected = (shares / shares.sum()).float()
+    torch.testing.assert_close(class_weights(pixels, "inverse", "sum"), expected)
+
+
+def test_pixels_of_a_class_without_weight_add_nothing():
+    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
+    weighted = CrossEntropy(torch.tensor([0.4, 1.6, 0.0]))
+    target = torch.full((2, 4, 4), 2)
+    nothing = weighted(logits, target)
+    nothing.backward()
+    assert nothing.item() == 0 and not logits.grad.any()
+    target[0, 0, 0] = 1
+    one = weighted(logits, target)
+    assert one.item() == pytest.approx(-logits[0, :, 0, 0].log_softmax(0)[1].item(), rel=1e-6)
 
 
 def test_recipes_build_their_loss():

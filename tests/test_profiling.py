@@ -1,6 +1,7 @@
 """Sizes and operations against published figures and closed forms."""
 
 import json
+from functools import partial
 from itertools import product
 
 import pytest
@@ -11,7 +12,7 @@ from satseg.config.reading import load
 from satseg.jobs.slices import profile_slice
 from satseg.measures import SIZES
 from satseg.models import build_model
-from satseg.profiling import activation_elements, gflops, layer_summary
+from satseg.profiling import _in_rounds, activation_elements, gflops, layer_summary
 from satseg.stages.profile import run, sizes
 
 MEMORY_MB = {
@@ -75,7 +76,7 @@ def test_summary_counts_the_same_parameters():
 
 def test_a_profile(tmp_path):
     spec = profile_slice(load(), "demo", "unet_tiny").model_copy(update={"printed_classes": [9]})
-    run(spec, str(tmp_path / "p.json"))
+    run(spec, str(tmp_path / "tiles"), str(tmp_path / "p.json"))
     profile = json.loads((tmp_path / "p.json").read_text())
     model = build_model("unet_tiny", 6)
     assert profile["parameters"] == sum(p.numel() for p in model.parameters())
@@ -89,4 +90,48 @@ def test_a_profile(tmp_path):
     # At least the input, the output and the two largest feature maps, 16 channels each, are alive
     # at once.
     assert profile["peak_memory_mb"] > 4 * 512**2 * (3 + 6 + 2 * 16) / 2**20
+    assert profile["trained"]["input"] == [3, 128, 128]
+    assert profile["trained"]["parameters"] == profile["parameters"]
+    assert profile["trained"]["gflops"] == pytest.approx(profile["gflops"] / 16, abs=1e-3)
+    for times in (profile, profile["trained"]):
+        for name in ("latency", "train_step"):
+            assert 0 < times[f"{name}_low_ms"] <= times[f"{name}_ms"] <= times[f"{name}_high_ms"]
+    assert 3 <= profile["rounds"] == len(profile["load"]) <= 6
+    assert profile["reference_ms"] > 0
     assert profile["device"]["kind"] == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_profile_is_of_the_bands_that_are_trained(tmp_path):
+    """A fourth band adds 3×3 weights to each of the first layer's 16 channels, and their work."""
+    spec = profile_slice(load(), "demo", "unet_tiny").model_copy(update={"bands": 4})
+    run(spec, str(tmp_path / "tiles"), str(tmp_path / "p.json"))
+    profile = json.loads((tmp_path / "p.json").read_text())
+    trained = profile["trained"]
+    assert trained["input"] == [4, 128, 128]
+    assert trained["parameters"] == profile["parameters"] + 3 * 3 * 16
+    added = 2 * 3 * 3 * 16 * 128**2 / 1e9
+    assert trained["gflops"] == pytest.approx(profile["gflops"] / 16 + added, abs=2e-3)
+
+
+def test_rounds_are_repeated_while_they_disagree(monkeypatch):
+    turns = []
+
+    def work(name: str):
+        turns.append(name)
+
+    durations = iter([1.0, 1.0, 1.5, 1.0, 1.5, 1.0, 1.2, 1.0, 1.1, 1.0, 1.3, 1.0])
+
+    def timed(work, seconds, fewest):
+        work()
+        return [next(durations)]
+
+    monkeypatch.setattr("satseg.profiling.repeated", timed)
+    works = {"a": partial(work, "a"), "b": partial(work, "b")}
+    rounds, loads = _in_rounds(works)
+    assert len(loads) == 6 and turns == ["a", "b"] * 6
+    assert rounds["a"] == [[1.0], [1.5], [1.5], [1.2], [1.1], [1.3]]
+
+    turns.clear()
+    durations = iter([1.0, 2.0, 1.05, 2.0, 1.0, 2.1])
+    _, loads = _in_rounds(works)
+    assert len(loads) == 3

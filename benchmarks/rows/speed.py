@@ -136,4 +136,4 @@ def _images(stored: np.ndarray, batch: int, at: torch.device) -> torch.Tensor:
 
 def _median_ms(work: Callable[[], None]) -> float:
     """Median time of a call, ms."""
-    return round(float(np.median(repeated(work, "passes"))), 3)
+    return round(float(np.median(repeated(work))), 3)

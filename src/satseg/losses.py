@@ -18,26 +18,30 @@ def build_loss(settings: Loss, class_weights: torch.Tensor | None) -> nn.Module:
     scalar."""
     if settings.name == "cross_entropy":
         return CrossEntropy(class_weights)
-    options = settings.model_dump(exclude={"name", "class_weights"})
+    options = settings.model_dump(exclude={"name", "class_weights", "class_weights_scale"})
     return JDTLoss(**options, class_weights=class_weights, ignore_index=NO_LABEL, known_labels=True)
 
 
-def class_weights(pixels: torch.Tensor, kind: str) -> torch.Tensor | None:
-    """Weights [C] from training pixels per class [C]: `none`, `inverse` or `inverse_root`; their
-    mean is 1.
+def class_weights(
+    pixels: torch.Tensor, kind: str, normalised_by: str = "mean"
+) -> torch.Tensor | None:
+    """Weights [C] from training pixels per class [C]: `none`, `inverse` or `inverse_root`.
 
-    A class without training pixels is weighted like one with a single pixel, so that its weight
-    stays finite.
+    A class without training pixels has weight 0; over the others, the `mean` or the `sum` of the
+    weights is 1, as `normalised_by` says.
     """
     if kind == "none":
         return None
+    present = pixels > 0
     weights = 1 / pixels.double().clamp(min=1)
     weights = weights.sqrt() if kind == "inverse_root" else weights
-    return (weights / weights.mean()).float()
+    weights = torch.where(present, weights, 0)
+    scale = weights.sum() if normalised_by == "sum" else weights.sum() / present.sum()
+    return (weights / scale).float()
 
 
 class CrossEntropy(nn.Module):
-    """Cross-entropy, mean over the labelled pixels, weighted by class; zero if none is labelled.
+    """Cross-entropy, mean over the labelled pixels, weighted by class; zero if none has a weight.
 
     Args:
         class_weights: float [C], or None.
@@ -52,8 +56,12 @@ class CrossEntropy(nn.Module):
         labelled = target != NO_LABEL
         if world() > 1 or queues(logits.device):
             return self._summed(logits, target, labelled)
-        mean = cross_entropy(logits, target, self.class_weights, ignore_index=NO_LABEL)
-        return torch.where(labelled.any(), mean, 0)
+        weighted = labelled
+        if self.class_weights is not None:
+            weighted = labelled & (self.class_weights[torch.where(labelled, target, 0)] > 0)
+        if not bool(weighted.any()):
+            return logits.sum() * 0
+        return cross_entropy(logits, target, self.class_weights, ignore_index=NO_LABEL)
 
     def _summed(
         self, logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor

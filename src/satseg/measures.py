@@ -151,3 +151,14 @@ CLASS_METRICS = _of_kind("class metric", "both")
 """Of scores.csv for one class, in its order."""
 CURVES = ("jaccard", "dice", "pixel_accuracy", "precision", "recall")
 """Of history.csv, for the training and for the validation tiles."""
+HISTORY = tuple(f"{subset}_{curve}" for curve in ("loss", *CURVES) for subset in ("train", "val"))
+"""Columns of history.csv that a claim may be about."""
+
+
+def label(name: str) -> str:
+    """What a measure, or a column of history.csv, is called."""
+    if name not in HISTORY:
+        return MEASURES[name].label
+    subset, curve = name.split("_", 1)
+    curve_label = "loss" if curve == "loss" else MEASURES[curve].label
+    return f"{'Training' if subset == 'train' else 'Validation'}, {curve_label}"

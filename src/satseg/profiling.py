@@ -2,9 +2,11 @@
 hand."""
 
 import multiprocessing
+import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,6 +23,12 @@ INPUT = (3, 512, 512)
 FEWEST = 3
 MOST = 50
 SECONDS = 3.0
+# Rounds whose medians differ by more than this ratio are repeated, up to a limit.
+AGREEMENT = 1.1
+FEWEST_ROUNDS = 3
+MOST_ROUNDS = 6
+REFERENCE = (64, 128, 128)
+"""Channels and size of the convolution that every profile times beside its model."""
 
 
 def activation_elements(net: nn.Module, shape: tuple[int, ...] = INPUT) -> tuple[int, int]:
@@ -66,57 +74,111 @@ def _forward_on_meta(net: nn.Module, shape: tuple[int, ...]) -> None:
         net.eval()(torch.empty(1, *shape, device="meta"))
 
 
-def measure(net: nn.Module, num_classes: int, shape: tuple[int, ...] = INPUT) -> dict[str, float]:
-    """Time a forward pass and a training step of one image, in 32-bit, on the device at hand.
+def measure(
+    nets: Sequence[tuple[nn.Module, tuple[int, ...]]],
+) -> tuple[list[dict[str, float]], dict]:
+    """Time a forward pass and a training step of each model with one image, in 32-bit, on the
+    device at hand.
+
+    All are timed in turns, in rounds that are repeated while their medians disagree: what else the
+    machine does then falls on each of them. A convolution that is the same in every profile takes
+    turns too, so that two profiles tell whether the machine was as fast for both.
+
+    Args:
+        nets: each model, and the shape [C, H, W] of its image.
 
     Returns:
-        latency_ms, the median of a forward pass, and train_step_ms, that of forward, backward and
-        an Adam step; each with its 95th percentile, latency_p95_ms and train_step_p95_ms.
+        For each model, latency_ms, the median of a forward pass, and train_step_ms, that of
+        forward, backward and an Adam step, over all rounds; each with the lowest and highest
+        median of a round (`_low_ms`, `_high_ms`) and its 95th percentile (`_p95_ms`). Then what
+        holds for all: the number of rounds, reference_ms, and the machine's load average before
+        each round.
     """
     at = device()
-    net = net.to(at, memory_format=torch.channels_last)
-    images = torch.rand(1, *shape).to(at, memory_format=torch.channels_last)
-    target = torch.zeros(1, *shape[1:], dtype=torch.long, device=at)
-    # A single pixel at the deepest level has no variance to normalise by; evaluation mode costs the
-    # same.
-    net.eval()
+    works: dict[tuple[int, str], Callable[[], None]] = {}
+    for i, (net, shape) in enumerate(nets):
+        # A single pixel at the deepest level has no variance to normalise by; evaluation mode costs
+        # the same.
+        net.to(at, memory_format=torch.channels_last).eval()
+        optimizer = torch.optim.Adam(net.parameters())
+        images = torch.rand(1, *shape).to(at, memory_format=torch.channels_last)
+        target = torch.zeros(1, *shape[1:], dtype=torch.long, device=at)
+        works[i, "latency"] = partial(_forward, net, images)
+        works[i, "train_step"] = partial(_step, net, images, target, optimizer)
+    channels, *_ = REFERENCE
+    convolution = nn.Conv2d(channels, channels, 3, padding=1).to(at)
+    works[-1, "reference"] = partial(_forward, convolution, torch.rand(1, *REFERENCE).to(at))
 
-    def forward() -> None:
-        with torch.inference_mode():
-            net(images)
-
-    optimizer = torch.optim.Adam(net.parameters())
-
-    def step() -> None:
-        optimizer.zero_grad()
-        cross_entropy(net(images), target).backward()
-        optimizer.step()
-
-    measured = {}
-    for name, unit, work in (
-        ("latency", "forward passes", forward),
-        ("train_step", "training steps", step),
-    ):
-        times = repeated(work, unit)
-        measured[f"{name}_ms"] = float(np.median(times))
-        measured[f"{name}_p95_ms"] = float(np.percentile(times, 95))
-    return measured
+    rounds, loads = _in_rounds(works)
+    measured: list[dict[str, float]] = [{} for _ in nets]
+    for (i, name), times in rounds.items():
+        if i >= 0:
+            measured[i] |= _summary(name, times)
+    reference = np.concatenate(rounds[-1, "reference"])
+    shared = {"rounds": len(loads), "load": loads, "reference_ms": float(np.median(reference))}
+    return measured, shared
 
 
-def repeated(work: Callable[[], None], unit: str) -> list[float]:
-    """Milliseconds of repeated calls, after a warm-up; if one takes seconds, progress is logged, in
-    this unit."""
+def _forward(net: nn.Module, images: torch.Tensor) -> None:
+    with torch.inference_mode():
+        net(images)
+
+
+def _step(
+    net: nn.Module, images: torch.Tensor, target: torch.Tensor, optimizer: torch.optim.Optimizer
+) -> None:
+    optimizer.zero_grad()
+    cross_entropy(net(images), target).backward()
+    optimizer.step()
+
+
+def _in_rounds(works: dict) -> tuple[dict, list[float]]:
+    """Milliseconds of each work, a list per round, and the load average before each round."""
+    rounds: dict = {key: [] for key in works}
+    loads = []
+    pace = Pace("profile", MOST_ROUNDS, "rounds at most")
+    while len(loads) < FEWEST_ROUNDS or (len(loads) < MOST_ROUNDS and _disagree(rounds)):
+        loads.append(os.getloadavg()[0])
+        for key, work in works.items():
+            rounds[key].append(repeated(work, SECONDS / FEWEST_ROUNDS, fewest=1))
+        pace.at(len(loads))
+    return rounds, loads
+
+
+def _disagree(rounds: dict) -> bool:
+    """Whether the medians of two rounds of one work differ too much."""
+    for times in rounds.values():
+        medians = [float(np.median(each)) for each in times]
+        if max(medians) > AGREEMENT * min(medians):
+            return True
+    return False
+
+
+def _summary(name: str, times: list[list[float]]) -> dict[str, float]:
+    """Median, range of the rounds' medians, and 95th percentile."""
+    medians = [float(np.median(each)) for each in times]
+    together = np.concatenate(times)
+    return {
+        f"{name}_ms": float(np.median(together)),
+        f"{name}_low_ms": min(medians),
+        f"{name}_high_ms": max(medians),
+        f"{name}_p95_ms": float(np.percentile(together, 95)),
+    }
+
+
+def repeated(
+    work: Callable[[], None], seconds: float = SECONDS, fewest: int = FEWEST
+) -> list[float]:
+    """Milliseconds of repeated calls, after a warm-up: for so many seconds, but at least the fewest
+    calls."""
     work()
-    pace = Pace("profile", FEWEST, unit)
     times: list[float] = []
-    while len(times) < FEWEST or (len(times) < MOST and sum(times) < SECONDS * 1e3):
+    while len(times) < fewest or (len(times) < MOST and sum(times) < seconds * 1e3):
         _wait()
         start = time.perf_counter()
         work()
         _wait()
         times.append((time.perf_counter() - start) * 1e3)
-        if len(times) <= FEWEST:
-            pace.at(len(times))
     return times
 
 

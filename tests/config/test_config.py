@@ -49,6 +49,7 @@ def test_reads_the_configuration_of_the_project():
     assert config.datasets["demo"].classes[3].name == "Water"
     assert config.recipes["lab_report"].optimizer.lr == 0.0001
     assert config.recipes["groups"].loss == config.recipes["random"].loss
+    assert config.files_of("dubai_lab_report") == "dubai"
     assert config.study["demo"].figures == list(FIGURES)
     assert set(config.studies) <= set(config.study)
 
@@ -472,7 +473,7 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
             STUDY,
             "paper",
             "fast_unet",
-            "paper: unknown paper, got 'fast_unet'; allowed: faster_unet; did you mean ",
+            "paper: unknown paper, got 'fast_unet'; allowed: faster_unet, lab_report; did you mean ",
         ),
         (STUDY, "claims", ["short"], "claims.0: unknown claim of this study's paper, got 'short'"),
         (
@@ -563,7 +564,7 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
             PAPERS,
             f"{CLAIMS}.short_is_slowest.test",
             "rang",
-            f"{CLAIMS}.short_is_slowest.test: unknown value, got 'rang'; allowed: follows, no_gain, rank, rare_",
+            f"{CLAIMS}.short_is_slowest.test: unknown value, got 'rang'; allowed: above, beats_majority, converges, ",
         ),
         (
             PAPERS,

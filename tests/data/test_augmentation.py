@@ -122,3 +122,22 @@ def test_four_bands_have_no_hue_but_contrast(batch):
     inside = (changed > 0) & (changed < 1)
     ratio = ((changed - means) / (images - means))[inside & ((images - means).abs() > 0.1)]
     assert ratio.min() > 0.59 and ratio.max() < 1.41
+
+
+def test_contrast_leaves_padding_as_it_is_and_out_of_the_mean(batch):
+    height, width = 5, 4
+    images = torch.zeros_like(batch[0])
+    masks = torch.full_like(batch[1], 255)
+    images[:, :, :height, :width] = batch[0][:, :, :height, :width]
+    masks[:, :height, :width] = batch[1][:, :height, :width]
+    # Ground without a label is no padding, however dark; nor is a black pixel that has one.
+    masks[:, 0, 0] = 255
+    images[:, :, 1, 1] = 0
+    settings = Augmentation(probability=1, contrast=0.4)
+    changed, _ = augment(images, masks, TILES, settings, seed=5, epoch=1)
+    factors = [draw_changes(settings, 5, 1, tile)[2] for tile in range(40)]
+    for image, original, factor in zip(changed, images, factors, strict=True):
+        ground = original[:, :height, :width]
+        expected = F.adjust_contrast(ground, factor)
+        torch.testing.assert_close(image[:, :height, :width], expected, atol=2e-6, rtol=0)
+        assert not image[:, height:].any() and not image[:, :, width:].any()

@@ -141,14 +141,32 @@ def test_publishers_lists_that_cut_scenes_are_not_kept():
 
 def test_training_scenes_can_be_fewer():
     tiles = published(train={name: 4 for name in "abcdefgh"}, val={"v": 4, "w": 4})
-    few = Split(unit="official", train_scenes=3, seed=1)
+    few = Split(unit="official", scenes={"train": 3}, seed=1)
     split = draw_split(tiles, few)
     trained = set(split.loc[split["subset"] == "train", "scene"])
     assert len(trained) == 3 and split["subset"].value_counts().to_dict() == {"train": 12, "val": 8}
     pd.testing.assert_frame_equal(split, draw_split(tiles, few))
     others = [draw_split(tiles, few.model_copy(update={"seed": s})) for s in range(2, 6)]
     assert any(set(other.loc[other["subset"] == "train", "scene"]) != trained for other in others)
-    assert len(draw_split(tiles, Split(unit="official", train_scenes=99))) == len(tiles)
+    assert len(draw_split(tiles, Split(unit="official", scenes={"train": 99}))) == len(tiles)
+
+
+def test_every_subset_may_have_a_number_of_scenes():
+    scenes = {f"Urban_{i}": 4 for i in range(8)} | {f"Rural_{i}": 4 for i in range(8)}
+    tiles = published(train=scenes, val={f"Urban_v{i}": 4 for i in range(8)})
+    spec = Split(
+        unit="official",
+        test_from_val=0.5,
+        among=["Urban_*"],
+        scenes={"train": 6, "val": 2, "test": 2},
+    )
+    split = draw_split(tiles, spec)
+    drawn = split.groupby("subset")["scene"].unique()
+    assert {name: len(names) for name, names in drawn.items()} == {"train": 6, "val": 2, "test": 2}
+    assert split["scene"].str.startswith("Urban_").all()
+    assert (split.groupby("scene").size() == 4).all()
+    with pytest.raises(UserError, match="no scene matches Coast_\\*"):
+        draw_split(tiles, spec.model_copy(update={"among": ["Coast_*"]}))
 
 
 def test_shares_must_add_up():

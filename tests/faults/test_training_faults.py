@@ -567,8 +567,8 @@ def test_out_of_memory(forks, data, tmp_path, fault):
     job = cell(model=UNET | wide, epoch_tiles=None, batch_size=15, accumulate=2)
     line = complaint(forks.start("train", job, memory=250 * 2**20, **data, out=tmp_path / "cell"))
     assert line == (
-        "recipes.r.batch_size: 15 tiles do not fit into memory; batch_size: 5 with accumulate: 6 makes the same "
-        "steps of 30 tiles"
+        "recipes.r.batch_size: 15 tiles do not fit into memory; batch_size: 5 with accumulate: 6 takes "
+        "steps of 30 tiles too, though batch normalisation and jdt see 5 at a time"
     )
     assert not (tmp_path / "cell/checkpoints").exists()
     fault("Training", "Batch larger than the memory", line)

@@ -63,6 +63,12 @@ PAPER = {
             },
         },
     ],
+    "draws": [
+        {
+            "what": "Its 5 images", "dataset": "toy", "scenes": 5,
+            "pixels": {"Field": 100, "Wood": 80, "Lake": 60}, "strata": {"all of it": "*", "its start": "00*"},
+        },
+    ],
     "claims": {
         "beta_first": {
             "text": "Beta is the fastest", "test": "rank", "by": ["epoch_seconds", "latency_ms"], "model": "b*",
@@ -253,7 +259,12 @@ def profile(model: str, i: int) -> dict:
         "memory_mb": 1292.25, "activations_mb": 640.5, "gflops": 21.25,
         "latency_ms": 40.0 - 10 * i, "latency_p95_ms": 41.0 - 10 * i, "train_step_ms": 100.0, "peak_memory_mb": 900.0,
         "device": {"kind": "cpu", "name": "Toy CPU"}, "input": [3, 512, 512], "summary": "",
-        "train_step_p95_ms": 101.0,
+        "train_step_p95_ms": 101.0, "latency_low_ms": 39.5 - 10 * i, "latency_high_ms": 40.5 - 10 * i,
+        "train_step_low_ms": 99.0, "train_step_high_ms": 102.0, "load": [0.5, 1.25, 0.75], "reference_ms": 2.0,
+        "trained": {
+            "input": [3, 256, 256], "parameters": 1_234_567 * (i + 1), "gflops": 5.5, "latency_ms": 11.0 - 2 * i,
+            "train_step_ms": 30.0, "peak_memory_mb": 300.0,
+        },
         "sizes": {str(n): {"parameters": 1_000_000 * (i + 1) + n, "memory_mb": 1292.25 + n} for n in (4, 9)},
     }  # fmt: skip
 

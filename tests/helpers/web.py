@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from satseg.config.datasets import HttpSource
+from satseg.config.sources import HttpSource
 
 
 class Handler(BaseHTTPRequestHandler):

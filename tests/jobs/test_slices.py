@@ -63,8 +63,8 @@ def test_every_slice_reads_back_as_it_was_written():
     ("path", "value", "affected"),
     [
         (("datasets", "demo", "source", "scenes"), 99, {"download"}),
-        (("datasets", "demo", "path"), "scenes.zip", {"download"}),
-        (("datasets", "demo", "tile_size"), 256, {"tile"}),
+        (("datasets", "demo", "path"), "scenes.zip", {"download", "profile"}),
+        (("datasets", "demo", "tile_size"), 256, {"tile", "profile"}),
         (("datasets", "demo", "layout", "images"), "{scene}.tif", {"tile"}),
         (("datasets", "demo", "groups"), [["a*"]], {"tile"}),
         (

@@ -188,3 +188,15 @@ def test_every_entry_maps_a_tile_to_logits():
         with torch.device("meta"):
             logits = build_model(name, 3).eval()(torch.rand(1, 3, side, side))
         assert logits.shape == (1, 3, side, side), name
+
+
+@pytest.mark.parametrize("name", ["unet_skinny_tuned", "unetplusplus_scratch"])
+def test_dropout_before_the_head_may_drop_whole_channels(name):
+    changes = {"head_dropout": 0.5, "head_dropout_channels": True}
+    spec = load().models[name].model_copy(update=changes)
+    net = build_model(spec, 3).train()
+    (dropout,) = [module for module in net.modules() if isinstance(module, torch.nn.Dropout2d)]
+    assert dropout.p == 0.5
+    kept = dropout(torch.ones(4, 64, 8, 8)).flatten(2)
+    assert ((kept == 0).all(-1) | (kept == 2).all(-1)).all()
+    assert 0.3 < (kept[..., 0] == 0).float().mean() < 0.7

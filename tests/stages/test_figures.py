@@ -331,7 +331,7 @@ def test_leakage_shows_the_row_the_recipe_is_evaluated_on(tree):
 def test_cost_and_per_class_take_the_scores_of_their_recipe(tree):
     root, spec = tree
     scores = pd.read_csv(root / "results/mine/tables/scores.csv")
-    models = pd.read_csv(root / "results/mine/tables/models.csv").set_index("model")
+    models = pd.read_csv(root / "results/mine/tables/models.csv").set_index(["model", "recipe"])
     cost = figures.draw_cost(inputs(root, spec)).axes
     dots = figures.draw_per_class(inputs(root, spec)).axes
     assert (len(cost), len(dots)) == (2 * 3, 2 * 3)
@@ -343,7 +343,7 @@ def test_cost_and_per_class_take_the_scores_of_their_recipe(tree):
             for line in cost[3 * block + 1].lines
             if line.get_marker() == "o"
         ]
-        assert points[1] == pytest.approx((models.loc["beta", "latency_ms"], value))
+        assert points[1] == pytest.approx((models.loc[("beta", recipe), "latency_ms"], value))
         iou = mine.loc[(mine["metric"] == "iou") & (mine["class"] == "Wood"), "value"]
         marks = [
             p

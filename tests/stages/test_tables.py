@@ -12,7 +12,8 @@ from satseg.errors import UserError
 from satseg.pages.blocks import Table, read_pages
 from satseg.paths import PAGES, TABLES
 from satseg.stages.tables import plain, run
-from study_tree import PAPER, study_slice, write_tree
+from satseg.statistics.goodness import class_fit, likeliest
+from study_tree import PAPER, SCENES, study_slice, write_tree
 
 PUBLISHED = [
     {
@@ -43,8 +44,8 @@ PUBLISHED = [
 ]
 COLUMNS = {
     "scores": "dataset,model,recipe,seed,subset,metric,class,value,low,high",
-    "models": "dataset,model,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
-    "epoch_seconds",
+    "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
+    "tile,tile_gflops,tile_latency_ms,tile_train_step_ms,tile_peak_memory_mb,epoch_seconds",
     "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared",
     "published": "dataset,model,recipe,metric,epoch,class,published,ours,difference",
     "claims": "claim,source,dataset,recipe,by,statistic,value,low,high,p,verdict,why",
@@ -141,10 +142,11 @@ def test_the_majority_baseline_is_judged_once_per_recipe(built):
 
 def test_models_hold_the_profile_and_the_mean_epoch_time(built):
     models = read(built, "models")
-    assert models["model"].tolist() == ["alpha", "beta", "gamma"]
-    assert models["parameters"].tolist() == [1234567, 2469134, 3703701]
-    assert models["memory_mb"].tolist() == [1292.25] * 3
-    assert models["epoch_seconds"].tolist() == [2.5] * 3
+    assert models["model"].tolist() == ["alpha", "alpha", "beta", "beta", "gamma", "gamma"]
+    assert models["recipe"].tolist() == ["leaky", "apart"] * 3
+    assert models["parameters"].tolist() == [1234567] * 2 + [2469134] * 2 + [3703701] * 2
+    assert models["memory_mb"].tolist() == [1292.25] * 6
+    assert models["epoch_seconds"].tolist() == [2.5] * 6
 
 
 def test_splits_hold_the_audit_of_the_tiles_the_recipe_uses(built):
@@ -212,7 +214,7 @@ def test_every_metric_in_a_text_is_defined_there(built, name):
         if line.startswith("| Model |")
         for cell in line.split(" | ")[1:]
     }
-    names = {"Field", "Wood", "Lake", "Classes"}
+    names = {"Field", "Wood", "Lake", "Classes", "Recipe", "Tile"}
     assert all(
         f"**{header.strip(' |')}**" in definitions
         for header in headers
@@ -333,6 +335,19 @@ def test_a_profile_without_the_printed_number_of_classes_is_named(tmp_path):
     spec = study_slice(figures=[], paper=PAPER | {"tables": [table]})
     with pytest.raises(UserError, match="profile of alpha on toy: it has no size for 77 classes"):
         run(spec, *write_tree(tmp_path, spec))
+
+
+def test_the_page_of_splits_says_which_scenes_published_pixels_fit(beside):
+    said = text(beside, "splits").split("## Its 5 images: where from")[1]
+    tiles = pd.read_csv(beside / "data/tiles/toy/tiles.csv", dtype={"scene": str})
+    pixels = tiles.groupby("scene")[["pixels_Field", "pixels_Wood", "pixels_Lake"]].sum()
+    fits = {}
+    for name, count in (("all of it", SCENES), ("its start", 10)):
+        fits[name] = class_fit(np.array([100, 80, 60]), pixels.iloc[:count].to_numpy(), 5)
+        value = f"{fits[name].statistic:,.1f}"
+        assert f"{count} | {value} | {fits[name].p:.4f} |" in said.replace("**", "")
+    best = likeliest(fits)
+    assert f"a draw of 5 scenes from **{best}**" in said
 
 
 def test_claims_are_tested_on_the_results_and_on_the_printed_tables(beside):

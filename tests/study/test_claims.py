@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from satseg.config.papers import FollowsClaim, NoGainClaim, Paper, PaperTable, RankClaim
+from satseg.config.claims import FollowsClaim, NoGainClaim, RankClaim
+from satseg.config.papers import Paper, PaperTable
 from satseg.config.reading import load
 from satseg.study.claims.correlation import ENUMERATED, spearman
 from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Untestable
@@ -89,7 +90,8 @@ def evidence(
     profiles = {
         model: {
             "train_step_ms": 100.0 * 1.5**i, "train_step_p95_ms": 100.0 * 1.5**i,
-            "latency_ms": 10.0, "latency_p95_ms": 10.0, "device": device,
+            "latency_ms": 10.0, "latency_p95_ms": 10.0, "device": device, "reference_ms": 1.0,
+            **{f"{name}_{end}_ms": 1.0 for name in ("latency", "train_step") for end in ("low", "high")},
             "memory_mb": 10.0 * i, "parameters": 5 - i,
         } | (profile or {}).get(model, {})
         for i, model in enumerate(scores)
@@ -536,7 +538,8 @@ def own(table: PaperTable, claim: str) -> str:
     ],
 )
 def test_what_the_paper_claims_in_its_own_tables(claim, verdicts):
-    assert [own(table, claim) for table in PAPER.tables] == verdicts
+    tables = [table for table in PAPER.tables if len(table.rows) > 1]
+    assert [own(table, claim) for table in tables] == verdicts
 
 
 def test_a_column_that_is_not_printed():

@@ -11,7 +11,9 @@ from satseg.text import listing, signed
 
 def result(model: str, value: float, half: float = 0.02, latency: float = 10) -> Result:
     score = Score(value, value - half, value + half, float("nan"))
-    return Result(model, {("miou_d", "all"): score}, latency_ms=latency)
+    ends = dict.fromkeys(("latency_p95_ms", "latency_low_ms", "latency_high_ms"), latency)
+    profile = {"latency_ms": latency, "reference_ms": 1.0} | ends
+    return Result(model, {("miou_d", "all"): score}, latency_ms=latency, profile=profile)
 
 
 def comparison(
@@ -58,6 +60,25 @@ def test_models_are_tied_with_the_best_but_not_through_each_other():
     assert c.best.model == "z"
     assert [r.model for r in c.tied] == ["y"]
     assert c.fastest.model == "y"
+
+
+@pytest.mark.parametrize(
+    ("change", "level"),
+    [
+        ({}, False),
+        ({"latency_high_ms": 12.5}, True),  # its rounds spread by a quarter
+        ({"latency_p95_ms": 12.5}, True),
+        ({"reference_ms": 1.25}, True),  # the machine was slower for it
+    ],
+)
+def test_no_model_is_the_fastest_within_the_spread(change, level):
+    slow = result("slow", 0.53, latency=12)
+    fast = result("fast", 0.52, latency=10)
+    fast.profile.update(change)
+    text = answer_sentence(comparison(slow, fast))
+    told = "fast and slow take 10.0 to 12.0 ms per forward pass, which the measurements do not"
+    assert (told in text) == level
+    assert ("the fastest of them is fast" in text) != level
 
 
 def test_the_answer_names_what_cannot_be_told_apart_and_the_cheapest_of_it():

@@ -198,6 +198,8 @@ def test_a_batch_is_augmented_at_once(monkeypatch, tiles, bands):
     images[0] = images[0, :1]  # grey
     images[1] = (images[1] > 128) * 255  # plain colours, on the edge between two hues
     masks = torch.from_numpy(rng.integers(0, 5, (tiles, 24, 16), np.uint8))
+    images[1, :, 16:] = 0  # padding
+    masks[1, 16:] = 255
     numbers = torch.arange(tiles)
 
     for hue in (0.1, 0.5):

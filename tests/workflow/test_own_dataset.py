@@ -168,10 +168,13 @@ def test_the_model_is_trained_and_judged_on_four_bands(built):
     folder = built[0]
     made = json.loads((folder / "results/runs/fields/unet_tiny/fields/seed0/run.json").read_text())
     assert made["tiles"] == {"train": 8, "val": 2}
-    # Profiles are of three bands; a fourth adds 3×3 weights to each of the first layer's 16
+    # Published inputs have three bands; a fourth adds 3×3 weights to each of the first layer's 16
     # channels.
     profile = json.loads((folder / "results/profiles/fields/unet_tiny.json").read_text())
     assert made["parameters"] == profile["parameters"] + 3 * 3 * 16
+    costs = pd.read_csv(folder / "results/my_fields/tables/models.csv")
+    assert costs["parameters"].tolist() == [made["parameters"]]
+    assert costs["tile"].str.startswith("4×").all()
     scores = pd.read_csv(folder / "results/my_fields/tables/scores.csv")
     assert {"Crops", "Forest", "Water"} <= set(scores.loc[scores["metric"] == "iou", "class"])
     page = (folder / "results/my_fields/report.html").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from tiny_study import CELL, snakemake
 from conftest import ROOT
 from satseg.config.reading import load
 from satseg.errors import UserError
-from satseg.jobs.slices import prediction_scenes
+from satseg.jobs.targets import prediction_scenes
 from scenery import noise, write_scene
 
 DATASET, MODEL, RECIPE, _ = CELL.removeprefix("results/runs/").split("/")

@@ -25,7 +25,7 @@ rule download:
 
 rule tile:
     input:
-        manifest="data/raw/{dataset}/manifest.json",
+        manifest=lambda w: targets.manifest_file(cfg, w.dataset),
         code=lambda w: tile_code(slices.tile_slice(cfg, w.dataset)),
     output:
         images="data/tiles/{dataset}/images.npy",

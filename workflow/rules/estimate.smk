@@ -9,8 +9,9 @@ rule estimate:
         "../../environment.yml"
     params:
         studies=cfg.studies,
-        config_json=json.dumps(config),
-        config_files=[os.path.relpath(file) for file in workflow.overwrite_configfiles],
+        # Functions: Snakemake would take braces in plain texts for wildcards.
+        config_json=lambda w: json.dumps(config),
+        config_files=lambda w: [*map(os.path.relpath, workflow.overwrite_configfiles)],
     shell:
         r"""
         python -m satseg.estimate {params.studies:q} --config-json {params.config_json:q} \

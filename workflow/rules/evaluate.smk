@@ -39,6 +39,7 @@ rule evaluate:
 # It measures time: with `gpu=1` and all threads nothing else computes meanwhile.
 rule profile:
     input:
+        tiles=lambda w: ancient(targets.profiled_tiles(cfg, w.dataset)),
         code=lambda w: stage_code("profile", w.model),
     output:
         profile="results/profiles/{dataset}/{model}.json",
@@ -54,7 +55,9 @@ rule profile:
     params:
         slice=lambda w: slices.profile_slice(cfg, w.dataset, w.model).model_dump_json(),
         code=lambda w: digest(stage_code("profile", w.model)),
+        tiles="data/tiles/{dataset}",
     shell:
         r"""
-        python -m satseg.stages.profile --slice {params.slice:q} --out {output.profile:q} &>{log:q}
+        python -m satseg.stages.profile --slice {params.slice:q} --tiles {params.tiles:q} \
+            --out {output.profile:q} &>{log:q}
         """

@@ -8,9 +8,11 @@ rule predict:
 
 rule predict_scene:
     input:
-        scene=lambda w: slices.prediction_scenes(cfg, w.prediction)[w.scene],
-        weights=lambda w: ancient(slices.prediction_weights(cfg, w.prediction)),
-        run=lambda w: slices.prediction_weights(cfg, w.prediction).with_name("run.json"),
+        scene=lambda w: targets.prediction_scenes(cfg, w.prediction)[w.scene],
+        weights=lambda w: ancient(targets.prediction_weights(cfg, w.prediction)),
+        run=lambda w: targets.prediction_weights(cfg, w.prediction).with_name(
+            "run.json"
+        ),
         code=lambda w: stage_code("predict", cfg.predictions[w.prediction].model),
     output:
         map="results/predictions/{prediction}/{scene}.tif",

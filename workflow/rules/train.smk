@@ -5,7 +5,7 @@
 
 rule train:
     input:
-        manifest=ancient("data/raw/{dataset}/manifest.json"),
+        manifest=lambda w: ancient(targets.manifest_file(cfg, w.dataset)),
         images=ancient("data/tiles/{dataset}/images.npy"),
         masks=ancient("data/tiles/{dataset}/masks.npy"),
         digests="data/tiles/{dataset}/digests.json",

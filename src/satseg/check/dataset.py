@@ -207,6 +207,7 @@ def scenes_folder(config: Config, dataset_name: str, data: str | Path) -> Path:
     Raises:
         UserError: they are not here.
     """
+    dataset_name = config.files_of(dataset_name)
     path = config.datasets[dataset_name].path
     if path and Path(path).expanduser().is_dir():
         return Path(path).expanduser()

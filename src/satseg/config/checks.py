@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from satseg.config.annotations import recipe_key
+from satseg.config.claims import NoGainClaim
 from satseg.config.messages import dotted, mistake_line
 from satseg.config.models import PythonSpec
-from satseg.config.papers import NoGainClaim, PaperTable
+from satseg.config.papers import PaperTable
 from satseg.config.recipes import Recipe, Training, counted_classes
 from satseg.config.root import Config
 from satseg.errors import UserError
@@ -28,6 +29,12 @@ def check_names(config: Config, place: Place) -> None:
 
     for i, name in enumerate(config.studies):
         names.check(("studies", i), name, config.study, "study")
+
+    for name, dataset in config.datasets.items():
+        if dataset.scenes_of is not None:
+            own = [other for other, entry in config.datasets.items() if entry.scenes_of is None]
+            key = ("datasets", name, "scenes_of")
+            names.check(key, dataset.scenes_of, own, "dataset with files of its own")
 
     for name, prediction in config.predictions.items():
         for kind, section in SECTIONS.items():
@@ -112,6 +119,13 @@ def _check_paper(config: Config, name: str, names: _Names) -> None:
     for i, table in enumerate(paper.tables):
         _check_table(config, (*here, "tables", i), table, names)
 
+    for i, draw in enumerate(paper.draws):
+        key = (*here, "draws", i)
+        names.check((*key, "dataset"), draw.dataset, config.datasets, "dataset")
+        classes = [land.name for land in config.datasets[draw.dataset].classes]
+        for name in draw.pixels:
+            names.check((*key, "pixels", name), name, classes, f"class of {draw.dataset!r}")
+
     for claim_name, claim in paper.claims.items():
         if isinstance(claim, NoGainClaim):
             key = (*here, "claims", claim_name)
@@ -151,9 +165,10 @@ def check_cells(config: Config, place: Place) -> None:
 
 def _check_source(config: Config, dataset_name: str, place: Place) -> None:
     """A study's dataset comes from somewhere."""
-    dataset = config.datasets[dataset_name]
+    owner = config.files_of(dataset_name)
+    dataset = config.datasets[owner]
     if dataset.path is None and dataset.source is None:
-        key = ("datasets", dataset_name, "path")
+        key = ("datasets", owner, "path")
         problem = "give the folder or zip of the data, or a source"
         raise UserError(mistake_line(place(key), key, None, problem))
 

@@ -10,7 +10,8 @@ from pydantic import (
     model_validator,
 )
 
-from satseg.config.types import PATTERNS, Checksum, Color, Probability, Strict, Subset, Url
+from satseg.config.sources import DEMO_BANDS, DemoSource, Source
+from satseg.config.types import PATTERNS, Color, Probability, Strict, Subset
 
 
 class LandClass(Strict):
@@ -27,57 +28,6 @@ class LandClass(Strict):
     """Further colours or values in the mask files that mean this class."""
     unlabelled: bool = False
     """Pixels the annotators left open; each recipe decides whether they count as a class."""
-
-
-class KaggleSource(Strict):
-    """A dataset on Kaggle; needs your API token."""
-
-    kind: Literal["kaggle"]
-    """Kind of source."""
-    slug: str
-    """`owner/name` of the dataset on Kaggle."""
-    # Excluded from every slice: it cannot change a result.
-    bytes: Annotated[int, Field(ge=1)] | None = Field(None, exclude=True)
-    """Size of the download, for `snakemake estimate`; null if unknown."""
-
-
-class HttpFile(Strict):
-    """A zip archive on the web."""
-
-    url: Url
-    """Its address."""
-    checksum: Checksum
-    """`md5:…` or `sha256:…`; a download that does not match is rejected."""
-    bytes: Annotated[int, Field(ge=1)] | None = Field(None, exclude=True)
-    """Size of the archive, for `snakemake estimate`; null if unknown."""
-
-
-class HttpSource(Strict):
-    """Zip archives on the web, unpacked into one folder; an interrupted download resumes where it
-    stopped."""
-
-    kind: Literal["http"]
-    """Kind of source."""
-    files: Annotated[list[HttpFile], Field(min_length=1)]
-    """The archives."""
-    fallback: KaggleSource | None = None
-    """Second source, used if an archive cannot be downloaded."""
-
-
-class DemoSource(Strict):
-    """Synthetic scenes, generated here; the same seed gives the same bytes."""
-
-    kind: Literal["demo"]
-    """Kind of source."""
-    scenes: Annotated[int, Field(ge=3)] = 12
-    """Number of scenes."""
-    size: Annotated[int, Field(ge=128)] = 512
-    """Height and width of a scene in pixels."""
-    seed: int = 0
-    """Seed of the generator."""
-
-
-Source = Annotated[HttpSource | KaggleSource | DemoSource, Field(discriminator="kind")]
 
 
 class Layout(Strict):
@@ -287,7 +237,19 @@ class Dataset(Tiling):
     """Web page that describes the data."""
     path: str | None = None
     """Folder or zip of a copy you already have; used instead of `source`."""
+    scenes_of: str | None = None
+    """Name of another dataset whose files these are, so that they are downloaded once; used instead
+    of `path` and `source`."""
     source: Source | None = None
     """Where to download the scenes from."""
     expected: Expected | None = None
     """Published size, for `snakemake estimate` until the scenes are here."""
+
+    @property
+    def known_bands(self) -> int | None:
+        """Bands of its tiles, if the configuration says how many."""
+        if self.pixels.bands:
+            return len(self.pixels.bands)
+        if isinstance(self.source, DemoSource) and not self.path:
+            return DEMO_BANDS
+        return self.expected.bands if self.expected else None

@@ -40,6 +40,8 @@ class UNetSpec(Strict):
     """Dropout after each ReLU."""
     head_dropout: Probability = 0.0
     """Dropout before the 1×1 head."""
+    head_dropout_channels: bool = False
+    """Whether that dropout drops whole channels of a tile (Dropout2d), not single values."""
 
     @model_validator(mode="after")
     def _levels(self):
@@ -70,6 +72,8 @@ class SmpSpec(Strict):
     state dict (`.pt`, `.pth` or `.safetensors`); null starts from random weights."""
     head_dropout: Probability = 0.0
     """Dropout before the head."""
+    head_dropout_channels: bool = False
+    """Whether that dropout drops whole channels of a tile (Dropout2d), not single values."""
 
     @property
     def weights_file(self) -> Path | None:

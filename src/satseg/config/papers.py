@@ -9,8 +9,9 @@ from pydantic import (
     model_validator,
 )
 
+from satseg.config.claims import AnyClaim, RankClaim
 from satseg.config.types import Name, Strict
-from satseg.measures import CLASS_METRICS, METRICS, SIZES, TIMES
+from satseg.measures import CLASS_METRICS, CURVES, METRICS, SIZES, TIMES
 
 
 class ProtocolLine(Strict):
@@ -31,7 +32,7 @@ class PaperMetric(Strict):
     """What the paper calls it."""
     printed: str
     """The paper's explanation."""
-    ours: Literal[*SIZES, *TIMES, *METRICS, *CLASS_METRICS]
+    ours: Literal[*SIZES, *TIMES, *METRICS, *CLASS_METRICS, *CURVES]
     """Name of the same metric here."""
     note: str = ""
     """How the two differ."""
@@ -89,6 +90,9 @@ class PaperTable(Strict):
     """Dataset it is about."""
     recipe: str
     """Recipe whose cells it is compared with."""
+    stopping_epoch: bool = True
+    """Whether its mean epoch times include the epoch at which early stopping ends a training; ours
+    beside them do as they do."""
     columns: Annotated[list[PaperColumn], Field(min_length=1)]
     """The columns."""
     rows: Annotated[dict[str, list[float | PrintedSize]], Field(min_length=1)]
@@ -134,65 +138,20 @@ class PaperTable(Strict):
         return values
 
 
-class Claim(Strict):
-    """What all claims have in common."""
+class PaperDraw(Strict):
+    """Class pixels that a paper published of its training images, without saying which images they
+    were: a test says which scenes they fit."""
 
-    text: str
-    """The claim, in a sentence."""
-
-
-class RankClaim(Claim):
-    """The place a model takes among the paper's models."""
-
-    test: Literal["rank"]
-    """Kind of claim."""
-    by: Annotated[list[Literal[*TIMES, *METRICS]], Field(min_length=1)]
-    """Metrics it is about; each is tested separately."""
-    model: str
-    """The model, one of `models`."""
-    order: Literal["lowest", "highest"]
-    """End that places are counted from."""
-    place: Annotated[int, Field(ge=1)]
-    """Place of the model, counted from 1."""
-    or_better: bool = False
-    """Whether a place nearer to that end also confirms the claim."""
-
-
-class FollowsClaim(Claim):
-    """A time follows one size of the models rather than another."""
-
-    test: Literal["follows"]
-    """Kind of claim."""
-    by: Annotated[list[Literal[*TIMES]], Field(min_length=1)]
-    """Times it is about; each is tested separately."""
-    size: Literal[*SIZES]
-    """The size it follows."""
-    rather_than: Literal[*SIZES]
-    """The size it does not follow."""
-
-
-class RareClassesClaim(Claim):
-    """Classes with few training pixels score lowest."""
-
-    test: Literal["rare_classes"]
-    """Kind of claim."""
-    by: Annotated[list[Literal[*CLASS_METRICS]], Field(min_length=1)]
-    """Metrics it is about; each is tested separately."""
-
-
-class NoGainClaim(Claim):
-    """None of these recipes is better than the baseline on every dataset."""
-
-    test: Literal["no_gain"]
-    """Kind of claim."""
-    by: Annotated[list[Literal[*METRICS]], Field(min_length=1)]
-    """Metrics it is about; each is tested separately."""
-    baseline: str
-    """Recipe the others are compared with."""
-    recipes: str
-    """Pattern of the names of the other recipes."""
-    gain: Annotated[float, Field(gt=0)] = 0.01
-    """Smallest difference that counts as a gain."""
+    what: str
+    """What was drawn, in words."""
+    dataset: str
+    """Dataset they were drawn from."""
+    scenes: Annotated[int, Field(ge=2)]
+    """Number of scenes drawn."""
+    pixels: Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(min_length=2)]
+    """Class → its published pixels."""
+    strata: Annotated[dict[str, str], Field(min_length=1)]
+    """What they may have been drawn from: name → pattern of scene names."""
 
 
 class Paper(Strict):
@@ -208,12 +167,9 @@ class Paper(Strict):
     """Its explanations of its metrics."""
     tables: list[PaperTable] = []
     """Its tables of results."""
-    claims: dict[
-        Name,
-        Annotated[
-            RankClaim | FollowsClaim | RareClassesClaim | NoGainClaim, Field(discriminator="test")
-        ],
-    ] = {}
+    draws: list[PaperDraw] = []
+    """Its draws of training images."""
+    claims: dict[Name, AnyClaim] = {}
     """Its claims, by name."""
 
     @model_validator(mode="after")

@@ -32,7 +32,11 @@ class Loss(Strict):
     smooth: Annotated[float, Field(ge=0)] = 1.0
     """jdt: added to numerator and denominator."""
     class_weights: Literal["none", "inverse", "inverse_root"] = "none"
-    """Class weights, from the class frequencies of the training tiles."""
+    """Class weights, from the class frequencies of the training tiles; 0 for a class that no
+    training pixel holds."""
+    class_weights_scale: Literal["mean", "sum"] = "mean"
+    """What of the class weights is 1: their `mean` or their `sum`. Cross-entropy divides by the
+    weights again, so that only jdt's loss depends on it."""
 
 
 class Optimizer(Strict):
@@ -126,7 +130,8 @@ class Training(Strict):
     batch_size: Annotated[int, Field(ge=1)]
     """Tiles per forward pass, across all `devices`."""
     accumulate: Annotated[int, Field(ge=1)] = 1
-    """Forward passes per optimizer step."""
+    """Forward passes per optimizer step. More passes of fewer tiles need less memory, but do not
+    make quite the same step: batch normalisation and jdt see one batch at a time."""
     monitor: Literal["val_loss", "val_jaccard"] = "val_loss"
     """Quantity that selects the best epoch and drives early stopping and the plateau schedule."""
     early_stopping: Annotated[int, Field(ge=1)] | None = None
@@ -149,6 +154,8 @@ class Training(Strict):
     example 0.999. The averaged weights are what is validated, kept as best and last, and tested.
     Usually steadier and slightly better in long trainings; takes the memory of the weights once
     more. Null for none."""
+    full_precision_evaluation: bool = False
+    """Validate and evaluate in 32-bit, whatever the precision of the training."""
     devices: Annotated[int, Field(ge=1)] = 1
     """Number of GPUs that train one model together, each with its share of every batch; without a
     GPU, number of processes. Batch normalisation uses the statistics of the whole batch on GPUs, of
@@ -197,6 +204,8 @@ class Recipe(Training):
     """Name of a split in splits.yaml."""
     head_dropout: Probability | None = None
     """Dropout before the head of every model; null keeps each model's own."""
+    head_dropout_channels: bool = False
+    """Whether that dropout drops whole channels of a tile (Dropout2d), not single values."""
     evaluate: Evaluation = Evaluation()
     """What is evaluated."""
 

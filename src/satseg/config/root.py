@@ -28,3 +28,8 @@ class Config(Strict):
     """Papers by name."""
     study: dict[Name, Study] = {}
     """Studies by name, one file each in `studies/`."""
+
+    def files_of(self, dataset_name: str) -> str:
+        """The dataset whose files a dataset consists of: itself, or the one its `scenes_of`
+        names."""
+        return self.datasets[dataset_name].scenes_of or dataset_name

@@ -11,7 +11,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from satseg.config.datasets import OfficialLists, OfficialScenes, OfficialTiles
-from satseg.config.types import Fraction, Probability, Strict
+from satseg.config.types import Fraction, Probability, Strict, Subset
 
 
 class Split(Strict):
@@ -32,9 +32,11 @@ class Split(Strict):
     test_from_val: Probability = 0.0
     """If the official split is used: share of its validation scenes that become the test set, for
     datasets whose own test labels are not public."""
-    train_scenes: Annotated[int, Field(ge=1)] | None = None
-    """Use at most this many training scenes, drawn at random, and leave out the others; null for
-    all."""
+    among: list[str] = []
+    """Scenes to draw from, as name patterns; all others are left out. Empty for all."""
+    scenes: dict[Subset, Annotated[int, Field(ge=1)]] = {}
+    """Most scenes of a subset, such as `{train: 378, val: 126, test: 126}`; those kept are drawn at
+    random, the others left out. A subset that is not named keeps all."""
     seed: int = 0
     """Seed of the random draw."""
 

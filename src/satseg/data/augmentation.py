@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from satseg.config.recipes import Augmentation
+from satseg.data.labels import NO_LABEL
 from satseg.data.normalise import to_unit
 from satseg.devices import constant, queues, send
 
@@ -43,7 +44,7 @@ def augment(
 
     Args:
         images: uint8 [B, C, H, W], or float in [0, 1].
-        masks: integer [B, H, W].
+        masks: integer [B, H, W], 255 where there is no label.
         tiles: tile numbers on the host, integer [B]; with `seed` and `epoch` they determine the
             changes.
         settings: the changes that may occur.
@@ -90,9 +91,7 @@ def _change_tiles(
         image.div_(white / change.brightness).clamp_(0, 1)
         contrast = change.contrast
         if contrast != 1:
-            means = image.mean((1, 2))
-            mean = means @ means.new_tensor(GREY) if len(image) == 3 else means.mean()
-            image.mul_(contrast).add_(mean * (1 - contrast)).clamp_(0, 1)
+            change_contrast(image, contrast, shown(image, mask))
 
     return changed, masks
 
@@ -108,42 +107,29 @@ def change_batch(
         masks: as for `augment`.
         changes: those of each tile [B].
     """
-    table = np.array(changes, np.float32).T[..., None, None, None]
-    sent = send(table, images.device)
+    white = 1 if images.is_floating_point() else 255
+    table = np.array(changes, np.float32)
+    table[:, 1] /= white
+    sent = send(table.T[..., None, None, None].copy(), images.device)
     hue, brightness, contrast = sent[:3].unbind()
     mirror_columns, mirror_rows = (sent[3:] > 0).unbind()
-    unit = images if images.is_floating_point() else to_unit(images)
-    masks = masks[:, None]
 
+    # Image and mask are mirrored as one.
+    packed = torch.cat([images, masks[:, None]], 1)
     if any(change.mirror_columns for change in changes):
-        unit, masks = _mirrored(unit, masks, mirror_columns, -1)
+        packed = torch.where(mirror_columns, packed.flip(-1), packed)
     if any(change.mirror_rows for change in changes):
-        unit, masks = _mirrored(unit, masks, mirror_rows, -2)
+        packed = torch.where(mirror_rows, packed.flip(-2), packed)
+    labels = packed[:, -1:].to(masks.dtype)
+    dtype = images.dtype if images.is_floating_point() else torch.float32
+    unit = packed[:, :-1].to(dtype, memory_format=torch.channels_last)
 
-    colours = images.shape[1] == 3
-    if colours and any(change.hue for change in changes):
+    if images.shape[1] == 3 and any(change.hue for change in changes):
         unit = shift_hues(unit, hue)
     unit = (unit * brightness).clamp_(0, 1)
-
     if any(change.contrast != 1 for change in changes):
-        if colours:
-            grey = constant(GREY, unit.device, unit.dtype)
-            # No product of matrices, which mixed precision would round to 16 bits.
-            mean = (unit.mean((2, 3), keepdim=True) * grey[:, None, None]).sum(1, keepdim=True)
-        else:
-            mean = unit.mean((1, 2, 3), keepdim=True)
-        unit = torch.lerp(mean, unit, contrast.to(unit.dtype)).clamp_(0, 1)
-    return unit, masks[:, 0]
-
-
-def _mirrored(
-    images: torch.Tensor, masks: torch.Tensor, chosen: torch.Tensor, axis: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images [B, C, H, W] and masks [B, 1, H, W], mirrored where `chosen`, [B, 1, 1, 1]."""
-    return (
-        torch.where(chosen, images.flip(axis), images),
-        torch.where(chosen, masks.flip(axis), masks),
-    )
+        unit = change_contrasts(unit, contrast, labels)
+    return unit, labels[:, 0]
 
 
 def shift_hues(images: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
@@ -163,6 +149,38 @@ def shift_hues(images: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
     # Distance on the circle from the hue opposite to a channel's own.
     opposite = (torch.remainder(hues - own, 6) - 3).abs_()
     return torch.addcmul(top, chroma, (2 - opposite).clamp_(0, 1), value=-1)
+
+
+def change_contrasts(
+    images: torch.Tensor, factors: torch.Tensor, masks: torch.Tensor
+) -> torch.Tensor:
+    """What `change_contrast` makes of each image float [B, C, H, W], by factors [B, 1, 1, 1]; masks
+    are integer [B, 1, H, W]."""
+    pixels = (masks != NO_LABEL) | images.any(1, keepdim=True)
+    sums = images.sum((2, 3))  # the other pixels are 0
+    if images.shape[1] == 3:
+        # 32-bit, as mixed precision would not have it.
+        with torch.autocast(images.device.type, enabled=False):
+            sums = sums @ constant(GREY, images.device, images.dtype)
+    else:
+        sums = sums.mean(1)
+    means = sums[:, None, None, None] / pixels.sum((2, 3), keepdim=True).clamp(min=1)
+    return torch.lerp(means * pixels, images, factors.to(images.dtype)).clamp_(0, 1)
+
+
+def shown(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Pixels that show ground, bool [H, W]: all but the padding, which has no label and is 0 in
+    every band."""
+    return (mask != NO_LABEL) | image.any(0)
+
+
+def change_contrast(image: torch.Tensor, factor: float, pixels: torch.Tensor) -> None:
+    """Move an image float [C, H, W], in place, away from the mean brightness of these pixels, bool
+    [H, W], or towards it; other pixels stay."""
+    number = pixels.sum().clamp(min=1)
+    means = (image * pixels).sum((1, 2)) / number
+    mean = means @ means.new_tensor(GREY) if len(image) == 3 else means.mean()
+    image.mul_(factor).add_(mean * (1 - factor) * pixels).clamp_(0, 1)
 
 
 def shift_hue(image: torch.Tensor, turn: float) -> None:

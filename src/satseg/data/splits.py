@@ -1,5 +1,8 @@
 """Dividing tiles into training, validation and test, and auditing what leaks between them."""
 
+from fnmatch import fnmatchcase
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -23,6 +26,7 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
         UserError: the tiles cannot be divided in this way.
     """
     rng = np.random.default_rng(split.seed)
+    table = _among(table, split.among)
 
     if split.unit == "official" or (split.keep_official and _groups_divided(table)):
         assigned = _with_test(_as_published(table), split.test_from_val, rng)
@@ -32,7 +36,9 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
         draw = {"tile": _by_tile, "sequence": _in_sequence, "group": _by_group}[split.unit]
         assigned = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
 
-    return _fewer(assigned, split.train_scenes, rng)
+    for subset, count in split.scenes.items():
+        assigned = _fewer(assigned, subset, count, rng)
+    return assigned
 
 
 def _groups_divided(table: pd.DataFrame) -> bool:
@@ -56,14 +62,29 @@ def _with_test(assigned: pd.DataFrame, share: float, rng: np.random.Generator) -
     return assigned.assign(subset=assigned["subset"].where(~moved, "test"))
 
 
-def _fewer(assigned: pd.DataFrame, count: int | None, rng: np.random.Generator) -> pd.DataFrame:
-    """At most `count` training scenes; the tiles of the others are in no subset."""
-    scenes = sorted(set(assigned.loc[assigned["subset"] == "train", "scene"]))
-    if count is None or len(scenes) <= count:
+def _among(table: pd.DataFrame, patterns: list[str]) -> pd.DataFrame:
+    """The tiles of the scenes whose names match a pattern; all if there is none."""
+    if not patterns:
+        return table
+
+    names = table["scene"].unique()
+    scenes = [name for name in names if any(map(partial(fnmatchcase, name), patterns))]
+    if not scenes:
+        raise UserError(f"no scene matches {', '.join(patterns)}; correct the split's `among`")
+    return table[table["scene"].isin(scenes)].reset_index(drop=True)
+
+
+def _fewer(
+    assigned: pd.DataFrame, subset: str, count: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """At most `count` scenes of a subset; the tiles of the others are in no subset."""
+    within = assigned["subset"] == subset
+    scenes = sorted(set(assigned.loc[within, "scene"]))
+    if len(scenes) <= count:
         return assigned
 
     dropped_scenes = rng.permutation(scenes)[count:]
-    dropped = (assigned["subset"] == "train") & assigned["scene"].isin(dropped_scenes)
+    dropped = within & assigned["scene"].isin(dropped_scenes)
     return assigned[~dropped].reset_index(drop=True)
 
 

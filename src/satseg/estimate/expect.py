@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import ValidationError
 
-from satseg.config.datasets import DemoSource, Expected, HttpSource, OfficialTiles
+from satseg.config.datasets import Expected, OfficialTiles
+from satseg.config.models import ModelSpec
 from satseg.config.root import Config
+from satseg.config.sources import DemoSource, HttpSource
 from satseg.data.splits import draw_split
 from satseg.data.store import read_table
 from satseg.jobs import slices
@@ -68,6 +71,7 @@ class Estimate:
             cells |= {cell.path: cell for cell in slices.cells(config.study[study])}
         self.cells = list(cells.values())
         self.datasets = list(dict.fromkeys(cell.dataset for cell in self.cells))
+        self.downloads = list(dict.fromkeys(map(config.files_of, self.datasets)))
 
     def jobs(self) -> dict[str, list[Path]]:
         """Rule → the file that each of its jobs writes."""
@@ -77,7 +81,7 @@ class Estimate:
         )
         runs = [self.paths.run(cell.path) for cell in self.cells]
         return {
-            "download": [self.paths.manifest(name) for name in self.datasets],
+            "download": [self.paths.manifest(name) for name in self.downloads],
             "tile": [self.paths.tiles_table(name) for name in self.datasets],
             "split": [self.paths.split(name, split) for name, split in splits],
             "train": [run / "history.csv" for run in runs],
@@ -168,9 +172,11 @@ class Estimate:
             shares = dict(expected.official)
             if "test" not in shares:
                 shares["val"] *= 1 - split.test_from_val
+            shares.setdefault("test", expected.official["val"] * split.test_from_val)
 
-        if split.train_scenes:
-            shares["train"] = min(shares["train"], split.train_scenes / expected.scenes)
+        for subset, scenes in split.scenes.items():
+            if subset in shares:
+                shares[subset] = min(shares[subset], scenes / expected.scenes)
         return {subset: round(share * tiles.count) for subset, share in shares.items()}
 
     @cache  # noqa: B019
@@ -179,12 +185,12 @@ class Estimate:
         it, if there is no other."""
         own = self.paths.profile(dataset_name, model_name)
         others = sorted(own.parents[1].glob(f"*/{own.name}"))
-        model = self.config.models[model_name].model_dump()
+        model = self.config.models[model_name]
 
         for path in [own, *others]:
             if path.exists():
                 profile = read_json(path, ["device", "spec", "dataset", "train_step_ms"])
-                if _same_device(profile["device"]) and profile["spec"] == model:
+                if _same_device(profile["device"]) and _same_model(profile["spec"], model):
                     return profile
 
         return None
@@ -245,6 +251,14 @@ def this_device() -> dict:
     from satseg.devices import describe_device
 
     return describe_device()
+
+
+def _same_model(spec: dict, model: ModelSpec) -> bool:
+    """Whether a profile's `spec`, whose keys may be fewer than today's, is this model's."""
+    try:
+        return type(model).model_validate(spec) == model
+    except ValidationError:
+        return False
 
 
 def _same_device(device: dict) -> bool:

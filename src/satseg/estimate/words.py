@@ -41,7 +41,7 @@ def _jobs_text(estimate: Estimate) -> str:
 
 def _data_text(estimate: Estimate) -> str:
     """A table of the datasets, and notes on downloads and disk space."""
-    downloads = {name: estimate.download_bytes(name) for name in estimate.datasets}
+    downloads = {name: estimate.download_bytes(name) for name in estimate.downloads}
     stores = {name: estimate.tile_bytes(name) for name in estimate.datasets}
 
     rows = [["dataset", "download", "tiles", "size of the tiles"]]
@@ -51,7 +51,8 @@ def _data_text(estimate: Estimate) -> str:
             count = "unknown"
         else:
             count = f"{'' if tiles.on_disk else 'about '}{tiles.count:,}"
-        rows.append([name, _size(downloads[name]), count, _size(stores[name])])
+        download = _size(downloads[name]) if name in downloads else "none of its own"
+        rows.append([name, download, count, _size(stores[name])])
 
     notes = []
     if any(size != 0 for size in downloads.values()):

@@ -7,17 +7,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from satseg.config.datasets import LandClass, Layout, Official, Pixels, Source
+from satseg.config.datasets import LandClass, Layout, Official, Pixels
 from satseg.config.models import ModelSpec
 from satseg.config.papers import Paper
 from satseg.config.recipes import Augmentation, Evaluation, Recipe, Training, counted_classes
 from satseg.config.root import Config
+from satseg.config.sources import Source
 from satseg.config.splits import Split
 from satseg.config.studies import Study
 from satseg.config.types import Strict
 from satseg.config.yaml_files import read_yaml
 from satseg.errors import UserError
-from satseg.paths import Paths
 
 
 class Cell(Strict):
@@ -97,6 +97,9 @@ class ProfileSlice(Strict):
     model_name: str
     model: ModelSpec
     classes: int
+    bands: int | None
+    """Bands of the dataset; None if only its tiles tell."""
+    tile_size: int
     printed_classes: list[int]
     """Other numbers of classes that papers printed this model's size for."""
 
@@ -107,6 +110,7 @@ class StudyDataset(Strict):
     title: str
     licence: str
     url: str | None
+    scenes_of: str | None = None
     classes: list[LandClass]
 
 
@@ -183,7 +187,11 @@ def train_slice(
     recipe = config.recipes[recipe_name]
     model = config.models[model_name]
     if recipe.head_dropout is not None:
-        model = model.model_copy(update={"head_dropout": recipe.head_dropout})
+        dropout = {
+            "head_dropout": recipe.head_dropout,
+            "head_dropout_channels": recipe.head_dropout_channels,
+        }
+        model = model.model_copy(update=dropout)
 
     training = recipe.model_dump(include=set(Training.model_fields))
     return TrainSlice(
@@ -211,40 +219,10 @@ def predict_slice(config: Config, prediction: str) -> PredictSlice:
     return PredictSlice(colors={land.name: land.color for land in classes})
 
 
-def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
-    """Scene → file, of every scene that a prediction's pattern matches.
-
-    Raises:
-        UserError: there is none, or two would have the same map.
-    """
-    pattern = config.predictions[prediction].scenes
-    full = Path(pattern).expanduser()
-    scenes: dict[str, Path] = {}
-    for path in sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor)))):
-        other = scenes.setdefault(path.stem, path)
-        if other != path:
-            raise UserError(
-                f"predictions.{prediction}.scenes: {other} and {path} would have the same map; "
-                f"give each folder or ending a prediction of its own"
-            )
-
-    if not scenes:
-        raise UserError(
-            f"predictions.{prediction}.scenes: {pattern}: no such file; correct the pattern"
-        )
-    return scenes
-
-
-def prediction_weights(config: Config, prediction: str) -> Path:
-    """The weights file a prediction is made with."""
-    settings = config.predictions[prediction]
-    cell = Cell(**settings.model_dump(include=set(Cell.model_fields)))
-    return Paths().run(cell.path) / f"{settings.weights}.pt"
-
-
 def profile_slice(config: Config, dataset_name: str, model_name: str) -> ProfileSlice:
     """What decides the cost of a model on a dataset."""
-    classes = len(config.datasets[dataset_name].classes)
+    dataset = config.datasets[dataset_name]
+    classes = len(dataset.classes)
     tables = [table for paper in config.papers.values() for table in paper.tables]
     printed = {figure.classes for table in tables for figure in table.row(model_name)}
     return ProfileSlice(
@@ -252,6 +230,8 @@ def profile_slice(config: Config, dataset_name: str, model_name: str) -> Profile
         model_name=model_name,
         model=config.models[model_name],
         classes=classes,
+        bands=dataset.known_bands,
+        tile_size=dataset.tile_size,
         printed_classes=sorted(printed - {None, classes}),
     )
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from satseg.config.root import Config
-from satseg.jobs.slices import cells, prediction_scenes
+from satseg.errors import UserError
+from satseg.jobs.slices import Cell, cells
 from satseg.paths import Paths
 
 PATHS = Paths()  # Snakemake runs in the folder of `data/` and `results/`
@@ -31,9 +32,22 @@ def profile_files(config: Config, study: str) -> list[Path]:
     return [PATHS.profile(dataset, model) for dataset in grid.datasets for model in grid.models]
 
 
+def profiled_tiles(config: Config, dataset: str) -> list[Path]:
+    """The tiles that a profile takes the number of bands from; none if the configuration says."""
+    if config.datasets[dataset].known_bands is not None:
+        return []
+    return [PATHS.tiles(dataset) / name for name in ("images.npy", "masks.npy", "tiles.csv")]
+
+
+def manifest_file(config: Config, dataset: str) -> Path:
+    """The manifest of the files that a dataset consists of."""
+    return PATHS.manifest(config.files_of(dataset))
+
+
 def manifest_files(config: Config, study: str) -> list[Path]:
     """The manifest of every dataset of a study."""
-    return [PATHS.manifest(dataset) for dataset in config.study[study].datasets]
+    files = [manifest_file(config, dataset) for dataset in config.study[study].datasets]
+    return list(dict.fromkeys(files))
 
 
 def tile_files(config: Config, study: str, names: Iterable[str]) -> list[Path]:
@@ -48,6 +62,37 @@ def split_files(config: Config, study: str) -> list[Path]:
     splits = sorted({config.recipes[recipe].split for recipe in grid.recipes})
     pairs = [(dataset, split) for dataset in grid.datasets for split in splits]
     return [file(*pair) for pair in pairs for file in (PATHS.split, PATHS.leakage)]
+
+
+def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
+    """Scene → file, of every scene that a prediction's pattern matches.
+
+    Raises:
+        UserError: there is none, or two would have the same map.
+    """
+    pattern = config.predictions[prediction].scenes
+    full = Path(pattern).expanduser()
+    scenes: dict[str, Path] = {}
+    for path in sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor)))):
+        other = scenes.setdefault(path.stem, path)
+        if other != path:
+            raise UserError(
+                f"predictions.{prediction}.scenes: {other} and {path} would have the same map; "
+                f"give each folder or ending a prediction of its own"
+            )
+
+    if not scenes:
+        raise UserError(
+            f"predictions.{prediction}.scenes: {pattern}: no such file; correct the pattern"
+        )
+    return scenes
+
+
+def prediction_weights(config: Config, prediction: str) -> Path:
+    """The weights file a prediction is made with."""
+    settings = config.predictions[prediction]
+    cell = Cell(**settings.model_dump(include=set(Cell.model_fields)))
+    return PATHS.run(cell.path) / f"{settings.weights}.pt"
 
 
 def map_files(config: Config) -> list[Path]:

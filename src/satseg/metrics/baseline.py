@@ -12,11 +12,15 @@ from satseg.data.labels import pixels_column
 MAJORITY = "majority"  # the baseline's name in tables and figures
 
 
-def training_pixels(
-    tiles: pd.DataFrame, split: pd.DataFrame, classes: Sequence[str], padded_tiles: bool
+def subset_pixels(
+    tiles: pd.DataFrame,
+    split: pd.DataFrame,
+    classes: Sequence[str],
+    subset: str,
+    padded_tiles: bool,
 ) -> dict[str, int]:
-    """Pixels of each class in the training tiles, by name; arguments as of `majority_counts`."""
-    pool = _pool(tiles, split, "train", padded_tiles)
+    """Pixels of each class in a subset's tiles, by name; arguments as of `majority_counts`."""
+    pool = _pool(tiles, split, subset, padded_tiles)
     return {name: int(pool[pixels_column(name)].sum()) for name in classes}
 
 
@@ -48,7 +52,7 @@ def majority_counts(
         A counts.csv frame: tile, scene, class, tp, fp, fn, tn; and the name of that class (the
         first of several equally frequent ones).
     """
-    frequencies = training_pixels(tiles, split, classes, padded_tiles)
+    frequencies = subset_pixels(tiles, split, classes, "train", padded_tiles)
     majority_class = max(classes, key=frequencies.get)
 
     evaluated = _pool(tiles, split, subset, padded_tiles).sort_values("tile")

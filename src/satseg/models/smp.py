@@ -51,7 +51,8 @@ def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) 
             f"{weights} weights of {model.encoder} cannot be loaded ({reason}); {WAYS_OUT}"
         ) from None
     if model.head_dropout:
-        net.segmentation_head.insert(0, nn.Dropout(model.head_dropout))
+        dropout = nn.Dropout2d if model.head_dropout_channels else nn.Dropout
+        net.segmentation_head.insert(0, dropout(model.head_dropout))
     if file:
         _load_encoder(net.encoder, model, file)
         net.encoder.set_in_channels(in_channels, pretrained=True)

@@ -33,6 +33,12 @@ class Dropout(nn.Dropout):
         return x * noise.div_(1 - self.p).as_strided(x.shape, strides)
 
 
+def head_dropout(unet: UNetSpec) -> nn.Module:
+    """The dropout before the head."""
+    kind = nn.Dropout2d if unet.head_dropout_channels else Dropout
+    return kind(unet.head_dropout)
+
+
 class Block(nn.Module):
     """`convs` × (3×3 convolution → batch normalisation → ReLU → dropout); normalisation
     and dropout are optional."""
@@ -98,7 +104,7 @@ class UNet(nn.Module):
             DecoderLevel(inputs[i], width, convs, unet)
             for i, (width, convs) in enumerate(zip(widths, unet.decoder_convs, strict=True))
         )
-        self.dropout = Dropout(unet.head_dropout) if unet.head_dropout else None
+        self.dropout = head_dropout(unet) if unet.head_dropout else None
         self.head = nn.Conv2d(unet.widths[0], num_classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

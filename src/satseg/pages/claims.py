@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from satseg.jobs.slices import StudySlice
-from satseg.measures import MEASURES
+from satseg.measures import label
 from satseg.pages.blocks import (
     Block,
     Bullets,
@@ -47,6 +47,24 @@ TESTS = [
         "p ≤ 0.05, or if rho with the other size has and is not lower.",
     ),
     (
+        "rho with epoch",
+        "The same between epoch and metric, or minus the loss, or minus the distance of two "
+        "curves, in each run. A claim holds if every run has p ≤ 0.05, and does not if in one the "
+        "opposite has. Neighbouring epochs are alike, so that p is lower than it would be for "
+        "independent ones: it says that there is a trend, not how sure another training would "
+        "show it.",
+    ),
+    (
+        "Curves",
+        "One curve lies above another if it does in every one of the first epochs of every run, "
+        "and does not if it does in none.",
+    ),
+    (
+        "Majority",
+        "A model beats the majority if its interval lies above that of always answering the most "
+        "frequent training class, and does not if its score is lower.",
+    ),
+    (
         "Recipes tried",
         "Score of the recipe minus that of the baseline, mean over models, with the interval of "
         "the paired bootstrap. A recipe helps if the interval is above zero on each of at least "
@@ -84,7 +102,7 @@ def _summary_row(claim: str, by: str, findings: Sequence[Finding]) -> list[Table
     published = [f"{f.source}: {f.verdict}" for f in findings if f.source != RESULTS]
     texts = [
         claim,
-        MEASURES[by].label,
+        label(by),
         overall_verdict(here),
         f"{here.count(HOLDS)} of {len(here)}",
         "; ".join(published) or NONE,
@@ -98,10 +116,10 @@ def _claim_blocks(job: StudySlice, claim: str, findings: Sequence[Finding]) -> l
     rows = []
     for finding in findings:
         place = _place(job, finding)
-        label = MEASURES[finding.by].label
-        reasons.append(f"{place}, by {label}: {strong(finding.verdict)}; {finding.why}.")
+        by = label(finding.by)
+        reasons.append(f"{place}, by {by}: {strong(finding.verdict)}; {finding.why}.")
         for statistic in finding.statistics:
-            rows.append([text_cell(place), text_cell(label), *_statistic_cells(statistic)])
+            rows.append([text_cell(place), text_cell(by), *_statistic_cells(statistic)])
 
     blocks: list[Block] = [Heading(claim), Bullets(reasons)]
     if rows:

@@ -15,6 +15,7 @@ from satseg.pages.blocks import (
     columns,
 )
 from satseg.pages.cells import NONE, definitions, labels, measure_cell, number, text_cell
+from satseg.study.inputs import TRAINED_COSTS
 from satseg.text import listing, signed
 
 COSTS = [
@@ -47,24 +48,60 @@ def models_page(
         own_profiles = [profile for (name, _), profile in profiles.items() if name == dataset_name]
         setups = listing(list(dict.fromkeys(map(_setup, own_profiles))))
         own_costs = costs[costs["dataset"] == dataset_name]
-        rows = [_cost_row(row) for row in own_costs.itertuples()]
+        several = len(job.recipes) > 1
+        names = ["Model", "Recipe"] if several else ["Model"]
+        rows = [_cost_row(row, several) for row in own_costs.itertuples()]
         blocks += [
             Heading(dataset.title),
-            Paragraph(f"Profiled with a single input of {setups}."),
-            Table(columns(["Model"], ["Classes", *labels(COSTS)]), rows),
+            Paragraph(f"Profiled with a single input of {setups}. {_rounds(own_profiles)}"),
+            Table(columns(names, ["Classes", *labels(COSTS)]), rows),
+            *_trained_blocks(own_costs),
             *_speed_blocks(speed[speed["dataset"] == dataset_name]),
         ]
     return Page("models", "Models", blocks, definitions([*COSTS, "train_step_ms"]))
 
 
-def _cost_row(row) -> list[TableCell]:
+def _trained_blocks(costs: pd.DataFrame) -> list[Block]:
+    """What one tile of the dataset costs, as the models are trained."""
+    names = [f"tile_{name}" for name in TRAINED_COSTS]
+    rows = []
+    for row in costs.drop_duplicates("model").itertuples():
+        values = zip(TRAINED_COSTS, names, strict=True)
+        cells = [measure_cell(name, getattr(row, column)) for name, column in values]
+        rows.append([text_cell(row.model), text_cell(row.tile), *cells])
+    return [
+        Heading("One tile as trained", level=3),
+        Paragraph("The same of one tile of the dataset, with its bands and its size."),
+        Table(columns(["Model", "Tile"], labels(TRAINED_COSTS)), rows),
+    ]
+
+
+def _cost_row(row, with_recipe: bool) -> list[TableCell]:
     """What a model costs, from its row of models.csv."""
+    names = [row.model, row.recipe] if with_recipe else [row.model]
     classes = TableCell(str(row.classes), float(row.classes))
     return [
-        text_cell(row.model),
+        *map(text_cell, names),
         classes,
         *(measure_cell(name, getattr(row, name)) for name in COSTS),
     ]
+
+
+def _rounds(profiles: list[dict]) -> str:
+    """How far the rounds of the measurements spread, and how busy the machine was."""
+    spreads = []
+    loads = []
+    for profile in profiles:
+        for name in ("latency", "train_step"):
+            spreads.append(profile[f"{name}_high_ms"] / profile[f"{name}_low_ms"] - 1)
+        loads += profile["load"]
+    references = [profile["reference_ms"] for profile in profiles]
+    apart = max(references) / min(references) - 1
+    return (
+        f"Between rounds of one profile, times differ by up to {100 * max(spreads):.0f} %; between "
+        f"profiles, those of the same convolution by {100 * apart:.0f} %; the load average of the "
+        f"machine was {min(loads):.1f} to {max(loads):.1f}."
+    )
 
 
 def _setup(profile: dict) -> str:

@@ -49,7 +49,9 @@ def flat_entries(value: dict[str, Any], above: str = "") -> list[tuple[str, str]
 def credit(job: StudySlice, dataset_name: str, raw: Path) -> dict[str, Any]:
     """Whose data a dataset is, and which of its files were used."""
     dataset = job.datasets[dataset_name]
-    files = read_json(raw / dataset_name / "manifest.json", ["files"])["files"]
+    files = read_json(raw / (dataset.scenes_of or dataset_name) / "manifest.json", ["files"])[
+        "files"
+    ]
     # Only a web address may become a link: the URL comes from a file a user may have been given.
     is_web = bool(dataset.url) and dataset.url.startswith(("https://", "http://"))
     return {

@@ -157,6 +157,11 @@ def _paper_notes(table: PaperTable, complete: bool) -> str:
         "Published → ours (difference). A size depends on the number of classes: the heading gives "
         "it, or the cell if it was published for another number. "
     )
+    if not table.stopping_epoch:
+        notes += (
+            "The published mean epoch time leaves out the epoch at which early stopping ends a "
+            "training, and so does ours here. "
+        )
     if complete:
         return notes + (
             f"The published figures were measured on {table.device}; ours are those of recipe "

@@ -38,6 +38,14 @@ def answer_sentence(comparison: Comparison) -> str:
 
 
 def _fastest(comparison: Comparison) -> str:
+    if comparison.as_fast:
+        level = [comparison.fastest, *comparison.as_fast]
+        names = listing([result.model for result in level])
+        times = [result.latency_ms for result in level]
+        return (
+            f"{names} take {min(times):.1f} to {max(times):.1f} ms per forward pass, which the "
+            f"measurements do not tell apart"
+        )
     fastest = f"{comparison.fastest.latency_ms:.1f} ms per forward pass"
     if comparison.fastest is comparison.best:
         return f"it is also the fastest of them ({fastest})"

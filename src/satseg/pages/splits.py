@@ -16,9 +16,16 @@ from satseg.pages.blocks import (
     columns,
     strong,
 )
-from satseg.pages.cells import interval_cell, score_cell, signed_cell, text_cell
+from satseg.pages.cells import (
+    interval_cell,
+    number_cell,
+    score_cell,
+    signed_cell,
+    text_cell,
+)
 from satseg.pages.sentences import gap_sentence
 from satseg.study.comparison import Gap
+from satseg.study.strata import DrawFits
 from satseg.text import percent
 
 SHARING = (
@@ -27,9 +34,15 @@ SHARING = (
     "that training tiles show too."
 )
 
+LEVEL = 0.05
+
 
 def splits_page(
-    job: StudySlice, audit: pd.DataFrame, tiles: dict[str, pd.DataFrame], gaps: list[Gap]
+    job: StudySlice,
+    audit: pd.DataFrame,
+    tiles: dict[str, pd.DataFrame],
+    gaps: list[Gap],
+    draws: list[DrawFits],
 ) -> Page:
     """splits.md: the leakage audit in plain words, and what leakage adds.
 
@@ -38,6 +51,7 @@ def splits_page(
         audit: the frame of splits.csv.
         tiles: tiles.csv of every dataset.
         gaps: pairs of comparisons that show what leakage adds.
+        draws: what the paper's training images may have been drawn from.
     """
     heads = columns(
         ["Recipe", "Split", "Subset"],
@@ -59,6 +73,8 @@ def splits_page(
         ]
     for gap in gaps:
         blocks += _gap_blocks(gap)
+    for fits in draws:
+        blocks += _draw_blocks(fits)
     return Page("splits", "Splits and leakage", blocks)
 
 
@@ -120,4 +136,31 @@ def _gap_blocks(gap: Gap) -> list[Block]:
             "so the difference includes how hard those tiles are."
         ),
         Table(columns(["Model"], [*heads, "Difference"]), rows),
+    ]
+
+
+def _draw_blocks(fits: DrawFits) -> list[Block]:
+    """Which scenes published class pixels fit."""
+    best = fits.likeliest
+    told = "fit" if best.fit.p > LEVEL else "fit best, though not well,"
+    rows = []
+    for stratum in fits.strata:
+        rows.append(
+            [
+                text_cell(stratum.name, strong=stratum is best),
+                number_cell(stratum.scenes, 0),
+                number_cell(stratum.fit.statistic, 1),
+                number_cell(stratum.fit.p, 4),
+                number_cell(stratum.fit.log_likelihood, 1),
+            ]
+        )
+    return [
+        Heading(f"{fits.draw.what}: where from"),
+        Paragraph(
+            f"Their published class pixels {told} a draw of {fits.draw.scenes:,} scenes from "
+            f"{strong(best.name)}. χ² is the squared Mahalanobis distance of the class shares from "
+            f"those of the scenes, with {best.fit.freedom} degrees of freedom, for whole scenes "
+            f"drawn without replacement; p is the chance of a draw as far from them."
+        ),
+        Table(columns(["Drawn from"], ["Scenes", "χ²", "p", "Log-likelihood"]), rows),
     ]

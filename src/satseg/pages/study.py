@@ -17,7 +17,7 @@ def study_pages(inputs: StudyInputs, numbers: StudyNumbers) -> list[Page]:
         scores_page(job, numbers.comparisons, numbers.gaps),
         per_class_page(numbers.comparisons),
         models_page(job, numbers.models, inputs.profiles, numbers.speed),
-        splits_page(job, numbers.splits, inputs.tiles, numbers.gaps),
+        splits_page(job, numbers.splits, inputs.tiles, numbers.gaps, numbers.draws),
         published_page(job, numbers.published),
         claims_page(job, numbers.findings),
     ]

@@ -2,7 +2,11 @@
 
 from functools import partial
 
+import numpy as np
+from torch import nn
+
 from satseg.config.models import ModelSpec
+from satseg.data.store import open_tiles
 from satseg.devices import describe_device
 from satseg.files import write_json
 from satseg.jobs.program import stage
@@ -22,29 +26,41 @@ from satseg.progress import log
 FLOAT_BYTES = 4
 
 
-def run(job: ProfileSlice, out: str) -> None:
-    """Write the profile to the JSON file `out`; sizes and times are for one image of 3×512×512."""
+def run(job: ProfileSlice, tiles: str, out: str) -> None:
+    """Write the profile to the JSON file `out`: of one image of 3×512×512, as papers publish, and,
+    under `trained`, of one tile of the dataset.
+
+    The tile store `tiles` is opened only if the configuration does not say how many bands it has.
+    """
     claim_device()
+    bands = job.bands or open_tiles(tiles).images.shape[-1]
+    tile = (bands, job.tile_size, job.tile_size)
     make = partial(build_model, job.model, job.classes)
-    net = make()
+    make_trained = partial(make, in_channels=bands)
+
     # Before anything else runs here: on a CPU it is the growth of a fresh process.
     peak = peak_memory_mb(make)
-    times = measure(net, job.classes)
-    shapes = net.to("meta")
-    _, leaves = activation_elements(shapes)
+    trained_peak = peak_memory_mb(make_trained, tile)
+    net = make()
+    trained_net = make_trained()
+    (times, trained_times), shared = measure([(net, INPUT), (trained_net, tile)])
+
     profile = {
         "dataset": job.dataset,
         "model": job.model_name,
         "classes": job.classes,
         **sizes(job.model, job.classes),
-        "activations_mb": round(FLOAT_BYTES * leaves / 2**20, 2),
-        "gflops": round(gflops(shapes), 3),
-        **{name: round(value, 3) for name, value in times.items()},
-        "peak_memory_mb": round(peak, 1),
+        **costs(net, INPUT, times, peak),
+        **rounded(shared),
         "device": describe_device(),
         "input": INPUT,
         "spec": job.model.model_dump(),
-        "summary": layer_summary(shapes),
+        "summary": layer_summary(net),
+        "trained": {
+            "input": tile,
+            "parameters": sum(parameter.numel() for parameter in trained_net.parameters()),
+            **costs(trained_net, tile, trained_times, trained_peak),
+        },
     }
     profile["sizes"] = {
         classes: sizes(job.model, classes)
@@ -55,6 +71,28 @@ def run(job: ProfileSlice, out: str) -> None:
         "%s: %d parameters, %.1f GFLOPs, %.0f ms a forward pass",
         job.model_name, profile["parameters"], profile["gflops"], profile["latency_ms"],
     )  # fmt: skip
+
+
+def costs(
+    net: nn.Module, shape: tuple[int, ...], times: dict[str, float], peak: float
+) -> dict[str, float]:
+    """What one image of a shape costs; the model is on the meta device afterwards."""
+    shapes = net.to("meta")
+    _, leaves = activation_elements(shapes, shape)
+    return {
+        "activations_mb": round(FLOAT_BYTES * leaves / 2**20, 2),
+        "gflops": round(gflops(shapes, shape), 3),
+        **rounded(times),
+        "peak_memory_mb": round(peak, 1),
+    }
+
+
+def rounded(values: dict) -> dict:
+    """Three decimals are enough, of a number or of each in a list."""
+    shown = {}
+    for name, value in values.items():
+        shown[name] = np.round(value, 3).tolist()
+    return shown
 
 
 def sizes(model: ModelSpec, classes: int) -> dict[str, float]:
@@ -70,4 +108,13 @@ def sizes(model: ModelSpec, classes: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    stage("profile", __doc__, ProfileSlice, run, {"out": "the profile's JSON file"})
+    stage(
+        "profile",
+        __doc__,
+        ProfileSlice,
+        run,
+        {
+            "tiles": "folder of the tile store; read only if the slice does not say its bands",
+            "out": "the profile's JSON file",
+        },
+    )

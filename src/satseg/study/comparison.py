@@ -16,6 +16,7 @@ from satseg.config.recipes import Recipe
 from satseg.metrics.baseline import MAJORITY
 from satseg.metrics.scores import resampled, resampling_unit, scores, scores_frame
 from satseg.study.inputs import StudyInputs
+from satseg.study.spread import nearness
 from satseg.study.tables import EvaluatedCounts, epoch_seconds
 
 
@@ -43,6 +44,8 @@ class Result:
     latency_ms: float = float("nan")
     memory_mb: float = float("nan")
     peak_memory_mb: float = float("nan")
+    profile: dict = field(default_factory=dict, compare=False, repr=False)
+    """What the model costs on the dataset."""
     draws: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
     """Metric over all classes → its bootstrap resamples; those of two results on the same tiles are
     paired."""
@@ -92,6 +95,18 @@ class Comparison:
         """Of the best and those tied with it, the one with the lowest latency."""
         return min([self.best, *self.tied], key=lambda result: result.latency_ms)
 
+    @cached_property
+    def as_fast(self) -> list[Result]:
+        """Those of the same models whose latency cannot be told from that of the fastest."""
+        fastest = self.fastest
+        others = [result for result in (self.best, *self.tied) if result is not fastest]
+        return [result for result in others if _as_fast(fastest, result)]
+
+
+def _as_fast(fastest: Result, other: Result) -> bool:
+    near = nearness(fastest.profile, other.profile, "latency_ms")
+    return other.latency_ms <= near * fastest.latency_ms
+
 
 def compare(inputs: StudyInputs, counts: EvaluatedCounts, splits: pd.DataFrame) -> Comparison:
     """Put the models of one dataset × recipe side by side, each over all of its runs.
@@ -137,6 +152,7 @@ def _result(inputs: StudyInputs, counts: EvaluatedCounts, model: str) -> Result:
         latency_ms=profile["latency_ms"],
         memory_mb=profile["memory_mb"],
         peak_memory_mb=profile["peak_memory_mb"],
+        profile=profile,
         draws={name: metric.draws for (name, label), metric in metrics.items() if label == "all"},
     )
 

@@ -158,7 +158,9 @@ def draw_cost(inputs: StudyInputs) -> Figure:
     for place in inputs.places():
         scores = _score_rows(inputs, place.dataset, place.recipe)
         means = mean_scores(scores, "miou_d", "all").drop(MAJORITY)
-        costs = inputs.models[inputs.models["dataset"] == place.dataset]
+        models = inputs.models
+        here = (models["dataset"] == place.dataset) & (models["recipe"] == place.recipe)
+        costs = models[here].drop(columns=["dataset", "recipe"])
         rows = means.reset_index().merge(costs, on="model", how="left")
         groups.append(CostScores(place.title, rows))
     return cost_figure(groups, _colors(inputs))

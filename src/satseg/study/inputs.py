@@ -19,19 +19,28 @@ from satseg.paths import Paths
 from satseg.readers import read_array, read_arrays, read_counts, read_csv, read_json
 
 PROFILE_COSTS = [
-    "classes",
-    "parameters",
     "memory_mb",
     "activations_mb",
     "gflops",
     "latency_ms",
     "peak_memory_mb",
 ]
+TRAINED_COSTS = ["gflops", "latency_ms", "train_step_ms", "peak_memory_mb"]
+"""What a profile says of one tile, beside what it says of a published input."""
 PROFILE = [
+    "classes",
+    "parameters",
     *PROFILE_COSTS,
     "train_step_ms",
     "train_step_p95_ms",
     "latency_p95_ms",
+    "trained",
+    "load",
+    "reference_ms",
+    "latency_low_ms",
+    "latency_high_ms",
+    "train_step_low_ms",
+    "train_step_high_ms",
     "sizes",
     "device",
     "input",
@@ -160,15 +169,14 @@ class StudyInputs:
         return history
 
     def model_histories(
-        self, dataset_name: str, model_name: str, recipe_name: str | None = None
+        self, dataset_name: str, model_name: str, recipe_name: str
     ) -> list[pd.DataFrame]:
-        """The histories of a model on a dataset, a frame per seed; of all recipes if none is
-        named."""
-        recipes = self.job.recipes if recipe_name is None else [recipe_name]
+        """The histories of a model on a dataset under a recipe, a frame per seed."""
+        wanted = (dataset_name, model_name, recipe_name)
         return [
             history
             for cell, history in self.histories.items()
-            if (cell.dataset, cell.model) == (dataset_name, model_name) and cell.recipe in recipes
+            if (cell.dataset, cell.model, cell.recipe) == wanted
         ]
 
     def counts(self, cell: Cell) -> pd.DataFrame:
@@ -206,4 +214,5 @@ class StudyInputs:
     @cached_property
     def models(self) -> pd.DataFrame:
         """tables/models.csv."""
-        return read_csv(self.tables / "models.csv", ["dataset", "model", "parameters", *COSTS])
+        columns = ["dataset", "model", "recipe", "parameters", *COSTS]
+        return read_csv(self.tables / "models.csv", columns)

@@ -10,6 +10,7 @@ from satseg.study.claims.examine import claims_frame, examine
 from satseg.study.comparison import Comparison, Gap, compare, leakage_gaps
 from satseg.study.inputs import StudyInputs
 from satseg.study.speed import speed_frame
+from satseg.study.strata import DrawFits, fit_draw
 from satseg.study.tables import (
     evaluated_counts,
     models_table,
@@ -31,6 +32,8 @@ class StudyNumbers:
     comparisons: list[Comparison]
     gaps: list[Gap]
     findings: list[Finding]
+    draws: list[DrawFits]
+    """What the paper's training images were drawn from, as far as the study has the dataset."""
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Name of each CSV file → its frame."""
@@ -60,7 +63,11 @@ def study_numbers(inputs: StudyInputs) -> StudyNumbers:
     comparisons = [compare(inputs, counts, splits) for counts in evaluated]
 
     findings = []
+    draws = []
     if job.paper:
+        for draw in job.paper.draws:
+            if draw.dataset in job.datasets:
+                draws.append(fit_draw(draw, inputs.tiles[draw.dataset]))
         evidence = [gather_evidence(inputs, comparison) for comparison in comparisons]
         findings = examine(job.paper, evidence)
 
@@ -73,4 +80,5 @@ def study_numbers(inputs: StudyInputs) -> StudyNumbers:
         comparisons=comparisons,
         gaps=leakage_gaps(comparisons, job.recipes),
         findings=findings,
+        draws=[fits for fits in draws if fits.strata],
     )

@@ -11,7 +11,7 @@ from satseg.errors import UserError
 from satseg.measures import CLASS_METRICS, METRICS, SIZES
 from satseg.metrics.baseline import MAJORITY, majority_counts
 from satseg.metrics.scores import scores
-from satseg.study.inputs import AUDIT, PROFILE_COSTS, StudyInputs
+from satseg.study.inputs import AUDIT, PROFILE_COSTS, TRAINED_COSTS, StudyInputs
 
 SCORES = ["dataset", "model", "recipe", "seed", "subset", "metric", "class", "value", "low", "high"]
 SPLITS = ["dataset", "split", "recipe", *AUDIT]
@@ -94,18 +94,31 @@ def scores_table(inputs: StudyInputs, evaluated: list[EvaluatedCounts]) -> pd.Da
     return pd.concat(frames, ignore_index=True)
 
 
-def epoch_seconds(histories: list[pd.DataFrame]) -> float:
-    """Mean epoch time: over the epochs of a run, then over runs."""
-    return float(np.mean([history["epoch_seconds"].mean() for history in histories]))
+def epoch_seconds(histories: list[pd.DataFrame], limit: int | None = None) -> float:
+    """Mean epoch time: over the epochs of a run, then over runs; with a limit of epochs, a run that
+    stopped before it counts without its last epoch."""
+    means = []
+    for history in histories:
+        stopped = limit is not None and 1 < len(history) < limit
+        seconds = history["epoch_seconds"].iloc[: -1 if stopped else None]
+        means.append(seconds.mean())
+    return float(np.mean(means))
 
 
 def models_table(inputs: StudyInputs) -> pd.DataFrame:
-    """models.csv: what each model costs on each dataset."""
+    """models.csv: what each model costs on each dataset, a row per recipe, because epochs of
+    different recipes are different work."""
     rows = []
-    for (dataset, model), profile in inputs.profiles.items():
-        row = {"dataset": dataset, "model": model}
+    for (dataset, model), recipe in product(inputs.profiles, inputs.job.recipes):
+        profile = inputs.profiles[dataset, model]
+        row = {"dataset": dataset, "model": model, "recipe": recipe}
+        trained = profile["trained"]
+        row["classes"] = profile["classes"]
+        row["parameters"] = trained["parameters"]
         row |= {name: profile[name] for name in PROFILE_COSTS}
-        row["epoch_seconds"] = epoch_seconds(inputs.model_histories(dataset, model))
+        row["tile"] = "×".join(map(str, trained["input"]))
+        row |= {f"tile_{name}": trained[name] for name in TRAINED_COSTS}
+        row["epoch_seconds"] = epoch_seconds(inputs.model_histories(dataset, model, recipe))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -196,7 +209,8 @@ def _paper_rows(
         elif not histories:
             continue
         elif column.metric == "epoch_seconds":
-            ours = epoch_seconds(histories)
+            limit = None if table.stopping_epoch else inputs.job.recipes[table.recipe].epochs
+            ours = epoch_seconds(histories, limit)
         else:
             ours = means[*cell, column.metric, class_name]
         rows.append([*cell, column.metric, None, class_name, published, ours, ours - published])

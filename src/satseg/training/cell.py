@@ -128,7 +128,7 @@ def train(
             padded_tiles=settings.padded_tiles,
             batch_size=settings.batch_size,
             scaling=settings.scaling,
-            precision=precision,
+            precision="32" if settings.full_precision_evaluation else precision,
             dataset=job.cell.dataset,
             tile_size=tiles.images.shape[1],
             origin=tiles.origin.model_dump(),

@@ -54,5 +54,6 @@ def _smaller_batch(settings: Training) -> str:
     return (
         f"{size} tiles do not fit into memory; "
         f"batch_size: {size // divisor} with accumulate: {settings.accumulate * divisor} "
-        f"makes the same steps of {size * settings.accumulate} tiles"
+        f"takes steps of {size * settings.accumulate} tiles too, though batch normalisation and "
+        f"jdt see {size // divisor} at a time"
     )

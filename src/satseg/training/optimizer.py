@@ -32,6 +32,24 @@ def build_optimizer(
     return OPTIMIZERS[optimizer.name](parameters, **options)
 
 
+def step_share(settings: Training, index: int, tiles: int) -> float:
+    """What a batch's loss is multiplied by so that each tile of an optimizer step weighs the same.
+
+    Lightning divides every loss by `accumulate`; the last step of an epoch may have fewer batches,
+    or a smaller one. Of a full step the share is 1.
+
+    Args:
+        settings: the recipe's training settings.
+        index: of the batch in its epoch.
+        tiles: number of tiles of the epoch.
+    """
+    step_tiles = settings.logical_batch_size
+    first = index // settings.accumulate * step_tiles
+    of_step = min(step_tiles, tiles - first)
+    of_batch = min(settings.batch_size, tiles - index * settings.batch_size)
+    return settings.accumulate * of_batch / of_step
+
+
 def build_schedule(settings: Training, optimizer: torch.optim.Optimizer) -> LRScheduler | None:
     """The recipe's learning-rate schedule, stepped once per epoch; None for a constant rate."""
     scheduler = settings.scheduler

@@ -40,7 +40,8 @@ def loss_weights(job: TrainSlice, tiles: Tiles, train_tiles: np.ndarray) -> torc
     """Weight of each counted class in the loss, float32 [C], from the pixels of the training tiles;
     None if the recipe does not weight classes."""
     pixels = torch.tensor(_class_pixels(job, tiles, train_tiles))
-    return class_weights(pixels, job.training.loss.class_weights)
+    loss = job.training.loss
+    return class_weights(pixels, loss.class_weights, loss.class_weights_scale)
 
 
 def _class_pixels(job: TrainSlice, tiles: Tiles, tile_numbers: np.ndarray) -> np.ndarray:

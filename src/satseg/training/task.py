@@ -1,5 +1,7 @@
 """A training step, a validation step, and what an epoch counts."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import lightning as L
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from satseg.jobs.slices import TrainSlice
 from satseg.metrics.counts import epoch_metrics, known_tile_counts
 from satseg.models.segmenter import choose, counted_logits, positions
 from satseg.training.averaging import Average
-from satseg.training.optimizer import build_optimizer, build_schedule
+from satseg.training.optimizer import build_optimizer, build_schedule, step_share
 
 
 class Task(L.LightningModule):
@@ -55,7 +57,9 @@ class Task(L.LightningModule):
         state = np.random.SeedSequence(seeds).generate_state(1)
         torch.manual_seed(int(state[0]))
 
-        return self._step("train", batch, augmented=True)
+        loss = self._step("train", batch, augmented=True)
+        tiles = len(self.trainer.train_dataloader.batch_sampler.sampler)
+        return loss * step_share(self.settings, index, tiles)
 
     def optimizer_step(self, *arguments, **options) -> None:
         """Let the averaged weights follow each step."""
@@ -101,7 +105,8 @@ class Task(L.LightningModule):
         counted = self.job.counted
         images, masks = self._augmented(batch) if augmented else (to_unit(batch[0]), batch[1])
         net = self.model if subset == "train" else self.judged
-        logits = net(normalise(images, self.settings.scaling))
+        with self._precision(subset):
+            logits = net(normalise(images, self.settings.scaling))
         target = positions(masks, counted)
 
         # Sums over a tile overflow or lose digits in 16 bits.
@@ -113,6 +118,13 @@ class Task(L.LightningModule):
             tiles = total(loss.new_full((), len(batch[2])))
             self._record(subset, total(counts.sum(0)), torch.stack([loss.detach(), tiles]))
         return loss
+
+    def _precision(self, subset: str) -> AbstractContextManager:
+        """The precision of a forward pass: Lightning's own, or 32-bit for a validation that the
+        recipe wants so."""
+        if subset == "val" and self.settings.full_precision_evaluation:
+            return torch.autocast(self.device.type, enabled=False)
+        return nullcontext()
 
     def _record(self, subset: str, counts: torch.Tensor, loss: torch.Tensor) -> None:
         """Keep the counts [C, 4] of a batch, and its loss with its number of tiles [2]."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from satseg.config.datasets import DemoSource
 from satseg.config.reading import ROOT, load
+from satseg.config.sources import DemoSource
 from satseg.data.sources import demo
 from satseg.data.sources.demo import camera, canvas, classes, terrain
 from satseg.files import sha256

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from satseg.config.datasets import HttpSource, KaggleSource
+from satseg.config.sources import HttpSource, KaggleSource
 from satseg.data.sources import http
 from satseg.errors import UserError
 from satseg.jobs.slices import DownloadSlice

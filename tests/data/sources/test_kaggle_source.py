@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from satseg.config.datasets import KaggleSource
+from satseg.config.sources import KaggleSource
 from satseg.data.sources import kaggle
 from satseg.errors import UserError
 

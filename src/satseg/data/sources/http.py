@@ -11,7 +11,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from satseg.config.datasets import HttpFile, HttpSource, KaggleSource
+from satseg.config.sources import HttpFile, HttpSource, KaggleSource
 from satseg.data.archives import unpack
 from satseg.errors import UserError
 from satseg.files import room

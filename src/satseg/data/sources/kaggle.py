@@ -5,7 +5,7 @@ import io
 import os
 from pathlib import Path
 
-from satseg.config.datasets import KaggleSource
+from satseg.config.sources import KaggleSource
 from satseg.data.archives import unpack
 from satseg.errors import UserError
 from satseg.files import room

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from satseg.metrics.baseline import training_pixels
+from satseg.metrics.baseline import subset_pixels
 from satseg.study.comparison import Comparison
 from satseg.study.inputs import StudyInputs
 
@@ -49,6 +50,10 @@ class Evidence:
     """Where the runs of each model were made, in words."""
     pixels: dict[str, int]
     """Training pixels of each class."""
+    val_pixels: dict[str, int] = field(default_factory=dict)
+    """Validation pixels of each class."""
+    histories: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
+    """history.csv of every run of each model."""
 
     @cached_property
     def models(self) -> list[str]:
@@ -77,9 +82,21 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
     recipe = inputs.job.recipes[comparison.recipe]
 
     epochs = {}
+    histories = {}
     for model in models:
-        histories = inputs.model_histories(comparison.dataset, model, comparison.recipe)
-        epochs[model] = np.concatenate([history["epoch_seconds"] for history in histories])
+        own = inputs.model_histories(comparison.dataset, model, comparison.recipe)
+        histories[model] = own
+        epochs[model] = np.concatenate([history["epoch_seconds"] for history in own])
+
+    pixels = {}
+    for subset in ("train", "val"):
+        pixels[subset] = subset_pixels(
+            inputs.tiles[comparison.dataset],
+            inputs.split(comparison.dataset, recipe.split),
+            comparison.classes,
+            subset,
+            recipe.padded_tiles,
+        )
 
     devices: dict[str, set[str]] = {model: set() for model in models}
     for cell in inputs.cells(comparison.dataset, comparison.recipe):
@@ -90,12 +107,9 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         profiles={model: inputs.profiles[comparison.dataset, model] for model in models},
         epochs=epochs,
         devices=devices,
-        pixels=training_pixels(
-            inputs.tiles[comparison.dataset],
-            inputs.split(comparison.dataset, recipe.split),
-            comparison.classes,
-            recipe.padded_tiles,
-        ),
+        pixels=pixels["train"],
+        val_pixels=pixels["val"],
+        histories=histories,
     )
 
 

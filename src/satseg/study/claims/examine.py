@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
-from satseg.config.papers import (
+from satseg.config.claims import (
+    AnyClaim,
+    BeatsMajorityClaim,
     FollowsClaim,
+    HistoryClaim,
     NoGainClaim,
-    Paper,
-    PaperTable,
     RankClaim,
     RareClassesClaim,
 )
+from satseg.config.papers import Paper, PaperTable
 from satseg.study.claims.evidence import (
     FAILS,
     HOLDS,
@@ -26,6 +28,7 @@ from satseg.study.claims.evidence import (
     Statistic,
     Untestable,
 )
+from satseg.study.claims.histories import beats_majority, curves
 from satseg.study.claims.measured import measured_quantity, published_quantity
 from satseg.study.claims.verdicts import (
     NO_MODEL,
@@ -71,9 +74,9 @@ def examine(paper: Paper, evidence: Sequence[Evidence]) -> list[Finding]:
                 models = paper.own(each.models)
                 findings.append(_finding(place, _on_results, claim, by, each, models))
 
-            if not isinstance(claim, RareClassesClaim):
+            if isinstance(claim, RankClaim | FollowsClaim):
                 for table in paper.tables:
-                    if table.column(by):
+                    if len(table.rows) > 1 and table.column(by):
                         place = (name, table.title, table.dataset, "", by)
                         findings.append(_finding(place, _on_table, claim, by, table))
     return findings
@@ -98,14 +101,13 @@ def _finding(
         return Finding(*place, [], UNKNOWN, str(reason))
 
 
-def _on_results(
-    claim: RankClaim | FollowsClaim | RareClassesClaim,
-    by: str,
-    evidence: Evidence,
-    models: list[str],
-) -> Tested:
+def _on_results(claim: AnyClaim, by: str, evidence: Evidence, models: list[str]) -> Tested:
     if isinstance(claim, RareClassesClaim):
         return rare_classes(evidence, by, models)
+    if isinstance(claim, BeatsMajorityClaim):
+        return beats_majority(by, evidence, models)
+    if isinstance(claim, HistoryClaim):
+        return curves(claim, by, evidence, models)
     if not models:
         raise Untestable(NO_MODEL)
 

@@ -11,9 +11,8 @@ import numpy as np
 from satseg.config.papers import PaperTable
 from satseg.metrics.scores import interval
 from satseg.study.claims.evidence import PROFILED, Evidence, Untestable, device_name
+from satseg.study.spread import nearness
 from satseg.text import listing
-
-NEAR = 1.1  # profiled times differ from this ratio on, or from a greater one if they vary more
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,10 @@ def _metric(evidence: Evidence, by: str, models: Sequence[str]) -> Quantity:
 
 def _profiled_times(profiles: dict[str, dict], by: str) -> Quantity:
     values = {model: float(profile[by]) for model, profile in profiles.items()}
-    p95 = by.replace("_ms", "_p95_ms")
-    spread = {model: profiles[model][p95] / value for model, value in values.items()}
 
     def ratio(first: str, second: str) -> tuple[float, float, float]:
         value = values[second] / values[first]
-        near = max(NEAR, spread[first] * spread[second])
+        near = nearness(profiles[first], profiles[second], by)
         return value, value / near, value * near
 
     return Quantity(values, ratio, 1.0)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from satseg.config.papers import FollowsClaim, NoGainClaim, RankClaim
+from satseg.config.claims import FollowsClaim, NoGainClaim, RankClaim
 from satseg.metrics.scores import interval
 from satseg.study.claims.correlation import all_orders, correlations, tail_shares
 from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Statistic, Untestable

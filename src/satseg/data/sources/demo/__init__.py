@@ -12,7 +12,7 @@ import numpy as np
 from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
-from satseg.config.datasets import DemoSource
+from satseg.config.sources import DemoSource
 from satseg.data.sources.demo.camera import light, photograph
 from satseg.data.sources.demo.canvas import MARGIN, Land
 from satseg.data.sources.demo.classes import CLASSES, NO_DATA

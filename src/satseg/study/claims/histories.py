@@ -1,0 +1,139 @@
+"""The tests of claims about what happens from epoch to epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from satseg.config.claims import AboveClaim, ConvergesClaim, HistoryClaim, ImprovesClaim
+from satseg.measures import label
+from satseg.study.claims.correlation import all_orders, correlations, tail_shares
+from satseg.study.claims.evidence import Evidence, Statistic, Untestable
+from satseg.study.claims.verdicts import LEVEL, NO_MODEL, Tested, verdict_of
+
+FEWEST_EPOCHS = 4
+"""Fewer have too few orders for a trend to be told from chance."""
+
+
+def curves(claim: HistoryClaim, by: str, evidence: Evidence, models: Sequence[str]) -> Tested:
+    """Test a claim about a column of history.csv on every run of these models.
+
+    Raises:
+        Untestable: there are no runs of them, or their epochs are too few.
+    """
+    histories = {}
+    for model in models:
+        own = evidence.histories.get(model, [])
+        for number, history in enumerate(own):
+            name = model if len(own) == 1 else f"{model}, run {number + 1}"
+            histories[name] = history
+    if not histories:
+        raise Untestable(NO_MODEL)
+
+    if isinstance(claim, AboveClaim):
+        return _above(claim, by, histories, evidence)
+    return _trend(claim, by, histories)
+
+
+def _trend(
+    claim: ImprovesClaim | ConvergesClaim, by: str, histories: dict[str, pd.DataFrame]
+) -> Tested:
+    """Rank correlation with the epoch, by permutation of the epochs, in every run."""
+    statistics = []
+    chances = []
+    steps = []
+    for name, history in histories.items():
+        if len(history) < FEWEST_EPOCHS:
+            raise Untestable(f"a trend needs at least {FEWEST_EPOCHS} epochs")
+        progress = _progress(claim, by, history)
+        drawn = correlations(progress, np.arange(len(progress)), all_orders(len(progress)))
+        if not np.isfinite(drawn).all():
+            raise Untestable("it is the same in every epoch")
+        rho = float(drawn[0])
+        p, p_reverse = tail_shares(drawn, rho)
+        statistics.append(Statistic(f"rho with epoch, {name}", rho, p=p))
+        if isinstance(claim, ConvergesClaim):
+            gap = (history[by] - history[claim.to]).abs()
+            statistics.append(Statistic(f"first gap, {name}", float(gap.iloc[0])))
+            statistics.append(Statistic(f"last gap, {name}", float(gap.iloc[-1])))
+        chances.append((p, p_reverse))
+        steps.append((int((np.diff(progress) > 0).sum()), len(progress) - 1))
+
+    better = sum(number for number, _ in steps)
+    of_all = sum(number for _, number in steps)
+    rhos = [statistic.value for statistic in statistics if statistic.name.startswith("rho")]
+    why = (
+        f"rho with the epoch is {min(rhos):.2f} or more in {len(rhos)} runs, and {better} of "
+        f"{of_all} epochs are better than the one before"
+    )
+    holds = all(p <= LEVEL for p, _ in chances)
+    fails = any(p_reverse <= LEVEL for _, p_reverse in chances)
+    return statistics, verdict_of(holds, fails), why
+
+
+def _progress(claim: ImprovesClaim | ConvergesClaim, by: str, history: pd.DataFrame) -> np.ndarray:
+    """What should rise with the epoch: float64 [epochs]."""
+    if isinstance(claim, ConvergesClaim):
+        return -(history[by] - history[claim.to]).abs().to_numpy(float)
+    sign = -1 if by.endswith("loss") else 1
+    return sign * history[by].to_numpy(float)
+
+
+def _above(
+    claim: AboveClaim, by: str, histories: dict[str, pd.DataFrame], evidence: Evidence
+) -> Tested:
+    """How often one curve lies above the other in the first epochs."""
+    statistics = []
+    shares = []
+    for name, history in histories.items():
+        first = history.iloc[: claim.epochs]
+        higher = first[by] > first[claim.than]
+        difference = float((first[by] - first[claim.than]).mean())
+        statistics.append(Statistic(f"mean difference, {name}", difference))
+        shares.append(float(higher.mean()))
+
+    epochs = min(claim.epochs, *(len(history) for history in histories.values()))
+    why = (
+        f"{label(by)} lies above {label(claim.than)} in {100 * min(shares):.0f} to "
+        f"{100 * max(shares):.0f} % of the first {epochs} epochs of a run; {_majority(evidence)}"
+    )
+    return statistics, verdict_of(min(shares) == 1, max(shares) == 0), why
+
+
+def _majority(evidence: Evidence) -> str:
+    """How easy the validation tiles are: the share of their most frequent class."""
+    pixels = evidence.val_pixels
+    name = max(pixels, key=pixels.get)
+    val_share = 100 * pixels[name] / max(sum(pixels.values()), 1)
+    train_share = 100 * evidence.pixels[name] / max(sum(evidence.pixels.values()), 1)
+    return (
+        f"{name} holds {val_share:.1f} % of the validation pixels and {train_share:.1f} % of the "
+        f"training pixels, and a subset that is mostly one class has a low loss"
+    )
+
+
+def beats_majority(by: str, evidence: Evidence, models: Sequence[str]) -> Tested:
+    """Whether every model scores above the answer that is always the most frequent class.
+
+    Raises:
+        Untestable: none of the models is there.
+    """
+    results = [result for result in evidence.comparison.results if result.model in models]
+    if not results:
+        raise Untestable(NO_MODEL)
+
+    majority = evidence.comparison.majority.scores[by, "all"]
+    statistics = [Statistic("always the majority", *majority[:3])]
+    for result in results:
+        statistics.append(Statistic(result.model, *result.scores[by, "all"][:3]))
+    scores = [result.scores[by, "all"] for result in results]
+    holds = all(score.low > majority.high for score in scores)
+    fails = any(score.value < majority.value for score in scores)
+    lowest = min(score.value for score in scores)
+    why = (
+        f"the lowest score is {lowest:.3f}, and always answering "
+        f"{evidence.comparison.majority_class} reaches {majority.value:.3f} on the same tiles"
+    )
+    return statistics, verdict_of(holds, fails), why
