@@ -51,8 +51,7 @@ def loader_workers() -> int:
     """How many processes read batches ahead: none on a CPU, where they would take cores from the
     training; beside a GPU four, but no more than there are cores to spare.
 
-    A process reads some hundred tiles of 512² a second from a warm store; the smallest models train
-    on several hundred a second.
+    With one process, a step of a small model would wait for its batch to be gathered and copied.
     """
     if device().type == "cpu":
         return 0
