@@ -1,4 +1,5 @@
-"""Measure rows: `python -m benchmarks [row …] [--quick] [--repeats N] [--out FOLDER]`."""
+"""Measure rows: `python -m benchmarks [row …] [--quick] [--repeats N] [--out FOLDER]`, or fill a
+GPU's minutes: `python -m benchmarks gpu`."""
 
 import argparse
 import sys
@@ -6,6 +7,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.gpu import command as gpu
 from benchmarks.row import measure, write
 from benchmarks.rows import (
     breakdown,
@@ -39,6 +41,8 @@ NAMES = [*ROWS, *STUDIES]
 
 def main() -> None:
     """Measure and write a JSON file per row."""
+    if sys.argv[1:2] == ["gpu"]:
+        gpu.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(NAMES)} (default: all)")
     parser.add_argument(

@@ -7,7 +7,6 @@ import rasterio
 from PIL import Image
 from rasterio.transform import from_origin
 
-from satseg.data.sources.demo import make_scene
 from satseg.data.store import Tiles, open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.jobs.slices import TileSlice
@@ -22,6 +21,8 @@ def scene(
     its mirror images."""
     cache = folder.parent / f"drawn{drawn}.npz"
     if not cache.exists():
+        from satseg.data.sources.demo import make_scene  # it needs SciPy
+
         image, mask = make_scene(np.random.default_rng([0, 0]), drawn)
         np.savez(cache, image=image.transpose(1, 2, 0), mask=mask)
     with np.load(cache) as file:

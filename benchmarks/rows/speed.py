@@ -89,7 +89,7 @@ def speeds(folder: Path, model: str, sizes: dict) -> dict:
     store = open_tiles(folder / "tiles")
     split = pd.read_csv(folder / "split.csv")
     job = cell_job(CELL | {"model": model}, 0, 2, CLASSES, sizes["batch"])
-    train(job, store, split, folder / "run", "benchmark")
+    train(job, store, split, folder / "run", "benchmark", devices.loader_workers())
     epochs = pd.read_csv(folder / "run" / "history.csv")["epoch_seconds"]
     shutil.rmtree(folder / "run")
 

@@ -13,7 +13,7 @@ from benchmarks.rows.plain_loop import cell_job, plain
 from satseg.config.reading import ROOT, load
 from satseg.data.normalise import normalise, to_unit
 from satseg.data.store import open_tiles
-from satseg.devices import device, keep_memory, resolve_precision
+from satseg.devices import device, keep_memory, loader_workers, resolve_precision
 from satseg.losses import build_loss
 from satseg.models import build_model
 from satseg.models.segmenter import autocast
@@ -40,7 +40,7 @@ def satseg(
     def run(turn: int) -> dict:
         shutil.rmtree(folder / "run", ignore_errors=True)
         job = cell_job(cell, max(turn, 0), epochs, classes, batch)
-        result = train(job, store, split, folder / "run", "benchmark")
+        result = train(job, store, split, folder / "run", "benchmark", loader_workers())
         history = pd.read_csv(folder / "run" / "history.csv")
         losses = history[["train_loss", "val_loss"]].to_dict("list")
         return {

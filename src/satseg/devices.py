@@ -7,6 +7,7 @@ import resource
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 
 # Of malloc.h.
@@ -18,6 +19,43 @@ M_MMAP_MAX = -4
 def device() -> torch.device:
     """The device at hand: the first visible CUDA device, or the CPU."""
     return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def queues(at: torch.device) -> bool:
+    """Whether the device works through a queue: the host runs ahead of it, and waits for all that
+    is queued whenever it asks for a value."""
+    return at.type != "cpu"
+
+
+def send(values: np.ndarray, at: torch.device) -> torch.Tensor:
+    """An array of the host as a tensor on the device; the host does not wait for it."""
+    tensor = torch.from_numpy(values)
+    if at.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(at, non_blocking=True)
+
+
+def constant(values: tuple, at: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Numbers that every step needs, as a tensor [N] that must not be changed; a device that works
+    through a queue is sent them once."""
+    return _sent(values, at, dtype) if queues(at) else torch.tensor(values, dtype=dtype)
+
+
+@cache
+def _sent(values: tuple, at: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    with torch.inference_mode(False):  # to be of use in training too
+        return send(np.array(values), at).to(dtype)
+
+
+def loader_workers() -> int:
+    """How many processes read batches ahead: none on a CPU, where they would take cores from the
+    training; beside a GPU four, but no more than there are cores to spare.
+
+    With one process, a step of a small model would wait for its batch to be gathered and copied.
+    """
+    if device().type == "cpu":
+        return 0
+    return max(1, min(4, len(os.sched_getaffinity(0)) - 1))
 
 
 def describe_device() -> dict:

@@ -5,10 +5,11 @@ If several processes share a batch, sums and means are those of the whole batch.
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
 from satseg.config.recipes import Loss
 from satseg.data.labels import NO_LABEL
+from satseg.devices import queues
 from satseg.distributed import total, world
 
 
@@ -18,7 +19,7 @@ def build_loss(settings: Loss, class_weights: torch.Tensor | None) -> nn.Module:
     if settings.name == "cross_entropy":
         return CrossEntropy(class_weights)
     options = settings.model_dump(exclude={"name", "class_weights", "class_weights_scale"})
-    return JDTLoss(**options, class_weights=class_weights, ignore_index=NO_LABEL)
+    return JDTLoss(**options, class_weights=class_weights, ignore_index=NO_LABEL, known_labels=True)
 
 
 def class_weights(
@@ -53,8 +54,8 @@ class CrossEntropy(nn.Module):
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Logits float [B, C, H, W], target int64 [B, H, W] → scalar."""
         labelled = target != NO_LABEL
-        if world() > 1:
-            return self._shared(logits, target, labelled)
+        if world() > 1 or queues(logits.device):
+            return self._summed(logits, target, labelled)
         weighted = labelled
         if self.class_weights is not None:
             weighted = labelled & (self.class_weights[torch.where(labelled, target, 0)] > 0)
@@ -62,15 +63,19 @@ class CrossEntropy(nn.Module):
             return logits.sum() * 0
         return cross_entropy(logits, target, self.class_weights, ignore_index=NO_LABEL)
 
-    def _shared(
+    def _summed(
         self, logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor
     ) -> torch.Tensor:
-        summed = cross_entropy(
-            logits, target, self.class_weights, ignore_index=NO_LABEL, reduction="sum"
+        # On a GPU, PyTorch's own sums over pixels come in an order that varies.
+        losses = cross_entropy(
+            logits, target, self.class_weights, ignore_index=NO_LABEL, reduction="none"
         )
-        weights = labelled if self.class_weights is None else self.class_weights[target[labelled]]
-        pixels = total(weights.sum().to(summed.dtype))
-        return total(summed) / torch.where(pixels > 0, pixels, 1)
+        weights = labelled.to(losses.dtype)
+        if self.class_weights is not None:
+            classes = torch.where(labelled, target, 0).flatten()
+            weights = weights * self.class_weights.index_select(0, classes).view_as(weights)
+        pixels = total(weights.sum())
+        return total(losses.sum()) / torch.where(pixels > 0, pixels, 1)
 
 
 class JDTLoss(nn.Module):
@@ -85,6 +90,8 @@ class JDTLoss(nn.Module):
         smooth: added to numerator and denominator.
         class_weights: float [C], or None.
         ignore_index: target value that adds nothing to any sum, or None.
+        known_labels: whether every hard label is known to be a class or the ignore index: they are
+            not checked, which on a GPU would wait for all work before.
 
     Example:
         loss = JDTLoss(miou_d=0.5, miou_i=0.5, ignore_index=255)
@@ -102,6 +109,7 @@ class JDTLoss(nn.Module):
         smooth: float = 1.0,
         class_weights: torch.Tensor | list[float] | None = None,
         ignore_index: int | None = None,
+        known_labels: bool = False,
     ):
         super().__init__()
         self.miou_d = miou_d
@@ -112,6 +120,7 @@ class JDTLoss(nn.Module):
         self.gamma = gamma
         self.smooth = smooth
         self.ignore_index = ignore_index
+        self.known_labels = known_labels
         if class_weights is not None:
             class_weights = torch.as_tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", class_weights)
@@ -173,15 +182,19 @@ class JDTLoss(nn.Module):
             target = target.long()
             if self.ignore_index is not None:
                 keep = keep & (target != self.ignore_index)
-            wrong = keep & ((target < 0) | (target >= classes))
-            if bool(wrong.any()):
-                value = int(target[wrong][0])
-                raise ValueError(
-                    f"target holds label {value}; "
-                    f"classes are 0 to {classes - 1}, ignore {self.ignore_index}"
-                )
-            target = one_hot(torch.where(keep, target, 0), classes).movedim(-1, 1)
+            if not self.known_labels:
+                self._check(target, keep, classes)
+            index = torch.where(keep, target, 0)[:, None]
+            target = torch.zeros_like(logits).scatter_(1, index, 1)
         return target.to(logits.dtype), keep[:, None].to(logits.dtype), hard
+
+    def _check(self, target: torch.Tensor, keep: torch.Tensor, classes: int) -> None:
+        wrong = keep & ((target < 0) | (target >= classes))
+        if bool(wrong.any()):
+            raise ValueError(
+                f"target holds label {int(target[wrong][0])}; "
+                f"classes are 0 to {classes - 1}, ignore {self.ignore_index}"
+            )
 
     def _class_losses(self, tp: torch.Tensor, fp: torch.Tensor, fn: torch.Tensor) -> torch.Tensor:
         """w · (1 - T)^γ per class, of any leading shape."""

@@ -162,5 +162,7 @@ def label(name: str) -> str:
     if name not in HISTORY:
         return MEASURES[name].label
     subset, curve = name.split("_", 1)
-    curve_label = "loss" if curve == "loss" else MEASURES[curve].label
-    return f"{'Training' if subset == 'train' else 'Validation'}, {curve_label}"
+    where = "Training" if subset == "train" else "Validation"
+    if curve == "loss":
+        return f"{where} loss"
+    return f"{MEASURES[curve].label} in {where.lower()}"

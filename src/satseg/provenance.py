@@ -4,7 +4,8 @@ import hashlib
 import json
 import platform
 import subprocess
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from satseg.config.reading import ROOT
@@ -57,5 +58,10 @@ def lock_digest() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that can affect a result."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    """Versions of Python and of the packages that can affect a result, of those that are
+    installed: a stage runs without Snakemake, and from a folder of satseg's code."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

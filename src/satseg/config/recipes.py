@@ -140,6 +140,20 @@ class Training(Strict):
     """How losses and metrics are averaged over an epoch."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 if the hardware supports it, otherwise 32-bit."""
+    compile: bool = False
+    """Compile the model with torch.compile: takes about a minute at the start of a run, needs a C++
+    compiler, and shortens the steps of most models on a GPU. Runs resume exactly on the same
+    device; results differ by rounding from those of a model that is not compiled."""
+    deterministic: bool = True
+    """`true`: the same seed gives the same weights on the same device, wherever PyTorch has an
+    algorithm that repeats (it warns where not). `false`: on a GPU, cuDNN tries its algorithms on
+    the first batches and keeps the fastest; runs then differ by rounding. On a CPU, no
+    difference."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Average the weights over training steps; an average keeps this share of itself in a step, for
+    example 0.999. The averaged weights are what is validated, kept as best and last, and tested.
+    Usually steadier and slightly better in long trainings; takes the memory of the weights once
+    more. Null for none."""
     full_precision_evaluation: bool = False
     """Validate and evaluate in 32-bit, whatever the precision of the training."""
     devices: Annotated[int, Field(ge=1)] = 1

@@ -11,6 +11,9 @@ from satseg.data.labels import NO_LABEL
 from satseg.data.store import Tiles
 from satseg.errors import UserError
 
+# Batches a reading process has ready: enough to bridge a tile that has to come from the disk.
+AHEAD = 4
+
 
 def subset_tiles(tiles: Tiles, split: pd.DataFrame, subset: str, padded: bool) -> np.ndarray:
     """Tile numbers of a subset, ascending; padded tiles only if `padded`.
@@ -155,6 +158,7 @@ def loader(
         num_workers=workers,
         collate_fn=_as_it_is,
         persistent_workers=workers > 0,
+        prefetch_factor=AHEAD if workers else None,
         pin_memory=torch.cuda.is_available(),
         # Its own: an iterator draws from it when it starts, and must not shift the run's random
         # state.

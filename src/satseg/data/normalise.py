@@ -2,6 +2,7 @@
 
 import torch
 
+from satseg.devices import constant
 from satseg.errors import UserError
 
 # Of red, green and blue, in [0, 1].
@@ -27,6 +28,6 @@ def normalise(images: torch.Tensor, scaling: str) -> torch.Tensor:
         raise UserError(
             f"scaling: 'imagenet' needs 3 bands, the images have {images.shape[1]}; use 'unit'"
         )
-    mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
-    std = images.new_tensor(IMAGENET_STD)[:, None, None]
-    return (images - mean) / std
+    mean = constant(IMAGENET_MEAN, images.device, images.dtype)
+    std = constant(IMAGENET_STD, images.device, images.dtype)
+    return (images - mean[:, None, None]) / std[:, None, None]

@@ -1,12 +1,14 @@
 """Opening the tile store: memory-mapped images and masks, and a table of where each tile comes
 from."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from satseg.data.labels import NO_LABEL
 from satseg.data.origin import Origin, read_origin
 from satseg.errors import UserError
 from satseg.readers import read_array, read_csv
@@ -60,3 +62,25 @@ def read_table(folder: str | Path) -> pd.DataFrame:
             f"again"
         )
     return table
+
+
+def check_labels(tiles: Tiles, tile_numbers: Iterable[int], classes: int, dataset: str) -> None:
+    """Refuse masks that hold anything but class indices and `NO_LABEL`.
+
+    Args:
+        tiles: the tile store.
+        tile_numbers: the tiles to look at.
+        classes: number of classes.
+        dataset: name of the dataset, for the message.
+
+    Raises:
+        UserError: a mask holds another value.
+    """
+    for tile in tile_numbers:
+        values = tiles.masks[tile]
+        wrong = (values >= classes) & (values != NO_LABEL)
+        if wrong.any():
+            raise UserError(
+                f"tiles of {dataset}: the mask of tile {tile} holds {values[wrong][0]}, no class; "
+                f"the store is damaged: delete it and tile again"
+            )

@@ -11,9 +11,9 @@ from satseg.data.augmentation import augment
 from satseg.data.labels import pixels_column
 from satseg.data.loader import TileDataset, loader
 from satseg.data.store import Tiles
-from satseg.devices import device
+from satseg.devices import device, loader_workers
 from satseg.errors import UserError
-from satseg.metrics.counts import COUNTS, tile_counts
+from satseg.metrics.counts import COUNTS, known_tile_counts
 from satseg.models.segmenter import Segmenter, positions, predict
 from satseg.progress import watched
 
@@ -61,7 +61,7 @@ def evaluate_tiles(
         int64 [N, C, 4]: tp, fp, fn, tn of each tile and counted class.
     """
     counts = []
-    batches = loader(TileDataset(store, tile_numbers), segmenter.batch_size)
+    batches = loader(TileDataset(store, tile_numbers), segmenter.batch_size, loader_workers())
     for images, masks, numbers in watched(batches, len(batches), "evaluating", "batches"):
         images = images.to(device(), non_blocking=True)
         masks = masks.to(device(), non_blocking=True)
@@ -71,8 +71,8 @@ def evaluate_tiles(
 
         prediction = predict(segmenter, images)
         target = positions(masks, segmenter.counted)
-        counts.append(tile_counts(prediction, target, len(segmenter.counted)).cpu())
-    return torch.cat(counts).numpy()
+        counts.append(known_tile_counts(prediction, target, len(segmenter.counted)))
+    return torch.cat(counts).cpu().numpy()
 
 
 def predict_tiles(segmenter: Segmenter, store: Tiles, tile_numbers: np.ndarray) -> np.ndarray:

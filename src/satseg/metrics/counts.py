@@ -87,6 +87,43 @@ def tile_counts(
     return torch.stack([tp, fp, fn, tn], dim=-1)
 
 
+def known_tile_counts(
+    prediction: torch.Tensor, target: torch.Tensor, num_classes: int
+) -> torch.Tensor:
+    """`tile_counts` of class indices that need no check; pixels labelled `NO_LABEL` are left out.
+
+    On a GPU nothing is read back, and nothing is scattered: comparing every pixel with every class
+    is faster than adding into few bins, and gives the same numbers in any order.
+
+    Args:
+        prediction: predicted class indices, integer [N, H, W].
+        target: true class indices or `NO_LABEL`, same shape.
+        num_classes: number of classes C.
+
+    Returns:
+        int64 [N, C, 4]: tp, fp, fn, tn, on the inputs' device.
+    """
+    import torch
+
+    from satseg.devices import queues
+
+    if not queues(target.device):
+        return tile_counts(prediction, target, num_classes)
+
+    truth = target.to(torch.uint8).flatten(1)[:, None]
+    guess = prediction.to(torch.uint8).flatten(1)[:, None]
+    classes = torch.arange(num_classes, dtype=torch.uint8, device=target.device)[:, None]
+    labelled = truth != NO_LABEL
+    actual = truth == classes
+    guessed = (guess == classes) & labelled
+
+    tp = (actual & guessed).sum(-1)
+    fp = guessed.sum(-1) - tp
+    fn = actual.sum(-1) - tp
+    tn = labelled.sum(-1) - tp - fp - fn
+    return torch.stack([tp, fp, fn, tn], dim=-1)
+
+
 def _outside(values: torch.Tensor, end: int) -> bool:
     """Whether any value lies outside 0 to end - 1."""
     if not values.numel():

@@ -14,6 +14,7 @@ from satseg.config.models import ModelSpec
 from satseg.data.labels import NO_LABEL
 from satseg.data.normalise import normalise, to_unit
 from satseg.data.origin import Origin
+from satseg.devices import constant, queues
 from satseg.errors import UserError
 from satseg.files import atomic
 
@@ -144,9 +145,18 @@ def choose(logits: torch.Tensor, counted: list[int]) -> torch.Tensor:
 
 def positions(masks: torch.Tensor, counted: list[int]) -> torch.Tensor:
     """Class indices [B, H, W] → int64 positions in `counted`; 255 for every other value."""
-    lookup = torch.full((256,), NO_LABEL, device=masks.device)
-    lookup[counted] = torch.arange(len(counted), device=masks.device)
+    places = dict(zip(counted, range(len(counted)), strict=True))
+    values = tuple(places.get(index, NO_LABEL) for index in range(256))
+    lookup = constant(values, masks.device, torch.int64)
     return lookup.index_select(0, masks.flatten().int()).reshape(masks.shape)
+
+
+def counted_logits(logits: torch.Tensor, counted: list[int]) -> torch.Tensor:
+    """Logits [B, C, H, W] → those of the counted classes, [B, counted, H, W]."""
+    if not queues(logits.device):
+        return logits[:, counted]
+    # A list as an index would be sent, and waited for.
+    return logits.index_select(1, constant(tuple(counted), logits.device, torch.int64))
 
 
 @torch.inference_mode()
@@ -164,7 +174,7 @@ def predict(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
 def probabilities(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
     """Images as `predict` takes them → probabilities of the counted classes, float32 [B, counted,
     H, W]."""
-    return _logits(segmenter, images)[:, segmenter.counted].float().softmax(1)
+    return counted_logits(_logits(segmenter, images), segmenter.counted).float().softmax(1)
 
 
 def _logits(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from satseg.data.store import open_tiles
-from satseg.devices import device
+from satseg.devices import loader_workers
 from satseg.distributed import check_devices, following, rank
 from satseg.files import local_copy, write_json
 from satseg.jobs.program import stage
@@ -43,7 +43,7 @@ def run(
     claim_device(devices)
     check_devices(devices, f"recipes.{job.cell.recipe}.devices")
     if workers is None:
-        workers = 4 if device().type == "cuda" else 0
+        workers = loader_workers()
 
     store = open_tiles(local_copy(tiles) if local_tiles else tiles)
     subsets = read_split(split, store.table)
@@ -76,7 +76,7 @@ if __name__ == "__main__":
             "split": "the split's CSV file",
             "out": "folder of the cell",
         },
-        workers={"type": int, "help": "loader processes (default: 4 with a GPU, else none)"},
+        workers={"type": int, "help": "loader processes (default: up to 4 with a GPU, else none)"},
         local_tiles={
             "type": int,
             "choices": (0, 1),

@@ -120,7 +120,7 @@ def train(
         task.load_state_dict(weights)
         save_weights(
             out / name,
-            task.model,
+            task.judged,
             job.model,
             bands,
             classes=job.classes,

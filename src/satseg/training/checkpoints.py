@@ -222,9 +222,10 @@ class Checkpoints(Checkpoint):
 
     def _save(self, trainer: L.Trainer, where: str, reason: str) -> None:
         """Write the checkpoint; stop the run there if there is a reason to."""
+        trainer.lightning_module.check_losses()
         weights = trainer.lightning_module.state_dict().values()
-        finite = all(bool(torch.isfinite(values).all()) for values in weights)
-        if highest(not finite):
+        finite = torch.stack([torch.isfinite(values).all() for values in weights])
+        if highest(not finite.all()):
             raise FloatingPointError(f"{where}, a weight is not finite")
 
         trainer.save_checkpoint(self.path)

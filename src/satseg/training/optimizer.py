@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from satseg.config.recipes import Training
+from satseg.devices import device, queues
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 SGD_MOMENTUM = 0.9
@@ -18,7 +19,13 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """The recipe's optimizer over these parameters."""
     optimizer = settings.optimizer
-    options = {"lr": optimizer.lr, "weight_decay": optimizer.weight_decay}
+    options: dict[str, float | bool] = {
+        "lr": optimizer.lr,
+        "weight_decay": optimizer.weight_decay,
+        # One operation for all weights. In 16 bits, it alone skips a step that overflows without
+        # asking the host.
+        "fused": queues(device()),
+    }
     if optimizer.name == "sgd":
         options["momentum"] = SGD_MOMENTUM
 

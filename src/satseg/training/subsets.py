@@ -7,7 +7,7 @@ import torch
 from satseg.config.checks import check_bands
 from satseg.data.labels import pixels_column
 from satseg.data.loader import subset_tiles
-from satseg.data.store import Tiles
+from satseg.data.store import Tiles, check_labels
 from satseg.devices import device
 from satseg.errors import UserError
 from satseg.jobs.slices import TrainSlice
@@ -54,15 +54,17 @@ def check_trainable(job: TrainSlice, tiles: Tiles, split: pd.DataFrame) -> None:
     """Refuse, before anything is written, a cell that would fail later.
 
     Raises:
-        UserError: a subset has no labelled pixel, or the bands, the tile size or the batch size do
-            not fit the recipe or the model.
+        UserError: a subset has no labelled pixel, a mask holds a value that is no class, or the
+            bands, the tile size or the batch size do not fit the recipe or the model.
     """
     settings = job.training
     _, size, _, bands = tiles.images.shape
     check_bands(settings, bands, f"recipes.{job.cell.recipe}", job.cell.dataset)
 
     train_tiles = labelled_tiles(job, tiles, split, "train")
-    labelled_tiles(job, tiles, split, "val")
+    val_tiles = labelled_tiles(job, tiles, split, "val")
+    # Once for all: a look at every batch would keep a GPU waiting.
+    check_labels(tiles, [*train_tiles, *val_tiles], len(job.classes), job.cell.dataset)
 
     # On a CPU, each process normalises over its own share of the batch.
     sharing = 1 if device().type == "cuda" else settings.devices

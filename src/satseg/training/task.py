@@ -12,8 +12,9 @@ from satseg.data.augmentation import augment
 from satseg.data.normalise import normalise, to_unit
 from satseg.distributed import total
 from satseg.jobs.slices import TrainSlice
-from satseg.metrics.counts import epoch_metrics, tile_counts
-from satseg.models.segmenter import choose, positions
+from satseg.metrics.counts import epoch_metrics, known_tile_counts
+from satseg.models.segmenter import choose, counted_logits, positions
+from satseg.training.averaging import Average
 from satseg.training.optimizer import build_optimizer, build_schedule, step_share
 
 
@@ -25,13 +26,27 @@ class Task(L.LightningModule):
         self.job = job
         self.settings = job.training
         self.model = net.to(memory_format=torch.channels_last)
+        self.average = Average(self.model, self.settings.ema) if self.settings.ema else None
         self.loss = loss
+        if self.settings.compile:
+            # A graph per shape of batch, whatever came before: a run that resumes takes the same.
+            self.model.compile(dynamic=False)
         self.counts: dict[str, torch.Tensor] = {}
         self.losses: dict[str, torch.Tensor] = {}
 
     def on_before_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple | None:
         """None for an empty training batch: Lightning skips it, and no step is taken."""
         return batch if len(batch[0]) or not self.trainer.training else None
+
+    def transfer_batch_to_device(
+        self, batch: tuple | None, device: torch.device, dataloader_idx: int
+    ) -> tuple | None:
+        """Send images and masks, without waiting; tile numbers stay on the host, which draws what
+        happens to each tile."""
+        if batch is None:
+            return None
+        images, masks, tiles = batch
+        return images.to(device, non_blocking=True), masks.to(device, non_blocking=True), tiles
 
     def training_step(self, batch: tuple, index: int) -> torch.Tensor:
         """Loss of an augmented batch."""
@@ -43,21 +58,41 @@ class Task(L.LightningModule):
         torch.manual_seed(int(state[0]))
 
         loss = self._step("train", batch, augmented=True)
-        self._check_loss(loss, f"batch {index + 1}")
         tiles = len(self.trainer.train_dataloader.batch_sampler.sampler)
         return loss * step_share(self.settings, index, tiles)
+
+    def optimizer_step(self, *arguments, **options) -> None:
+        """Let the averaged weights follow each step."""
+        super().optimizer_step(*arguments, **options)
+        if self.average is not None:
+            self.average.follow(self.model)
 
     def validation_step(self, batch: tuple, index: int) -> None:
         """Loss and counts of a batch, unchanged except by a recipe that augments everywhere."""
         if len(batch[0]):
-            loss = self._step("val", batch, self.settings.augmentation.everywhere)
-            self._check_loss(loss, f"batch {index + 1} of the validation")
+            self._step("val", batch, self.settings.augmentation.everywhere)
 
-    def _check_loss(self, loss: torch.Tensor, where: str) -> None:
-        if not torch.isfinite(total(loss.detach())):
-            raise FloatingPointError(
-                f"in epoch {self.current_epoch + 1}, {where}, the loss is {loss.item()}"
-            )
+    @property
+    def judged(self) -> nn.Module:
+        """The model that is validated and kept: the averaged one, if the recipe averages."""
+        return self.model if self.average is None else self.average.model
+
+    def check_losses(self) -> None:
+        """Look for a loss of the running epoch that is not finite; on a GPU this waits for it.
+
+        Raises:
+            FloatingPointError: there is one; the message names the epoch and the batch.
+        """
+        for subset, where in (("train", ""), ("val", " of the validation")):
+            if subset not in self.losses:
+                continue
+            losses = total(self.losses[subset][:, 0]).cpu().numpy()
+            wrong = np.flatnonzero(~np.isfinite(losses))
+            if len(wrong):
+                raise FloatingPointError(
+                    f"in epoch {self.current_epoch + 1}, batch {wrong[0] + 1}{where}, "
+                    f"the loss is {losses[wrong[0]]}"
+                )
 
     def _augmented(self, batch: tuple) -> tuple[torch.Tensor, torch.Tensor]:
         images, masks, tiles = batch
@@ -69,17 +104,18 @@ class Task(L.LightningModule):
     def _step(self, subset: str, batch: tuple, augmented: bool) -> torch.Tensor:
         counted = self.job.counted
         images, masks = self._augmented(batch) if augmented else (to_unit(batch[0]), batch[1])
+        net = self.model if subset == "train" else self.judged
         with self._precision(subset):
-            logits = self.model(normalise(images, self.settings.scaling))
+            logits = net(normalise(images, self.settings.scaling))
         target = positions(masks, counted)
 
         # Sums over a tile overflow or lose digits in 16 bits.
         with torch.autocast(logits.device.type, enabled=False):
-            loss = self.loss(logits[:, counted].float(), target)
+            loss = self.loss(counted_logits(logits, counted).float(), target)
 
         with torch.no_grad():
-            counts = tile_counts(choose(logits, counted), target, len(counted))
-            tiles = total(loss.new_tensor(len(batch[2])))
+            counts = known_tile_counts(choose(logits, counted), target, len(counted))
+            tiles = total(loss.new_full((), len(batch[2])))
             self._record(subset, total(counts.sum(0)), torch.stack([loss.detach(), tiles]))
         return loss
 
@@ -99,11 +135,15 @@ class Task(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep the running epoch's counts and losses."""
         checkpoint["counted"] = {"counts": self.counts, "losses": self.losses}
+        if self.average is not None:
+            checkpoint["averaged_steps"] = self.average.steps
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         """Continue to count from there."""
         self.counts = checkpoint["counted"]["counts"]
         self.losses = checkpoint["counted"]["losses"]
+        if self.average is not None:
+            self.average.steps = checkpoint["averaged_steps"]
 
     def epoch_result(self, subset: str) -> dict[str, float]:
         """Mean loss and metrics of the running epoch, averaged as the recipe says."""
@@ -121,6 +161,7 @@ class Task(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Publish the values that may pick the best epoch."""
+        self.check_losses()
         result = self.epoch_result("val")
         self.log_dict({"val_loss": result["loss"], "val_jaccard": result["jaccard"]})
 

@@ -48,7 +48,8 @@ def build_trainer(
         max_epochs=settings.epochs,
         precision=TRAINER_PRECISION[precision],
         accumulate_grad_batches=settings.accumulate,
-        deterministic="warn",
+        deterministic="warn" if settings.deterministic else False,
+        benchmark=not settings.deterministic,
         callbacks=callbacks,
         # Without this environment, Lightning would requeue a SLURM job by itself, with checkpoints
         # of its own.

@@ -15,6 +15,8 @@ from satseg.study.claims.evidence import Evidence, Statistic, Untestable
 from satseg.study.claims.verdicts import LEVEL, NO_MODEL, Tested, verdict_of
 from satseg.text import counted
 
+EASIER = 10
+"""Percentage points that make a subset more of one class, and its loss lower."""
 FEWEST_EPOCHS = 4
 """Fewer have too few orders for a trend to be told from chance."""
 
@@ -97,9 +99,12 @@ def _above(
         shares.append(float(higher.mean()))
 
     epochs = min(claim.epochs, *(len(history) for history in histories.values()))
+    often = f"{100 * min(shares):.0f}"
+    if max(shares) > min(shares):
+        often += f" to {100 * max(shares):.0f}"
     why = (
-        f"{label(by)} lies above {label(claim.than)} in {100 * min(shares):.0f} to "
-        f"{100 * max(shares):.0f} % of the first {epochs} epochs of a run; {_majority(evidence)}"
+        f"the {label(by).lower()} lies above the {label(claim.than).lower()} in {often} % of the "
+        f"first {epochs} epochs of a run; {_majority(evidence)}"
     )
     return statistics, verdict_of(min(shares) == 1, max(shares) == 0), why
 
@@ -110,10 +115,13 @@ def _majority(evidence: Evidence) -> str:
     name = max(pixels, key=pixels.get)
     val_share = 100 * pixels[name] / max(sum(pixels.values()), 1)
     train_share = 100 * evidence.pixels[name] / max(sum(evidence.pixels.values()), 1)
-    return (
+    shares = (
         f"{name} holds {val_share:.1f} % of the validation pixels and {train_share:.1f} % of the "
-        f"training pixels, and a subset that is mostly one class has a low loss"
+        f"training pixels"
     )
+    if val_share < train_share + EASIER:
+        return shares
+    return f"{shares}, so the validation set is the easier one, and its loss lies lower"
 
 
 def beats_majority(by: str, evidence: Evidence, models: Sequence[str]) -> Tested:
