@@ -269,8 +269,11 @@ def test_scores_are_compared_in_pairs(spread, verdict):
     found, said, _ = rank(ranking("a", 1, "highest"), measured_quantity(e, "miou_d", ["a", "b"]))
     assert said == verdict  # what the models share, a standard error of 0.1, cancels out
     assert found[1][:2] == ("b − a", pytest.approx(-0.05))
-    error = stats.t.ppf(0.975, 11) * math.hypot(spread, spread)
-    assert found[1].high - found[1].low == pytest.approx(2 * error, rel=0.4)
+    first, second = (r.replicates["miou_d"].without[0] for r in e.comparison.results)
+    apart = second - first
+    error = math.sqrt(11 / 12 * ((apart - apart.mean()) ** 2).sum())
+    half = stats.t.ppf(0.975, 11) * error  # Student's; fewer degrees of freedom at most
+    assert found[1].high - found[1].low == pytest.approx(2 * half, rel=0.1)
 
 
 def test_scores_on_few_groups_are_not_compared():
