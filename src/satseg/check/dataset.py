@@ -1,7 +1,7 @@
 """Read a whole dataset and report what is in it, and what would stop the pipeline."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -182,7 +182,7 @@ def _leaks(
             continue
 
         subsets = division.assigned.groupby("scene")["subset"].agg(set).to_dict()
-        crossing = sum(_crosses(subsets.get(name, set()) for name in names) for names in same)
+        crossing = sum(_crosses(names, subsets) for names in same)
         if crossing:
             notes.append(
                 f"split {division.name!r} puts {crossing} of these on both sides of training and "
@@ -192,9 +192,9 @@ def _leaks(
     return notes
 
 
-def _crosses(subsets: Iterable[set[str]]) -> bool:
-    """Whether scenes in these subsets are trained on and evaluated too."""
-    every = set().union(*subsets)
+def _crosses(scenes: list[str], subsets: dict[str, set[str]]) -> bool:
+    """Whether some of the scenes are trained on and others evaluated, by the subsets of each."""
+    every = set().union(*(subsets.get(scene, set()) for scene in scenes))
     return "train" in every and len(every) > 1
 
 
