@@ -56,7 +56,8 @@ def pair(folder, name, image, mask, **options):
 @pytest.fixture
 def sound(tmp_path):
     """Four scenes of 70×50 that lie apart; a fifth of 64×64."""
-    rng, folder = np.random.default_rng(0), tmp_path / "sound"
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "sound"
     for i, (height, width) in enumerate([(70, 50)] * 4 + [(64, 64)]):
         image = rng.integers(0, 256, (3, height, width), dtype=np.uint8)
         place = from_origin(1000 * i, 0, 0.5, 0.5)
@@ -84,10 +85,10 @@ def test_a_sound_dataset(sound, tmp_path):
 
 def test_the_tiles_are_those_of_the_pipeline(sound, tmp_path):
     config = configured(sound, groups=[["s0", "s3"]])
-    spec = tile_slice(config, "mine")
-    table = build_tiles(spec, sound, tmp_path / "tiles")
-    facts = read_dataset(spec, sound)
-    grid = tile_grid(facts.shapes, 32, scene_groups(facts.scenes, spec.groups, []))
+    job = tile_slice(config, "mine")
+    table = build_tiles(job, sound, tmp_path / "tiles")
+    facts = read_dataset(job, sound)
+    grid = tile_grid(facts.shapes, 32, scene_groups(facts.scenes, job.groups, []))
     columns = ["tile", "scene", "group", "row", "col", "whole"]
     assert grid[columns].equals(table[columns])
 
@@ -119,10 +120,9 @@ def broken(sound):
 
 def test_all_faults_are_found_at_once(broken):
     found = check(configured(broken), "mine", broken)
-    faults = {
-        problem.what: sorted(f.removeprefix(f"{broken}/") for f in problem.files)
-        for problem in found.problems
-    }
+    faults = {}
+    for problem in found.problems:
+        faults[problem.what] = sorted(file.removeprefix(f"{broken}/") for file in problem.files)
 
     def files(pattern):
         (what,) = [what for what in faults if re.search(pattern, what)]
@@ -255,8 +255,10 @@ def test_a_scale_that_the_bands_hardly_fill(tmp_path):
     assert note.startswith(
         "band 1: nearly all values lie within a quarter of the range of pixels.scale"
     )
-    told = yaml.safe_load(note.rpartition("scale: ")[2])
-    fitting = check(configured(tmp_path, pixels={"bands": [2, 1], "scale": told}), "mine", tmp_path)
+    suggested = yaml.safe_load(note.rpartition("scale: ")[2])
+    fitting = check(
+        configured(tmp_path, pixels={"bands": [2, 1], "scale": suggested}), "mine", tmp_path
+    )
     assert fitting.notes == []
 
 

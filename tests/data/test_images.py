@@ -20,7 +20,8 @@ def opened(path, bands, **options):
 
 @pytest.mark.parametrize("kind", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
 def test_scaling_is_linear_between_the_two_values_and_cut_off_beyond(kind):
-    low, high = 20, 105
+    low = 20
+    high = 105
     values = np.arange(0, 128).astype(kind).reshape(1, 8, 16)
     expected = [
         min(max(round((int(v) - low) * 255 / (high - low)), 0), 255) for v in values.ravel()
@@ -97,7 +98,7 @@ def test_what_is_no_number_is_no_data(tmp_path):
         ),
     ],
 )
-def test_an_image_that_cannot_be_taken(tmp_path, bands, kind, pixels, message):
+def test_an_image_that_cannot_be_used(tmp_path, bands, kind, pixels, message):
     with (
         opened(tmp_path / "a.tif", np.zeros((bands, 8, 8), kind)) as file,
         pytest.raises(UserError, match=message) as error,
@@ -136,7 +137,8 @@ def test_a_mask_value_far_off_is_named(tile_slice, tmp_path, value):
 
 def test_where_an_image_has_no_data_there_is_no_label(tile_slice, tmp_path):
     rng = np.random.default_rng(3)
-    image, mask = rng.integers(1, 5000, (4, 40, 70)), rng.integers(0, 3, (40, 70))
+    image = rng.integers(1, 5000, (4, 40, 70))
+    mask = rng.integers(0, 3, (40, 70))
     image[:, 10:20, 30:60] = 0
     write_raster(tmp_path / "raw/images/s.tif", image.astype(np.uint16), nodata=0)
     write_raster(tmp_path / "raw/masks/s.tif", mask.astype(np.uint8)[None])

@@ -69,9 +69,10 @@ def test_batches_that_were_trained_on_are_empty_once(store, workers):
     assert [b[2].tolist() for b in batches] == whole
 
 
-def test_an_epoch_of_fewer_tiles_draws_them_anew(store):
+def test_an_epoch_of_fewer_tiles_draws_them_again(store):
     dataset = TileDataset(store, store.table["tile"].to_numpy())
-    batches, seen = loader(dataset, 4, seed=9, count=6), []
+    batches = loader(dataset, 4, seed=9, count=6)
+    seen = []
     assert len(batches) == 2
     for epoch in range(8):
         batches.batch_sampler.sampler.set_epoch(epoch)

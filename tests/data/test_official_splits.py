@@ -66,7 +66,8 @@ AREAS = {
 def loveda(tmp_path):
     """LoveDA's three folders with scenes of 64², whose masks hold all eight classes; Test has no
     masks."""
-    rng, masks = np.random.default_rng(3), {}
+    rng = np.random.default_rng(3)
+    masks = {}
     for part, areas in (AREAS | {"Test": {"Urban": [5168], "Rural": [4191]}}).items():
         for area, numbers in areas.items():
             for number in numbers:
@@ -163,12 +164,12 @@ def cut(image: np.ndarray, scene: str, size: int):
 def landcover(tmp_path):
     """LandCover.ai's folder with small scenes, and what the lists say: tile name → (subset, image,
     mask)."""
-    folder, rng, tiles = tmp_path / "landcover", np.random.default_rng(5), {}
+    folder = tmp_path / "landcover"
+    rng = np.random.default_rng(5)
+    tiles = {}
     for i, (scene, shape) in enumerate(SIZES.items()):
-        image, mask = (
-            rng.integers(0, 256, (*shape, 3), dtype=np.uint8),
-            rng.integers(0, 5, shape, dtype=np.uint8),
-        )
+        image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+        mask = rng.integers(0, 5, shape, dtype=np.uint8)
         write_raster(folder / f"images/{scene}.tif", image.transpose(2, 0, 1))
         write_raster(folder / f"masks/{scene}.tif", np.stack([mask] * (1 + 2 * (i % 2))))
         for (name, part), (_, labels) in zip(
@@ -213,7 +214,8 @@ def test_landcoverai_from_its_archive(landcover, tmp_path, monkeypatch):
 
 def grid(scene: str, height: int, width: int, size: int) -> pd.DataFrame:
     """The rows of tiles.csv that name a scene's tiles."""
-    rows, cols = -(-height // size), -(-width // size)
+    rows = -(-height // size)
+    cols = -(-width // size)
     table = pd.DataFrame(
         {"scene": scene, "row": np.repeat(range(rows), cols), "col": [*range(cols)] * rows}
     )
@@ -239,33 +241,30 @@ def test_the_original_lists_to_the_tile():
     gets its subset."""
     if not LISTS.is_dir():
         pytest.skip(f"LandCover.ai's lists are not at {LISTS.relative_to(ROOT.parent)}")
-    listed = {
-        n: s for s in ("train", "val", "test") for n in (LISTS / f"{s}.txt").read_text().split()
-    }
+    listed = {}
+    for subset in ("train", "val", "test"):
+        listed |= dict.fromkeys((LISTS / f"{subset}.txt").read_text().split(), subset)
     numbers: dict[str, list[int]] = {}
     for name in listed:
         numbers.setdefault(name.rsplit("_", 1)[0], []).append(int(name.rsplit("_", 1)[1]))
     assert len(numbers) == 41
     tables = []
-    for scene, found in numbers.items():
-        found = np.sort(found)
+    for scene, ks in numbers.items():
+        ks = np.sort(ks)
         # The first gap is the partial tile at the right edge; the number after it begins the second
         # row.
-        gap = int(np.flatnonzero(np.diff(found) > 1)[0])
-        whole, cols, rows = (
-            int(found[gap]) + 1,
-            int(found[gap + 1]),
-            len(found) // (int(found[gap]) + 1),
-        )
-        assert cols == whole + 1
-        height, width = rows * 512 + 300, whole * 512 + 300
+        gap = int(np.flatnonzero(np.diff(ks) > 1)[0])
+        whole = int(ks[gap]) + 1
+        assert int(ks[gap + 1]) == whole + 1
+        height = len(ks) // whole * 512 + 300
+        width = whole * 512 + 300
         blank = np.broadcast_to(np.uint8(0), (height, width))
-        assert {f"{scene}_{k}" for k in found} == {name for name, _ in cut(blank, scene, 512)}
+        assert {f"{scene}_{k}" for k in ks} == {name for name, _ in cut(blank, scene, 512)}
         assert 4000 < height < 10_300 and 4000 < width < 10_300
         tables.append(grid(scene, height, width, 512))
     table = pd.concat(tables, ignore_index=True)
-    found = [Scene(scene, Path(), Path(), {}) for scene in numbers]
-    subsets = published_subsets(table, found, LISTS, load().datasets["landcoverai"].official)
+    scenes = [Scene(scene, Path(), Path(), {}) for scene in numbers]
+    subsets = published_subsets(table, scenes, LISTS, load().datasets["landcoverai"].official)
     assert subsets.value_counts().drop("").to_dict() == {"train": 7470, "val": 1602, "test": 1602}
     names = tile_names(table, "{scene}_{k}")
     assert dict(zip(names[subsets != ""], subsets[subsets != ""], strict=True)) == listed

@@ -11,7 +11,10 @@ from satseg.errors import UserError
 
 def table(groups: dict[str, dict[str, int]]) -> pd.DataFrame:
     """Tiles of scenes in groups; every fourth tile is padded."""
-    rows = [(g, s) for g, scenes in groups.items() for s, n in scenes.items() for _ in range(n)]
+    rows = []
+    for group, scenes in groups.items():
+        for scene, count in scenes.items():
+            rows += [(group, scene)] * count
     frame = pd.DataFrame(rows, columns=["group", "scene"])
     return frame.assign(tile=range(len(rows)), whole=[int(i % 4 != 0) for i in range(len(rows))])
 
@@ -72,9 +75,14 @@ def test_leakage_counts_shared_scenes_and_ground():
     for (pool, subset), row in audit.iterrows():
         tiles = merged if pool == "all" else merged[merged["whole"] == 1]
         train = tiles[tiles["subset"] == "train"]
-        judged = tiles[tiles["subset"] == subset]
-        shared = {k: sum(v in set(train[k]) for v in judged[k]) for k in ("scene", "group")}
-        assert row.tolist() == [len(judged), shared["scene"], shared["group"]]
+        evaluated = tiles[tiles["subset"] == subset]
+        scenes = set(train["scene"])
+        groups = set(train["group"])
+        assert row.tolist() == [
+            len(evaluated),
+            sum(scene in scenes for scene in evaluated["scene"]),
+            sum(group in groups for group in evaluated["group"]),
+        ]
     assert len(audit) == 4
     # A scene of one group only in validation, its sister in training: the ground leaks, the scene
     # does not.
@@ -89,10 +97,13 @@ def test_leakage_counts_shared_scenes_and_ground():
 def published(**subsets: dict[str, int]) -> pd.DataFrame:
     """A table of scenes, each a group of its own and in one of the publishers' subsets; "none" is
     no subset."""
-    frame = table(
-        {scene: {scene: count} for scenes in subsets.values() for scene, count in scenes.items()}
-    )
-    where = {scene: subset for subset, scenes in subsets.items() for scene in scenes}
+    groups = {}
+    where = {}
+    for subset, scenes in subsets.items():
+        for scene, count in scenes.items():
+            groups[scene] = {scene: count}
+            where[scene] = subset
+    frame = table(groups)
     return frame.assign(official_split=frame["scene"].map(where).replace("none", ""))
 
 

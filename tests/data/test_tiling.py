@@ -34,15 +34,15 @@ def test_tiles_cover_every_scene(scene_folder, tile_slice, tmp_path):
     for name, (height, width) in SIZES.items():
         rows = store.table[store.table["scene"] == name]
         assert len(rows) == -(-height // 32) * -(-width // 32)
-        image, mask = (
-            read(scene_folder / f"images/{name}.tif"),
-            read(scene_folder / f"masks/{name}.tif")[0],
-        )
+        image = read(scene_folder / f"images/{name}.tif").transpose(1, 2, 0)
+        mask = read(scene_folder / f"masks/{name}.tif")[0]
         whole_image = np.zeros((height + 32, width + 32, 3), np.uint8)
         whole_mask = np.full((height + 32, width + 32), 255, np.uint8)
-        whole_image[:height, :width], whole_mask[:height, :width] = image.transpose(1, 2, 0), mask
+        whole_image[:height, :width] = image
+        whole_mask[:height, :width] = mask
         for row in rows.itertuples():
-            y, x = 32 * row.row, 32 * row.col
+            y = 32 * row.row
+            x = 32 * row.col
             np.testing.assert_array_equal(
                 store.images[row.tile], whole_image[y : y + 32, x : x + 32]
             )
@@ -94,7 +94,8 @@ def test_geotiffs_of_every_make_are_read_as_rasterio_reads_them(
     store = open_tiles(tmp_path / "tiles")
     stored = read(tmp_path / "raw/images/a.tif")
     for row in store.table.itertuples():
-        y, x = 32 * row.row, 32 * row.col
+        y = 32 * row.row
+        x = 32 * row.col
         part = stored[:, y : y + 32, x : x + 32].transpose(1, 2, 0)
         np.testing.assert_array_equal(
             store.images[row.tile][: part.shape[0], : part.shape[1]], part
@@ -232,7 +233,8 @@ def pattern(y, x):
 def test_a_large_scene_in_little_memory(tile_slice, tmp_path):
     """9000×9500 RGB: 342 tiles of 512², 257 MB of pixels; strips for the image, blocks for the
     mask."""
-    height, width = 9000, 9500
+    height = 9000
+    width = 9500
     profile = {
         "driver": "GTiff",
         "height": height,

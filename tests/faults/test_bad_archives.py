@@ -39,10 +39,8 @@ def changed(content: bytes, head: bytes, at: int, new: bytes, record: int = -1) 
     return content[:at] + new + content[at + len(new) :]
 
 
-LOCAL, CENTRAL = (
-    b"PK\x03\x04",
-    b"PK\x01\x02",
-)  # how an entry, and its line in the list of entries, begin
+LOCAL = b"PK\x03\x04"
+CENTRAL = b"PK\x01\x02"  # how an entry, and its line in the list of entries, begin
 
 
 def twice() -> bytes:

@@ -181,7 +181,8 @@ PNGS = {
 PNGS["layout"]["mask_values"] = "index"
 WHOLE = np.zeros((1, SIZE, SIZE), np.uint8)
 GREY = Image.fromarray(LABELS)
-IMAGE, MASK = place("images", "b"), place("masks", "b")
+IMAGE = place("images", "b")
+MASK = place("masks", "b")
 PNG = place("masks", "b", ".png")
 
 # What was tried, how it is made, what changes in the slice, what the line says.
@@ -282,7 +283,7 @@ REFUSED = [
     ),
     ("a PNG whose head promises too much", tall, PNGS, r"images/b\.png: .*; replace the file"),
     (
-        "a row too wide for the available memory",
+        "a row too wide for the memory",
         wide,
         {},
         r"images/b\.tif: 2000000000×256 pixels, too wide for the available memory",
@@ -588,7 +589,7 @@ def test_files_that_systems_leave_beside_images(raw, tiled, fault):
     fault(
         "Scenes that are used",
         "hidden files that systems leave beside images",
-        "they are no scenes",
+        "they do not count as scenes",
     )
 
 

@@ -77,10 +77,13 @@ def test_goes_on_after_a_stall(server, fetched, fault):
     )
 
 
-def test_starts_anew_where_the_server_knows_no_ranges(server, fetched, fault):
-    server.ranges, server.faults = False, [{"cut": 150_000}]
+def test_starts_from_scratch_if_the_server_knows_no_ranges(server, fetched, fault):
+    server.ranges = False
+    server.faults = [{"cut": 150_000}]
     assert fetched()[1] > 0
-    fault(AREA, "a server that ignores the range asked for", "the whole archive is taken anew")
+    fault(
+        AREA, "a server that ignores the range asked for", "the whole archive is downloaded again"
+    )
 
 
 @pytest.mark.parametrize("status", [503, 429, 500])
@@ -105,7 +108,7 @@ def test_goes_on_in_the_next_run(server, archive, fetched, not_fetched, fault):
     server.faults = []
     (start,) = fetched(wanted)
     assert start >= 250_000 - http.CHUNK
-    fault(AREA, "HTTP 502, again and again", f"{said}; the next run goes on where it stopped")
+    fault(AREA, "HTTP 502, again and again", f"{said}; the next run resumes where it stopped")
 
 
 @pytest.mark.parametrize("start", ["whole", "too long", "of another file"])
@@ -121,7 +124,7 @@ def test_what_an_earlier_run_left(server, archive, fetched, fault, tmp_path, sta
     fault(
         AREA,
         f"what an earlier run left is {start}",
-        "used" if start == "whole" else "thrown away; starts anew",
+        "used" if start == "whole" else "discarded; starts from scratch",
     )
 
 
@@ -177,7 +180,8 @@ def test_refused_in_one_line(
     server, archive, fetched, not_fetched, fault, tmp_path, tried, answer, words
 ):
     fetched()  # an earlier download stands as it is
-    server.faults, server.asked = [answer], []
+    server.faults = [answer]
+    server.asked = []
     said = not_fetched(source(server, archive.content))
     assert f"{server.address}/data/a.zip: {words}" in said
     assert said.endswith("or set `path` to your own copy of the data")
@@ -302,10 +306,8 @@ def command_lines() -> str:
 @pytest.mark.parametrize("refusal", [False, True])
 def test_the_kaggle_key_is_shown_nowhere(server, kaggle, archive, fault, tmp_path, refusal):
     listed = []
-    server.kaggle, server.asked_for_a_dataset = (
-        archive.content,
-        lambda: listed.append(command_lines()),
-    )
+    server.kaggle = archive.content
+    server.asked_for_a_dataset = lambda: listed.append(command_lines())
     if refusal:  # a server that repeats what it was shown
         echo = json.dumps(
             {"message": f"no access for someone:{KEY} ({SHOWN[1]})", "code": 403}

@@ -30,7 +30,8 @@ def default_set(tmp_path_factory):
     `files`."""
     folder = tmp_path_factory.mktemp("default_set")
     fetch(folder)
-    files, pixels = {}, {}
+    files = {}
+    pixels = {}
     for kind in ("images", "masks"):
         files[kind] = [rasterio.open(path) for path in sorted((folder / kind).iterdir())]
         pixels[kind] = np.stack([file.read() for file in files[kind]])
@@ -173,8 +174,10 @@ def test_scenes_range_from_farmland_to_suburb(shares):
 
 
 def test_colour_alone_tells_little(default_set):
-    train, held_out = slice(0, 7), slice(7, 12)
-    images, masks = default_set.images, default_set.masks
+    train = slice(0, 7)
+    held_out = slice(7, 12)
+    images = default_set.images
+    masks = default_set.masks
     means = np.array([images[train][masks[train] == c].mean(0) for c in LAND])
     far = [((images[held_out] - mean) ** 2).sum(-1) for mean in means]
     nearest_mean = 1 + np.argmin(far, axis=0)
@@ -210,7 +213,8 @@ def test_distance_from_a_path_is_that_of_brute_force():
     dense = np.linspace(0, turn[-1], 400)
     points = 60 + 40 * np.stack([np.cos(dense), np.sin(dense)], -1)
     apart = np.hypot(land.x[..., None] - points[:, 0], land.y[..., None] - points[:, 1])
-    near, nearest = apart.min(-1) < 25, apart.argmin(-1)
+    near = apart.min(-1) < 25
+    nearest = apart.argmin(-1)
     error = np.abs(distance - apart.min(-1))
     beside = near & (nearest > 0) & (nearest < 399)
     assert error[beside].max() < 0.5 and error[beside].mean() < 0.1
@@ -227,7 +231,8 @@ def test_a_shadow_is_as_long_as_the_sun_is_low_and_changes_no_class():
         label = land.label.copy()
         land.rng = np.random.default_rng(seed)
         again = np.random.default_rng(seed)
-        azimuth, elevation = again.uniform(0.2, 0.8) * np.pi, np.radians(again.uniform(30, 58))
+        azimuth = again.uniform(0.2, 0.8) * np.pi
+        elevation = np.radians(again.uniform(30, 58))
         brightness = camera.light(land).mean(-1)
         np.testing.assert_array_equal(land.label, label)
         dark = np.argwhere((brightness < 0.6 * np.median(brightness)) & (land.height == 0)) - 60
@@ -241,7 +246,8 @@ def test_a_shadow_is_as_long_as_the_sun_is_low_and_changes_no_class():
 def test_walls_do_not_shade_but_roofs_do():
     gable = np.zeros((40, 60), np.float32)
     gable[10:31, 5:55] = 6 + 0.7 * (10 - np.abs(np.arange(-10, 11)))[:, None]
-    across, along = camera._slope(gable, 0), camera._slope(gable, 1)
+    across = camera._slope(gable, 0)
+    along = camera._slope(gable, 1)
     np.testing.assert_array_equal(along, 0)
     np.testing.assert_allclose(across[11:19, 5:55], 0.7, rtol=1e-5)
     np.testing.assert_allclose(across[22:30, 5:55], -0.7, rtol=1e-5)

@@ -102,7 +102,8 @@ SECOND = {"kind": "kaggle", "slug": "someone/the-same"}
 
 
 def test_the_second_source_steps_in_and_the_manifest_says_so(server, kaggle, archive, tmp_path):
-    server.kaggle, server.files = archive.content, {}
+    server.kaggle = archive.content
+    server.files = {}
     spec = DownloadSlice(
         dataset="mine", path=None, source=source(server, b"never", fallback=SECOND)
     )
