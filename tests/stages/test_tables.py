@@ -116,7 +116,7 @@ def test_scores_equal_recomputation_from_counts(built):
 def test_scores_lie_in_their_intervals_and_in_the_unit_range(built):
     scores = read(built, "scores").dropna(subset="value")
     main = scores[scores["metric"] == "miou_d"]
-    leaky = main[main["recipe"] == "leaky"]  # tested on tiles of twelve groups,
+    leaky = main[main["recipe"] == "leaky"]  # tested on tiles of ten groups,
     assert (leaky["low"] < leaky["value"]).all()
     assert (leaky["value"] < leaky["high"]).all()
     apart = scores[scores["recipe"] == "apart"]  # and of four

@@ -14,8 +14,8 @@ class Caption(NamedTuple):
 CAPTIONS = {
     "cost": Caption(
         "What a better score costs.",
-        "Score against cost. Up and to the left is better; of models that the table of differences "
-        "does not tell apart, the cheapest is the best choice.",
+        "Score against cost. Up and to the left is better; of models that the scores do not tell "
+        "apart (≈), the cheapest is the best choice.",
     ),
     "losses": Caption(
         "Training and validation loss.",
