@@ -26,7 +26,7 @@ SECONDS = 3.0
 # Rounds whose medians differ by more than this ratio are repeated, up to a limit.
 AGREEMENT = 1.1
 FEWEST_ROUNDS = 3
-MOST_ROUNDS = 6
+MOST_ROUNDS = 4
 REFERENCE = (64, 128, 128)
 """Channels and size of the convolution that every profile times beside its model."""
 
