@@ -283,7 +283,7 @@ REFUSED = [
     ),
     ("a PNG whose head promises too much", tall, PNGS, r"images/b\.png: .*; replace the file"),
     (
-        "a row too wide for the memory",
+        "a row too wide for the available memory",
         wide,
         {},
         r"images/b\.tif: 2000000000×256 pixels, too wide for the available memory",

@@ -184,7 +184,7 @@ def test_nothing_changed_nothing_runs(studies):
 PACKAGE_EDITS = [
     ("losses.py", trained(CELLS)),
     ("training/trainer.py", trained(CELLS)),
-    ("data/store.py", divided(CELLS)),
+    ("data/store.py", divided(CELLS) | profiled(CELLS)),
     ("data/tiling.py", tiled(*DATASETS)),
     ("data/official/scenes.py", tiled(*using("by: scenes"))),
     ("data/official/tiles.py", tiled(*using("by: tiles"))),
