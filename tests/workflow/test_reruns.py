@@ -299,7 +299,10 @@ KEYS = {
         {"datasets": {"dubai": {"classes": recolored("dubai")}}},
         tiled("dubai"),
     ),
-    "a tile size": ({"datasets": {"loveda": {"tile_size": 256}}}, tiled("loveda")),
+    "a tile size": (
+        {"datasets": {"loveda": {"tile_size": 256}}},
+        tiled("loveda") | profiled(on("loveda")),
+    ),
     "a dataset's licence": ({"datasets": {"loveda": {"licence": "none"}}}, pages("wide")),
     "a dataset's size": (
         {"datasets": {"dubai": {"expected": {"scenes": 7, "pixels": 8}, "source": {"bytes": 9}}}},
