@@ -43,7 +43,7 @@ def step_share(settings: Training, index: int, tiles: int) -> float:
         index: of the batch in its epoch.
         tiles: number of tiles of the epoch.
     """
-    step_tiles = settings.logical_batch_size
+    step_tiles = settings.batch_size * settings.accumulate
     first = index // settings.accumulate * step_tiles
     of_step = min(step_tiles, tiles - first)
     of_batch = min(settings.batch_size, tiles - index * settings.batch_size)
