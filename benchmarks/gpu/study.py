@@ -42,7 +42,7 @@ def steps(out: Path, scenes: Path | None, quick: bool) -> list[Step]:
         config = load(overrides={"datasets": {dataset: {"path": str(scenes.resolve())}}})
         study = config.study[STUDY]
         models = sorted(config.study[MODELS_OF].models, key=lambda name: _size(config, name))
-        cells = slices.cells(study.model_copy(update={"models": models}))
+        cells = slices.cells(study.model_copy(update={"models": models}), config.folds)
         cells.sort(key=lambda cell: (cell.seed, models.index(cell.model)))
 
     paths = Paths(out / "data", out / "results")
@@ -63,16 +63,16 @@ def run(config: Config, paths: Paths, cell: slices.Cell, seconds: float) -> dict
     name = config.recipes[cell.recipe].split
     raw = paths.manifest(dataset).parent
     tiles = paths.tiles(dataset)
-    split_file = paths.split(dataset, name)
+    split_file = paths.split(dataset, name, cell.fold)
     if not paths.manifest(dataset).exists():
         download.run(slices.download_slice(config, dataset), str(raw))
     if not paths.tiles_table(dataset).exists():
         tile.run(slices.tile_slice(config, dataset), str(raw), str(tiles))
     if not split_file.exists():
         split_file.parent.mkdir(parents=True, exist_ok=True)
-        split.run(slices.split_slice(config, name), str(tiles), str(split_file))
+        split.run(slices.split_slice(config, name, cell.fold), str(tiles), str(split_file))
 
-    job = slices.train_slice(config, dataset, cell.model, cell.recipe, cell.seed)
+    job = slices.train_slice(config, dataset, cell.model, cell.recipe, cell.seed, cell.fold)
     out = paths.run(cell.path)
     inputs = (str(tiles), str(split_file), str(out))
     if not (out / "run.json").exists():

@@ -29,6 +29,11 @@ FIGURES = {
 PANELS = "panels.json"
 
 
+def with_fold(name: str, fold: int | None) -> str:
+    """Where what belongs to a fold lies: below what it is a fold of; the name alone without."""
+    return name if fold is None else f"{name}/fold{fold}"
+
+
 @dataclass(frozen=True)
 class Paths:
     """The files of a project, below its two folders.
@@ -53,13 +58,13 @@ class Paths:
         """The table of a tile store, a row per tile."""
         return self.tiles(dataset) / "tiles.csv"
 
-    def split(self, dataset: str, split: str) -> Path:
-        """The subset of each tile."""
-        return Path(self.data, "splits", dataset, f"{split}.csv")
+    def split(self, dataset: str, split: str, fold: int | None = None) -> Path:
+        """The subset of each tile, in a fold if the split has folds."""
+        return Path(self.data, "splits", dataset, f"{with_fold(split, fold)}.csv")
 
-    def leakage(self, dataset: str, split: str) -> Path:
-        """The leakage audit of a split."""
-        return Path(self.data, "splits", dataset, f"{split}.leakage.csv")
+    def leakage(self, dataset: str, split: str, fold: int | None = None) -> Path:
+        """The leakage audit of a split, or of one of its folds."""
+        return Path(self.data, "splits", dataset, f"{with_fold(split, fold)}.leakage.csv")
 
     def run(self, cell: str | os.PathLike) -> Path:
         """Folder of a trained cell, by its `path`: weights, history, counts and provenance."""

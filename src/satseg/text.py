@@ -64,6 +64,11 @@ def listing(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
+def fold_title(name: str, fold: int | None) -> str:
+    """What something is called, in a fold if there are any."""
+    return name if fold is None else f"{name}, fold {fold}"
+
+
 def signed(value: float) -> str:
     """Three decimals with a sign, or a dash for NaN."""
     return "–" if value != value else f"{value:+.3f}".replace("-", "−")

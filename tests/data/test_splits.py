@@ -61,6 +61,66 @@ def test_no_subset_stays_empty():
     assert split["subset"].value_counts().to_dict() == {"train": 10, "val": 10, "test": 10}
 
 
+@pytest.mark.parametrize(("folds", "seed"), [(3, 0), (3, 4), (5, 0)])
+def test_every_tile_is_tested_in_one_fold_on_ground_of_its_own(folds, seed):
+    spec = Split(unit="group", folds=folds, train=0.75, val=0.25, seed=seed)
+    tested = np.zeros(len(TABLE), int)
+    for fold in range(1, folds + 1):
+        split = draw_split(TABLE, spec, fold)
+        assert split["tile"].tolist() == TABLE["tile"].tolist()
+        assert set(split["subset"]) == {"train", "val", "test"}
+        assert (split.groupby(TABLE["group"])["subset"].nunique() == 1).all()
+        audit = leakage(TABLE, split)
+        assert set(audit["subset"]) == {"val", "test"}
+        assert (audit[["scene_shared", "group_shared"]] == 0).all(axis=None)
+        tested += (split["subset"] == "test").to_numpy()
+    assert (tested == 1).all()
+
+
+def test_groups_are_put_together_into_folds_by_size():
+    spec = Split(unit="group", folds=3, train=0.5, val=0.5)
+    folds = [draw_split(TABLE, spec, fold) for fold in (1, 2, 3)]
+    tested = [set(TABLE["group"][split["subset"] == "test"]) for split in folds]
+    # 73, 20, 11, 10 and 6 tiles: the largest alone, the others where most are lacking.
+    assert sorted(map(sorted, tested)) == [["g1"], ["g2", "g5"], ["g3", "g4"]]
+
+
+def test_as_many_folds_as_groups_leave_out_one_at_a_time():
+    spec = Split(unit="group", folds=5, train=0.75, val=0.25)
+    for fold in range(1, 6):
+        split = draw_split(TABLE, spec, fold)
+        assert TABLE["group"][split["subset"] == "test"].nunique() == 1
+
+
+def test_folds_that_cannot_be():
+    spec = Split(unit="group", folds=6, train=0.75, val=0.25)
+    with pytest.raises(UserError, match=r"5 groups of scenes cannot fill 6 folds.*set folds: 5"):
+        draw_split(TABLE, spec, 1)
+    two = table({"a": {"a": 5}, "b": {"b": 5}})
+    with pytest.raises(UserError, match=r"2 groups of scenes cannot fill 2 folds.*split by tile"):
+        draw_split(two, Split(unit="group", folds=2, train=0.5, val=0.5), 1)
+    for fold in (None, 7):
+        with pytest.raises(UserError, match="the split has folds 1 to 6"):
+            draw_split(TABLE, spec, fold)
+    with pytest.raises(UserError, match="fold 1: the split has no folds"):
+        draw_split(TABLE, Split(unit="tile", train=0.5, val=0.5), 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"unit": "tile"}, "set unit: group"),
+        ({"test": 0.2, "train": 0.6, "val": 0.2}, "leave out test"),
+        ({"keep_official": True}, "leave out keep_official"),
+        ({"scenes": {"train": 3}}, "and scenes"),
+        ({"folds": 1}, "greater than or equal to 2"),
+    ],
+)
+def test_what_does_not_go_with_folds(keys, said):
+    with pytest.raises(ValueError, match=said):
+        Split(**{"unit": "group", "folds": 3, "train": 0.75, "val": 0.25} | keys)
+
+
 def test_too_few_groups():
     with pytest.raises(UserError, match="2 groups of scenes cannot fill 3 subsets"):
         draw_split(

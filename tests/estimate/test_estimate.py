@@ -66,12 +66,12 @@ def test_jobs_are_those_of_the_grid(folders):
     shown = {
         cell.path
         for name in ("faster_unet", "faster_unet_leakage")
-        for cell in slices.cells(config.study[name])
+        for cell in slices.cells(config.study[name], config.folds)
     }
     assert (
         len(both["train"])
         == len(shown)
-        < cells + len(slices.cells(config.study["faster_unet_leakage"]))
+        < cells + len(slices.cells(config.study["faster_unet_leakage"], config.folds))
     )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from satseg.config.models import UNetSpec
 from satseg.config.studies import Study
 from satseg.jobs.slices import StudySlice
-from satseg.paths import FIGURES, PANELS
+from satseg.paths import FIGURES, PANELS, Paths
 
 matplotlib.use("agg")
 
@@ -141,19 +141,25 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
     }
     (root / "data/raw/toy/manifest.json").write_text(json.dumps(manifest))
     splits = {
-        "by_leaky": rng.permutation(np.resize(["train", "train", "val", "test"], len(tiles))),
-        "by_apart": np.repeat(
+        ("by_leaky", None): rng.permutation(
+            np.resize(["train", "train", "val", "test"], len(tiles))
+        ),
+        ("by_apart", None): np.repeat(
             np.resize(["train", "train", "val", "val", "test", "test"], SCENES), PER_SCENE
         ),
     }
-    for name, subset in splits.items():
+    folds = spec.folds.get("apart", 0)
+    for fold in range(1, folds + 1):
+        splits["by_apart", fold] = in_fold(tiles, fold, folds)
+    paths = Paths(root / "data")
+    for (name, fold), subset in splits.items():
         split = tiles[["tile", "scene"]].assign(subset=subset)
-        write_csv(root / f"data/splits/toy/{name}.csv", split)
-        write_csv(root / f"data/splits/toy/{name}.leakage.csv", leakage(tiles, split))
+        write_csv(paths.split("toy", name, fold), split)
+        write_csv(paths.leakage("toy", name, fold), leakage(tiles, split))
     errors = dict(zip(spec.models, ERRORS, strict=False))
     for cell in spec.cells:
         recipe = spec.recipes[cell.recipe]
-        judged = (splits[recipe.split] == recipe.evaluate.subset) & (tiles["whole"] == 1)
+        judged = (splits[recipe.split, cell.fold] == recipe.evaluate.subset) & (tiles["whole"] == 1)
         error = errors[cell.model] * (0.5 if cell.recipe == "leaky" else 1)
         wrong = np.random.default_rng([cell.seed, int(error * 1000)]).random(masks.shape) < error
         predictions = np.where(wrong, 1 + (masks % (len(names) - 1)), masks)
@@ -170,6 +176,14 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
         path.write_text(json.dumps(profile(model, i)))
     write_figures(root / "results" / spec.name / "figures", spec)
     return str(root / "data"), str(root / "results")
+
+
+def in_fold(tiles: pd.DataFrame, fold: int, folds: int) -> np.ndarray:
+    """The subset of each tile: every so manieth group is tested, the one after it validates."""
+    place = tiles["group"].astype(int) % folds
+    subset = np.where(place == fold % folds, "val", "train").astype(object)
+    subset[place == fold - 1] = "test"
+    return subset
 
 
 def draw_masks(rng: np.random.Generator, classes: int) -> np.ndarray:

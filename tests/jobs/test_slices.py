@@ -110,7 +110,7 @@ def test_cells_datasets_first_seeds_last():
     study = CONFIG.study["demo"].model_copy(
         update={"datasets": ["d1", "d2"], "models": ["m1", "m2"], "recipes": ["r"], "seeds": [0, 7]}
     )
-    paths = [cell.path for cell in slices.cells(study)]
+    paths = [cell.path for cell in slices.cells(study, {})]
     assert paths == [
         Path(d, m, "r", f"seed{s}") for d in ("d1", "d2") for m in ("m1", "m2") for s in (0, 7)
     ]

@@ -6,7 +6,7 @@ from satseg.config.reading import ROOT, load
 from satseg.jobs import slices, targets
 from satseg.paths import Paths
 
-CELL = "{dataset}/{model}/{recipe}/seed{seed}"
+CELL = "{dataset}/{model}/{recipe}/seed{seed}{fold}"
 
 
 def test_rules_write_where_the_package_looks():
@@ -19,8 +19,8 @@ def test_rules_write_where_the_package_looks():
         paths.manifest("{dataset}"),
         paths.tiles_table("{dataset}"),
         *(store / name for name in ("images.npy", "masks.npy", "origin.json", "digests.json")),
-        paths.split("{dataset}", "{split}"),
-        paths.leakage("{dataset}", "{split}"),
+        paths.split("{dataset}", "{split}{fold}"),
+        paths.leakage("{dataset}", "{split}{fold}"),
         *(paths.run(CELL) / name for name in targets.CELL_FILES),
         paths.profile("{dataset}", "{model}"),
         paths.tables("{study}") / "{table}.md",
@@ -36,7 +36,7 @@ def test_rules_write_where_the_package_looks():
 def test_a_study_is_its_grid():
     config = load(ROOT / "config")
     for name, study in config.study.items():
-        cells = len(slices.cells(study))
+        cells = len(slices.cells(study, config.folds))
         runs = targets.run_files(config, name, targets.CELL_FILES)
         assert len(set(runs)) == len(runs) == cells * len(targets.CELL_FILES)
 
@@ -44,4 +44,28 @@ def test_a_study_is_its_grid():
         assert len(set(profiles)) == len(study.datasets) * len(study.models)
 
         splits = {config.recipes[recipe].split for recipe in study.recipes}
-        assert len(set(targets.split_files(config, name))) == 2 * len(study.datasets) * len(splits)
+        divisions = sum(config.splits[split].folds or 1 for split in splits)
+        assert len(set(targets.split_files(config, name))) == 2 * len(study.datasets) * divisions
+
+
+def test_a_fold_is_part_of_every_path():
+    config = load(ROOT / "config")
+    (recipe,) = [name for name, count in config.folds.items() if count == 5]
+    (name,) = [name for name, study in config.study.items() if study.recipes == [recipe]]
+    study = config.study[name]
+    cells = slices.cells(study, config.folds)
+    grid = len(study.datasets) * len(study.models) * len(study.seeds)
+    assert [cell.fold for cell in cells] == [1, 2, 3, 4, 5] * grid
+    assert cells[2].path.parts[-2:] == ("seed0", "fold3")
+    assert slices.study_slice(config, name).cells == cells
+
+    pattern = re.compile(f"(.*/seed0)({targets.FOLD})/best.pt")
+    for cell in cells:
+        found = pattern.fullmatch(str(Paths().run(cell.path) / "best.pt"))
+        assert targets.fold_number(found[2]) == cell.fold
+    assert targets.fold_number("") is None
+    assert not pattern.fullmatch("results/runs/a/b/c/seed0/fold0/best.pt")
+
+    split = targets.recipe_split(config, "dubai", recipe, 3)
+    assert split in targets.split_files(config, name)
+    assert split.name == "fold3.csv"

@@ -45,10 +45,11 @@ PUBLISHED = [
 COLUMNS = {
     "scores": "dataset,model,recipe,seed,subset,metric,class,value,low,high",
     "summary": "dataset,model,recipe,subset,metric,class,value,low,high,deviation,units,runs",
+    "folds": "dataset,model,recipe,seed,fold,tiles,units,metric,class,value",
     "differences": "dataset,recipe,subset,metric,first,second,difference,low,high,p,units,seeds,why",
     "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
     "tile,tile_gflops,tile_latency_ms,tile_train_step_ms,tile_peak_memory_mb,epoch_seconds",
-    "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared",
+    "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared,fold",
     "published": "dataset,model,recipe,metric,epoch,class,published,ours,difference",
     "claims": "claim,source,dataset,recipe,by,statistic,value,low,high,p,verdict,why",
     "speed": "dataset,measure,device,model,value,place,table,published,published_place,rho",

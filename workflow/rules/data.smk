@@ -57,17 +57,19 @@ rule split:
         table="data/tiles/{dataset}/tiles.csv",
         code=code("split"),
     output:
-        split="data/splits/{dataset}/{split}.csv",
-        leakage="data/splits/{dataset}/{split}.leakage.csv",
+        split="data/splits/{dataset}/{split}{fold}.csv",
+        leakage="data/splits/{dataset}/{split}{fold}.leakage.csv",
     log:
-        "logs/split/{dataset}/{split}.log",
+        "logs/split/{dataset}/{split}{fold}.log",
     benchmark:
-        "logs/split/{dataset}/{split}.tsv"
+        "logs/split/{dataset}/{split}{fold}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.split_slice(cfg, w.split).model_dump_json(),
+        slice=lambda w: slices.split_slice(
+            cfg, w.split, targets.fold_number(w.fold)
+        ).model_dump_json(),
         code=digest(code("split")),
         tiles=lambda w, input: dirname(input.table),
     shell:

@@ -7,18 +7,22 @@ rule evaluate:
         masks=ancient("data/tiles/{dataset}/masks.npy"),
         digests="data/tiles/{dataset}/digests.json",
         table="data/tiles/{dataset}/tiles.csv",
-        split=lambda w: targets.recipe_split(cfg, w.dataset, w.recipe),
-        best=ancient("results/runs/{dataset}/{model}/{recipe}/seed{seed}/best.pt"),
-        final=ancient("results/runs/{dataset}/{model}/{recipe}/seed{seed}/final.pt"),
-        run="results/runs/{dataset}/{model}/{recipe}/seed{seed}/run.json",
+        split=lambda w: targets.recipe_split(
+            cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
+        ),
+        best=ancient("results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/best.pt"),
+        final=ancient(
+            "results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/final.pt"
+        ),
+        run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
         code=lambda w: stage_code("evaluate", w.model),
     output:
-        counts="results/runs/{dataset}/{model}/{recipe}/seed{seed}/counts.csv",
-        panels="results/runs/{dataset}/{model}/{recipe}/seed{seed}/panels.npz",
+        counts="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/counts.csv",
+        panels="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/panels.npz",
     log:
-        "logs/evaluate/{dataset}/{model}/{recipe}/seed{seed}.log",
+        "logs/evaluate/{dataset}/{model}/{recipe}/seed{seed}{fold}.log",
     benchmark:
-        "logs/evaluate/{dataset}/{model}/{recipe}/seed{seed}.tsv"
+        "logs/evaluate/{dataset}/{model}/{recipe}/seed{seed}{fold}.tsv"
     conda:
         "../../environment.yml"
     threads: share_of_cores()

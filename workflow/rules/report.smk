@@ -17,6 +17,7 @@ rule tables:
         pages="results/{study}/tables/pages.json",
         scores=table("scores", "Scores"),
         summary=table("summary", "Scores over all runs"),
+        folds=table("folds", "Scores fold by fold"),
         differences=table("differences", "Differences between the models"),
         models=table("models", "Cost of the models"),
         splits=table("splits", "Leakage of the splits"),

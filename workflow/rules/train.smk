@@ -11,18 +11,20 @@ rule train:
         digests="data/tiles/{dataset}/digests.json",
         table="data/tiles/{dataset}/tiles.csv",
         origin="data/tiles/{dataset}/origin.json",
-        split=lambda w: targets.recipe_split(cfg, w.dataset, w.recipe),
+        split=lambda w: targets.recipe_split(
+            cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
+        ),
         weights=lambda w: ancient(weights_files(cfg.models[w.model])),
         code=lambda w: stage_code("train", w.model),
     output:
-        history="results/runs/{dataset}/{model}/{recipe}/seed{seed}/history.csv",
-        best="results/runs/{dataset}/{model}/{recipe}/seed{seed}/best.pt",
-        final="results/runs/{dataset}/{model}/{recipe}/seed{seed}/final.pt",
-        run="results/runs/{dataset}/{model}/{recipe}/seed{seed}/run.json",
+        history="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/history.csv",
+        best="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/best.pt",
+        final="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/final.pt",
+        run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
     log:
-        "logs/train/{dataset}/{model}/{recipe}/seed{seed}.log",
+        "logs/train/{dataset}/{model}/{recipe}/seed{seed}{fold}.log",
     benchmark:
-        "logs/train/{dataset}/{model}/{recipe}/seed{seed}.tsv"
+        "logs/train/{dataset}/{model}/{recipe}/seed{seed}{fold}.tsv"
     conda:
         "../../environment.yml"
     threads: share_of_cores()
@@ -31,7 +33,7 @@ rule train:
         local_tiles=0,
     params:
         slice=lambda w: slices.train_slice(
-            cfg, w.dataset, w.model, w.recipe, w.seed
+            cfg, w.dataset, w.model, w.recipe, w.seed, targets.fold_number(w.fold)
         ).model_dump_json(),
         code=lambda w: digest(
             stage_code("train", w.model) + weights_files(cfg.models[w.model])

@@ -24,7 +24,7 @@ from satseg.jobs.slices import TileSlice
 from satseg.paths import Paths
 from satseg.progress import log, watched
 from satseg.readers import read_json
-from satseg.text import counted, percent
+from satseg.text import counted, fold_title, percent
 
 
 def check(
@@ -45,10 +45,10 @@ def check(
     )
 
     table, official_error, warnings = _tiles(facts, job, root)
-    divisions = [
-        _divide(config.splits[name], name, table, used)
-        for name, used in _splits(config, dataset_name).items()
-    ]
+    divisions = []
+    for name, used in _splits(config, dataset_name).items():
+        for fold in config.splits[name].fold_numbers:
+            divisions.append(_divide(config.splits[name], name, fold, table, used))
     overlaps = [
         (first, second, share)
         for first, second, share in same_ground(facts.places)
@@ -124,11 +124,12 @@ def _splits(config: Config, dataset_name: str) -> dict[str, bool]:
     return {name: name in used for name in config.splits if name in (used or possible)}
 
 
-def _divide(split: Split, name: str, table: pd.DataFrame, used: bool) -> Division:
-    """The tiles divided by a split, or why that is not possible."""
+def _divide(split: Split, name: str, fold: int | None, table: pd.DataFrame, used: bool) -> Division:
+    """The tiles divided by a split, or a fold of it, or why that is not possible."""
+    name = fold_title(name, fold)
     official = split.unit == "official"
     try:
-        assigned = draw_split(table, split)
+        assigned = draw_split(table, split, fold)
         return Division(name, assigned, leakage(table, assigned), "", used, official)
     except UserError as error:
         return Division(name, None, None, str(error), used, official)

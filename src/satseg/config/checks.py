@@ -40,6 +40,7 @@ def check_names(config: Config, place: Place) -> None:
         for kind, section in SECTIONS.items():
             key = ("predictions", name, kind)
             names.check(key, getattr(prediction, kind), getattr(config, section), kind)
+        _check_fold(config, name, place)
 
     for name, recipe in config.recipes.items():
         names.check(("recipes", name, "split"), recipe.split, config.splits, "split")
@@ -52,6 +53,17 @@ def check_names(config: Config, place: Place) -> None:
 
     for name in config.papers:
         _check_paper(config, name, names)
+
+
+def _check_fold(config: Config, name: str, place: Place) -> None:
+    """A prediction names a fold of its recipe, if that has folds."""
+    prediction = config.predictions[name]
+    split = config.splits[config.recipes[prediction.recipe].split]
+    if prediction.fold not in split.fold_numbers:
+        key = ("predictions", name, "fold")
+        allowed = ["null" if number is None else str(number) for number in split.fold_numbers]
+        problem = f"not a fold of recipe {prediction.recipe!r}"
+        raise UserError(mistake_line(place(key), key, prediction.fold, problem, allowed))
 
 
 class _Names:

@@ -29,6 +29,16 @@ class Config(Strict):
     study: dict[Name, Study] = {}
     """Studies by name, one file each in `studies/`."""
 
+    @property
+    def folds(self) -> dict[str, int]:
+        """How many folds each recipe has whose split has folds."""
+        counts = {name: split.folds for name, split in self.splits.items() if split.folds}
+        return {
+            name: counts[recipe.split]
+            for name, recipe in self.recipes.items()
+            if recipe.split in counts
+        }
+
     def files_of(self, dataset_name: str) -> str:
         """The dataset whose files a dataset consists of: itself, or the one its `scenes_of`
         names."""

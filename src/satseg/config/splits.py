@@ -14,6 +14,11 @@ from satseg.config.datasets import OfficialLists, OfficialScenes, OfficialTiles
 from satseg.config.types import Fraction, Probability, Strict, Subset
 
 
+def fold_numbers(folds: int | None) -> list[int | None]:
+    """The number of each of so many folds, from 1; None alone without folds."""
+    return list(range(1, folds + 1)) if folds else [None]
+
+
 class Split(Strict):
     """How tiles are divided; shares are fractions of the number of tiles."""
 
@@ -27,6 +32,12 @@ class Split(Strict):
     """Share of validation tiles; required unless `unit` is `official`."""
     test: Probability = 0.0
     """Share of test tiles; 0 for none."""
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """group: the groups are put together into so many folds of about the same number of tiles, and
+    each fold is the test set once. A recipe then has one run per fold and seed, and its scores are
+    those of all test tiles, each tested once by a model that has not seen its ground. As many folds
+    as the dataset has groups leave out one group at a time. `train` and `val` are shares of the
+    tiles that a fold does not test. Null for a single division."""
     keep_official: bool = False
     """group: if the official split divides whole groups, keep it and ignore the shares."""
     test_from_val: Probability = 0.0
@@ -49,8 +60,21 @@ class Split(Strict):
             raise PydanticKnownError("missing")
         return share
 
+    @field_validator("folds")
+    @classmethod
+    def _folds_of_groups(cls, folds: int | None, info: ValidationInfo) -> int | None:
+        if folds and info.data.get("unit") != "group":
+            raise ValueError("folds keep the same ground together; set unit: group")
+        if folds and info.data.get("test"):
+            raise ValueError("each fold is the test set once; leave out test")
+        return folds
+
     @model_validator(mode="after")
     def _complete(self):
+        if self.folds and (self.keep_official or self.test_from_val or self.scenes):
+            raise ValueError(
+                "folds are drawn from all scenes; leave out keep_official, test_from_val and scenes"
+            )
         if self.unit == "official":
             return self
         total = self.train + self.val + self.test
@@ -60,10 +84,17 @@ class Split(Strict):
 
     @property
     def subsets(self) -> list[str]:
-        """Names of the subsets this split has; for an official one, those it may have, because
-        every dataset has its own."""
+        """Names of the subsets that can be evaluated; for an official split, those it may have,
+        because every dataset has its own. Of folds, only the test sets hold every tile once."""
+        if self.folds:
+            return ["test"]
         has_test = self.test > 0 or self.unit == "official"
         return ["train", "val", "test"] if has_test else ["train", "val"]
+
+    @property
+    def fold_numbers(self) -> list[int | None]:
+        """The number of each fold, from 1; None alone for a single division."""
+        return fold_numbers(self.folds)
 
     def official_subsets(
         self, official: OfficialScenes | OfficialTiles | OfficialLists

@@ -67,5 +67,7 @@ class Prediction(Strict):
     """Recipe it was trained with."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the run."""
+    fold: Annotated[int, Field(ge=1)] | None = None
+    """Fold of the run, if the recipe's split has folds."""
     weights: Literal["best", "final"] = "best"
     """Weights of the best epoch, or of the last epoch."""

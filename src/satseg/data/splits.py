@@ -9,14 +9,16 @@ import pandas as pd
 from satseg.config.splits import Split
 from satseg.data.labels import counted_classes, pixels_column
 from satseg.errors import UserError
+from satseg.text import counted
 
 
-def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
+def draw_split(table: pd.DataFrame, split: Split, fold: int | None = None) -> pd.DataFrame:
     """Assign every tile to a subset.
 
     Args:
         table: tile, scene, group, whole and official_split of every tile.
         split: what stays together, and the shares.
+        fold: which fold is the test set, from 1, if the split has folds.
 
     Returns:
         tile, scene, subset; the same for the same table and seed. An official split may leave tiles
@@ -25,10 +27,16 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
     Raises:
         UserError: the tiles cannot be divided in this way.
     """
+    known_folds = range(1, split.folds + 1) if split.folds else [None]
+    if fold not in known_folds:
+        known = f"folds 1 to {split.folds}" if split.folds else "no folds"
+        raise UserError(f"fold {fold}: the split has {known}; ask for another file")
     rng = np.random.default_rng(split.seed)
     table = _among(table, split.among)
 
-    if split.unit == "official" or (split.keep_official and _groups_divided(table)):
+    if split.folds:
+        assigned = table[["tile", "scene"]].assign(subset=_in_fold(table, split, fold, rng))
+    elif split.unit == "official" or (split.keep_official and _groups_divided(table)):
         assigned = _with_test(_as_published(table), split.test_from_val, rng)
     else:
         shares = {"train": split.train, "val": split.val, "test": split.test}
@@ -150,6 +158,26 @@ def _by_group(
         lacking[subset] -= size
 
     return table["group"].map(placed).to_numpy()
+
+
+def _in_fold(table: pd.DataFrame, split: Split, fold: int, rng: np.random.Generator) -> np.ndarray:
+    """The groups of one fold for the test; the others divided as without folds."""
+    groups = table["group"].nunique()
+    fewest = max(split.folds, 3)
+    if groups < fewest:
+        advice = f"set folds: {groups}" if groups >= 3 else "use a split by tile"
+        raise UserError(
+            f"{counted(groups, 'group')} of scenes cannot fill {split.folds} folds, each with "
+            f"other groups for training and validation; {advice}"
+        )
+
+    # Every fold draws them anew from the same seed, and so finds the same folds.
+    shares = {str(number): 1 / split.folds for number in range(1, split.folds + 1)}
+    folds = _by_group(table, shares, rng)
+    subsets = np.full(len(table), "test", object)
+    rest = folds != str(fold)
+    subsets[rest] = _by_group(table[rest], {"train": split.train, "val": split.val}, rng)
+    return subsets
 
 
 def leakage(table: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:

@@ -68,7 +68,7 @@ class Estimate:
 
         cells: dict[str, Cell] = {}
         for study in studies:
-            cells |= {cell.path: cell for cell in slices.cells(config.study[study])}
+            cells |= {cell.path: cell for cell in slices.cells(config.study[study], config.folds)}
         self.cells = list(cells.values())
         self.datasets = list(dict.fromkeys(cell.dataset for cell in self.cells))
         self.downloads = list(dict.fromkeys(map(config.files_of, self.datasets)))
@@ -77,13 +77,13 @@ class Estimate:
         """Rule → the file that each of its jobs writes."""
         profiles = dict.fromkeys((cell.dataset, cell.model) for cell in self.cells)
         splits = dict.fromkeys(
-            (cell.dataset, self.config.recipes[cell.recipe].split) for cell in self.cells
+            (cell.dataset, self.config.recipes[cell.recipe].split, cell.fold) for cell in self.cells
         )
         runs = [self.paths.run(cell.path) for cell in self.cells]
         return {
             "download": [self.paths.manifest(name) for name in self.downloads],
             "tile": [self.paths.tiles_table(name) for name in self.datasets],
-            "split": [self.paths.split(name, split) for name, split in splits],
+            "split": [self.paths.split(*split) for split in splits],
             "train": [run / "history.csv" for run in runs],
             "evaluate": [run / "counts.csv" for run in runs],
             "profile": [self.paths.profile(dataset, model) for dataset, model in profiles],
@@ -146,7 +146,7 @@ class Estimate:
         return dataset.expected
 
     def subset_tiles(self, dataset_name: str, recipe_name: str) -> dict[str, int] | None:
-        """About how many tiles a recipe trains and validates on."""
+        """About how many tiles a recipe trains and validates on, in the first of its folds."""
         recipe = self.config.recipes[recipe_name]
         split = self.config.splits[recipe.split]
         tiles = self.tiles(dataset_name)
@@ -155,7 +155,7 @@ class Estimate:
 
         if tiles.on_disk:
             table = read_table(self.paths.tiles(dataset_name))
-            assigned = draw_split(table, split)
+            assigned = draw_split(table, split, split.fold_numbers[0])
             if not recipe.padded_tiles:
                 assigned = assigned[assigned["tile"].map(table["whole"]) == 1]
             return assigned["subset"].value_counts().to_dict()
@@ -163,6 +163,8 @@ class Estimate:
         expected = self._expected(dataset_name)
         official = self.config.datasets[dataset_name].official_here
         shares = {"train": split.train, "val": split.val}
+        if split.folds:
+            shares = {name: share * (1 - 1 / split.folds) for name, share in shares.items()}
 
         # A split by group keeps the official one only if the publishers divided whole scenes.
         whole_scenes = official and not isinstance(official, OfficialTiles)
@@ -229,7 +231,7 @@ class Estimate:
         seconds = []
 
         runs = self.paths.run(Path(dataset_name, model_name))
-        for path in sorted(runs.glob("*/seed*/run.json")):
+        for path in sorted(runs.glob("*/seed*/**/run.json")):
             run = read_json(path, ["device", "tiles", "slice"])
             history = path.with_name("history.csv")
             if not history.exists() or not _same_device(run["device"]):

@@ -1,6 +1,7 @@
 """What each stage sees of the configuration: the part that can change its result, and nothing
 else."""
 
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,25 +14,28 @@ from satseg.config.papers import Paper
 from satseg.config.recipes import Augmentation, Evaluation, Recipe, Training, counted_classes
 from satseg.config.root import Config
 from satseg.config.sources import Source
-from satseg.config.splits import Split
+from satseg.config.splits import Split, fold_numbers
 from satseg.config.studies import Study
 from satseg.config.types import Strict
 from satseg.config.yaml_files import read_yaml
 from satseg.errors import UserError
+from satseg.paths import with_fold
 
 
 class Cell(Strict):
-    """One run: dataset × model × recipe × seed."""
+    """One run: dataset × model × recipe × seed, × fold if the recipe's split has folds."""
 
     dataset: str
     model: str
     recipe: str
     seed: int
+    fold: int | None = None
 
     @property
     def path(self) -> Path:
         """Folder of the cell below `results/runs`."""
-        return Path(self.dataset, self.model, self.recipe, f"seed{self.seed}")
+        seed = with_fold(f"seed{self.seed}", self.fold)
+        return Path(self.dataset, self.model, self.recipe, seed)
 
 
 class DownloadSlice(Strict):
@@ -64,6 +68,8 @@ class SplitSlice(Strict):
     """For `split`."""
 
     split: Split
+    fold: int | None = None
+    """The fold to divide for, if the split has folds."""
 
 
 class TrainSlice(Strict):
@@ -122,25 +128,29 @@ class StudySlice(Strict):
     datasets: dict[str, StudyDataset]
     models: dict[str, ModelSpec]
     recipes: dict[str, Recipe]
+    folds: dict[str, int] = {}
+    """Number of folds of each recipe that has folds."""
     paper: Paper | None = None
     """What to compare with; of its claims, those the study tests."""
 
     @property
     def cells(self) -> list[Cell]:
         """Every cell, in the order tables and figures show them."""
-        return cells(self.study)
+        return cells(self.study, self.folds)
 
     def counted(self, cell: Cell) -> list[int]:
         """Class indices that count in a cell."""
         return counted_classes(self.datasets[cell.dataset], self.recipes[cell.recipe])
 
 
-def cells(study: Study) -> list[Cell]:
-    """The study's grid, datasets first, seeds last."""
-    grid = product(study.datasets, study.models, study.recipes, study.seeds)
+def cells(study: Study, folds: Mapping[str, int]) -> list[Cell]:
+    """The study's grid, datasets first, seeds and folds last; `folds`: how many each recipe has
+    that has some."""
+    names = product(study.datasets, study.models, study.recipes, study.seeds)
     return [
-        Cell(dataset=dataset, model=model, recipe=recipe, seed=seed)
-        for dataset, model, recipe, seed in grid
+        Cell(dataset=dataset, model=model, recipe=recipe, seed=seed, fold=fold)
+        for dataset, model, recipe, seed in names
+        for fold in fold_numbers(folds.get(recipe))
     ]
 
 
@@ -174,13 +184,18 @@ def tile_slice(config: Config, dataset_name: str) -> TileSlice:
     )
 
 
-def split_slice(config: Config, split: str) -> SplitSlice:
-    """What decides a split, apart from the tiles."""
-    return SplitSlice(split=config.splits[split])
+def split_slice(config: Config, split: str, fold: int | None = None) -> SplitSlice:
+    """What decides a split, or one of its folds, apart from the tiles."""
+    return SplitSlice(split=config.splits[split], fold=fold)
 
 
 def train_slice(
-    config: Config, dataset_name: str, model_name: str, recipe_name: str, seed: int | str
+    config: Config,
+    dataset_name: str,
+    model_name: str,
+    recipe_name: str,
+    seed: int | str,
+    fold: int | None = None,
 ) -> TrainSlice:
     """What decides the result of a run, apart from tiles and split."""
     dataset = config.datasets[dataset_name]
@@ -194,8 +209,9 @@ def train_slice(
         model = model.model_copy(update=dropout)
 
     training = recipe.model_dump(include=set(Training.model_fields))
+    names = {"dataset": dataset_name, "model": model_name, "recipe": recipe_name}
     return TrainSlice(
-        cell=Cell(dataset=dataset_name, model=model_name, recipe=recipe_name, seed=int(seed)),
+        cell=Cell(**names, seed=int(seed), fold=fold),
         model=model,
         training=Training.model_validate(training),
         classes=[land.name for land in dataset.classes],
@@ -253,6 +269,7 @@ def study_slice(config: Config, study_name: str) -> StudySlice:
         datasets=datasets,
         models={name: config.models[name] for name in study.models},
         recipes={name: config.recipes[name] for name in study.recipes},
+        folds={name: count for name, count in config.folds.items() if name in study.recipes},
         paper=paper,
     )
 

@@ -1,6 +1,7 @@
 """Which files a study consists of, and which a rule takes of each cell, model or dataset."""
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from satseg.config.root import Config
@@ -20,9 +21,17 @@ CELL_FILES = [
 ]
 
 
+FOLD = r"(?:/fold[1-9]\d*)?"  # what a fold is in a path; nothing where there are no folds
+
+
+def fold_number(wildcard: str) -> int | None:
+    """The fold that a rule's `{fold}` stands for; None if it is empty."""
+    return int(wildcard.removeprefix("/fold")) if wildcard else None
+
+
 def run_files(config: Config, study: str, names: Iterable[str]) -> list[Path]:
     """These files of every cell of a study."""
-    runs = [PATHS.run(cell.path) for cell in cells(config.study[study])]
+    runs = [PATHS.run(cell.path) for cell in cells(config.study[study], config.folds)]
     return [run / name for run in runs for name in names]
 
 
@@ -57,11 +66,16 @@ def tile_files(config: Config, study: str, names: Iterable[str]) -> list[Path]:
 
 
 def split_files(config: Config, study: str) -> list[Path]:
-    """The split of every recipe of a study on each of its datasets, and the split's audit."""
+    """The split of every recipe of a study on each of its datasets, all folds of it, and the
+    audits."""
     grid = config.study[study]
-    splits = sorted({config.recipes[recipe].split for recipe in grid.recipes})
-    pairs = [(dataset, split) for dataset in grid.datasets for split in splits]
-    return [file(*pair) for pair in pairs for file in (PATHS.split, PATHS.leakage)]
+    files = []
+    for dataset, split in product(
+        grid.datasets, sorted({config.recipes[recipe].split for recipe in grid.recipes})
+    ):
+        for fold in config.splits[split].fold_numbers:
+            files += [PATHS.split(dataset, split, fold), PATHS.leakage(dataset, split, fold)]
+    return files
 
 
 def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
@@ -108,6 +122,6 @@ def map_files(config: Config) -> list[Path]:
     ]
 
 
-def recipe_split(config: Config, dataset: str, recipe: str) -> Path:
-    """The split of a dataset that a recipe trains and evaluates on."""
-    return PATHS.split(dataset, config.recipes[recipe].split)
+def recipe_split(config: Config, dataset: str, recipe: str, fold: int | None = None) -> Path:
+    """The split of a dataset that a recipe trains and evaluates on, in a fold if it has folds."""
+    return PATHS.split(dataset, config.recipes[recipe].split, fold)

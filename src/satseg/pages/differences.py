@@ -37,7 +37,7 @@ def difference_blocks(comparison: Comparison) -> list[Block]:
     elif reasons:
         told = listing(sorted(set(reasons)))
         sentences.append(f"A dash: there is no interval, because the difference {told}.")
-    if min(result.runs for result in comparison.results) == 1:
+    if min(result.runs for result in comparison.results) == 1 and not comparison.folds:
         sentences.append(ONE_RUN)
 
     rows = []

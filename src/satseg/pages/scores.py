@@ -1,5 +1,7 @@
 """The pages of scores."""
 
+import pandas as pd
+
 from satseg.jobs.slices import StudySlice
 from satseg.pages.blocks import Block, Heading, Page, Paragraph, Table, TableCell, columns
 from satseg.pages.cells import (
@@ -15,6 +17,7 @@ from satseg.pages.cells import (
     text_cell,
 )
 from satseg.pages.differences import difference_blocks
+from satseg.pages.folds import fold_blocks
 from satseg.pages.sentences import answer_sentence, gap_sentence
 from satseg.statistics.jackknife import FEWEST_UNITS
 from satseg.study.comparison import Comparison, Gap, Result
@@ -32,8 +35,17 @@ OTHER_CLASS_SCORES = ["dice", "precision", "recall", "iou_published"]
 CLASS_COLUMNS = ["iou", "interval", *OTHER_CLASS_SCORES]
 
 
-def scores_page(job: StudySlice, comparisons: list[Comparison], gaps: list[Gap]) -> Page:
-    """scores.md: the answer, then the main table of each dataset × recipe."""
+def scores_page(
+    job: StudySlice, comparisons: list[Comparison], gaps: list[Gap], folds: pd.DataFrame
+) -> Page:
+    """scores.md: the answer, then the main table of each dataset × recipe.
+
+    Args:
+        job: the study.
+        comparisons: the models of each dataset × recipe.
+        gaps: pairs of comparisons that show what leakage adds.
+        folds: the frame of folds.csv.
+    """
     blocks: list[Block] = []
     for comparison in comparisons:
         rows = [
@@ -46,6 +58,7 @@ def scores_page(job: StudySlice, comparisons: list[Comparison], gaps: list[Gap])
         ]
         if len(comparison.results) > 1:
             blocks.append(Paragraph(MARKS))
+        blocks += fold_blocks(comparison, folds)
         blocks += difference_blocks(comparison)
 
     answer = [*map(answer_sentence, comparisons), *map(gap_sentence, gaps)]
@@ -120,13 +133,18 @@ def _evaluation(job: StudySlice, comparison: Comparison) -> str:
         f"{comparison.subset} tiles of {comparison.scenes:,} scenes in "
         f"{counted(comparison.groups, 'group')}; no two groups share ground."
     )
+    if comparison.folds:
+        sentences.append(
+            f"Each group is tested in one of {comparison.folds} folds, by a model trained without "
+            "it: what chance in training does is part of the spread over groups."
+        )
     if runs > 1:
         sentences.append(f"Mean ± standard deviation over {runs} runs.")
-    sentences.append(_intervals(comparison.groups, runs))
+    sentences.append(_intervals(comparison.groups, runs, comparison.folds))
     return " ".join(sentences)
 
 
-def _intervals(groups: int, runs: int) -> str:
+def _intervals(groups: int, runs: int, folds: int) -> str:
     """What the intervals rest on, or why there are none."""
     if groups < FEWEST_UNITS:
         return (
@@ -135,6 +153,8 @@ def _intervals(groups: int, runs: int) -> str:
         )
     if runs > 1:
         return "The intervals are for other ground and other runs: they rest on groups and runs."
+    if folds:
+        return "The intervals are for other ground: they rest on groups."
     return (
         "The intervals are for other ground: they rest on groups. They hold no variance of "
         "training, which a single run does not show."

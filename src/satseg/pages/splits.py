@@ -26,7 +26,7 @@ from satseg.pages.cells import (
 from satseg.pages.sentences import gap_sentence
 from satseg.study.comparison import Gap
 from satseg.study.strata import DrawFits
-from satseg.text import percent
+from satseg.text import fold_title, percent
 
 SHARING = (
     "A model evaluated on ground it was trained on shows what it remembers, not what it has "
@@ -79,7 +79,8 @@ def splits_page(
 
 
 def _audit_row(row) -> list[TableCell]:
-    texts = map(text_cell, (row.recipe, row.split, row.subset))
+    fold = None if pd.isna(row.fold) else row.fold
+    texts = map(text_cell, (row.recipe, fold_title(row.split, fold), row.subset))
     shared = [
         TableCell(f"{count:,} ({percent(count, row.tiles, decimals=1)})", float(count))
         for count in (row.scene_shared, row.group_shared)
@@ -88,8 +89,13 @@ def _audit_row(row) -> list[TableCell]:
 
 
 def _recipe_audit(name: str, recipe: Recipe, rows: pd.DataFrame) -> str:
-    """What one recipe's split shares, and what that means for its scores."""
-    shared = "; ".join(_subset_audit(row) for row in rows.itertuples())
+    """What one recipe's split shares, all folds of it together, and what that means for its
+    scores."""
+    counts = ["tiles", "scene_shared", "group_shared"]
+    subsets = rows.groupby("subset", sort=False)[counts].sum().reset_index()
+    shared = "; ".join(_subset_audit(row) for row in subsets.itertuples())
+    folds = rows["fold"].nunique()
+    within = f", {folds} folds" if folds else ""
 
     subset = recipe.evaluate.subset
     verdict = f"The {subset} tiles are evaluated"
@@ -97,7 +103,7 @@ def _recipe_audit(name: str, recipe: Recipe, rows: pd.DataFrame) -> str:
         verdict += ", so the scores are inflated"
     if subset == "val" and (recipe.evaluate.weights == "best" or recipe.early_stopping):
         verdict += "; they also chose the epoch, which inflates the scores a little"
-    return f"{strong(name)} (split {recipe.split}): {shared}. {verdict}."
+    return f"{strong(name)} (split {recipe.split}{within}): {shared}. {verdict}."
 
 
 def _subset_audit(row) -> str:

@@ -14,7 +14,7 @@ def study_pages(inputs: StudyInputs, numbers: StudyNumbers) -> list[Page]:
     """Every page of tables, from the numbers of a study."""
     job = inputs.job
     return [
-        scores_page(job, numbers.comparisons, numbers.gaps),
+        scores_page(job, numbers.comparisons, numbers.gaps, numbers.folds),
         per_class_page(numbers.comparisons),
         models_page(job, numbers.models, inputs.profiles, numbers.speed),
         splits_page(job, numbers.splits, inputs.tiles, numbers.gaps, numbers.draws),

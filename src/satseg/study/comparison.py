@@ -73,6 +73,8 @@ class Comparison:
     """How many of the evaluated tiles show ground that training tiles show too."""
     evaluated: tuple[int, ...] = ()
     """The evaluated tiles; results on the same ones can be compared tile by tile."""
+    folds: int = 0
+    """How many folds the evaluated tiles come from; 0 without folds."""
 
     @cached_property
     def best(self) -> Result:
@@ -155,6 +157,7 @@ def compare(inputs: StudyInputs, counts: EvaluatedCounts, splits: pd.DataFrame) 
         groups=tiles["tile"].map(counts.groups).nunique(),
         shared=int(audit["group_shared"].sum()),
         evaluated=tuple(tiles["tile"].tolist()),
+        folds=len(counts.folds),
     )
 
 

@@ -1,6 +1,7 @@
 """A study's figures, from what its runs wrote."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from satseg.metrics.baseline import MAJORITY
 from satseg.metrics.counts import ratio
 from satseg.study.inputs import Place, StudyInputs
 from satseg.study.panels import diverse_tiles, evaluated_tiles, stored_tiles
+from satseg.text import fold_title
 
 
 def draw_samples(inputs: StudyInputs) -> Figure:
@@ -41,29 +43,32 @@ def draw_samples(inputs: StudyInputs) -> Figure:
 def draw_classes(inputs: StudyInputs) -> Figure:
     """How the pixels of each dataset, and of each subset of its splits, are shared among the
     classes."""
-    recipes = inputs.job.recipes.values()
-    pools = dict.fromkeys((recipe.split, recipe.padded_tiles) for recipe in recipes)
+    pools: dict[tuple[str, bool], str] = {}
+    for name, recipe in inputs.job.recipes.items():
+        pools.setdefault((recipe.split, recipe.padded_tiles), name)
     shares = []
-    for dataset_name in inputs.job.datasets:
-        for split_name, padded in pools:
-            shares.append(_class_shares(inputs, dataset_name, split_name, padded))
+    for dataset_name, recipe_name in product(inputs.job.datasets, pools.values()):
+        for fold in inputs.folds(recipe_name):
+            shares.append(_class_shares(inputs, dataset_name, recipe_name, fold))
     return classes_figure(shares)
 
 
 def _class_shares(
-    inputs: StudyInputs, dataset_name: str, split_name: str, padded: bool
+    inputs: StudyInputs, dataset_name: str, recipe_name: str, fold: int | None
 ) -> ClassShares:
-    """The classes' shares of the tiles of a split; without padded tiles unless `padded`."""
+    """The classes' shares of the tiles that a recipe uses, in a fold if its split has folds."""
     dataset = inputs.job.datasets[dataset_name]
+    recipe = inputs.job.recipes[recipe_name]
+    padded = recipe.padded_tiles
     columns = [pixels_column(land_class.name) for land_class in dataset.classes]
-    split = inputs.split(dataset_name, split_name)
+    split = inputs.split(dataset_name, recipe_name, fold)
     pool = inputs.tiles[dataset_name].merge(split[["tile", "subset"]], on="tile")
     pool = pool if padded else pool[pool["whole"] == 1]
 
     sums = pool.groupby("subset")[columns].sum()
     subsets = {name: _of_total(sums.loc[name]) for name in SUBSET_MARKS if name in sums.index}
     tiles = f"{len(pool):,} {'tiles' if padded else 'whole tiles'}"
-    title = f"{dataset.title} · split {split_name}\n{tiles}"
+    title = f"{dataset.title} · split {fold_title(recipe.split, fold)}\n{tiles}"
     return ClassShares(title, dataset.classes, _of_total(pool[columns].sum()), subsets)
 
 
@@ -140,17 +145,21 @@ def draw_leakage(inputs: StudyInputs) -> Figure:
 
 
 def _audit_row(inputs: StudyInputs, dataset_name: str, recipe_name: str) -> dict:
-    """The row of the leakage audit for the tiles that a recipe's score comes from."""
+    """The leakage audit of the tiles that a recipe's score comes from, those of all folds."""
     recipe = inputs.job.recipes[recipe_name]
     subset = recipe.evaluate.subset
-    path, audit = inputs.audit(dataset_name, recipe)
-    rows = audit[audit["subset"] == subset]
-    if len(rows) != 1 or not rows["tiles"].all():
-        raise UserError(
-            f"{path}: there must be one row for the {subset} tiles that recipe {recipe_name!r} "
-            "uses; delete the file and split again"
-        )
-    return {"recipe": recipe_name, "split": recipe.split} | rows.iloc[0].to_dict()
+    evaluated = []
+    for fold in inputs.folds(recipe_name):
+        path, audit = inputs.audit(dataset_name, recipe_name, fold)
+        rows = audit[audit["subset"] == subset]
+        if len(rows) != 1 or not rows["tiles"].all():
+            raise UserError(
+                f"{path}: there must be one row for the {subset} tiles that recipe {recipe_name!r} "
+                "uses; delete the file and split again"
+            )
+        evaluated.append(rows)
+    counts = pd.concat(evaluated)[["tiles", "scene_shared", "group_shared"]].sum()
+    return {"recipe": recipe_name, "split": recipe.split, "subset": subset} | counts.to_dict()
 
 
 def draw_cost(inputs: StudyInputs) -> Figure:

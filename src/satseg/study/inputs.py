@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from satseg.config.datasets import LandClass
-from satseg.config.recipes import Recipe
+from satseg.config.splits import fold_numbers
 from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.cost import COSTS
@@ -137,18 +137,25 @@ class StudyInputs:
         """`images.npy` or `masks.npy`, memory-mapped."""
         return read_array(self.paths.tiles(dataset_name) / file_name)
 
-    def split_path(self, dataset_name: str, split_name: str) -> Path:
-        """Where a split lies."""
-        return self.paths.split(dataset_name, split_name)
+    def folds(self, recipe_name: str) -> list[int | None]:
+        """The folds of a recipe, from 1; None alone if it has none."""
+        return fold_numbers(self.job.folds.get(recipe_name))
 
-    def split(self, dataset_name: str, split_name: str) -> pd.DataFrame:
-        """A split: tile, subset."""
-        return read_csv(self.split_path(dataset_name, split_name), ["tile", "subset"])
+    def split_path(self, dataset_name: str, recipe_name: str, fold: int | None) -> Path:
+        """Where the split of a recipe, or a fold of it, lies."""
+        return self.paths.split(dataset_name, self.job.recipes[recipe_name].split, fold)
 
-    def audit(self, dataset_name: str, recipe: Recipe) -> tuple[Path, pd.DataFrame]:
-        """The leakage audit of a recipe's split over the tiles that the recipe uses, and its
-        file."""
-        path = self.split_path(dataset_name, recipe.split).with_suffix(".leakage.csv")
+    def split(self, dataset_name: str, recipe_name: str, fold: int | None) -> pd.DataFrame:
+        """The split of a recipe, or a fold of it: tile, subset."""
+        return read_csv(self.split_path(dataset_name, recipe_name, fold), ["tile", "subset"])
+
+    def audit(
+        self, dataset_name: str, recipe_name: str, fold: int | None
+    ) -> tuple[Path, pd.DataFrame]:
+        """The leakage audit of a recipe's split, or of a fold of it, over the tiles that the recipe
+        uses, and its file."""
+        recipe = self.job.recipes[recipe_name]
+        path = self.paths.leakage(dataset_name, recipe.split, fold)
         rows = read_csv(path, AUDIT)
         pool = "all" if recipe.padded_tiles else "whole"
         return path, rows[rows["pool"] == pool]
@@ -173,7 +180,7 @@ class StudyInputs:
     def model_histories(
         self, dataset_name: str, model_name: str, recipe_name: str
     ) -> list[pd.DataFrame]:
-        """The histories of a model on a dataset under a recipe, a frame per seed."""
+        """The histories of a model on a dataset under a recipe, a frame per run."""
         wanted = (dataset_name, model_name, recipe_name)
         return [
             history

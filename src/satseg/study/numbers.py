@@ -8,6 +8,7 @@ import pandas as pd
 from satseg.study.claims.evidence import Finding, gather_evidence
 from satseg.study.claims.examine import claims_frame, examine
 from satseg.study.comparison import Comparison, Gap, compare, leakage_gaps
+from satseg.study.folds import folds_table
 from satseg.study.inputs import StudyInputs
 from satseg.study.pairs import differences_table
 from satseg.study.speed import speed_frame
@@ -34,6 +35,7 @@ class StudyNumbers:
     comparisons: list[Comparison]
     gaps: list[Gap]
     findings: list[Finding]
+    folds: pd.DataFrame
     draws: list[DrawFits]
     """What the paper's training images were drawn from, as far as the study has the dataset."""
 
@@ -42,6 +44,7 @@ class StudyNumbers:
         return {
             "scores": self.scores,
             "summary": summary_table(self.comparisons),
+            "folds": self.folds,
             "differences": differences_table(self.comparisons),
             "models": self.models,
             "splits": self.splits,
@@ -84,5 +87,6 @@ def study_numbers(inputs: StudyInputs) -> StudyNumbers:
         comparisons=comparisons,
         gaps=leakage_gaps(comparisons, job.recipes),
         findings=findings,
+        folds=folds_table(evaluated),
         draws=[fits for fits in draws if fits.strata],
     )

@@ -66,9 +66,10 @@ def evaluated_tiles(inputs: StudyInputs) -> list[ShownTiles]:
 def _panels(
     inputs: StudyInputs, dataset_name: str, recipe_name: str
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """The shown tiles [K], the class that makes each of them odd, and every model's predictions."""
-    first_seed = inputs.job.study.seeds[0]
-    cells = [c for c in inputs.cells(dataset_name, recipe_name) if c.seed == first_seed]
+    """The shown tiles [K], the class that makes each of them odd, and every model's predictions, by
+    the first seed and fold."""
+    first = (inputs.job.study.seeds[0], inputs.folds(recipe_name)[0])
+    cells = [c for c in inputs.cells(dataset_name, recipe_name) if (c.seed, c.fold) == first]
     panels = {cell: inputs.panels(cell) for cell in cells}
     shown, _, odd_classes = panels[cells[0]]
     masks = inputs.array(dataset_name, "masks.npy")

@@ -14,7 +14,7 @@ from satseg.metrics.scores import scores
 from satseg.study.inputs import AUDIT, PROFILE_COSTS, TRAINED_COSTS, StudyInputs
 
 SCORES = ["dataset", "model", "recipe", "seed", "subset", "metric", "class", "value", "low", "high"]
-SPLITS = ["dataset", "split", "recipe", *AUDIT]
+SPLITS = ["dataset", "split", "recipe", *AUDIT, "fold"]
 PUBLISHED = [
     "dataset",
     "model",
@@ -29,7 +29,8 @@ PUBLISHED = [
 
 
 class EvaluatedCounts(NamedTuple):
-    """The counts of every run on a dataset under a recipe, all on the same tiles."""
+    """The counts of every run on a dataset under a recipe, all on the same tiles; the runs of all
+    folds of a seed are one, whose tiles are those of every fold."""
 
     dataset: str
     recipe: str
@@ -38,9 +39,11 @@ class EvaluatedCounts(NamedTuple):
     majority: pd.DataFrame
     """The baseline's counts."""
     majority_class: str
-    """The class the baseline always answers."""
+    """The class the baseline always answers; of folds, all that it answers in one of them."""
     groups: dict[int, str]
     """Group of each tile."""
+    folds: dict[int, list[int]]
+    """The tiles that each fold tests; empty without folds."""
 
 
 def evaluated_counts(inputs: StudyInputs, dataset_name: str, recipe_name: str) -> EvaluatedCounts:
@@ -50,35 +53,62 @@ def evaluated_counts(inputs: StudyInputs, dataset_name: str, recipe_name: str) -
         UserError: a file is missing or broken, the recipe uses no tile of its subset, or a run was
             evaluated on other tiles.
     """
+    baselines = {}
+    answers = {}
+    for fold in inputs.folds(recipe_name):
+        baselines[fold], answer = _baseline(inputs, dataset_name, recipe_name, fold)
+        answers[answer] = None
+
+    parts: dict[tuple[str, int], list[pd.DataFrame]] = {}
+    for cell in inputs.cells(dataset_name, recipe_name):
+        counts = inputs.counts(cell)
+        if not np.array_equal(counts["tile"], baselines[cell.fold]["tile"]):
+            recipe = inputs.job.recipes[recipe_name]
+            raise UserError(
+                f"{inputs.run_folder(cell) / 'counts.csv'}: its tiles are not the "
+                f"{recipe.evaluate.subset} tiles of split {recipe.split!r}; evaluate again"
+            )
+        parts.setdefault((cell.model, cell.seed), []).append(counts)
+
+    tiles = inputs.tiles[dataset_name]
+    folds = {fold: frame["tile"].unique().tolist() for fold, frame in baselines.items() if fold}
+    return EvaluatedCounts(
+        dataset=dataset_name,
+        recipe=recipe_name,
+        runs={run: _joined(frames) for run, frames in parts.items()},
+        majority=_joined(list(baselines.values())),
+        majority_class=" or ".join(answers),
+        groups=dict(zip(tiles["tile"], tiles["group"], strict=True)),
+        folds=folds,
+    )
+
+
+def _baseline(
+    inputs: StudyInputs, dataset_name: str, recipe_name: str, fold: int | None
+) -> tuple[pd.DataFrame, str]:
+    """The baseline's counts, and the class it answers, in a fold or without folds."""
     recipe = inputs.job.recipes[recipe_name]
     subset = recipe.evaluate.subset
-    class_names = [c.name for c in inputs.counted_classes(dataset_name, recipe_name)]
-    majority, majority_class = majority_counts(
+    counts, answer = majority_counts(
         inputs.tiles[dataset_name],
-        inputs.split(dataset_name, recipe.split),
-        class_names,
+        inputs.split(dataset_name, recipe_name, fold),
+        [c.name for c in inputs.counted_classes(dataset_name, recipe_name)],
         subset,
         recipe.padded_tiles,
     )
-
-    if majority.empty:
+    if counts.empty:
         raise UserError(
-            f"{inputs.split_path(dataset_name, recipe.split)}: it has no {subset} tile that recipe "
-            f"{recipe_name!r} uses; choose another split or subset"
+            f"{inputs.split_path(dataset_name, recipe_name, fold)}: it has no {subset} tile that "
+            f"recipe {recipe_name!r} uses; choose another split or subset"
         )
+    return counts, answer
 
-    runs = {}
-    for cell in inputs.cells(dataset_name, recipe_name):
-        counts = inputs.counts(cell)
-        if not np.array_equal(counts["tile"], majority["tile"]):
-            raise UserError(
-                f"{inputs.run_folder(cell) / 'counts.csv'}: its tiles are not the {subset} tiles "
-                f"of split {recipe.split!r}; evaluate again"
-            )
-        runs[cell.model, cell.seed] = counts
-    tiles = inputs.tiles[dataset_name]
-    groups = dict(zip(tiles["tile"], tiles["group"], strict=True))
-    return EvaluatedCounts(dataset_name, recipe_name, runs, majority, majority_class, groups)
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """The counts of all folds in the order of the tiles, which lie in one fold each."""
+    if len(frames) == 1:
+        return frames[0]
+    return pd.concat(frames).sort_values("tile", kind="stable", ignore_index=True)
 
 
 def scores_table(inputs: StudyInputs, evaluated: list[EvaluatedCounts]) -> pd.DataFrame:
@@ -128,18 +158,22 @@ def models_table(inputs: StudyInputs) -> pd.DataFrame:
 
 
 def splits_table(inputs: StudyInputs) -> pd.DataFrame:
-    """splits.csv: the leakage audit of each recipe's split, over the tiles the recipe uses."""
+    """splits.csv: the leakage audit of each recipe's split and of each of its folds, over the tiles
+    the recipe uses."""
     frames = []
-    for dataset_name in inputs.job.datasets:
-        for recipe_name, recipe in inputs.job.recipes.items():
-            path, audit = inputs.audit(dataset_name, recipe)
+    for dataset_name, (recipe_name, recipe) in product(
+        inputs.job.datasets, inputs.job.recipes.items()
+    ):
+        for fold in inputs.folds(recipe_name):
+            path, audit = inputs.audit(dataset_name, recipe_name, fold)
             if audit.empty:
                 raise UserError(
                     f"{path}: it has no row for the tiles that recipe {recipe_name!r} uses; delete "
                     "the file and split again"
                 )
             keys = {"dataset": dataset_name, "split": recipe.split, "recipe": recipe_name}
-            frames.append(audit.assign(**keys)[SPLITS])
+            numbers = pd.array([fold] * len(audit), "Int64")
+            frames.append(audit.assign(**keys, fold=numbers)[SPLITS])
     return pd.concat(frames, ignore_index=True)
 
 

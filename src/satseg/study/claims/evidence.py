@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -90,13 +91,18 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
 
     pixels = {}
     for subset in ("train", "val"):
-        pixels[subset] = subset_pixels(
-            inputs.tiles[comparison.dataset],
-            inputs.split(comparison.dataset, recipe.split),
-            comparison.classes,
-            subset,
-            recipe.padded_tiles,
-        )
+        of_folds = Counter()
+        for fold in inputs.folds(comparison.recipe):
+            of_folds += Counter(
+                subset_pixels(
+                    inputs.tiles[comparison.dataset],
+                    inputs.split(comparison.dataset, comparison.recipe, fold),
+                    comparison.classes,
+                    subset,
+                    recipe.padded_tiles,
+                )
+            )
+        pixels[subset] = {name: of_folds[name] for name in comparison.classes}
 
     devices: dict[str, set[str]] = {model: set() for model in models}
     for cell in inputs.cells(comparison.dataset, comparison.recipe):
