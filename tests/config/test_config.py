@@ -9,6 +9,7 @@ from satseg.config.annotations import recipe_key
 from satseg.config.reading import ROOT, load
 from satseg.config.recipes import Training, counted_classes
 from satseg.errors import UserError
+from satseg.jobs import targets
 from satseg.paths import FIGURES
 
 DATASETS, SPLITS, MODELS = "datasets.yaml", "splits.yaml", "models.yaml"
@@ -261,6 +262,43 @@ def test_subset_the_split_lacks(folder):
         "config/recipes.yaml: recipes.demo.evaluate.subset: unknown subset of split 'groups', got 'test'; "
         "allowed: train, val"
     )
+
+
+def test_folds_are_evaluated_on_their_test_tiles(folder):
+    recipe = "recipes.faster_unet_folds"
+    edit(folder, RECIPES, f"{recipe}.evaluate", {"subset": "val"})
+    assert complaint(folder) == (
+        f"config/recipes.yaml: {recipe}.evaluate.subset: unknown subset of split 'five_folds', got 'val'; "
+        "allowed: test"
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "fold", "allowed"),
+    [
+        ("faster_unet_folds", 6, "1, 2, 3, 4, 5"),
+        ("faster_unet_folds", None, "1, 2"),
+        ("demo", 1, "null"),
+    ],
+)
+def test_a_prediction_names_a_fold_of_its_recipe(recipe, fold, allowed):
+    maps = {
+        "scenes": "*.tif",
+        "dataset": "demo",
+        "model": "unet_tiny",
+        "recipe": recipe,
+        "fold": fold,
+    }
+    with pytest.raises(UserError) as caught:
+        load(overrides={"predictions": {"harbour": maps}})
+    said = str(caught.value)
+    assert f"predictions.harbour.fold: not a fold of recipe {recipe!r}" in said
+    assert f"allowed: {allowed}" in said
+    config = load(
+        overrides={"predictions": {"harbour": maps | {"recipe": "faster_unet_folds", "fold": 2}}}
+    )
+    weights = targets.prediction_weights(config, "harbour")
+    assert weights.parts[-2:] == ("fold2", "best.pt")
 
 
 def test_too_few_classes_count(folder):
