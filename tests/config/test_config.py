@@ -12,6 +12,10 @@ from satseg.errors import UserError
 from satseg.paths import FIGURES
 
 DATASETS, SPLITS, MODELS = "datasets.yaml", "splits.yaml", "models.yaml"
+ARCHITECTURES = [
+    "DPT", "DeepLabV3", "DeepLabV3Plus", "FPN", "Linknet", "MAnet", "PAN", "PSPNet", "Segformer",
+    "UPerNet", "Unet", "UnetPlusPlus",
+]  # fmt: skip
 RECIPES, STUDY, LAB = "recipes.yaml", "studies/demo.yaml", "studies/lab_report.yaml"
 GONE = object()
 
@@ -92,7 +96,8 @@ def test_unknown_key(folder, file, key, near):
         (RECIPES, "recipes.demo.scheduler.name", "cosin", ["cosine", "plateau"], "cosine"),
         (RECIPES, "recipes.demo.split", "group_test", sorted(load().splits), "groups_test"),
         (DATASETS, "datasets.demo.source.kind", "kagle", ["demo", "http", "kaggle"], "kaggle"),
-        (MODELS, "models.unet_tiny.family", "unett", ["python", "smp", "unet"], "unet"),
+        (MODELS, "models.unet_tiny.family", "unett", ["compact", "python", "smp", "unet"], "unet"),
+        (MODELS, "models.linknet_resnet18.architecture", "Linkent", ARCHITECTURES, "Linknet"),
         (STUDY, "figures", ["sample"], sorted(FIGURES), "samples"),
         (LAB, "published.0.recipe", "lab_repot", ["lab_report"], "lab_report"),
     ],
@@ -107,6 +112,27 @@ def test_unknown_value(folder, file, key, value, allowed, near):
     )
     assert text.startswith(f"config/{file}: {key}")
     assert f", got {wrong!r}; allowed: {', '.join(allowed)}; did you mean {near!r}?" in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            {"decoder_chanels": [64, 32, 16, 8, 8]},
+            "decoder_chanels: unknown key; allowed: decoder_attention_type, decoder_channels, "
+            "decoder_interpolation, decoder_use_norm, encoder_depth; did you mean "
+            "'decoder_channels'?",
+        ),
+        ({"classes": 3}, "classes: unknown key; allowed: "),  # the dataset decides
+        ({"decoder_channels": "wide"}, "decoder_channels: "),
+        ({"encoder_depth": "deep"}, "encoder_depth: must be a valid integer"),
+    ],
+)
+def test_arguments_of_an_architecture(folder, arguments, said):
+    edit(folder, MODELS, "models.unet_resnet18.arguments", arguments)
+    text = complaint(folder)
+    assert text.startswith(f"config/models.yaml: models.unet_resnet18.arguments.{said}")
     assert "\n" not in text
 
 
@@ -190,7 +216,7 @@ def test_value_that_does_not_fit(folder, file, key, value, problem):
         (
             MODELS,
             "models.unet_tiny.family",
-            "models.unet_tiny.family: missing; allowed: python, smp, unet",
+            "models.unet_tiny.family: missing; allowed: compact, python, smp, unet",
         ),
         (STUDY, "models", "models: missing; it has no default"),
     ],

@@ -153,13 +153,16 @@ def test_no_step_waits(data, tmp_path, monkeypatch, recipe):
     assert steps.taken == expected and min(expected.values()) > 0
 
 
-FAMILIES = ["unet_tiny", "unetplusplus_scratch", "deeplabv3plus_scratch", "linknet_resnet18"]
+FAMILIES = [
+    "unet_tiny", "unet_skinny_sdi", "unet_swift", "unetplusplus_scratch", "deeplabv3plus_scratch", "linknet_resnet18",
+    "unet_resnet18", "pan_resnet18", "upernet_mobilenetv4",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_no_model_waits(name):
     net = cell.build_model(load().models[name], 3, 3).to(memory_format=torch.channels_last)
-    images = torch.rand(2, 3, 64, 64)
+    images = torch.rand(2, 3, 128, 128)
     with NoWaiting():
         net(images).sum().backward()
         net.eval()(images)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from satseg.config.annotations import recipe_key
 from satseg.config.claims import NoGainClaim
+from satseg.config.library import architectures, misfit
 from satseg.config.messages import dotted, mistake_line
-from satseg.config.models import PythonSpec
+from satseg.config.models import PythonSpec, SmpSpec
 from satseg.config.papers import PaperTable
 from satseg.config.recipes import Recipe, Training, counted_classes
 from satseg.config.root import Config
@@ -47,6 +48,10 @@ def check_names(config: Config, place: Place) -> None:
         subsets = config.splits[recipe.split].subsets
         names.check(key, recipe.evaluate.subset, subsets, f"subset of split {recipe.split!r}")
 
+    for name, model in config.models.items():
+        if isinstance(model, SmpSpec):
+            _check_architecture(("models", name), model, names)
+
     for name in config.study:
         _check_study(config, name, names)
 
@@ -74,6 +79,26 @@ class _Names:
             if value in values[:i]:
                 item = (*key, i)
                 raise UserError(mistake_line(self.place(item), item, value, "listed twice"))
+
+
+def _check_architecture(here: tuple, model: SmpSpec, names: _Names) -> None:
+    """The library has the architecture, and that takes the arguments given."""
+    known = {name.lower(): name for name in architectures()}
+    if not known:  # the library is not installed here
+        return
+
+    if model.architecture.lower() not in known:
+        names.check((*here, "architecture"), model.architecture, known.values(), "architecture")
+
+    allowed = architectures()[known[model.architecture.lower()]]
+    for argument, value in model.arguments.items():
+        key = (*here, "arguments", argument)
+        if argument not in allowed:
+            line = mistake_line(names.place(key), key, value, "unknown key", list(allowed))
+            raise UserError(line)
+        problem = misfit(allowed[argument], value)
+        if problem:
+            raise UserError(mistake_line(names.place(key), key, value, problem))
 
 
 def _check_study(config: Config, name: str, names: _Names) -> None:
