@@ -9,7 +9,7 @@ from satseg.config.annotations import recipe_key
 from satseg.config.reading import ROOT, load
 from satseg.config.recipes import Training, counted_classes
 from satseg.errors import UserError
-from satseg.paths import FIGURES
+from satseg.paths import FIGURES, USUAL_FIGURES
 
 DATASETS, SPLITS, MODELS = "datasets.yaml", "splits.yaml", "models.yaml"
 ARCHITECTURES = [
@@ -54,7 +54,7 @@ def test_reads_the_configuration_of_the_project():
     assert config.recipes["lab_report"].optimizer.lr == 0.0001
     assert config.recipes["groups"].loss == config.recipes["random"].loss
     assert config.files_of("dubai_lab_report") == "dubai"
-    assert config.study["demo"].figures == list(FIGURES)
+    assert config.study["demo"].figures == USUAL_FIGURES
     assert set(config.studies) <= set(config.study)
 
 
@@ -133,6 +133,31 @@ def test_arguments_of_an_architecture(folder, arguments, said):
     edit(folder, MODELS, "models.unet_resnet18.arguments", arguments)
     text = complaint(folder)
     assert text.startswith(f"config/models.yaml: models.unet_resnet18.arguments.{said}")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("teacher", "said"),
+    [
+        (
+            {"model": "unet_tny", "recipe": "demo"},
+            "model: unknown model, got 'unet_tny'; allowed: ",
+        ),
+        ({"model": "unet_tiny", "recipe": "dem"}, "recipe: unknown recipe, got 'dem'; allowed: "),
+        (
+            {"model": "unet_tiny", "recipe": "random"},
+            "recipe: 'random' has split: 'random', this recipe 'groups_test'; give both the same",
+        ),
+        (
+            {"model": "unet_tiny", "recipe": "demo"},
+            "recipe: recipes that teach themselves (demo → demo); name a recipe without a teacher",
+        ),
+    ],
+)
+def test_teachers(folder, teacher, said):
+    edit(folder, RECIPES, "recipes.demo.teacher", teacher)
+    text = complaint(folder)
+    assert text.startswith(f"config/recipes.yaml: recipes.demo.teacher.{said}")
     assert "\n" not in text
 
 

@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from satseg.config.models import CompactSpec
+from satseg.errors import UserError
 from satseg.models import build_model
 from satseg.models.compact import Context
 
@@ -96,3 +97,30 @@ def test_dropout_stands_before_the_head():
     assert isinstance(dropped.dropout, torch.nn.Dropout2d) and dropped.dropout.p == 0.5
     images = torch.rand(2, 3, 32, 32)
     assert not torch.equal(dropped(images), dropped(images))
+
+
+NAMED = SPEC | {"encoder": "tu-mobilenetv4_conv_small"}
+
+
+def test_an_encoder_of_the_library():
+    import timm
+
+    with torch.device("meta"):
+        net = build_model(CompactSpec(**NAMED), 5, in_channels=4)
+        own = timm.create_model("mobilenetv4_conv_small", features_only=True, in_chans=4)
+        logits = net.eval()(torch.rand(1, 4, 64, 96))
+    assert logits.shape == (1, 5, 64, 96)
+    parameters = sum(p.numel() for p in own.parameters())
+    assert sum(p.numel() for p in net.encoder.parameters()) == parameters
+
+
+def test_mistakes_of_a_named_encoder_are_one_line(tmp_path):
+    with pytest.raises(UserError, match="mit_b0 has no features at half the size; set detail: 0"):
+        build_model(CompactSpec(**NAMED | {"encoder": "mit_b0"}), 3)
+    with pytest.raises(UserError, match="resnet19"):
+        build_model(CompactSpec(**NAMED | {"encoder": "resnet19"}), 3)
+    missing = NAMED | {"encoder_weights": str(tmp_path / "none.pt")}
+    with pytest.raises(UserError, match="no such file of encoder weights"):
+        build_model(CompactSpec(**missing), 3, pretrained=True)
+    with pytest.raises(ValueError, match="encoder_weights: there are some only for"):
+        spec(encoder_weights="imagenet")

@@ -86,6 +86,12 @@ class UNetSpec(Strict):
         return 2 ** len(self.widths)
 
 
+def weights_path(encoder_weights: str | None) -> Path | None:
+    """The path that `encoder_weights` gives; None if it gives a name, or nothing."""
+    named = Path(encoder_weights or "")
+    return named if named.suffix in (".pt", ".pth", ".safetensors") else None
+
+
 class SmpSpec(Strict):
     """An architecture with an encoder of segmentation_models_pytorch."""
 
@@ -108,8 +114,7 @@ class SmpSpec(Strict):
     @property
     def weights_file(self) -> Path | None:
         """The file of the encoder's weights, if they come from one."""
-        named = Path(self.encoder_weights or "")
-        return named if named.suffix in (".pt", ".pth", ".safetensors") else None
+        return weights_path(self.encoder_weights)
 
     @property
     def stride(self) -> int:
@@ -142,8 +147,11 @@ class CompactSpec(Strict):
 
     family: Literal["compact"]
     """Kind of model."""
-    encoder: ResidualEncoder
-    """The encoder."""
+    encoder: ResidualEncoder | str
+    """The encoder's levels, or the name of an encoder of segmentation_models_pytorch, such as
+    `tu-mobilenetv4_conv_small`."""
+    encoder_weights: str | None = None
+    """Pretrained weights of such an encoder, as for `smp`; null starts from random weights."""
     cells: list[Annotated[int, Field(ge=1)]] = [1, 2, 4, 8]
     """Context: the deepest features also as means over grids of so many cells a side."""
     width: Annotated[int, Field(ge=1)] = 64
@@ -156,9 +164,22 @@ class CompactSpec(Strict):
     head_dropout_channels: bool = False
     """Whether that dropout drops whole channels of a tile (Dropout2d), not single values."""
 
+    @model_validator(mode="after")
+    def _pretrained(self):
+        if self.encoder_weights and not isinstance(self.encoder, str):
+            raise ValueError("encoder_weights: there are some only for an encoder with a name")
+        return self
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file of the encoder's weights, if they come from one."""
+        return weights_path(self.encoder_weights)
+
     @property
     def stride(self) -> int:
         """Tile sizes must be a multiple of this."""
+        if isinstance(self.encoder, str):
+            return 32
         return 2 ** (1 + len(self.encoder.widths))
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from satseg.config.models import SmpSpec
+from satseg.config.models import CompactSpec, SmpSpec
 from satseg.estimate.expect import Estimate, Times, this_device
 from satseg.text import columns, counted
 
@@ -83,7 +83,8 @@ def _pretrained_encoders(estimate: Estimate) -> list[str]:
     encoders = set()
     for cell in estimate.cells:
         model = estimate.config.models[cell.model]
-        if isinstance(model, SmpSpec) and model.encoder_weights and not model.weights_file:
+        pretrained = isinstance(model, CompactSpec | SmpSpec) and model.encoder_weights
+        if pretrained and not model.weights_file:
             encoders.add(model.encoder)
     return sorted(encoders)
 

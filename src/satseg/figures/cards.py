@@ -37,7 +37,9 @@ def _card_text(model: CompactSpec | SmpSpec | PythonSpec) -> str:
     if isinstance(model, PythonSpec):
         return f"{model.name} of {model.file}"
     if isinstance(model, CompactSpec):
-        widths = " ".join(map(str, [model.encoder.stem, *model.encoder.widths]))
-        return f"compact: encoder {widths}, decoder {model.width} {model.detail or ''}".rstrip()
+        encoder = model.encoder
+        if not isinstance(encoder, str):
+            encoder = " ".join(map(str, [encoder.stem, *encoder.widths]))
+        return f"compact: encoder {encoder}, decoder {model.width} {model.detail or ''}".rstrip()
     weights = f"{model.encoder_weights} weights" if model.encoder_weights else "random weights"
     return f"{model.architecture}, encoder {model.encoder}, {weights}"

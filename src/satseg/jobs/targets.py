@@ -111,3 +111,12 @@ def map_files(config: Config) -> list[Path]:
 def recipe_split(config: Config, dataset: str, recipe: str) -> Path:
     """The split of a dataset that a recipe trains and evaluates on."""
     return PATHS.split(dataset, config.recipes[recipe].split)
+
+
+def teacher_weights(config: Config, dataset: str, recipe: str) -> list[Path]:
+    """The weights file that cells of a recipe learn from, if any."""
+    teacher = config.recipes[recipe].teacher
+    if teacher is None:
+        return []
+    cell = Cell(dataset=dataset, model=teacher.model, recipe=teacher.recipe, seed=teacher.seed)
+    return [PATHS.run(cell.path) / f"{teacher.weights}.pt"]

@@ -7,12 +7,35 @@ import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from satseg.config.models import CompactSpec, ResidualEncoder
+from satseg.config.models import CompactSpec, ResidualEncoder, SmpSpec
+from satseg.errors import UserError
+from satseg.models import smp
 
 
 def build(model: CompactSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
-    """A compact U-Net with random weights; there are no pretrained ones."""
-    return CompactUNet(model, num_classes, in_channels)
+    """A compact U-Net, with the encoder weights the entry names if `pretrained`.
+
+    Raises:
+        UserError: there is no such encoder, it has no features at half the size for `detail`, or
+            its weights cannot be obtained.
+    """
+    if not isinstance(model.encoder, str):
+        return CompactUNet(model, Encoder(model.encoder, in_channels), num_classes)
+
+    # The library's encoder, out of any of its models.
+    entry = SmpSpec(
+        family="smp",
+        architecture="FPN",
+        encoder=model.encoder,
+        encoder_weights=model.encoder_weights,
+    )
+    encoder = smp.build(entry, 1, in_channels, pretrained).encoder
+    if model.detail and not encoder.out_channels[1]:
+        raise UserError(
+            f"config/models.yaml: {model.encoder} has no features at half the size; "
+            "set detail: 0, or choose another encoder"
+        )
+    return CompactUNet(model, encoder, num_classes)
 
 
 def convolution(inputs: int, width: int, stride: int = 1) -> list[nn.Module]:
@@ -58,13 +81,13 @@ class Encoder(nn.Module):
             )
             for (inputs, width), number in zip(pairwise(widths), blocks, strict=True)
         )
+        self.out_channels = widths
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Images [B, in_channels, H, W] → features at strides 2, 4, 8, …"""
-        features = []
+        """Images [B, in_channels, H, W] → themselves, and features at strides 2, 4, 8, …"""
+        features = [x]
         for level in self.levels:
-            x = level(x)
-            features.append(x)
+            features.append(level(features[-1]))
         return features
 
 
@@ -115,26 +138,36 @@ class DecoderLevel(nn.Module):
 
 
 class CompactUNet(nn.Module):
-    """Encoder, pooled context, additive decoder; the head's logits are enlarged to the image."""
+    """Encoder, pooled context, additive decoder; the head's logits are enlarged to the image.
 
-    def __init__(self, model: CompactSpec, num_classes: int, in_channels: int = 3):
+    Args:
+        model: the entry.
+        encoder: maps images to themselves and to features at strides 2, 4, 8, …, whose channels
+            `out_channels` lists.
+        num_classes: channels of the output.
+    """
+
+    def __init__(self, model: CompactSpec, encoder: nn.Module, num_classes: int):
         super().__init__()
-        self.encoder = Encoder(model.encoder, in_channels)
-        widths = model.encoder.widths
+        self.encoder = encoder
+        _, finest, *widths = encoder.out_channels
         self.context = Context(widths[-1], model.width, model.cells)
 
-        skips = [*widths[-2::-1], model.encoder.stem][: None if model.detail else -1]
-        outputs = [model.width] * (len(widths) - 1) + [model.detail] * bool(model.detail)
+        skips = widths[-2::-1]
+        outputs = [model.width] * len(skips)
+        if model.detail:
+            skips = [*skips, finest]
+            outputs = [*outputs, model.detail]
+        inputs = [model.width, *outputs[:-1]]
         self.decoder = nn.ModuleList(
-            DecoderLevel(*channels)
-            for channels in zip([model.width, *outputs], skips, outputs, strict=False)
+            DecoderLevel(*channels) for channels in zip(inputs, skips, outputs, strict=True)
         )
 
         self.dropout = nn.Identity()
         if model.head_dropout:
             kind = nn.Dropout2d if model.head_dropout_channels else nn.Dropout
             self.dropout = kind(model.head_dropout)
-        self.head = nn.Conv2d([model.width, *outputs][-1], num_classes, 1)
+        self.head = nn.Conv2d(outputs[-1] if outputs else model.width, num_classes, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images [B, in_channels, H, W] → logits [B, num_classes, H, W]."""
