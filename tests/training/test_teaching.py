@@ -114,8 +114,7 @@ def test_a_taught_run_resumes_exactly(data, teacher, tmp_path):
     train(taught, *data, tmp_path / "whole", "x", teacher=teacher)
     After.looks = 3
     with pytest.raises(Stopped):
-        limits = After(deadline=float("inf"), parent=0, seconds=0.0)
-        train(taught, *data, tmp_path / "cut", "x", limits=limits, teacher=teacher)
+        train(taught, *data, tmp_path / "cut", "x", limits=After(), teacher=teacher)
     train(taught, *data, tmp_path / "cut", "x", teacher=teacher)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 

@@ -19,8 +19,8 @@ FROST = (0.99, 1.0, 1.03)
 LEAVES_TURNED = 0.75
 GROUND_PALED = 0.55
 # A low sun at full strength: red and blue light, gamma, contrast.
-LOW_SUN = np.diag([1.06, 1.0, 0.86])
-LOW_SUN_GAMMA = 1.3
+LOW_SUN = np.diag([1.04, 1.0, 0.92])
+LOW_SUN_GAMMA = 1.25
 LOW_SUN_CONTRAST = 1.2
 
 SMALLEST = 1e-3  # brightness below which a pixel has no hue

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from satseg.figures.style import MUTED, WIDTH, place_axes, styled, write_text
 from satseg.figures.tiles import PHOTOGRAPHS, draw_photograph
 
-ACROSS = 6
-# Inches: between pictures, below one, of a title.
-GAP = 0.08
+# Inches: the least and the most side of a picture, between pictures, below one, of a title.
+LEAST = 1.0
+MOST = 1.5
+GAP = 0.1
 UNDER = 0.22
 TITLE = 0.3
 
@@ -38,9 +39,10 @@ def augmentations_figure(groups: Sequence[ChangedTile]) -> Figure:
         return figure
 
     pictures = sum(len(group.images) for group in groups)
-    fitting = (WIDTH - GAP * (ACROSS - 1)) / ACROSS
-    side = min(fitting, sqrt(PHOTOGRAPHS / pictures))
-    heights = [TITLE + ceil(len(group.images) / ACROSS) * (side + UNDER) for group in groups]
+    wanted = min(MOST, max(LEAST, sqrt(PHOTOGRAPHS / pictures)))
+    across = round((WIDTH + GAP) / (wanted + GAP))
+    side = (WIDTH + GAP) / across - GAP
+    heights = [TITLE + ceil(len(group.images) / across) * (side + UNDER) for group in groups]
     figure = Figure((WIDTH, sum(heights)))
 
     for n, group in enumerate(groups):
@@ -48,8 +50,8 @@ def augmentations_figure(groups: Sequence[ChangedTile]) -> Figure:
         write_text(figure, 0, top + 0.05, group.title, va="top", weight="bold")
         top += TITLE
         for i, (name, image) in enumerate(zip(group.names, group.images, strict=True)):
-            left = i % ACROSS * (side + GAP)
-            y = top + i // ACROSS * (side + UNDER)
+            left = i % across * (side + GAP)
+            y = top + i // across * (side + UNDER)
             draw_photograph(place_axes(figure, left, y, side, side), image)
             write_text(figure, left, y + side + 0.03, name, va="top", fontsize=7, color=MUTED)
     return figure
