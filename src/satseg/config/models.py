@@ -73,14 +73,6 @@ class UNetSpec(Strict):
         return self
 
     @property
-    def skip_widths(self) -> list[int]:
-        """Channels that the skip connection of each level brings, from shallow to deep."""
-        if self.skips is None:
-            return self.widths
-        plain = self.widths[: self.skips.from_level - 1]
-        return plain + [self.skips.channels] * (len(self.widths) - len(plain))
-
-    @property
     def stride(self) -> int:
         """Tile sizes must be a multiple of this."""
         return 2 ** len(self.widths)

@@ -101,7 +101,7 @@ class UNet(nn.Module):
         self.bottleneck = Block(unet.widths[-1], unet.bottleneck.width, unet.bottleneck.convs, unet)
         widths = unet.widths[::-1]
         inputs = [unet.bottleneck.width, *widths]
-        skips = unet.skip_widths[::-1]
+        skips = self._skip_widths(unet)[::-1]
         self.decoder = nn.ModuleList(
             DecoderLevel(inputs[i], skips[i], width, convs, unet)
             for i, (width, convs) in enumerate(zip(widths, unet.decoder_convs, strict=True))
@@ -110,6 +110,14 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(unet.widths[0], num_classes, 1)
         self.first = unet.skips.from_level - 1 if unet.skips else len(unet.widths)
         self.skips = Skips(unet.skips, unet.widths[self.first :]) if unet.skips else None
+
+    @staticmethod
+    def _skip_widths(unet: UNetSpec) -> list[int]:
+        """Channels that the skip connection of each level brings, from shallow to deep."""
+        if unet.skips is None:
+            return unet.widths
+        plain = unet.widths[: unet.skips.from_level - 1]
+        return plain + [unet.skips.channels] * (len(unet.widths) - len(plain))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Images [B, in_channels, H, W] → logits [B, num_classes, H, W]."""
