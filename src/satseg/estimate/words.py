@@ -67,7 +67,7 @@ def _data_text(estimate: Estimate) -> str:
             f"In addition, pretrained weights of {', '.join(encoders)} are downloaded once."
         )
 
-    weights = list(filter(None, (estimate.weight_bytes(cell) for cell in estimate.cells)))
+    weights = list(filter(None, (estimate.weight_bytes(cell) for cell in estimate.trained)))
     if weights:
         runs = counted(len(weights), "run")
         notes.append(f"Weights of {runs}: {_size(sum(weights))} in results/.")
@@ -81,7 +81,7 @@ def _data_text(estimate: Estimate) -> str:
 def _pretrained_encoders(estimate: Estimate) -> list[str]:
     """Encoders whose weights have to be downloaded."""
     encoders = set()
-    for cell in estimate.cells:
+    for cell in estimate.trained:
         model = estimate.config.models[cell.model]
         pretrained = isinstance(model, CompactSpec | SmpSpec) and model.encoder_weights
         if pretrained and not model.weights_file:
@@ -94,7 +94,7 @@ def _times_text(estimate: Estimate, options: str) -> str:
     histories = estimate.jobs()["train"]
     times = [
         estimate.times(cell)
-        for cell, history in zip(estimate.cells, histories, strict=True)
+        for cell, history in zip(estimate.trained, histories, strict=True)
         if not history.exists()
     ]
     if not times:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from satseg.config.root import Config
 from satseg.errors import UserError
-from satseg.jobs.slices import Cell, cells
+from satseg.jobs.slices import Cell, cells, teacher_cell
 from satseg.paths import Paths
 
 PATHS = Paths()  # Snakemake runs in the folder of `data/` and `results/`
@@ -115,8 +115,7 @@ def recipe_split(config: Config, dataset: str, recipe: str) -> Path:
 
 def teacher_weights(config: Config, dataset: str, recipe: str) -> list[Path]:
     """The weights file that cells of a recipe learn from, if any."""
-    teacher = config.recipes[recipe].teacher
-    if teacher is None:
+    cell = teacher_cell(config, dataset, recipe)
+    if cell is None:
         return []
-    cell = Cell(dataset=dataset, model=teacher.model, recipe=teacher.recipe, seed=teacher.seed)
-    return [PATHS.run(cell.path) / f"{teacher.weights}.pt"]
+    return [PATHS.run(cell.path) / f"{config.recipes[recipe].teacher.weights}.pt"]
