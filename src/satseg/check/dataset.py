@@ -13,7 +13,6 @@ from satseg.check.sheet import draw_sheet
 from satseg.check.survey import read_dataset, same_ground, tile_grid
 from satseg.check.words import classes_text, scenes_text, splits_text, tiles_text
 from satseg.config.root import Config
-from satseg.config.splits import Split
 from satseg.data.groups import scene_groups
 from satseg.data.layout import Problem
 from satseg.data.official import published_subsets
@@ -46,8 +45,7 @@ def check(
 
     table, official_error, warnings = _tiles(facts, job, root)
     divisions = [
-        _divide(config.splits[name], name, table, used)
-        for name, used in _splits(config, dataset_name).items()
+        _divide(config, name, table, used) for name, used in _splits(config, dataset_name).items()
     ]
     overlaps = [
         (first, second, share)
@@ -124,11 +122,12 @@ def _splits(config: Config, dataset_name: str) -> dict[str, bool]:
     return {name: name in used for name in config.splits if name in (used or possible)}
 
 
-def _divide(split: Split, name: str, table: pd.DataFrame, used: bool) -> Division:
+def _divide(config: Config, name: str, table: pd.DataFrame, used: bool) -> Division:
     """The tiles divided by a split, or why that is not possible."""
+    split = config.splits[name]
     official = split.unit == "official"
     try:
-        assigned = draw_split(table, split)
+        assigned = draw_split(table, split, config.test_split(name))
         return Division(name, assigned, leakage(table, assigned), "", used, official)
     except UserError as error:
         return Division(name, None, None, str(error), used, official)

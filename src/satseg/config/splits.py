@@ -37,6 +37,14 @@ class Split(Strict):
     scenes: dict[Subset, Annotated[int, Field(ge=1)]] = {}
     """Most scenes of a subset, such as `{train: 378, val: 126, test: 126}`; those kept are drawn at
     random, the others left out. A subset that is not named keeps all."""
+    tiles: dict[Subset, Annotated[int, Field(ge=1)]] = {}
+    """Most tiles of a subset, such as `{train: 960}`; those kept are drawn at random, whole tiles
+    before padded ones, and the others left out. A subset that is not named keeps all."""
+    test_of: str | None = None
+    """Name of another split whose test tiles are also this one's; only the other tiles are divided.
+    Recipes that differ in such splits are tested on the same tiles."""
+    test_apart: bool = False
+    """Leave out the training and validation tiles whose group also has test tiles."""
     seed: int = 0
     """Seed of the random draw."""
 
@@ -58,11 +66,28 @@ class Split(Strict):
             raise ValueError(f"train + val + test is {total:g}; it must be 1")
         return self
 
+    @model_validator(mode="after")
+    def _one_test_set(self):
+        if self.test_of is None:
+            return self
+        if self.unit == "official" or self.keep_official:
+            raise ValueError("test_of: an official split has its own test tiles; leave this out")
+        own = {
+            "test": self.test,
+            "test_from_val": self.test_from_val,
+            "scenes.test": self.scenes.get("test"),
+            "tiles.test": self.tiles.get("test"),
+        }
+        for key, value in own.items():
+            if value:
+                raise ValueError(f"{key}: the test tiles are those of test_of; leave this out")
+        return self
+
     @property
     def subsets(self) -> list[str]:
         """Names of the subsets this split has; for an official one, those it may have, because
         every dataset has its own."""
-        has_test = self.test > 0 or self.unit == "official"
+        has_test = self.test > 0 or self.unit == "official" or self.test_of is not None
         return ["train", "val", "test"] if has_test else ["train", "val"]
 
     def official_subsets(

@@ -11,21 +11,28 @@ from satseg.data.labels import counted_classes, pixels_column
 from satseg.errors import UserError
 
 
-def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
+def draw_split(table: pd.DataFrame, split: Split, test_split: Split | None = None) -> pd.DataFrame:
     """Assign every tile to a subset.
 
     Args:
         table: tile, scene, group, whole and official_split of every tile.
         split: what stays together, and the shares.
+        test_split: the split that `split.test_of` names.
 
     Returns:
-        tile, scene, subset; the same for the same table and seed. An official split may leave tiles
-        out.
+        tile, scene, subset, ordered by tile; the same for the same table and seed. Tiles may be
+        left out.
 
     Raises:
         UserError: the tiles cannot be divided in this way.
     """
     rng = np.random.default_rng(split.seed)
+    every_tile = table
+    tested = None
+    if test_split:
+        tested = draw_split(table, test_split)
+        tested = tested[tested["subset"] == "test"]
+        table = table[~table["tile"].isin(tested["tile"])].reset_index(drop=True)
     table = _among(table, split.among)
 
     if split.unit == "official" or (split.keep_official and _groups_divided(table)):
@@ -37,7 +44,13 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
         assigned = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
 
     for subset, count in split.scenes.items():
-        assigned = _fewer(assigned, subset, count, rng)
+        assigned = _fewer_scenes(assigned, subset, count, rng)
+    if tested is not None:
+        assigned = pd.concat([assigned, tested]).sort_values("tile", ignore_index=True)
+    if split.test_apart:
+        assigned = _apart_from_test(assigned, every_tile)
+    for subset, count in split.tiles.items():
+        assigned = _fewer_tiles(assigned, subset, count, every_tile, rng)
     return assigned
 
 
@@ -74,7 +87,25 @@ def _among(table: pd.DataFrame, patterns: list[str]) -> pd.DataFrame:
     return table[table["scene"].isin(scenes)].reset_index(drop=True)
 
 
-def _fewer(
+def _apart_from_test(assigned: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Without the training and validation tiles whose group has test tiles."""
+    groups = assigned["tile"].map(table.set_index("tile")["group"])
+    tested = assigned["subset"] == "test"
+    return assigned[tested | ~groups.isin(groups[tested])].reset_index(drop=True)
+
+
+def _fewer_tiles(
+    assigned: pd.DataFrame, subset: str, count: int, table: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """At most `count` tiles of a subset, whole ones first; the others are in no subset."""
+    within = np.flatnonzero(assigned["subset"] == subset)
+    padded = assigned["tile"].map(table.set_index("tile")["whole"]).to_numpy()[within] == 0
+    drawn = rng.permutation(len(within))
+    drawn = drawn[np.argsort(padded[drawn], kind="stable")]
+    return assigned.drop(index=within[drawn[count:]]).reset_index(drop=True)
+
+
+def _fewer_scenes(
     assigned: pd.DataFrame, subset: str, count: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """At most `count` scenes of a subset; the tiles of the others are in no subset."""

@@ -13,7 +13,7 @@ from satseg.progress import log
 def run(job: SplitSlice, tiles: str, out: str) -> None:
     """Write the split to `out` (`<split>.csv`) and its audit beside it (`<split>.leakage.csv`)."""
     table = read_table(tiles)
-    split = draw_split(table, job.split)
+    split = draw_split(table, job.split, job.test_split)
     audit = leakage(table, split)
 
     with together(out, Path(out).with_suffix(".leakage.csv")) as (split_file, audit_file):
