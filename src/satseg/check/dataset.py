@@ -15,8 +15,9 @@ from satseg.check.words import classes_text, scenes_text, splits_text, tiles_tex
 from satseg.config.root import Config
 from satseg.data.groups import scene_groups
 from satseg.data.layout import Problem
+from satseg.data.leakage import leakage
 from satseg.data.official import published_subsets
-from satseg.data.splits import draw_split, leakage
+from satseg.data.splits import draw_split
 from satseg.errors import UserError
 from satseg.jobs import slices
 from satseg.jobs.slices import TileSlice
@@ -57,7 +58,7 @@ def check(
         "Scenes": scenes_text(facts, dataset),
         "Classes": classes_text(facts, dataset),
         "Tiles": tiles_text(table, job),
-        "Splits": splits_text(divisions),
+        "Splits": splits_text(divisions, len(table)),
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in sections.items() if body)
     notes = [
@@ -76,7 +77,7 @@ def check(
 def _tiles(facts: Facts, job: TileSlice, root: str | Path) -> tuple[pd.DataFrame, str, list[str]]:
     """The table of tiles, what is wrong with the official split, and the warnings about it."""
     groups = scene_groups(facts.scenes, job.groups, facts.copied)
-    table = tile_grid(facts.shapes, job.tile_size, groups)
+    table = tile_grid(facts, job.tile_size, groups)
     usable = [scene for scene in facts.scenes if scene.name in facts.shapes]
 
     with _captured_log() as messages:

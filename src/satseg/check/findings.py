@@ -19,12 +19,13 @@ class Place(NamedTuple):
     """Where a scene lies on the ground."""
 
     crs: str
-    left: float
-    bottom: float
-    right: float
-    top: float
     pixel: float
     """Width of a pixel in the units of `crs`."""
+    tiles: list[str]
+    """Its tiles as WKT polygons in longitude and latitude, row by row; empty texts if the system's
+    place on the globe is unknown."""
+    outline: str
+    """The whole scene, likewise."""
 
 
 @dataclass

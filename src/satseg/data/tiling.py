@@ -13,6 +13,7 @@ from rasterio.windows import Window
 
 from satseg.config.datasets import Pixels
 from satseg.data.arrays import ArrayFile
+from satseg.data.ground import footprints
 from satseg.data.groups import same_images, scene_groups
 from satseg.data.images import BLOCK_CACHE, open_image, read_bands, scene_shape
 from satseg.data.labels import NO_LABEL, pixels_column
@@ -122,6 +123,9 @@ def _rows(
         image_buffers: list[np.ndarray | None] = [None, None]
         mask_buffers: list[np.ndarray | None] = [None, None]
 
+        with open_image(scene.image) as image:
+            corners = iter(footprints(image, size))
+
         for row, strip, labels in _strips(scene, shape, job, reader):
             turn = row % 2
             image_tiles = _cut(strip, size, 0, image_buffers[turn])
@@ -133,14 +137,17 @@ def _rows(
 
             height, width = labels.shape
             for col, mask_tile in enumerate(mask_tiles):
-                whole = height == size and (col + 1) * size <= width
+                tile_width = min(size, width - col * size)
                 place = {
                     "scene": scene.name,
                     "group": groups[scene.name],
                     "row": row,
                     "col": col,
-                    "whole": int(whole),
+                    "whole": int(height == tile_width == size),
+                    "height": height,
+                    "width": tile_width,
                     "official_split": "",
+                    "footprint": next(corners),
                 }
                 pixels = {
                     pixels_column(class_name): np.count_nonzero(mask_tile == index)

@@ -100,8 +100,8 @@ def gap_sentence(gap: Gap) -> str:
     model = gap.leaky.best.model
     leaky, clean = next((a.main, b.main) for a, b in gap.pairs() if a.model == model)
     return (
-        f"Leakage on {gap.leaky.title}: with recipe {gap.leaky.recipe}, {_shared(gap.leaky)} show "
-        f"ground that training tiles show too; with {gap.clean.recipe}, {_shared(gap.clean)}. "
+        f"Leakage on {gap.leaky.title}: with recipe {gap.leaky.recipe}, {_shared(gap.leaky)} touch "
+        f"a training tile or share its ground; with {gap.clean.recipe}, {_shared(gap.clean)}. "
         f"{model} scores {score_text(leaky)} and {score_text(clean)}, a difference of "
         f"{_gap_difference(gap, model, leaky.value - clean.value)}."
     )

@@ -63,9 +63,9 @@ class Comparison:
     tiles: int
     scenes: int
     groups: int
-    """How many groups the evaluated tiles form; the tiles of two groups never share ground."""
+    """How many groups the evaluated tiles form; tiles of two groups are taken to be independent."""
     shared: int
-    """How many of the evaluated tiles show ground that training tiles show too."""
+    """How many of the evaluated tiles touch a training tile or share its ground."""
     evaluated: tuple[int, ...] = ()
     """The evaluated tiles; results on the same ones can be compared tile by tile."""
 
@@ -144,7 +144,7 @@ def compare(inputs: StudyInputs, counts: EvaluatedCounts, splits: pd.DataFrame) 
         tiles=len(tiles),
         scenes=tiles["scene"].nunique(),
         groups=tiles["tile"].map(counts.groups).nunique(),
-        shared=int(audit["group_shared"].sum()),
+        shared=int(audit["exposed"].sum()),
         evaluated=tuple(tiles["tile"].tolist()),
     )
 
