@@ -66,6 +66,8 @@ class Facts:
     """Mask values or colours, in words, that are not a class."""
     places: dict[str, Place] = field(default_factory=dict)
     """Where the georeferenced scenes lie."""
+    turned: dict[str, list[str]] = field(default_factory=dict)
+    """How masks are mirrored against their images, in words → masks."""
     digests: dict[str, list[str]] = field(default_factory=dict)
     """Digest of an image file → the scenes that have it."""
     complaints: dict[tuple[str, str], list[str]] = field(default_factory=dict)

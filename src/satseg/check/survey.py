@@ -17,6 +17,7 @@ from satseg.data.images import BLOCK_CACHE, no_data, open_image, scene_shape, se
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene, survey
 from satseg.data.masks import MaskReader
+from satseg.data.registration import Turn, mask_turn, read_mask
 from satseg.errors import UserError
 from satseg.files import sha256
 from satseg.jobs.slices import TileSlice
@@ -83,6 +84,10 @@ def _read_scene(facts: Facts, scene: Scene, job: TileSlice, reader: MaskReader |
                 outline=footprints(image, max(image.shape))[0],
             )
 
+        turn = mask_turn(image, mask, scene) if reader else Turn()
+        if any(turn):
+            facts.turned.setdefault(str(turn), []).append(str(scene.mask))
+
         bands = [band for band in selected_bands(image, job.pixels) if band <= image.count]
         for row in range(0, image.height, STRIP):
             window = Window(0, row, image.width, min(STRIP, image.height - row))
@@ -91,7 +96,7 @@ def _read_scene(facts: Facts, scene: Scene, job: TileSlice, reader: MaskReader |
             _add_values(facts, values, missing, image.height * image.width)
 
             if reader:
-                labels = _labels(facts, reader, mask.read(window=window), mask, scene)
+                labels = _labels(facts, reader, read_mask(mask, turn, window), mask, scene)
                 if missing is not None:
                     labels[missing.all(0)] = NO_LABEL
                 labelled += np.bincount(labels.ravel(), minlength=256)

@@ -21,6 +21,7 @@ from satseg.data.layout import Scene, find_scenes
 from satseg.data.masks import MaskReader
 from satseg.data.official import published_subsets
 from satseg.data.origin import describe
+from satseg.data.registration import mask_turn, read_mask
 from satseg.errors import UserError
 from satseg.files import together, write_json
 from satseg.jobs.slices import TileSlice
@@ -190,11 +191,15 @@ def _strips(
     size = job.tile_size
 
     with open_image(scene.image) as image, open_image(scene.mask) as mask:
+        turn = mask_turn(image, mask, scene)
+        if any(turn):
+            log.info("%s: stored %s, by its position; read as its image lies", scene.mask, turn)
+
         for row in range(-(-height // size)):
             window = Window(0, row * size, width, min(size, height - row * size))
             try:
                 strip, missing = read_bands(image, job.pixels, window)
-                values = mask.read(window=window)
+                values = read_mask(mask, turn, window)
             except RasterioError:
                 raise UserError(
                     f"{_damaged(scene, window)}: damaged near row {row * size}; replace the file"
