@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 
 import torch
 import torch.distributed as dist
@@ -55,12 +56,21 @@ class _Sum(torch.autograd.Function):
 
 
 def highest(number: int) -> int:
-    """The highest of all processes' numbers: how a decision of one becomes a decision of all."""
+    """The highest of all processes' numbers: how a decision of one becomes a decision of all.
+
+    They agree on the host, where no process waits for what its GPU still has to do.
+    """
     if world() == 1:
         return number
-    shared = torch.tensor(number, device="cuda" if dist.get_backend() == "nccl" else "cpu")
-    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    shared = torch.tensor(number)
+    dist.all_reduce(shared, dist.ReduceOp.MAX, group=_hosts())
     return int(shared)
+
+
+@cache
+def _hosts() -> dist.ProcessGroup:
+    """All processes, connected without their GPUs."""
+    return dist.new_group(backend="gloo")
 
 
 def check_devices(devices: int, key: str) -> None:

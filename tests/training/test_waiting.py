@@ -5,10 +5,12 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 import torch
+from benchmarks.rows.operations import ASKING, Operations
 from lightning.pytorch.callbacks import Callback
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes
 
 from satseg import devices
+from satseg.config.models import PythonSpec
 from satseg.config.reading import load
 from satseg.config.recipes import Augmentation
 from satseg.config.splits import Split
@@ -35,20 +37,13 @@ UNET = unet(4, 8, bottleneck=8, dropout=0.2)
 ALL = {"hue": 0.2, "brightness": 0.2, "contrast": 0.2, "hflip": True, "vflip": True}
 
 
-class NoWaiting(TorchDispatchMode):
-    """Fails where the host would wait; counts the operations that are no mere views."""
-
-    def __init__(self):
-        super().__init__()
-        self.operations = []
+class NoWaiting(Operations):
+    """Fails where the host would wait."""
 
     def __torch_dispatch__(self, operation, types, arguments=(), options=None):
         name = operation.overloadpacket.__name__
         assert name not in WAITING, f"{operation} would wait for the device"
-        result = operation._schema.returns[0].alias_info if operation._schema.returns else None
-        if result is None or result.is_write:
-            self.operations.append(name)
-        return operation(*arguments, **(options or {}))
+        return super().__torch_dispatch__(operation, types, arguments, options)
 
 
 class Steps(Callback):
@@ -64,7 +59,7 @@ class Steps(Callback):
 
     def leave(self, subset):
         self.stack.close()
-        assert len(self.mode.operations) > 50
+        assert len(self.mode.names) > 50
         self.taken[subset] += 1
 
     def on_train_batch_start(self, *_):
@@ -93,9 +88,8 @@ def on_the_host(work):
 @pytest.fixture(autouse=True)
 def queued(monkeypatch):
     """A CPU that is taken for a GPU."""
-    rooms = ["devices", "losses", "models.segmenter", "data.augmentation", "training.optimizer"]
-    for room in rooms:
-        monkeypatch.setattr(f"satseg.{room}.queues", lambda at: True)
+    for module in ASKING:
+        monkeypatch.setattr(f"satseg.{module}.queues", lambda at: True)
     for room in ("devices", "data.augmentation"):
         monkeypatch.setattr(f"satseg.{room}.send", on_the_host(devices.send))
     yield
@@ -134,6 +128,27 @@ RECIPES = [
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: ",".join(recipe))
 def test_no_step_waits(data, tmp_path, monkeypatch, recipe):
+    check_steps(job(**recipe), data, tmp_path / "cell", monkeypatch)
+
+
+OWN = """
+from torch import nn
+
+def own(num_classes, in_channels):
+    layers = nn.Conv2d(in_channels, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, num_classes, 1)
+    return nn.Sequential(*layers)
+"""
+
+
+def test_no_step_of_a_model_from_a_file_waits(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(OWN)
+    own = PythonSpec(family="python", file="own.py", name="own")
+    check_steps(job(own), data, tmp_path / "cell", monkeypatch)
+
+
+def check_steps(run: TrainSlice, data, folder, monkeypatch):
+    """Train with every step in that mode."""
     steps = Steps()
     build = cell.build_trainer
 
@@ -142,7 +157,7 @@ def test_no_step_waits(data, tmp_path, monkeypatch, recipe):
 
     monkeypatch.setattr(cell, "build_trainer", trainer)
     try:
-        result = cell.train(job(**recipe), *data, tmp_path / "cell", "x")
+        result = cell.train(run, *data, folder, "x")
     finally:
         steps.stack.close()
     # A shuffled batch of one tile is left out.
@@ -184,7 +199,7 @@ def test_evaluation_does_not_wait(data, monkeypatch, changes):
     monkeypatch.setattr("satseg.evaluation.counting.loader", read)
     with NoWaiting() as mode:
         counts = evaluate_tiles(segmenter, store, tiles, changes)
-    assert len(mode.operations) > 50
+    assert len(mode.names) > 50
     labelled = np.isin(store.masks[tiles], [0, 2]).sum((1, 2))
     assert counts.sum(-1).tolist() == [[pixels, pixels] for pixels in labelled]
 
@@ -207,7 +222,7 @@ def test_a_batch_is_augmented_at_once(monkeypatch, tiles, bands):
         augment(images, masks, numbers, settings, seed=1, epoch=2)  # constants are sent once
         with NoWaiting() as mode:
             changed, labels = augment(images, masks, numbers, settings, seed=1, epoch=2)
-        assert len(mode.operations) < 40  # and the changes are sent
+        assert len(mode.names) < 40  # and the changes are sent
         with monkeypatch.context() as patched:
             patched.setattr(augmentation, "queues", lambda at: False)
             expected, same = augment(images, masks, numbers, settings, seed=1, epoch=2)

@@ -16,6 +16,7 @@ rule tables:
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
         pages="results/{study}/tables/pages.json",
         scores=table("scores", "Scores"),
+        differences=table("differences", "Differences between the models"),
         models=table("models", "Cost of the models"),
         splits=table("splits", "Leakage of the splits"),
         published=table("published", "Published figures beside ours"),
