@@ -114,7 +114,7 @@ def test_no_tiles_of_two_subsets_are_nearer_than_the_buffer(unit, buffer):
         rivals = [other for other in subsets if weight[subsets[other]] > weight[subset]]
         nearest = min(distance(boxes[tile], boxes[other]) for other in rivals)
         assert nearest < max(buffer * 1.0001, PIXEL / 2)
-    assert len(dropped) > 0
+    assert len(dropped) > 0 or not buffer
 
     audit = leakage(table, drawn)
     assert (audit["overlapping"] == 0).all()
@@ -171,12 +171,12 @@ def test_the_same_ground_in_two_zones_overlaps():
     row = leakage(table, split).iloc[0]
     assert (row["overlapping"], row["exposed"], row["group_shared"]) == (2, 2, 0)
 
-    # The grids are turned against each other by the meridians' convergence on both sides; two
-    # squares with one corner in common then share all but a triangle.
+    # The grids are turned against each other by the meridians' convergence on both sides; what two
+    # such squares with one corner in common share is a kite.
     turn = 2 * np.arctan(np.tan(np.radians(3)) * np.sin(np.radians(48)))
     shares = {(a, b): share for a, b, share in overlaps(table["footprint"])}
     assert set(shares) == {(0, 2), (1, 3)}
-    assert shares[0, 2] == pytest.approx(1 - np.tan(turn) / 2, abs=1e-3)
+    assert shares[0, 2] == pytest.approx(np.tan(np.pi / 4 - turn / 2), abs=1e-3)
 
 
 @pytest.mark.parametrize(

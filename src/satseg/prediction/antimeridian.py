@@ -8,7 +8,8 @@ import numpy as np
 Degrees = Callable[[np.ndarray], np.ndarray]
 """Places in a map's coordinate system [n, 2] → longitude and latitude [n, 2]."""
 
-FAR = 90  # degrees of longitude: a side this long may run either way around the globe
+WIDE = 1  # degrees of longitude: sides this long may bend, or run either way around the globe
+FAR = 90  # degrees of longitude within which the short way is the right one
 HALVINGS = 30
 PRECISION = 1e-9  # degrees
 # Corners of the world, anticlockwise, at their distance along its border from the south-east.
@@ -21,20 +22,20 @@ BORDER = [
 ROUND = 1080
 
 
-def is_far(ring: np.ndarray) -> bool:
-    """Whether a ring [n, 2] in degrees has a side that may cross the antimeridian, or leaves
-    −180° to 180°."""
+def is_wide(ring: np.ndarray) -> bool:
+    """Whether a ring [n, 2] in degrees may cross the antimeridian or lies near a pole."""
     longitude = ring[:, 0]
-    return bool((np.abs(np.diff(longitude)) > FAR).any() or np.abs(longitude).max() > 180)
+    return bool((np.abs(np.diff(longitude)) > WIDE).any() or np.abs(longitude).max() > 180)
 
 
-def cut(rings: list[np.ndarray], degrees: Degrees) -> list[list[np.ndarray]]:
+def cut(rings: list[np.ndarray], degrees: Degrees, tolerance: float) -> list[list[np.ndarray]]:
     """Cut a polygon at the antimeridian.
 
     Args:
         rings: closed rings [n, 2] in the map's coordinate system, with the inside to the left: the
             outer one anticlockwise, holes clockwise.
         degrees: the transformation to longitude and latitude.
+        tolerance: degrees of arc by which a side may leave its straight line in the map.
 
     Returns:
         Polygons, as closed rings in degrees, the outer one first.
@@ -42,7 +43,7 @@ def cut(rings: list[np.ndarray], degrees: Degrees) -> list[list[np.ndarray]]:
     whole = []
     chains = []
     for ring in rings:
-        pieces = _pieces(_on_globe(ring, degrees))
+        pieces = _pieces(_on_globe(ring, degrees, tolerance))
         if len(pieces) == 1 and np.array_equal(pieces[0][0], pieces[0][-1]):
             whole.append(pieces[0])
         else:
@@ -56,31 +57,33 @@ def cut(rings: list[np.ndarray], degrees: Degrees) -> list[list[np.ndarray]]:
     return polygons
 
 
-def _on_globe(ring: np.ndarray, degrees: Degrees) -> np.ndarray:
-    """A ring in degrees, with further points where a side would run the wrong way around."""
+def _on_globe(ring: np.ndarray, degrees: Degrees, tolerance: float) -> np.ndarray:
+    """A ring in degrees, with further points where a side would bend or run the wrong way
+    around."""
     places = _wrapped(degrees(ring))
-    points = [places[0]]
-    for k in range(len(ring) - 1):
-        points += _between(ring[k], ring[k + 1], places[k], places[k + 1], degrees, HALVINGS)
-        points.append(places[k + 1])
-    return _signed(np.array(points))
+    for _ in range(HALVINGS):
+        middles = (ring[:-1] + ring[1:]) / 2
+        actual = _wrapped(degrees(middles))
+        bent = np.flatnonzero(_bends(places[:-1], actual, places[1:], tolerance))
+        if not len(bent):
+            break
+        ring = np.insert(ring, bent + 1, middles[bent], axis=0)
+        places = np.insert(places, bent + 1, actual[bent], axis=0)
+    return _signed(places)
 
 
-def _between(start, end, first, last, degrees: Degrees, halvings: int) -> list[np.ndarray]:
-    """Points on a straight side, so that the short way from each to the next is the right one."""
-    if abs(last[0] - first[0]) <= FAR or halvings == 0:
-        return []
-    middle = (start + end) / 2
-    place = _wrapped(degrees(middle[None]))[0]
-    if _turn(first[0], place[0]) + _turn(place[0], last[0]) <= FAR:
-        return []
-    before = _between(start, middle, first, place, degrees, halvings - 1)
-    return [*before, place, *_between(middle, end, place, last, degrees, halvings - 1)]
+def _bends(first: np.ndarray, middle: np.ndarray, last: np.ndarray, tolerance: float) -> np.ndarray:
+    """Whether a straight line in degrees is not the side whose middle is known: bool [n]."""
+    before = _short_way(first[:, 0], middle[:, 0])
+    after = _short_way(middle[:, 0], last[:, 0])
+    east = (before - after) / 2 * np.cos(np.radians(middle[:, 1]))
+    north = middle[:, 1] - (first[:, 1] + last[:, 1]) / 2
+    return (np.abs(before) + np.abs(after) > FAR) | (np.hypot(east, north) > tolerance)
 
 
-def _turn(first: float, last: float) -> float:
-    """Degrees between two longitudes, the short way."""
-    return abs((last - first + 180) % 360 - 180)
+def _short_way(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Degrees east from one longitude to another, between −180° and 180°."""
+    return (last - first + 180) % 360 - 180
 
 
 def _wrapped(places: np.ndarray) -> np.ndarray:

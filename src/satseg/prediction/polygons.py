@@ -11,7 +11,8 @@ from rasterio.features import shapes
 from rasterio.warp import transform
 
 from satseg.data.labels import NO_LABEL
-from satseg.prediction.antimeridian import cut, is_far
+from satseg.data.origin import pixel_size
+from satseg.prediction.antimeridian import cut, is_wide
 
 CHUNK = 2000  # polygons transformed at a time
 DIGITS = 9  # decimals of a degree: a tenth of a millimetre
@@ -58,6 +59,9 @@ def _areas(file: rasterio.DatasetReader) -> Iterator[tuple[int, list[list[np.nda
     every = shapes(rasterio.band(file, 1), connectivity=4, transform=file.transform)
     known = ((int(index), shape["coordinates"]) for shape, index in every if index != NO_LABEL)
 
+    # A tenth of a pixel; a minute of arc is a nautical mile.
+    tolerance = (pixel_size(file) or 1) / 10 / 1852 / 60
+
     def degrees(places: np.ndarray) -> np.ndarray:
         return np.column_stack(transform(file.crs, "EPSG:4326", *places.T))
 
@@ -69,8 +73,8 @@ def _areas(file: rasterio.DatasetReader) -> Iterator[tuple[int, list[list[np.nda
 
         for (index, _), area in zip(chunk, areas, strict=True):
             polygon = [next(in_degrees) for _ in area]
-            far = any(map(is_far, polygon))
-            yield index, cut(area, degrees) if far else [polygon]
+            wide = any(map(is_wide, polygon))
+            yield index, cut(area, degrees, tolerance) if wide else [polygon]
 
 
 def _oriented(polygon: list) -> list[np.ndarray]:
