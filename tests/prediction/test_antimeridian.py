@@ -34,13 +34,13 @@ def area(ring: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("crs", "place", "parts"),
     [
-        ("EPSG:32601", from_origin(EDGE - 155, NORTH + 120, 10, 10), 1),
-        ("EPSG:4326", from_origin(180 - 15.5e-4, 12, 1e-4, 1e-4), 1),
+        ("EPSG:32601", from_origin(EDGE - 153, NORTH + 120, 10, 10), 1),
+        ("EPSG:4326", from_origin(180 - 15.3e-4, 12, 1e-4, 1e-4), 1),
         ("EPSG:4326", from_origin(180 - 15e-4, 12, 1e-4, 1e-4), 1),  # along a pixel's side
         ("EPSG:3413", from_origin(-140, 120, 10, 10), 1),  # around the north pole
         ("EPSG:3031", from_origin(-152, 113, 10, 10), 1),  # around the south pole
         ("EPSG:4326", from_origin(-180, 90, 12, 7.5), 0),  # the whole earth
-        ("EPSG:3031", from_origin(-155, -5115, 10, 10), 1),  # beside the pole, on the meridian
+        ("EPSG:3031", from_origin(-153, -5115, 10, 10), 1),  # beside the pole, on the meridian
     ],
     ids=["utm", "degrees", "on the side", "north pole", "south pole", "earth", "polar"],
 )
