@@ -265,9 +265,9 @@ def test_a_scale_that_the_bands_hardly_fill(tmp_path):
 
 
 def test_common_ground_by_hand():
-    def place(left, bottom, size, crs="EPSG:25832"):
-        left += 500_000
-        bottom += 5_000_000
+    def place(left, bottom, size, crs="EPSG:25832", origin=(500_000, 5_000_000)):
+        left += origin[0]
+        bottom += origin[1]
         x, y = np.array([[0, 1, 1, 0, 0], [1, 1, 0, 0, 1]]) * size + [[left], [bottom]]
         degrees = zip(*transform(crs, "EPSG:4326", x, y), strict=True)
         outline = f"POLYGON(({','.join(f'{a:.10f} {b:.10f}' for a, b in degrees)}))"
@@ -280,9 +280,11 @@ def test_common_ground_by_hand():
         "d": place(2, 2, 2),  # lies in a
         "e": place(2, 2, 2, "EPSG:3857"),  # elsewhere
     }
+    (east,), (north,) = transform("EPSG:25832", "EPSG:25833", [500_022], [5_000_007])
+    places["f"] = place(0, 0, 2, "EPSG:25833", (east, north))  # lies in c, in the next zone
     found = same_ground(places)
-    assert [pair[:2] for pair in found] == [("a", "d"), ("b", "c")]
-    assert [pair[2] for pair in found] == pytest.approx([1, 0.25], abs=1e-4)
+    assert [pair[:2] for pair in found] == [("a", "d"), ("b", "c"), ("c", "f")]
+    assert [pair[2] for pair in found] == pytest.approx([1, 0.25, 1], abs=1e-4)
 
 
 def test_a_scale_that_cuts_off_much_and_a_class_that_never_occurs(tmp_path):

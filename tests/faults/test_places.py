@@ -124,6 +124,11 @@ def test_a_mask_turned_by_a_quarter(tiled, fault):
     fault("Places", "a mask turned by 90°", message)
 
 
+def test_places_without_a_system_are_compared_too(tiled):
+    message, _ = tiled(LABELS, PLACE @ Affine.translation(3, 4), crs=None, mask_crs=None)
+    assert "masks/a.tif: lies 5 pixels from its image a.tif; " in message
+
+
 def test_a_side_without_a_place(tiled):
     for crs, place in ((None, PLACE), (ZONE, Affine.identity())):
         message, found = tiled(LABELS, place, mask_crs=crs)

@@ -125,7 +125,7 @@ class Ground:
         in_scene = np.floor(self.centres[:, :2] / side)
         alone = table.groupby("group")["scene"].transform("nunique").to_numpy() == 1
 
-        names = table["group"].to_numpy(object)
+        names = np.array(table["group"], object)
         for i in np.flatnonzero(self.placed):
             names[i] = f"{band[i]:.0f} {column[i]:.0f}"
         for i in np.flatnonzero(~self.placed & alone):

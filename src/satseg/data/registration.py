@@ -10,7 +10,7 @@ from rasterio.errors import RasterioError
 from rasterio.warp import transform
 from rasterio.windows import Window
 
-from satseg.data.globe import geocentric
+from satseg.data.globe import degrees, geocentric
 from satseg.data.layout import Scene
 from satseg.errors import UserError
 
@@ -133,13 +133,8 @@ def _difference(
 
 def _metres(image: rasterio.DatasetReader, first: np.ndarray, second: np.ndarray) -> float | None:
     """Distance on the ground between two places in an image; None if that is unknown."""
-    x, y = image.transform @ np.array([first, second]).T
-    try:
-        places = np.column_stack(transform(image.crs, "EPSG:4326", x, y))
-    except (RasterioError, CPLE_BaseError, AttributeError):
-        return None
-    points = geocentric(places)
-    return math.dist(*points) if np.isfinite(points).all() else None
+    places = degrees(image, np.array([first, second]))
+    return None if places is None else math.dist(*geocentric(places))
 
 
 def _pixel(file: rasterio.DatasetReader) -> str:
