@@ -11,7 +11,7 @@ from satseg.models import build_model
 from satseg.paths import Paths
 from satseg.readers import read_json
 from satseg.stages import download, evaluate, split, tile, train
-from satseg.training.lock import Stopped
+from satseg.training.limits import Stopped
 
 STUDY = "faster_unet_dubai"
 # The same models without pretrained weights, which a machine without a network cannot fetch.

@@ -31,7 +31,7 @@ rule evaluate:
         run=lambda w, input: dirname(input.run),
     shell:
         r"""
-        python -m satseg.stages.evaluate --slice {params.slice:q} \
+        exec python -m satseg.stages.evaluate --slice {params.slice:q} \
             --tiles {params.tiles:q} --split {input.split:q} --run {params.run:q} &>{log:q}
         """
 
@@ -58,6 +58,6 @@ rule profile:
         tiles="data/tiles/{dataset}",
     shell:
         r"""
-        python -m satseg.stages.profile --slice {params.slice:q} --tiles {params.tiles:q} \
+        exec python -m satseg.stages.profile --slice {params.slice:q} --tiles {params.tiles:q} \
             --out {output.profile:q} &>{log:q}
         """
