@@ -80,5 +80,5 @@ def run(config: Config, paths: Paths, cell: slices.Cell, seconds: float) -> dict
             train.run(job, str(raw), *inputs, time_budget=seconds / 60)
         except Stopped:
             raise Unfinished from None
-    evaluate.run(slices.evaluate_slice(config, cell.recipe), *inputs)
+    evaluate.run(slices.evaluate_slice(config, cell.recipe, cell.model), *inputs)
     return {"cell": cell.model_dump(), "run": read_json(out / "run.json", ["epochs"])}

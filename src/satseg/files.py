@@ -256,6 +256,8 @@ def files_below(root: str | Path) -> list[Path]:
         files += [Path(folder, name) for name in names]
 
     for path in files:
+        if not str(path.relative_to(root)).isprintable():
+            _check_name(path)
         if path.is_symlink() and not path.exists():
             raise UserError(f"{path}: a broken link; remove it, or put the file there")
         if not path.is_file():
@@ -263,6 +265,15 @@ def files_below(root: str | Path) -> list[Path]:
                 f"{path}: neither a file nor a folder; remove it, or put the file there"
             )
     return sorted(files)
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a name that tables and lists cannot hold."""
+    try:
+        path.name.encode()
+        str(path.parent).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{str(path)!a}: its name is not UTF-8; rename it") from None
 
 
 def local_copy(folder: str | Path) -> Path:

@@ -25,7 +25,7 @@ rule evaluate:
     resources:
         gpu=1,
     params:
-        slice=lambda w: slices.evaluate_slice(cfg, w.recipe).model_dump_json(),
+        slice=lambda w: slices.evaluate_slice(cfg, w.recipe, w.model).model_dump_json(),
         code=lambda w: digest(stage_code("evaluate", w.model)),
         tiles=lambda w, input: dirname(input.table),
         run=lambda w, input: dirname(input.run),

@@ -12,7 +12,7 @@ from rasterio.warp import transform
 
 from satseg.config.datasets import Pixels
 from satseg.config.types import Strict
-from satseg.data.images import selected_bands
+from satseg.data.images import open_image, selected_bands
 from satseg.errors import UserError
 from satseg.readers import read_json
 
@@ -62,7 +62,7 @@ def describe(images: Iterable[Path], pixels: Pixels) -> Origin:
     sizes = []
 
     for path in images:
-        with rasterio.open(path) as file:
+        with open_image(path) as file:
             dtypes |= {file.dtypes[band - 1] for band in selected_bands(file, pixels)}
             size = pixel_size(file)
         if size:

@@ -65,7 +65,9 @@ def stage(
     def work() -> None:
         job = parse(slice_kind, text)
         outputs = writes(job, **arguments) if writes else []
-        inputs = [text, *(arguments[flag] for flag in paths if flag != "out")]
+        inputs = [arguments[flag] for flag in paths if flag != "out"]
+        if not text.lstrip().startswith("{"):
+            inputs.append(text)
         refuse_inputs([output.path for output in outputs], inputs)
         with sole_writer(*outputs, parent=starter_pid()):
             run(job, **arguments)

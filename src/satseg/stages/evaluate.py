@@ -22,7 +22,7 @@ def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     """Write `counts.csv` and `panels.npz` into the folder `run` of a trained cell."""
     claim_device()
     weights = Path(run, f"{job.evaluate.weights}.pt")
-    segmenter = load_weights(weights, device())
+    segmenter = load_weights(weights, device(), job.python_file)
     store = open_tiles(tiles)
     check_fit(segmenter, store, weights)
 

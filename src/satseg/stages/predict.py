@@ -18,18 +18,23 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the map, and the other files that are asked for."""
     asked_for = (arguments.out, arguments.probabilities, arguments.polygons)
     outputs = [path for path in asked_for if path]
-    refuse_inputs(outputs, [arguments.scene, arguments.run, arguments.slice or arguments.run])
+    inputs = [arguments.scene, arguments.run]
+    if arguments.slice and not arguments.slice.lstrip().startswith("{"):
+        inputs.append(arguments.slice)
+    refuse_inputs(outputs, inputs)
 
     with sole_writer(*map(file, outputs), parent=starter_pid()):
         claim_device()
-        segmenter = load_weights(Path(arguments.run, f"{arguments.weights}.pt"), device())
+        job = parse(PredictSlice, arguments.slice) if arguments.slice else None
+        weights = Path(arguments.run, f"{arguments.weights}.pt")
+        segmenter = load_weights(weights, device(), job.python_file if job else None)
         count = predict_scene(
             segmenter,
             arguments.scene,
             arguments.out,
             probabilities=arguments.probabilities,
             polygons=arguments.polygons,
-            colors=parse(PredictSlice, arguments.slice).colors if arguments.slice else None,
+            colors=job.colors if job else None,
             overlap=arguments.overlap,
             batch_size=arguments.batch_size,
         )
