@@ -8,15 +8,19 @@ import sys
 import zipfile
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from faults.conftest import contents
+from satseg.config.reading import load
 from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
+from satseg.errors import UserError
 from satseg.files import write_json
+from satseg.jobs import targets
 from satseg.jobs.slices import DownloadSlice, SplitSlice
 from satseg.jobs.writing import file, folder, sole_writer
 from web import source
@@ -333,3 +337,19 @@ def test_an_output_that_is_an_input(store, tile_slice, refused, fault, tmp_path)
     message = refused("tile", tile_slice, raw=tmp_path / "raw", out=tmp_path / "raw")
     assert "would be written over" in message
     fault(OWN, "`--out` of tiling is the raw folder", message)
+
+
+def test_scenes_that_are_maps(fault, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "results/predictions/harbour/a.tif"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    prediction = load().predictions | {"harbour": SimpleNamespace(scenes="results/**/*.tif")}
+    config = load().model_copy(update={"predictions": prediction})
+    with pytest.raises(UserError) as caught:
+        targets.prediction_scenes(config, "harbour")
+    assert str(caught.value) == (
+        "predictions.harbour.scenes: results/predictions/harbour/a.tif is where its own map would "
+        "be written; correct the pattern, or move the scene"
+    )
+    fault(OWN, "`scenes` of a prediction are where its maps go", str(caught.value))
