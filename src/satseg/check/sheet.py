@@ -12,6 +12,7 @@ from satseg.data.images import open_image, read_bands
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene
 from satseg.data.masks import MaskReader
+from satseg.data.registration import mask_turn, read_mask
 from satseg.figures.samples import samples_figure
 from satseg.figures.style import save
 from satseg.figures.tiles import ShownTiles
@@ -63,7 +64,9 @@ def _thumbnail(
 
         averaged = {"out_shape": (bands, height, width), "resampling": Resampling.average}
         reduced, missing = read_bands(image, job.pixels, **averaged)
-        codes = reader.codes(mask.read(out_shape=(mask.count, height, width)), mask, scene.mask)
+        turn = mask_turn(image, mask, scene)
+        values = read_mask(mask, turn, out_shape=(mask.count, height, width))
+        codes = reader.codes(values, mask, scene.mask)
         labels = reader.known(codes, mask)
 
     labels = np.where(labels == UNKNOWN, np.uint8(unknown), labels)

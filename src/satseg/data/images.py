@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from satseg.config.datasets import Pixels
 from satseg.data.layout import Scene
+from satseg.data.registration import mask_turn
 from satseg.errors import UserError
 
 # Bytes of decoded blocks: strips are read once only, and GDAL would keep 5 % of the RAM.
@@ -163,8 +164,8 @@ def scene_shape(scene: Scene, pixels: Pixels) -> tuple[int, int, int]:
     """Height, width and bands of a scene, after checking that its mask fits.
 
     Raises:
-        UserError: a file cannot be read, its pixels are not of the expected type, or the sizes
-            differ.
+        UserError: a file cannot be read, its pixels are not of the expected type, or image and mask
+            differ in size or in the ground they show.
     """
     with open_image(scene.image) as image, open_image(scene.mask) as mask:
         bands = band_count(image, scene.image, pixels)
@@ -178,6 +179,7 @@ def scene_shape(scene: Scene, pixels: Pixels) -> tuple[int, int, int]:
                 f"{scene.mask}: {mask.width}×{mask.height} pixels, but its image "
                 f"{scene.image.name} has {image.width}×{image.height}; make them the same size"
             )
+        mask_turn(image, mask, scene)
         return image.height, image.width, bands
 
 

@@ -64,6 +64,8 @@ class SplitSlice(Strict):
     """For `split`."""
 
     split: Split
+    test_split: Split | None = None
+    """The split whose test tiles are also those of this one."""
 
 
 class TrainSlice(Strict):
@@ -188,7 +190,7 @@ def tile_slice(config: Config, dataset_name: str) -> TileSlice:
 
 def split_slice(config: Config, split: str) -> SplitSlice:
     """What decides a split, apart from the tiles."""
-    return SplitSlice(split=config.splits[split])
+    return SplitSlice(split=config.splits[split], test_split=config.test_split(split))
 
 
 def train_slice(
