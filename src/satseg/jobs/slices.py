@@ -217,9 +217,7 @@ def train_slice(
     )
 
 
-def evaluate_slice(
-    config: Config, recipe_name: str, model_name: str | None = None
-) -> EvaluateSlice:
+def evaluate_slice(config: Config, recipe_name: str, model_name: str = "") -> EvaluateSlice:
     """What is evaluated of a trained cell, and how."""
     recipe = config.recipes[recipe_name]
     everywhere = recipe.augmentation.everywhere
@@ -239,7 +237,7 @@ def predict_slice(config: Config, prediction: str) -> PredictSlice:
     )
 
 
-def _python_file(config: Config, model_name: str | None) -> str | None:
+def _python_file(config: Config, model_name: str) -> str | None:
     """The Python file that the configuration names for a model, if it is the user's own."""
     return getattr(config.models.get(model_name), "file", None)
 
