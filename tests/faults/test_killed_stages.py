@@ -28,6 +28,8 @@ FEW = 2  # without --record
 @pytest.fixture(scope="module")
 def forks(tmp_path_factory):
     server = Forks(tmp_path_factory.mktemp("said"))
+    job = SplitSlice(split={"unit": "tile", "train": 0.5, "val": 0.5})
+    assert server.start("split", job).wait()  # it lacks its paths; the server has loaded all by now
     yield server
     server.close()
 
