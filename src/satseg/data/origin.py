@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from satseg.config.datasets import Pixels
 from satseg.config.types import Strict
 from satseg.data.globe import degrees, geocentric
-from satseg.data.images import selected_bands
+from satseg.data.images import open_image, selected_bands
 from satseg.errors import UserError
 from satseg.readers import read_json
 
@@ -57,7 +57,7 @@ def describe(images: Iterable[Path], pixels: Pixels) -> Origin:
     sizes = []
 
     for path in images:
-        with rasterio.open(path) as file:
+        with open_image(path) as file:
             dtypes |= {file.dtypes[band - 1] for band in selected_bands(file, pixels)}
             size = pixel_size(file)
         if size:

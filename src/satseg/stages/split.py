@@ -8,6 +8,7 @@ from satseg.data.store import read_table
 from satseg.files import together
 from satseg.jobs.program import stage
 from satseg.jobs.slices import SplitSlice
+from satseg.jobs.writing import file
 from satseg.progress import log
 
 
@@ -51,4 +52,5 @@ if __name__ == "__main__":
         SplitSlice,
         run,
         {"tiles": "folder of the tile store", "out": "the split's CSV file"},
+        writes=lambda job, out, **_: [file(out)],
     )
