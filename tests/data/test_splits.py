@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from satseg.config.splits import Split
-from satseg.data.splits import draw_split, leakage, untrained
+from satseg.data.leakage import leakage, untrained
+from satseg.data.splits import draw_split
 from satseg.errors import UserError
 
 
@@ -16,7 +17,11 @@ def table(groups: dict[str, dict[str, int]]) -> pd.DataFrame:
         for scene, count in scenes.items():
             rows += [(group, scene)] * count
     frame = pd.DataFrame(rows, columns=["group", "scene"])
-    return frame.assign(tile=range(len(rows)), whole=[int(i % 4 != 0) for i in range(len(rows))])
+    frame["tile"] = range(len(rows))
+    frame["whole"] = [int(i % 4 != 0) for i in range(len(rows))]
+    # Each scene is a row of tiles without a place on the ground.
+    cols = frame.groupby("scene").cumcount()
+    return frame.assign(row=0, col=cols, height=32, width=32, footprint="")
 
 
 TABLE = table(
@@ -66,7 +71,7 @@ def test_every_tile_is_tested_in_one_fold_on_ground_of_its_own(folds, seed):
     spec = Split(unit="group", folds=folds, train=0.75, val=0.25, seed=seed)
     tested = np.zeros(len(TABLE), int)
     for fold in range(1, folds + 1):
-        split = draw_split(TABLE, spec, fold)
+        split = draw_split(TABLE, spec, fold=fold)
         assert split["tile"].tolist() == TABLE["tile"].tolist()
         assert set(split["subset"]) == {"train", "val", "test"}
         assert (split.groupby(TABLE["group"])["subset"].nunique() == 1).all()
@@ -79,7 +84,7 @@ def test_every_tile_is_tested_in_one_fold_on_ground_of_its_own(folds, seed):
 
 def test_groups_are_put_together_into_folds_by_size():
     spec = Split(unit="group", folds=3, train=0.5, val=0.5)
-    folds = [draw_split(TABLE, spec, fold) for fold in (1, 2, 3)]
+    folds = [draw_split(TABLE, spec, fold=fold) for fold in (1, 2, 3)]
     tested = [set(TABLE["group"][split["subset"] == "test"]) for split in folds]
     # 73, 20, 11, 10 and 6 tiles: the largest alone, the others where most are lacking.
     assert sorted(map(sorted, tested)) == [["g1"], ["g2", "g5"], ["g3", "g4"]]
@@ -88,22 +93,22 @@ def test_groups_are_put_together_into_folds_by_size():
 def test_as_many_folds_as_groups_leave_out_one_at_a_time():
     spec = Split(unit="group", folds=5, train=0.75, val=0.25)
     for fold in range(1, 6):
-        split = draw_split(TABLE, spec, fold)
+        split = draw_split(TABLE, spec, fold=fold)
         assert TABLE["group"][split["subset"] == "test"].nunique() == 1
 
 
 def test_folds_that_cannot_be():
     spec = Split(unit="group", folds=6, train=0.75, val=0.25)
     with pytest.raises(UserError, match=r"5 groups of scenes cannot fill 6 folds.*set folds: 5"):
-        draw_split(TABLE, spec, 1)
+        draw_split(TABLE, spec, fold=1)
     two = table({"a": {"a": 5}, "b": {"b": 5}})
     with pytest.raises(UserError, match=r"2 groups of scenes cannot fill 2 folds.*split by tile"):
-        draw_split(two, Split(unit="group", folds=2, train=0.5, val=0.5), 1)
+        draw_split(two, Split(unit="group", folds=2, train=0.5, val=0.5), fold=1)
     for fold in (None, 7):
         with pytest.raises(UserError, match="the split has folds 1 to 6"):
-            draw_split(TABLE, spec, fold)
+            draw_split(TABLE, spec, fold=fold)
     with pytest.raises(UserError, match="fold 1: the split has no folds"):
-        draw_split(TABLE, Split(unit="tile", train=0.5, val=0.5), 1)
+        draw_split(TABLE, Split(unit="tile", train=0.5, val=0.5), fold=1)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +116,9 @@ def test_folds_that_cannot_be():
     [
         ({"unit": "tile"}, "set unit: group"),
         ({"test": 0.2, "train": 0.6, "val": 0.2}, "leave out test"),
-        ({"keep_official": True}, "leave out keep_official"),
-        ({"scenes": {"train": 3}}, "and scenes"),
+        ({"keep_official": True}, "keep_official: each fold"),
+        ({"test_of": "another"}, "test_of: each fold"),
+        ({"tiles": {"test": 3}}, "tiles.test: each fold"),
         ({"folds": 1}, "greater than or equal to 2"),
     ],
 )
@@ -138,7 +144,7 @@ def test_leakage_counts_shared_scenes_and_ground():
         evaluated = tiles[tiles["subset"] == subset]
         scenes = set(train["scene"])
         groups = set(train["group"])
-        assert row.tolist() == [
+        assert row[["tiles", "scene_shared", "group_shared"]].tolist() == [
             len(evaluated),
             sum(scene in scenes for scene in evaluated["scene"]),
             sum(group in groups for group in evaluated["group"]),
@@ -151,7 +157,7 @@ def test_leakage_counts_shared_scenes_and_ground():
         {"tile": pair["tile"], "scene": pair["scene"], "subset": ["train"] * 4 + ["val"] * 4}
     )
     row = leakage(pair, fixed).iloc[0]
-    assert (row["scene_shared"], row["group_shared"]) == (0, 4)
+    assert (row["scene_shared"], row["group_shared"], row["exposed"]) == (0, 4, 4)
 
 
 def published(**subsets: dict[str, int]) -> pd.DataFrame:
@@ -253,3 +259,49 @@ def test_classes_that_no_training_tile_shows():
     split = pd.DataFrame({"tile": [0, 1, 2], "subset": ["train", "val", "val"]})
     assert untrained(tiles, split) == ["b"]
     assert untrained(tiles, split.assign(subset="train")) == []
+
+
+def test_a_number_of_tiles_takes_whole_ones_first():
+    spec = Split(unit="tile", train=0.5, val=0.5)
+    train = draw_split(TABLE, spec).query("subset == 'train'")["tile"]
+    assert (len(train), TABLE.loc[train, "whole"].sum()) == (60, 45)
+    for count, whole in ((50, 45), (20, 20)):
+        fewer = spec.model_copy(update={"tiles": {"train": count}})
+        split = draw_split(TABLE, fewer)
+        kept = split.query("subset == 'train'")["tile"]
+        assert set(kept) < set(train)
+        assert (len(kept), TABLE.loc[kept, "whole"].sum()) == (count, whole)
+        assert (split["subset"] == "val").sum() == 60
+        pd.testing.assert_frame_equal(split, draw_split(TABLE, fewer))
+
+
+def test_two_splits_can_have_the_same_test_tiles():
+    base = Split(unit="group", train=0.5, val=0.2, test=0.3, tiles={"test": 12})
+    tested = draw_split(TABLE, base).query("subset == 'test'")["tile"]
+    assert len(tested) == 12
+    ground = set(TABLE.loc[tested, "group"])
+
+    seen = Split(unit="tile", train=0.7, val=0.3, test_of="base", tiles={"train": 30})
+    unseen = seen.model_copy(update={"test_apart": True})
+    for spec, apart in ((seen, False), (unseen, True)):
+        split = draw_split(TABLE, spec, base)
+        assert split["tile"].is_monotonic_increasing and split["tile"].is_unique
+        assert split.query("subset == 'test'")["tile"].tolist() == tested.tolist()
+        assert (split["subset"] == "train").sum() == 30
+        others = split.query("subset != 'test'")["tile"]
+        assert TABLE.loc[others, "group"].isin(ground).any() != apart
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"test": 0.1, "train": 0.7}, "test: the test tiles are those of test_of"),
+        ({"tiles": {"test": 3}}, r"tiles\.test: the test tiles are those of test_of"),
+        ({"keep_official": True, "unit": "group"}, "test_of: an official split has its own"),
+        ({"block": 3}, "only a split with `unit: block` has blocks"),
+        ({"unit": "block"}, "Field required"),
+    ],
+)
+def test_keys_that_do_not_go_together(keys, said):
+    with pytest.raises(ValueError, match=said):
+        Split(**({"unit": "tile", "train": 0.8, "val": 0.2, "test_of": "other"} | keys))

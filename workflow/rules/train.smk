@@ -15,6 +15,17 @@ rule train:
             cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
         ),
         weights=lambda w: ancient(weights_files(cfg.models[w.model])),
+        teacher=lambda w: ancient(
+            targets.teacher_weights(
+                cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
+            )
+        ),
+        teacher_run=lambda w: [
+            file.with_name("run.json")
+            for file in targets.teacher_weights(
+                cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
+            )
+        ],
         code=lambda w: stage_code("train", w.model),
     output:
         history="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/history.csv",
@@ -41,9 +52,16 @@ rule train:
         raw=lambda w, input: dirname(input.manifest),
         tiles=lambda w, input: dirname(input.table),
         out=lambda w, output: dirname(output.run),
+        teacher=lambda w: [
+            option
+            for file in targets.teacher_weights(
+                cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
+            )
+            for option in ("--teacher", file)
+        ],
     shell:
         r"""
         exec python -m satseg.stages.train --slice {params.slice:q} \
             --raw {params.raw:q} --tiles {params.tiles:q} --split {input.split:q} --out {params.out:q} \
-            --local-tiles {resources.local_tiles} --with-parent 1 &>{log:q}
+            {params.teacher:q} --local-tiles {resources.local_tiles} --with-parent 1 &>{log:q}
         """

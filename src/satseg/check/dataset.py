@@ -13,11 +13,11 @@ from satseg.check.sheet import draw_sheet
 from satseg.check.survey import read_dataset, same_ground, tile_grid
 from satseg.check.words import classes_text, scenes_text, splits_text, tiles_text
 from satseg.config.root import Config
-from satseg.config.splits import Split
 from satseg.data.groups import scene_groups
 from satseg.data.layout import Problem
+from satseg.data.leakage import leakage
 from satseg.data.official import published_subsets
-from satseg.data.splits import draw_split, leakage
+from satseg.data.splits import draw_split
 from satseg.errors import UserError
 from satseg.jobs import slices
 from satseg.jobs.slices import TileSlice
@@ -48,7 +48,7 @@ def check(
     divisions = []
     for name, used in _splits(config, dataset_name).items():
         for fold in config.splits[name].fold_numbers:
-            divisions.append(_divide(config.splits[name], name, fold, table, used))
+            divisions.append(_divide(config, name, fold, table, used))
     overlaps = [
         (first, second, share)
         for first, second, share in same_ground(facts.places)
@@ -59,7 +59,7 @@ def check(
         "Scenes": scenes_text(facts, dataset),
         "Classes": classes_text(facts, dataset),
         "Tiles": tiles_text(table, job),
-        "Splits": splits_text(divisions),
+        "Splits": splits_text(divisions, len(table)),
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in sections.items() if body)
     notes = [
@@ -78,7 +78,7 @@ def check(
 def _tiles(facts: Facts, job: TileSlice, root: str | Path) -> tuple[pd.DataFrame, str, list[str]]:
     """The table of tiles, what is wrong with the official split, and the warnings about it."""
     groups = scene_groups(facts.scenes, job.groups, facts.copied)
-    table = tile_grid(facts.shapes, job.tile_size, groups)
+    table = tile_grid(facts, job.tile_size, groups)
     usable = [scene for scene in facts.scenes if scene.name in facts.shapes]
 
     with _captured_log() as messages:
@@ -124,15 +124,18 @@ def _splits(config: Config, dataset_name: str) -> dict[str, bool]:
     return {name: name in used for name in config.splits if name in (used or possible)}
 
 
-def _divide(split: Split, name: str, fold: int | None, table: pd.DataFrame, used: bool) -> Division:
+def _divide(
+    config: Config, name: str, fold: int | None, table: pd.DataFrame, used: bool
+) -> Division:
     """The tiles divided by a split, or a fold of it, or why that is not possible."""
-    name = fold_title(name, fold)
+    split = config.splits[name]
+    title = fold_title(name, fold)
     official = split.unit == "official"
     try:
-        assigned = draw_split(table, split, fold)
-        return Division(name, assigned, leakage(table, assigned), "", used, official)
+        assigned = draw_split(table, split, config.test_split(name), fold)
+        return Division(title, assigned, leakage(table, assigned), "", used, official)
     except UserError as error:
-        return Division(name, None, None, str(error), used, official)
+        return Division(title, None, None, str(error), used, official)
 
 
 def _split_problems(divisions: list[Division], official_error: str) -> list[Problem]:

@@ -22,10 +22,11 @@ def fold_numbers(folds: int | None) -> list[int | None]:
 class Split(Strict):
     """How tiles are divided; shares are fractions of the number of tiles."""
 
-    unit: Literal["tile", "sequence", "group", "official"]
-    """What is kept together: each tile by itself (`tile`), or all scenes of the same ground
-    (`group`). `sequence` draws nothing: in reading order (scene, row, column), the first tiles are
-    for training and the last for validation and test. `official` uses the publishers' split."""
+    unit: Literal["tile", "sequence", "group", "block", "official"]
+    """What is kept together: each tile by itself (`tile`), all scenes of the same ground (`group`),
+    or all tiles of a block of the ground (`block`). `sequence` draws nothing: in reading order
+    (scene, row, column), the first tiles are for training and the last for validation and test.
+    `official` uses the publishers' split."""
     train: Fraction | None = Field(None, validate_default=True)
     """Share of training tiles; required unless `unit` is `official`."""
     val: Fraction | None = Field(None, validate_default=True)
@@ -38,6 +39,14 @@ class Split(Strict):
     those of all test tiles, each tested once by a model that has not seen its ground. As many folds
     as the dataset has groups leave out one group at a time. `train` and `val` are shares of the
     tiles that a fold does not test. Null for a single division."""
+    block: Annotated[float, Field(gt=0)] | None = Field(None, validate_default=True)
+    """block: side of a block, in metres on the ground; for scenes that do not say where they lie,
+    in pixels of the scene. A tile belongs to the block that its centre lies in. Scenes of one group
+    whose places are unknown are one block. Larger blocks with a `buffer` lose fewer tiles."""
+    buffer: Annotated[float, Field(ge=0)] | None = None
+    """Shortest distance between tiles of two subsets, in the same unit as `block`. Tiles that are
+    nearer, or overlap, are in no subset: training tiles give way to validation and test tiles, and
+    validation tiles to test tiles. null keeps all tiles."""
     keep_official: bool = False
     """group: if the official split divides whole groups, keep it and ignore the shares."""
     test_from_val: Probability = 0.0
@@ -48,6 +57,14 @@ class Split(Strict):
     scenes: dict[Subset, Annotated[int, Field(ge=1)]] = {}
     """Most scenes of a subset, such as `{train: 378, val: 126, test: 126}`; those kept are drawn at
     random, the others left out. A subset that is not named keeps all."""
+    tiles: dict[Subset, Annotated[int, Field(ge=1)]] = {}
+    """Most tiles of a subset, such as `{train: 960}`; those kept are drawn at random, whole tiles
+    before padded ones, and the others left out. A subset that is not named keeps all."""
+    test_of: str | None = None
+    """Name of another split whose test tiles are also this one's; only the other tiles are divided.
+    Recipes that differ in such splits are tested on the same tiles."""
+    test_apart: bool = False
+    """Leave out the training and validation tiles whose group also has test tiles."""
     seed: int = 0
     """Seed of the random draw."""
 
@@ -56,7 +73,7 @@ class Split(Strict):
     def _share(cls, share: float | None, info: ValidationInfo) -> float | None:
         if info.data.get("unit") == "official" and share:
             raise ValueError("an official split has its own shares; leave this out")
-        if info.data.get("unit") in ("tile", "sequence", "group") and share is None:
+        if info.data.get("unit", "official") != "official" and share is None:
             raise PydanticKnownError("missing")
         return share
 
@@ -69,17 +86,56 @@ class Split(Strict):
             raise ValueError("each fold is the test set once; leave out test")
         return folds
 
+    @field_validator("block")
+    @classmethod
+    def _side(cls, side: float | None, info: ValidationInfo) -> float | None:
+        if info.data.get("unit") == "block" and side is None:
+            raise PydanticKnownError("missing")
+        if info.data.get("unit") != "block" and side is not None:
+            raise ValueError("only a split with `unit: block` has blocks; leave this out")
+        return side
+
     @model_validator(mode="after")
     def _complete(self):
-        if self.folds and (self.keep_official or self.test_from_val or self.scenes):
-            raise ValueError(
-                "folds are drawn from all scenes; leave out keep_official, test_from_val and scenes"
-            )
         if self.unit == "official":
             return self
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-9:
             raise ValueError(f"train + val + test is {total:g}; it must be 1")
+        return self
+
+    @model_validator(mode="after")
+    def _tested_in_folds(self):
+        if not self.folds:
+            return self
+        others = {
+            "keep_official": self.keep_official,
+            "test_from_val": self.test_from_val,
+            "test_of": self.test_of,
+            "test_apart": self.test_apart,
+            "scenes.test": self.scenes.get("test"),
+            "tiles.test": self.tiles.get("test"),
+        }
+        for key, value in others.items():
+            if value:
+                raise ValueError(f"{key}: each fold is the test set once; leave this out")
+        return self
+
+    @model_validator(mode="after")
+    def _one_test_set(self):
+        if self.test_of is None:
+            return self
+        if self.unit == "official" or self.keep_official:
+            raise ValueError("test_of: an official split has its own test tiles; leave this out")
+        own = {
+            "test": self.test,
+            "test_from_val": self.test_from_val,
+            "scenes.test": self.scenes.get("test"),
+            "tiles.test": self.tiles.get("test"),
+        }
+        for key, value in own.items():
+            if value:
+                raise ValueError(f"{key}: the test tiles are those of test_of; leave this out")
         return self
 
     @property
@@ -88,7 +144,7 @@ class Split(Strict):
         because every dataset has its own. Of folds, only the test sets hold every tile once."""
         if self.folds:
             return ["test"]
-        has_test = self.test > 0 or self.unit == "official"
+        has_test = self.test > 0 or self.unit == "official" or self.test_of is not None
         return ["train", "val", "test"] if has_test else ["train", "val"]
 
     @property

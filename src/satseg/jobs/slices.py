@@ -1,9 +1,6 @@
 """What each stage sees of the configuration: the part that can change its result, and nothing
 else."""
 
-from collections.abc import Mapping
-from itertools import product
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,28 +11,12 @@ from satseg.config.papers import Paper
 from satseg.config.recipes import Augmentation, Evaluation, Recipe, Training, counted_classes
 from satseg.config.root import Config
 from satseg.config.sources import Source
-from satseg.config.splits import Split, fold_numbers
+from satseg.config.splits import Split
 from satseg.config.studies import Study
 from satseg.config.types import Strict
 from satseg.config.yaml_files import read_yaml
 from satseg.errors import UserError
-from satseg.paths import with_fold
-
-
-class Cell(Strict):
-    """One run: dataset × model × recipe × seed, × fold if the recipe's split has folds."""
-
-    dataset: str
-    model: str
-    recipe: str
-    seed: int
-    fold: int | None = None
-
-    @property
-    def path(self) -> Path:
-        """Folder of the cell below `results/runs`."""
-        seed = with_fold(f"seed{self.seed}", self.fold)
-        return Path(self.dataset, self.model, self.recipe, seed)
+from satseg.jobs.cells import Cell, cells
 
 
 class DownloadSlice(Strict):
@@ -70,6 +51,8 @@ class SplitSlice(Strict):
     split: Split
     fold: int | None = None
     """The fold to divide for, if the split has folds."""
+    test_split: Split | None = None
+    """The split whose test tiles are also those of this one."""
 
 
 class TrainSlice(Strict):
@@ -87,6 +70,8 @@ class EvaluateSlice(Strict):
 
     evaluate: Evaluation
     augmentation: Augmentation | None = None
+    python_file: str | None = None
+    """The Python file of a model of the user's own."""
 
 
 class PredictSlice(Strict):
@@ -94,6 +79,8 @@ class PredictSlice(Strict):
 
     colors: dict[str, str]
     """Colour of each class, by name."""
+    python_file: str | None = None
+    """The Python file of a model of the user's own."""
 
 
 class ProfileSlice(Strict):
@@ -143,17 +130,6 @@ class StudySlice(Strict):
         return counted_classes(self.datasets[cell.dataset], self.recipes[cell.recipe])
 
 
-def cells(study: Study, folds: Mapping[str, int]) -> list[Cell]:
-    """The study's grid, datasets first, seeds and folds last; `folds`: how many each recipe has
-    that has some."""
-    names = product(study.datasets, study.models, study.recipes, study.seeds)
-    return [
-        Cell(dataset=dataset, model=model, recipe=recipe, seed=seed, fold=fold)
-        for dataset, model, recipe, seed in names
-        for fold in fold_numbers(folds.get(recipe))
-    ]
-
-
 def download_slice(config: Config, dataset_name: str) -> DownloadSlice:
     """What `download` needs; a path the user gave takes precedence over the source."""
     dataset = config.datasets[dataset_name]
@@ -186,7 +162,8 @@ def tile_slice(config: Config, dataset_name: str) -> TileSlice:
 
 def split_slice(config: Config, split: str, fold: int | None = None) -> SplitSlice:
     """What decides a split, or one of its folds, apart from the tiles."""
-    return SplitSlice(split=config.splits[split], fold=fold)
+    test_split = config.test_split(split)
+    return SplitSlice(split=config.splits[split], fold=fold, test_split=test_split)
 
 
 def train_slice(
@@ -219,20 +196,29 @@ def train_slice(
     )
 
 
-def evaluate_slice(config: Config, recipe_name: str) -> EvaluateSlice:
+def evaluate_slice(config: Config, recipe_name: str, model_name: str = "") -> EvaluateSlice:
     """What is evaluated of a trained cell, and how."""
     recipe = config.recipes[recipe_name]
     everywhere = recipe.augmentation.everywhere
     return EvaluateSlice(
         evaluate=recipe.evaluate,
         augmentation=recipe.augmentation if everywhere else None,
+        python_file=_python_file(config, model_name),
     )
 
 
 def predict_slice(config: Config, prediction: str) -> PredictSlice:
     """How the maps of a prediction look."""
     classes = config.datasets[config.predictions[prediction].dataset].classes
-    return PredictSlice(colors={land.name: land.color for land in classes})
+    return PredictSlice(
+        colors={land.name: land.color for land in classes},
+        python_file=_python_file(config, config.predictions[prediction].model),
+    )
+
+
+def _python_file(config: Config, model_name: str) -> str | None:
+    """The Python file that the configuration names for a model, if it is the user's own."""
+    return getattr(config.models.get(model_name), "file", None)
 
 
 def profile_slice(config: Config, dataset_name: str, model_name: str) -> ProfileSlice:

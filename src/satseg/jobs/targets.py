@@ -6,7 +6,7 @@ from pathlib import Path
 
 from satseg.config.root import Config
 from satseg.errors import UserError
-from satseg.jobs.slices import Cell, cells
+from satseg.jobs.cells import Cell, cells, teacher_cell
 from satseg.paths import Paths
 
 PATHS = Paths()  # Snakemake runs in the folder of `data/` and `results/`
@@ -88,6 +88,11 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
     full = Path(pattern).expanduser()
     scenes: dict[str, Path] = {}
     for path in sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor)))):
+        if path.resolve() == PATHS.prediction(prediction, path.stem).resolve():
+            raise UserError(
+                f"predictions.{prediction}.scenes: {path} is where its own map would be written; "
+                f"correct the pattern, or move the scene"
+            )
         other = scenes.setdefault(path.stem, path)
         if other != path:
             raise UserError(
@@ -125,3 +130,13 @@ def map_files(config: Config) -> list[Path]:
 def recipe_split(config: Config, dataset: str, recipe: str, fold: int | None = None) -> Path:
     """The split of a dataset that a recipe trains and evaluates on, in a fold if it has folds."""
     return PATHS.split(dataset, config.recipes[recipe].split, fold)
+
+
+def teacher_weights(
+    config: Config, dataset: str, recipe: str, fold: int | None = None
+) -> list[Path]:
+    """The weights file that cells of a recipe learn from, in the same fold, if any."""
+    cell = teacher_cell(config, dataset, recipe, fold)
+    if cell is None:
+        return []
+    return [PATHS.run(cell.path) / f"{config.recipes[recipe].teacher.weights}.pt"]

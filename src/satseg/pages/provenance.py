@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from satseg.jobs.slices import Cell, StudySlice
+from satseg.jobs.cells import Cell
+from satseg.jobs.slices import StudySlice
 from satseg.readers import read_json
 from satseg.text import duration
 

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from satseg.data import leakage
 from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.architecture import ModelInput, architecture_figure
+from satseg.figures.augmentations import augmentations_figure
 from satseg.figures.classes import ClassShares, classes_figure
 from satseg.figures.cost import CostScores, cost_figure
 from satseg.figures.curves import ModelRuns
@@ -38,6 +40,14 @@ def draw_samples(inputs: StudyInputs) -> Figure:
         title = f"{dataset.title}: {len(numbers)} of {len(table):,} tiles"
         groups.append(stored_tiles(inputs, dataset_name, title, numbers))
     return samples_figure(groups)
+
+
+def draw_augmentations(inputs: StudyInputs) -> Figure:
+    """What the recipes may make of a tile."""
+    # Torch takes seconds to import, and no other figure needs it.
+    from satseg.study.augmentations import changed_tiles
+
+    return augmentations_figure(changed_tiles(inputs))
 
 
 def draw_classes(inputs: StudyInputs) -> Figure:
@@ -158,7 +168,7 @@ def _audit_row(inputs: StudyInputs, dataset_name: str, recipe_name: str) -> dict
                 "uses; delete the file and split again"
             )
         evaluated.append(rows)
-    counts = pd.concat(evaluated)[["tiles", "scene_shared", "group_shared"]].sum()
+    counts = pd.concat(evaluated)[leakage.COUNTS].sum()
     return {"recipe": recipe_name, "split": recipe.split, "subset": subset} | counts.to_dict()
 
 
@@ -216,4 +226,5 @@ DRAW: dict[str, Callable[[StudyInputs], Figure]] = {
     "per_class": draw_per_class,
     "leakage": draw_leakage,
     "cost": draw_cost,
+    "augmentations": draw_augmentations,
 }

@@ -10,10 +10,12 @@ import pandas as pd
 
 from satseg.config.datasets import LandClass
 from satseg.config.splits import fold_numbers
+from satseg.data import leakage
 from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.cost import COSTS
-from satseg.jobs.slices import Cell, StudySlice
+from satseg.jobs.cells import Cell
+from satseg.jobs.slices import StudySlice
 from satseg.measures import CURVES
 from satseg.paths import Paths
 from satseg.readers import read_array, read_arrays, read_counts, read_csv, read_json
@@ -45,8 +47,7 @@ PROFILE = [
     "device",
     "input",
 ]
-TILES = ["tile", "scene", "group", "whole"]
-AUDIT = ["pool", "subset", "tiles", "scene_shared", "group_shared"]
+TILES = ["tile", "scene", "group", "whole", "footprint"]
 SCORES = ["dataset", "model", "recipe", "seed", "metric", "class", "value"]
 SUMMARY = ["dataset", "model", "recipe", "metric", "class", "value", "low", "high"]
 DIFFERENCES = ["dataset", "recipe", "metric", "first", "second", "low", "high"]
@@ -156,7 +157,7 @@ class StudyInputs:
         uses, and its file."""
         recipe = self.job.recipes[recipe_name]
         path = self.paths.leakage(dataset_name, recipe.split, fold)
-        rows = read_csv(path, AUDIT)
+        rows = read_csv(path, leakage.COLUMNS)
         pool = "all" if recipe.padded_tiles else "whole"
         return path, rows[rows["pool"] == pool]
 

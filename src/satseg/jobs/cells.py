@@ -1,0 +1,48 @@
+"""The cells of a study: one training run each."""
+
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+
+from satseg.config.root import Config
+from satseg.config.splits import fold_numbers
+from satseg.config.studies import Study
+from satseg.config.types import Strict
+from satseg.paths import with_fold
+
+
+class Cell(Strict):
+    """One run: dataset × model × recipe × seed, × fold if the recipe's split has folds."""
+
+    dataset: str
+    model: str
+    recipe: str
+    seed: int
+    fold: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """Folder of the cell below `results/runs`."""
+        seed = with_fold(f"seed{self.seed}", self.fold)
+        return Path(self.dataset, self.model, self.recipe, seed)
+
+
+def cells(study: Study, folds: Mapping[str, int]) -> list[Cell]:
+    """The study's grid, datasets first, seeds and folds last; `folds`: how many each recipe has
+    that has some."""
+    names = product(study.datasets, study.models, study.recipes, study.seeds)
+    return [
+        Cell(dataset=dataset, model=model, recipe=recipe, seed=seed, fold=fold)
+        for dataset, model, recipe, seed in names
+        for fold in fold_numbers(folds.get(recipe))
+    ]
+
+
+def teacher_cell(config: Config, dataset: str, recipe: str, fold: int | None = None) -> Cell | None:
+    """The cell that cells of a recipe learn from on a dataset, in the same fold, so that it has not
+    seen their test tiles; None if the recipe has no teacher."""
+    teacher = config.recipes[recipe].teacher
+    if teacher is None:
+        return None
+    names = {"model": teacher.model, "recipe": teacher.recipe, "seed": teacher.seed}
+    return Cell(dataset=dataset, **names, fold=fold)
