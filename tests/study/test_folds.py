@@ -106,7 +106,7 @@ def test_every_fold_is_audited(built):
     assert apart.loc[apart["subset"] == "test", "tiles"].sum() == 96
     assert found.loc[found["recipe"] == "leaky", "fold"].isna().all()
     text = (root / "results/mine/tables/splits.md").read_text(encoding="utf-8")
-    assert "(split by_apart, 4 folds): none of the 96 val tiles shares" in text
+    assert "(split by_apart, 4 folds): none of the 96 val tiles touches" in text
     assert "| by_apart, fold 3 | test |" in text
 
     inputs = StudyInputs(spec, root / "data", root / "results")
