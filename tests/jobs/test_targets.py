@@ -69,3 +69,11 @@ def test_a_fold_is_part_of_every_path():
     split = targets.recipe_split(config, "dubai", recipe, 3)
     assert split in targets.split_files(config, name)
     assert split.name == "fold3.csv"
+
+
+def test_a_teacher_is_that_of_the_same_fold():
+    teacher = {"model": "unet_tiny", "recipe": "faster_unet_folds", "seed": 0, "share": 0.5}
+    taught = load(ROOT / "config").recipes["faster_unet_folds"].model_dump()
+    config = load(ROOT / "config", {"recipes": {"pupil": taught | {"teacher": teacher}}})
+    (weights,) = targets.teacher_weights(config, "dubai", "pupil", 4)
+    assert str(weights) == "results/runs/dubai/unet_tiny/faster_unet_folds/seed0/fold4/best.pt"
