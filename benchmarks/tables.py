@@ -1,5 +1,7 @@
 """The tables of docs/benchmarks.md: each from the records of the published rows."""
 
+import pandas as pd
+
 LONGEST = 6  # operations of each side
 NOT_MEASURED = "Not measured."
 
@@ -162,14 +164,10 @@ def operations(records: dict[str, dict]) -> str:
         for batch, parts in record["facts"][path].items():
             columns[f"{title}, batch of {batch}"] = parts
 
-    lines = [_row("part", *columns), "|---|" + "--:|" * len(columns)]
-    everything = next(iter(columns.values()))
-    for part in everything:
-        lines.append(_row(part, *(sum(parts[part].values()) for parts in columns.values())))
-    totals = []
-    for parts in columns.values():
-        totals.append(sum(sum(counts.values()) for counts in parts.values()))
-    lines.append(_row("together", *totals))
+    sums = pd.DataFrame(columns).map(lambda counts: sum(counts.values()))
+    sums.loc["together"] = sums.sum()
+    lines = [_row("part", *sums), "|---|" + "--:|" * sums.shape[1]]
+    lines += [_row(*numbers) for numbers in sums.itertuples()]
 
     last_title, last = list(columns.items())[-1]
     lines += ["", f"Which they are, {last_title}:", ""]

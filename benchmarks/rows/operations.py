@@ -15,6 +15,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.row import circumstances
+from satseg.config.models import ModelSpec
 from satseg.config.reading import load
 from satseg.config.recipes import Training
 from satseg.data.augmentation import augment
@@ -52,28 +53,30 @@ class Operations(TorchDispatchMode):
 def measure(folder: Path, quick: bool) -> dict:
     """Count both paths at each batch size; nothing is timed and nothing is written to `folder`."""
     batches = BATCHES[:1] if quick else BATCHES
+    config = load()
+    settings = config.recipes["faster_unet"]
+    model = config.models[MODEL]
     paths = {}
     for path, queued in (("CPU", False), ("queue", True)):
-        paths[path] = {str(batch): _counted(batch, queued) for batch in batches}
+        paths[path] = {str(batch): _counted(model, settings, batch, queued) for batch in batches}
     return {
         "row": "operations",
         "what": f"operations of a training step of {MODEL}",
         "sizes": {"model": MODEL, "batches": batches},
-        "sides": {},
         "facts": paths,
         **circumstances(),
     }
 
 
-def _counted(batch: int, queued: bool) -> dict[str, dict[str, int]]:
+def _counted(
+    model: ModelSpec, settings: Training, batch: int, queued: bool
+) -> dict[str, dict[str, int]]:
     """How often each operation runs, by part of the step, the most frequent first."""
-    config = load()
-    settings = config.recipes["faster_unet"]
     parts: dict[str, dict[str, int]] = {}
     with ExitStack() as stack:
         for module in ASKING:
             stack.enter_context(patch(f"satseg.{module}.queues", lambda at: queued))
-        net = build_model(config.models[MODEL], CLASSES, 3).to(memory_format=torch.channels_last)
+        net = build_model(model, CLASSES, 3).to(memory_format=torch.channels_last)
         work = _step(net, settings, batch)
         for part in work.values():  # once for what is sent or made only once
             part()
