@@ -14,7 +14,7 @@ rule download:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.download_slice(cfg, w.dataset).model_dump_json(),
+        slice=lambda w: slices.download_slice(cfg, w.dataset).argument(),
         code=lambda w: digest(download_code(slices.download_slice(cfg, w.dataset))),
         out=lambda w, output: dirname(output.manifest),
     shell:
@@ -41,7 +41,7 @@ rule tile:
         "../../environment.yml"
     threads: 2
     params:
-        slice=lambda w: slices.tile_slice(cfg, w.dataset).model_dump_json(),
+        slice=lambda w: slices.tile_slice(cfg, w.dataset).argument(),
         code=lambda w: digest(tile_code(slices.tile_slice(cfg, w.dataset))),
         raw=lambda w, input: dirname(input.manifest),
         out=lambda w, output: dirname(output.table),
@@ -67,7 +67,7 @@ rule split:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.split_slice(cfg, w.split).model_dump_json(),
+        slice=lambda w: slices.split_slice(cfg, w.split).argument(),
         code=digest(code("split")),
         tiles=lambda w, input: dirname(input.table),
     shell:

@@ -29,7 +29,7 @@ rule predict_scene:
     resources:
         gpu=1,
     params:
-        slice=lambda w: slices.predict_slice(cfg, w.prediction).model_dump_json(),
+        slice=lambda w: slices.predict_slice(cfg, w.prediction).argument(),
         weights=lambda w: cfg.predictions[w.prediction].weights,
         run=lambda w, input: dirname(input.run),
         code=lambda w: digest(

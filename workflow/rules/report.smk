@@ -30,7 +30,7 @@ rule tables:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
+        slice=lambda w: slices.study_slice(cfg, w.study).argument(),
         code=digest(code("tables", *STUDY_MODULES)),
     shell:
         r"""
@@ -68,7 +68,7 @@ rule figures:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
+        slice=lambda w: slices.study_slice(cfg, w.study).argument(),
         code=digest(code("figures", *STUDY_MODULES)),
     shell:
         r"""
@@ -100,7 +100,7 @@ rule report:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
+        slice=lambda w: slices.study_slice(cfg, w.study).argument(),
         code=digest(code("report", *STUDY_MODULES)),
     shell:
         r"""

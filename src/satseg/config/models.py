@@ -11,13 +11,16 @@ from pydantic import (
 
 from satseg.config.types import PATTERNS, Probability, Strict
 
+Width = Annotated[int, Field(ge=1, le=2**14)]
+Convs = Annotated[int, Field(ge=1, le=100)]
+
 
 class Bottleneck(Strict):
     """The deepest block of a U-Net."""
 
-    width: Annotated[int, Field(ge=1)]
+    width: Width
     """Number of channels."""
-    convs: Annotated[int, Field(ge=1)]
+    convs: Convs
     """Number of 3×3 convolutions."""
 
 
@@ -26,13 +29,13 @@ class UNetSpec(Strict):
 
     family: Literal["unet"]
     """Kind of model."""
-    widths: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    widths: Annotated[list[Width], Field(min_length=1, max_length=12)]
     """Channels of each encoder level, from shallow to deep."""
-    convs: list[Annotated[int, Field(ge=1)]]
+    convs: list[Convs]
     """Number of 3×3 convolutions in each encoder level, from shallow to deep."""
     bottleneck: Bottleneck
     """The deepest block."""
-    decoder_convs: list[Annotated[int, Field(ge=1)]]
+    decoder_convs: list[Convs]
     """Number of 3×3 convolutions in each decoder level, from deep to shallow."""
     batch_norm: bool = True
     """Batch normalisation after each convolution."""
@@ -99,7 +102,7 @@ class PythonSpec(Strict):
     `name(num_classes=…, in_channels=…, **arguments)`."""
     arguments: dict[str, Any] = {}
     """Further keyword arguments of that call."""
-    stride: Annotated[int, Field(ge=1)] = 1
+    stride: Annotated[int, Field(ge=1, le=2**14)] = 1
     """Tile sizes must be a multiple of this."""
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from satseg.config.annotations import selected, step
 from satseg.config.checks import check_cells, check_names
 from satseg.config.messages import explain, mistake_line
 from satseg.config.root import Config
+from satseg.config.values import check_values
 from satseg.config.yaml_files import read_mapping, shown_path
 from satseg.errors import UserError
 
@@ -53,7 +55,8 @@ def load(
         return f"{shown_path(folder)}/{FILES.get(section, 'config.yaml')}"
 
     _refuse_unknown(origin, overrides, list(Config.model_fields))
-    raw = _merge(_read_folder(folder), overrides)
+    raw = _merge(_read_folder(folder), overrides, [Config])
+    check_values(raw, place)
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
@@ -71,7 +74,7 @@ def load_with(files: list[str]) -> Config:
     """
     overrides: dict = {}
     for file in files:
-        overrides = _merge(overrides, read_mapping(Path(file)))
+        overrides = _merge(overrides, read_mapping(Path(file)), [Config])
     return load(overrides=overrides, origin=", ".join(files))
 
 
@@ -100,10 +103,18 @@ def _refuse_unknown(place: str, values: dict, keys: list[str]) -> None:
             raise UserError(mistake_line(place, (key,), value, "unknown key", keys))
 
 
-def _merge(base: Any, over: Any) -> Any:
-    if isinstance(base, dict) and isinstance(over, dict):
-        return base | {key: _merge(base.get(key), value) for key, value in over.items()}
-    return over
+def _merge(base: Any, over: Any, kinds: list) -> Any:
+    """Values over others, key by key; an entry of another kind, such as a model of another family,
+    replaces the one of that name."""
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    if selected(kinds, over) and selected(kinds, over) != selected(kinds, base):
+        return over
+
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = _merge(base.get(key), value, step(kinds, key))
+    return merged
 
 
 def _holds(tree: dict, key: tuple) -> bool:

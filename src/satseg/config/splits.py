@@ -1,6 +1,6 @@
 """Splits: how tiles are divided into training, validation and test."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import (
     Field,
@@ -11,7 +11,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from satseg.config.datasets import OfficialLists, OfficialScenes, OfficialTiles
-from satseg.config.types import Fraction, Probability, Strict, Subset
+from satseg.config.types import Fraction, Probability, Seed, Strict, Subset, Total
 
 
 class Split(Strict):
@@ -34,10 +34,10 @@ class Split(Strict):
     datasets whose own test labels are not public."""
     among: list[str] = []
     """Scenes to draw from, as name patterns; all others are left out. Empty for all."""
-    scenes: dict[Subset, Annotated[int, Field(ge=1)]] = {}
+    scenes: dict[Subset, Total] = {}
     """Most scenes of a subset, such as `{train: 378, val: 126, test: 126}`; those kept are drawn at
     random, the others left out. A subset that is not named keeps all."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the random draw."""
 
     @field_validator("train", "val", "test")

@@ -1,5 +1,6 @@
 """Pixels of an image file as models see them: the chosen bands, in order, as uint8."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -169,9 +170,13 @@ def open_image(path: Path) -> rasterio.DatasetReader:
     """Open an image or a mask.
 
     Raises:
-        UserError: it is not readable.
+        UserError: it is not a readable image.
+        OSError: the system does not let it be read.
     """
     try:
         return rasterio.open(path)
     except RasterioError:
+        # GDAL does not tell a file that may not be read from one that is not an image.
+        with suppress(FileNotFoundError, NotADirectoryError), path.open("rb"):
+            pass
         raise UserError(f"{path}: not a readable image; replace the file") from None

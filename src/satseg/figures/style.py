@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
 
-from satseg.metrics.baseline import MAJORITY
+from satseg.measures import MAJORITY
 
 WIDTH = 9.6  # of every figure, in inches
 

@@ -16,8 +16,8 @@ from satseg.config.sources import Source
 from satseg.config.splits import Split
 from satseg.config.studies import Study
 from satseg.config.types import Strict
-from satseg.config.yaml_files import read_yaml
 from satseg.errors import UserError
+from satseg.jobs.arguments import Slice, read_file
 
 
 class Cell(Strict):
@@ -34,7 +34,7 @@ class Cell(Strict):
         return Path(self.dataset, self.model, self.recipe, f"seed{self.seed}")
 
 
-class DownloadSlice(Strict):
+class DownloadSlice(Slice):
     """For `download`."""
 
     dataset: str
@@ -42,7 +42,7 @@ class DownloadSlice(Strict):
     source: Source | None
 
 
-class TileSlice(Strict):
+class TileSlice(Slice):
     """For `tile`; `colors` only if the masks hold colours, `values` only if they hold other numbers
     than the class indices."""
 
@@ -60,13 +60,13 @@ class TileSlice(Strict):
     official: Official | None = None
 
 
-class SplitSlice(Strict):
+class SplitSlice(Slice):
     """For `split`."""
 
     split: Split
 
 
-class TrainSlice(Strict):
+class TrainSlice(Slice):
     """For `train`; `counted` are the class indices that count in loss and metrics."""
 
     cell: Cell
@@ -76,21 +76,21 @@ class TrainSlice(Strict):
     counted: list[int]
 
 
-class EvaluateSlice(Strict):
+class EvaluateSlice(Slice):
     """For `evaluate`; `augmentation` only if the recipe changes the evaluated tiles too."""
 
     evaluate: Evaluation
     augmentation: Augmentation | None = None
 
 
-class PredictSlice(Strict):
+class PredictSlice(Slice):
     """For `predict`: how its maps look."""
 
     colors: dict[str, str]
     """Colour of each class, by name."""
 
 
-class ProfileSlice(Strict):
+class ProfileSlice(Slice):
     """For `profile`."""
 
     dataset: str
@@ -114,7 +114,7 @@ class StudyDataset(Strict):
     classes: list[LandClass]
 
 
-class StudySlice(Strict):
+class StudySlice(Slice):
     """For `tables`, `figures` and `report`."""
 
     name: str
@@ -266,7 +266,7 @@ def parse(kind: type[Strict], text: str) -> Any:
     try:
         if text.lstrip().startswith("{"):
             return kind.model_validate_json(text)
-        value = read_yaml(text)
+        value = read_file(text)
         if isinstance(value, dict):
             value = value.get("slice", value)  # a run.json holds its slice
         return kind.model_validate(value)

@@ -1,10 +1,15 @@
 """Which files a study consists of, and which a rule takes of each cell, model or dataset."""
 
+import difflib
+import json
+import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from satseg.config.root import Config
 from satseg.errors import UserError
+from satseg.files import sha256
 from satseg.jobs.slices import Cell, cells
 from satseg.paths import Paths
 
@@ -106,6 +111,41 @@ def map_files(config: Config) -> list[Path]:
         for prediction in config.predictions
         for scene in prediction_scenes(config, prediction)
     ]
+
+
+def forget_broken_figures(config: Config) -> None:
+    """Delete the digests of a study's figures if a figure is missing or has been changed, so that
+    Snakemake draws them again: it knows their folder only."""
+    for study in config.study:
+        digests = PATHS.figures_digest(study)
+        if digests.is_file() and not _are_whole(PATHS.figures(study), digests):
+            digests.unlink()
+
+
+def _are_whole(folder: Path, digests: Path) -> bool:
+    try:
+        wanted = json.loads(digests.read_text(encoding="utf-8"))
+        return all(sha256(folder / name) == digest for name, digest in wanted.items())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def misspelt(words: list[str], config: Config, rules: Iterable[str]) -> str:
+    """What is wrong with a study that a command asks for; empty if nothing shows.
+
+    Args:
+        words: the command line.
+        rules: names of the workflow's rules.
+    """
+    known = {*rules, *config.study}
+    for option, word in pairwise(words):
+        is_name = re.fullmatch(r"\w+", word) and not word.isdecimal() and not Path(word).exists()
+        if not is_name or word in known or option.startswith("-"):
+            continue
+        nearest = difflib.get_close_matches(word, known, n=1)
+        if nearest:
+            return f"{word}: no such study or rule; did you mean {nearest[0]!r}?"
+    return ""
 
 
 def recipe_split(config: Config, dataset: str, recipe: str) -> Path:

@@ -15,7 +15,7 @@ from satseg.data.labels import NO_LABEL
 from satseg.data.normalise import normalise, to_unit
 from satseg.data.origin import Origin
 from satseg.devices import constant, queues
-from satseg.errors import UserError
+from satseg.errors import UserError, is_innocent
 from satseg.files import atomic
 
 FORMAT = 1
@@ -107,8 +107,6 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
         return Segmenter(model=net, bands=bands, stride=model.stride, origin=origin, **content)
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights; train the cell first") from None
-    except PermissionError:
-        raise
     except (
         UnpicklingError,
         RuntimeError,
@@ -118,7 +116,9 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
         AttributeError,
         TypeError,
         ValidationError,
-    ):
+    ) as error:
+        if is_innocent(error):
+            raise
         raise UserError(
             f"{path}: not a weights file of satseg, or damaged; train the cell again"
         ) from None
