@@ -44,6 +44,7 @@ PUBLISHED = [
 ]
 COLUMNS = {
     "scores": "dataset,model,recipe,seed,subset,metric,class,value,low,high",
+    "summary": "dataset,model,recipe,subset,metric,class,value,low,high,deviation,units,runs",
     "differences": "dataset,recipe,subset,metric,first,second,difference,low,high,p,units,seeds,why",
     "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
     "tile,tile_gflops,tile_latency_ms,tile_train_step_ms,tile_peak_memory_mb,epoch_seconds",
@@ -190,6 +191,22 @@ def test_the_best_is_bold_and_what_cannot_be_told_from_it_is_marked(built):
     assert leaky[2][0] == "| gamma"  # three times as many errors
     assert [row[0] for row in apart[1:]] == ["| beta ≈", "| gamma ≈"]  # four groups are too few
     assert [row[2] for row in apart] == ["–"] * 3
+
+
+def test_the_summary_is_what_the_text_shows(built):
+    found = read(built, "summary")
+    scores = read(built, "scores")
+    keys = ["recipe", "model", "metric", "class"]
+    means = scores.groupby(keys)["value"].mean()
+    mine = found.set_index(keys)["value"]
+    assert len(mine) == len(means)
+    np.testing.assert_allclose(mine.reindex(means.index), means, atol=2e-6)
+    main = found[found["metric"] == "miou_d"]
+    models = main[main["model"] != "majority"]
+    assert (models["runs"] == 2).all()
+    assert dict(zip(models["recipe"], models["units"], strict=True)) == {"leaky": 10, "apart": 4}
+    for row in main[main["recipe"] == "leaky"].itertuples():
+        assert f"[{row.low:.3f}, {row.high:.3f}]" in text(built, "scores")
 
 
 def test_every_two_models_are_compared_by_every_metric(built):

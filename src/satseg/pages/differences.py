@@ -1,19 +1,17 @@
 """The part of a page that compares every two models."""
 
 from satseg.measures import MEASURES
-from satseg.pages.blocks import Block, Heading, Paragraph, Table, TableCell, columns
+from satseg.pages.blocks import Block, Heading, Paragraph, Table, columns
 from satseg.pages.cells import (
-    NONE,
     comparison_title,
+    difference_cells,
     number_cell,
     result_name,
-    signed_cell,
     text_cell,
 )
-from satseg.statistics.differences import Difference
 from satseg.study.comparison import MAIN, Comparison
 from satseg.study.pairs import seeds, why_unknown
-from satseg.text import listing, signed
+from satseg.text import listing
 
 LABEL = MEASURES[MAIN].label
 MEANING = (
@@ -48,9 +46,7 @@ def difference_blocks(comparison: Comparison) -> list[Block]:
             [
                 text_cell(names[row.first]),
                 text_cell(names[row.second]),
-                signed_cell(row.difference),
-                _interval_cell(row),
-                number_cell(row.p, 4),
+                *difference_cells(row),
                 number_cell(row.units, 0),
                 number_cell(seeds(comparison, row), 0),
             ]
@@ -64,12 +60,3 @@ def difference_blocks(comparison: Comparison) -> list[Block]:
         Paragraph(" ".join(sentences)),
         Table(heads, rows),
     ]
-
-
-def _interval_cell(difference: Difference) -> TableCell:
-    """The ends of the interval; strong if it excludes zero."""
-    if not difference.known:
-        return TableCell(NONE, None)
-    text = f"[{signed(difference.low)}, {signed(difference.high)}]"
-    ends = (difference.low, difference.high)
-    return TableCell(text, difference.low, interval=ends, strong=difference.sign != 0)

@@ -12,6 +12,7 @@ from satseg.study.inputs import StudyInputs
 from satseg.study.pairs import differences_table
 from satseg.study.speed import speed_frame
 from satseg.study.strata import DrawFits, fit_draw
+from satseg.study.summary import summary_table
 from satseg.study.tables import (
     evaluated_counts,
     models_table,
@@ -40,6 +41,7 @@ class StudyNumbers:
         """Name of each CSV file → its frame."""
         return {
             "scores": self.scores,
+            "summary": summary_table(self.comparisons),
             "differences": differences_table(self.comparisons),
             "models": self.models,
             "splits": self.splits,
