@@ -26,6 +26,7 @@ rule download:
 rule tile:
     input:
         manifest=lambda w: targets.manifest_file(cfg, w.dataset),
+        looked_at=looked_at,
         code=lambda w: tile_code(slices.tile_slice(cfg, w.dataset)),
     output:
         images="data/tiles/{dataset}/images.npy",

@@ -12,7 +12,7 @@ from satseg.errors import UserError
 from satseg.measures import CLASS_METRICS, HISTORY, METRICS
 
 Place = Callable[[tuple], str]
-LARGEST_BATCH = 2**40  # bytes of its images alone
+LARGEST_BATCH = 2**37  # bytes of its images alone
 
 
 def check_model(
@@ -87,7 +87,7 @@ def check_batch(config: Config, dataset_name: str, recipe_name: str, place: Plac
         key = ("recipes", recipe_name, "batch_size")
         problem = (
             f"a batch of {dataset.tile_size}² tiles of {dataset_name!r} would take "
-            f"{size / 2**40:,.0f} TB; choose a smaller one"
+            f"{size / 1e9:,.0f} GB; choose a smaller one"
         )
         raise UserError(mistake_line(place(key), key, recipe.batch_size, problem))
 

@@ -1,5 +1,6 @@
 """Reading the configuration: files, overrides, checks."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,7 @@ def load(
     """
     folder = Path(folder or _default_folder())
     overrides = overrides or {}
-
-    def place(key: tuple) -> str:
-        """The file that a path of keys stands in."""
-        in_study = key[:1] == ("study",)
-        if _holds(overrides, key):
-            return f"{origin}: study.{key[1]}" if in_study and len(key) > 1 else origin
-        if in_study:
-            return f"{shown_path(folder)}/studies/{key[1]}.yaml"
-        section = key[0] if key else "studies"
-        return f"{shown_path(folder)}/{FILES.get(section, 'config.yaml')}"
+    place = places(folder, overrides, origin)
 
     _refuse_unknown(origin, overrides, list(Config.model_fields))
     raw = _merge(_read_folder(folder), overrides, [Config])
@@ -64,6 +56,25 @@ def load(
     check_names(config, place)
     check_cells(config, place)
     return config
+
+
+def places(
+    folder: str | Path | None = None, overrides: dict | None = None, origin: str = "--configfile"
+) -> Callable[[tuple], str]:
+    """A function that says which file a path of keys stands in; arguments as of `load`."""
+    folder = Path(folder or _default_folder())
+
+    def place(key: tuple) -> str:
+        in_study = key[:1] == ("study",)
+        if _holds(overrides or {}, key):
+            return f"{origin}: study.{key[1]}" if in_study and len(key) > 1 else origin
+        if in_study:
+            name = key[1] if len(key) > 1 else "<name>"
+            return f"{shown_path(folder)}/studies/{name}.yaml"
+        section = key[0] if key else "studies"
+        return f"{shown_path(folder)}/{FILES.get(section, 'config.yaml')}"
+
+    return place
 
 
 def load_with(files: list[str]) -> Config:

@@ -4,7 +4,6 @@ import difflib
 import json
 import re
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 
 from satseg.config.root import Config
@@ -130,21 +129,20 @@ def _are_whole(folder: Path, digests: Path) -> bool:
         return False
 
 
-def misspelt(words: list[str], config: Config, rules: Iterable[str]) -> str:
-    """What is wrong with a study that a command asks for; empty if nothing shows.
+def misspelt(wanted: Iterable[str], known: Iterable[str]) -> str:
+    """What is wrong with the studies and rules that a command asks for; empty if nothing shows.
 
     Args:
-        words: the command line.
-        rules: names of the workflow's rules.
+        wanted: its targets; files may be among them.
+        known: names of the workflow's rules, studies included.
     """
-    known = {*rules, *config.study}
-    for option, word in pairwise(words):
-        is_name = re.fullmatch(r"\w+", word) and not word.isdecimal() and not Path(word).exists()
-        if not is_name or word in known or option.startswith("-"):
+    names = sorted(known)
+    for word in wanted:
+        if word in names or not re.fullmatch(r"\w+", word) or Path(word).exists():
             continue
-        nearest = difflib.get_close_matches(word, known, n=1)
-        if nearest:
-            return f"{word}: no such study or rule; did you mean {nearest[0]!r}?"
+        nearest = difflib.get_close_matches(word, names, n=1)
+        advice = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(names)}"
+        return f"{word}: no such study or rule; {advice}"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""How a run of the workflow ends: asked to stop, failed or finished."""
+"""What a run of the workflow is asked for, and how it ends: stopped, failed or finished."""
 
 import atexit
 import re
@@ -13,6 +13,17 @@ import psutil
 FAILED = re.compile(
     r"^Error in (?:group|rule) .*?^    log: (.+?) \(check log", re.MULTILINE | re.DOTALL
 )
+
+
+def asked_for() -> list[str]:
+    """The targets of Snakemake's command line; none if this process has another."""
+    program = Path(sys.argv[0])
+    if "snakemake" not in (program.name, program.parent.name):
+        return []
+    from snakemake.cli import get_argument_parser
+
+    known, _ = get_argument_parser().parse_known_args(sys.argv[1:])
+    return list(known.targets or [])
 
 
 def stop_as_by_ctrl_c() -> None:
