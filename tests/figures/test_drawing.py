@@ -19,7 +19,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.text import Annotation, Text
 
 from satseg.config.datasets import LandClass
-from satseg.config.models import SmpSpec, UNetSpec
+from satseg.config.models import CompactSpec, SmpSpec, UNetSpec
 from satseg.figures import (
     architecture,
     classes,
@@ -60,6 +60,9 @@ def unet(widths=(8, 16), convs=(1, 3), decoder=(2, 1), **more) -> UNetSpec:
     return UNetSpec(
         family="unet", widths=widths, convs=convs, bottleneck=deepest, decoder_convs=decoder, **more
     )
+
+
+COMPACT = CompactSpec(family="compact", encoder={"stem": 4, "widths": [8, 16], "blocks": [1, 1]})
 
 
 def texts(figure: Figure) -> list[Text]:
@@ -282,6 +285,21 @@ def test_unet_boxes_skips_and_labels():
     assert not overlapping(figure)
 
 
+def test_infused_skips_meet_in_a_box():
+    skips = {"kind": "sdi", "channels": 5, "from_level": 2}
+    figure = architecture.architecture_figure(
+        {"mine": unet((8, 16, 24), (1, 1, 1), (1, 1, 1), skips=skips)},
+        [architecture.ModelInput("Toy land", 64, 3, 6)],
+        {},
+    )
+    arrows = [a for a in figure.axes[0].texts if isinstance(a, Annotation)]
+    grey = [a for a in arrows if to_hex(a.arrow_patch.get_edgecolor()) == style.MUTED.lower()]
+    assert len(grey) == 1 + 2 * 2 + 1  # a plain one, two in two halves, the key's
+    shown = words(figure)
+    assert "SDI\n5" in shown and any("levels 2 and deeper meet in SDI" in t for t in shown)
+    assert not overlapping(figure)
+
+
 def test_library_models_get_a_card_and_deep_networks_fit():
     deep = unet((32, 64, 128, 256, 512, 512), (3, 3, 1, 1, 1, 1), (1, 1, 1, 1, 3, 3))
     card = SmpSpec(family="smp", architecture="Linknet", encoder="resnet18")
@@ -289,11 +307,12 @@ def test_library_models_get_a_card_and_deep_networks_fit():
         architecture.ModelInput("Toy land", 512, 3, 6),
         architecture.ModelInput("Other land", 256, 4, 8),
     ]
-    models = {"deep": deep, "flat": unet(), "lib": card, "lib2": card, "lib3": card}
+    models = {"deep": deep, "flat": unet(), "lib": card, "lib2": card, "swift": COMPACT}
     figure = architecture.architecture_figure(models, given, {"lib": float("nan")})
     assert sum(isinstance(p, FancyBboxPatch) for p in figure.axes[0].patches) == 3
     shown = words(figure)
     assert "Linknet, encoder resnet18, random weights" in shown
+    assert "compact: encoder 4 8 16, decoder 64 32" in shown
     assert any("Other land: 4 bands, tiles of 256², 8 classes" in t for t in shown)
     right = max(p.get_x() + p.get_width() for p in figure.axes[0].patches if type(p) is Rectangle)
     assert right == pytest.approx(style.WIDTH - architecture.RIGHT)

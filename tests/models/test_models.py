@@ -35,6 +35,23 @@ def test_parameter_counts_to_the_digit(name):
         assert sum(parameter.numel() for parameter in net.parameters()) == expected
 
 
+def test_the_unet_with_a_residual_encoder_by_hand():
+    from torchvision.models import resnet34
+
+    with torch.device("meta"):
+        own = build_model("unet_resnet34", 5)
+        classifier = resnet34()
+    encoder = sum(p.numel() for p in classifier.parameters()) - (512 * 1000 + 1000)
+    inputs = [512, 256, 128, 64, 32]
+    skips = [256, 128, 64, 64, 0]
+    outputs = [256, 128, 64, 32, 16]
+    decoder = 0
+    for i, skip, o in zip(inputs, skips, outputs, strict=True):
+        decoder += 9 * (i + skip) * o + 9 * o * o + 2 * 2 * o  # two normalised convolutions
+    head = 9 * 16 * 5 + 5
+    assert sum(p.numel() for p in own.parameters()) == encoder + decoder + head
+
+
 def spec(**changes):
     return UNetSpec(
         **{
@@ -278,9 +295,22 @@ def test_head_dropout_stands_before_the_head_of_either_family():
     assert torch.equal(dropped(image), plain(image))
 
 
+def test_arguments_reach_the_library():
+    plain = SmpSpec(**RESNET)
+    narrow = SmpSpec(**RESNET, arguments={"decoder_channels": [64, 32, 16, 8, 8]})
+    attentive = SmpSpec(**RESNET, arguments={"decoder_attention_type": "scse"})
+    assert build_model(narrow, 5).segmentation_head[0].in_channels == 8
+    kinds = {type(m).__name__ for m in build_model(attentive, 5).modules()}
+    assert "SCSEModule" in kinds - {type(m).__name__ for m in build_model(plain, 5).modules()}
+    wrong = SmpSpec(**RESNET, arguments={"decoder_channels": [64, 32]})
+    with pytest.raises(UserError, match=r"correct its `arguments`") as error:
+        build_model(wrong, 5)
+    assert "\n" not in str(error.value)
+
+
 def test_every_entry_maps_a_tile_to_logits():
     for name, entry in load().models.items():
-        side = 2 * entry.stride
+        side = max(128, 2 * entry.stride)
         with torch.device("meta"):
             logits = build_model(name, 3).eval()(torch.rand(1, 3, side, side))
         assert logits.shape == (1, 3, side, side), name

@@ -18,14 +18,16 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from satseg.config.datasets import LandClass
+from satseg.config.recipes import Augmentation
 from satseg.errors import UserError
 from satseg.figures import style
 from satseg.figures import tiles as pictures
 from satseg.jobs.slices import StudySlice
-from satseg.paths import FIGURES, PANELS
+from satseg.paths import FIGURES, PANELS, USUAL_FIGURES
 from satseg.stages import figures as figures_stage
 from satseg.stages import tables
 from satseg.study import figures, panels
+from satseg.study.augmentations import changed_tiles
 from satseg.study.inputs import StudyInputs
 from study_tree import CLASSES, SIZE, draw_masks, study_slice, tile_table, write_csv, write_tree
 
@@ -112,11 +114,34 @@ def test_every_figure_of_the_configuration_can_be_drawn():
     assert list(figures.DRAW) == list(FIGURES)
 
 
+def test_a_tile_under_every_change(tree):
+    root, spec = tree
+    most = {
+        "hue": 0.1, "brightness": 0.1, "contrast": 0.2, "gamma": 0.2, "saturation": 0.3,
+        "season": 0.5, "exchange": 1.0, "scale": 0.25, "rot90": True, "hflip": True, "vflip": True,
+    }  # fmt: skip
+    recipes = dict(spec.recipes)
+    recipes["apart"] = recipes["apart"].model_copy(update={"augmentation": Augmentation(**most)})
+    given = inputs(root, spec.model_copy(update={"recipes": recipes}))
+    (group,) = changed_tiles(given)
+    views = dict(zip(group.names, group.images, strict=True))
+    assert len(views) == 1 + 3 + 2 * 6 + 3 + 2  # unchanged, mirrored, factors, seasons, scenes
+    assert {"hue -0.10", "hue +0.10", "autumn", "winter", "low sun", "scale 1.25"} <= set(views)
+    before = views["unchanged"]
+    assert np.array_equal(views["hflip"], before[:, ::-1])
+    assert np.array_equal(views["rot90"], np.rot90(before))
+    brighter = np.rint(np.minimum(before * 1.1, 255)).astype(int)
+    assert np.abs(views["brightness 1.1"].astype(int) - brighter).max() <= 1
+    figure = figures.draw_augmentations(given)
+    assert len(figure.axes) >= len(views)
+    assert changed_tiles(inputs(root, spec)) == []  # no recipe changes its tiles
+
+
 def test_all_figures_are_written_whole_and_alike_twice(tree, tmp_path):
     root, spec = tree
     folder = draw(root, spec)
     assert {p.name for p in folder.iterdir()} == {
-        f"{name}.{ext}" for name, ext in FIGURES.items()
+        f"{name}.{FIGURES[name]}" for name in USUAL_FIGURES
     } | {PANELS}
     first = {p.name: p.read_bytes() for p in folder.iterdir()}
     draw(root, spec)

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from benchmarks.rows.operations import ASKING, Operations
@@ -16,9 +17,10 @@ from satseg.config.recipes import Augmentation
 from satseg.config.splits import Split
 from satseg.data import augmentation
 from satseg.data.augmentation import augment, draw_changes
+from satseg.data.exchange import palette
 from satseg.data.loader import loader
 from satseg.data.splits import draw_split
-from satseg.data.store import open_tiles
+from satseg.data.store import Tiles, open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.evaluation.counting import evaluate_tiles
 from satseg.jobs.slices import TrainSlice
@@ -33,8 +35,11 @@ WAITING = {
     "is_nonzero", "_unique2", "unique_dim", "unique_consecutive", "index", "index_put",
     "index_put_", "_index_put_impl_", "lift_fresh", "repeat_interleave",
 }  # fmt: skip
-UNET = unet(4, 8, bottleneck=8, dropout=0.2)
+UNET = unet(4, 4, 8, 8, bottleneck=8, dropout=0.2)
 ALL = {"hue": 0.2, "brightness": 0.2, "contrast": 0.2, "hflip": True, "vflip": True}
+MORE = {
+    "rot90": True, "scale": 0.3, "saturation": 0.3, "gamma": 0.2, "season": 1.0, "exchange": 1.0,
+}  # fmt: skip
 
 
 class NoWaiting(Operations):
@@ -123,6 +128,12 @@ RECIPES = [
     {"augmentation": ALL | {"everywhere": True}, "scaling": "imagenet", "counted": [0, 2]},
     {"augmentation": {"hflip": True}, "optimizer": {"name": "adamw"}, "accumulate": 2},
     {"ema": 0.9, "precision": "bf16", "augmentation": {"contrast": 0.2}},
+    {
+        "augmentation": ALL | MORE,
+        "loss": {"name": "jdt", "cross_entropy": 0.5, "class_weights": "inverse"},
+        "optimizer": {"name": "adam", "encoder_lr": 0.1},
+        "auxiliary": 0.4,
+    },
 ]
 
 
@@ -168,13 +179,16 @@ def check_steps(run: TrainSlice, data, folder, monkeypatch):
     assert steps.taken == expected and min(expected.values()) > 0
 
 
-FAMILIES = ["unet_tiny", "unetplusplus_scratch", "deeplabv3plus_scratch", "linknet_resnet18"]
+FAMILIES = [
+    "unet_tiny", "unet_skinny_sdi", "unet_swift", "unetplusplus_scratch", "deeplabv3plus_scratch", "linknet_resnet18",
+    "unet_resnet18", "pan_resnet18", "upernet_mobilenetv4",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_no_model_waits(name):
     net = cell.build_model(load().models[name], 3, 3).to(memory_format=torch.channels_last)
-    images = torch.rand(2, 3, 64, 64)
+    images = torch.rand(2, 3, 128, 128)
     with NoWaiting():
         net(images).sum().backward()
         net.eval()(images)
@@ -231,6 +245,32 @@ def test_a_batch_is_augmented_at_once(monkeypatch, tiles, bands):
 
     turned = [draw_changes(settings, 1, 2, tile).hue for tile in range(tiles)]
     assert tiles == 2 or (min(turned) < -1 / 6 and max(turned) > 1 / 6)
+
+
+@pytest.mark.parametrize("tiles", [2, 16])
+def test_further_changes_are_made_at_once(monkeypatch, tiles):
+    """So, too, with every change there is: a fixed number of operations for any batch."""
+    rng = np.random.default_rng(tiles)
+    images = torch.from_numpy(rng.integers(0, 256, (tiles, 3, 24, 24), np.uint8))
+    masks = torch.from_numpy(rng.integers(0, 5, (tiles, 24, 24), np.uint8))
+    images[1, :, 16:] = 0  # padding
+    masks[1, 16:] = 255
+    numbers = torch.arange(tiles)
+    stored = images.permute(0, 2, 3, 1).numpy()
+    table = pd.DataFrame({"tile": range(tiles), "scene": [f"s{i % 2}" for i in range(tiles)]})
+    colours = palette(Tiles(stored, masks.numpy(), table, None), numbers.numpy())
+    settings = Augmentation(probability=0.9, **ALL | MORE)
+    arguments = (images, masks, numbers, settings, 1, 2, colours)
+
+    augment(*arguments)  # constants are sent once
+    with NoWaiting() as mode:
+        changed, labels = augment(*arguments)
+    assert len(mode.names) < 110
+    with monkeypatch.context() as patched:
+        patched.setattr(augmentation, "queues", lambda at: False)
+        expected, same = augment(*arguments)
+    torch.testing.assert_close(changed, expected, atol=1e-5, rtol=0)
+    assert torch.equal(labels, same)
 
 
 def test_constants_are_sent_once():

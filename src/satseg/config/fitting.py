@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Callable
 
-from satseg.config import libraries, own_code
+from satseg.config import encoders, own_code
 from satseg.config.messages import mistake_line
-from satseg.config.models import PythonSpec, SmpSpec
+from satseg.config.models import CompactSpec, PythonSpec, SmpSpec, weights_path
 from satseg.config.recipes import counted_classes
 from satseg.config.root import Config
 from satseg.errors import UserError
@@ -26,7 +26,7 @@ def check_model(
     model = config.models[model_name]
     size = config.datasets[dataset_name].tile_size
 
-    if isinstance(model, SmpSpec):
+    if isinstance(model, SmpSpec) or isinstance(getattr(model, "encoder", None), str):
         _check_library_model(model, ("models", model_name), place)
 
     if isinstance(model, PythonSpec):
@@ -43,30 +43,25 @@ def check_model(
         raise UserError(f"{line}; allowed: multiples of {model.stride}; nearest: {nearest}")
 
 
-def _check_library_model(model: SmpSpec, here: tuple, place: Place) -> None:
-    """The library has the architecture, the encoder and its weights."""
-    known = libraries.architectures()
-    key = (*here, "architecture")
-    if known and model.architecture.lower() not in map(str.lower, known):
-        line = mistake_line(place(key), key, model.architecture, "unknown architecture", known)
-        raise UserError(line)
-
+def _check_library_model(model: SmpSpec | CompactSpec, here: tuple, place: Place) -> None:
+    """The library has the encoder and its weights."""
     key = (*here, "encoder")
-    if not libraries.is_encoder(model.encoder):
+    if not encoders.is_encoder(model.encoder):
         line = mistake_line(place(key), key, model.encoder, "no such encoder in the library")
-        names = [*libraries.encoders(), *(f"tu-{name}" for name in libraries.timm_models())]
+        names = [*encoders.encoders(), *(f"tu-{name}" for name in encoders.timm_models())]
         nearest = difflib.get_close_matches(model.encoder, names, n=3)
         raise UserError(line + (f"; did you mean {' or '.join(nearest)}?" if nearest else ""))
-    if not libraries.fits(model.architecture, model.encoder):
+    if isinstance(model, SmpSpec) and not encoders.fits(model.architecture, model.encoder):
         problem = f"{model.architecture} does not take it; choose another encoder or architecture"
         raise UserError(mistake_line(place(key), key, model.encoder, problem))
 
     key = (*here, "encoder_weights")
     weights = model.encoder_weights
-    if model.weights_file and not model.weights_file.is_file():
+    file = weights_path(weights)
+    if file and not file.is_file():
         problem = "no such file; correct the path, or write null for random weights"
         raise UserError(mistake_line(place(key), key, weights, problem))
-    if weights and not model.weights_file and not libraries.names_weights(weights):
+    if weights and not file and not encoders.names_weights(weights):
         problem = (
             "neither weights of the library, such as imagenet, nor a .pt, .pth or .safetensors file"
         )

@@ -84,8 +84,19 @@ class Estimate:
         for study in studies:
             cells |= {cell.path: cell for cell in slices.cells(config.study[study])}
         self.cells = list(cells.values())
+        self.trained = self._with_teachers()
         self.datasets = list(dict.fromkeys(cell.dataset for cell in self.cells))
         self.downloads = list(dict.fromkeys(map(config.files_of, self.datasets)))
+
+    def _with_teachers(self) -> list[Cell]:
+        """The cells, and those they learn from."""
+        trained = {cell.path: cell for cell in self.cells}
+        for cell in self.cells:
+            teacher = slices.teacher_cell(self.config, cell.dataset, cell.recipe)
+            while teacher:
+                trained[teacher.path] = teacher
+                teacher = slices.teacher_cell(self.config, teacher.dataset, teacher.recipe)
+        return list(trained.values())
 
     def jobs(self) -> dict[str, list[Path]]:
         """Rule → the file that each of its jobs writes."""
@@ -98,7 +109,7 @@ class Estimate:
             "download": [self.paths.manifest(name) for name in self.downloads],
             "tile": [self.paths.tiles_table(name) for name in self.datasets],
             "split": [self.paths.split(name, split) for name, split in splits],
-            "train": [run / "history.csv" for run in runs],
+            "train": [self.paths.run(cell.path) / "history.csv" for cell in self.trained],
             "evaluate": [run / "counts.csv" for run in runs],
             "profile": [self.paths.profile(dataset, model) for dataset, model in profiles],
             "tables": [self.paths.tables(study) / "scores.csv" for study in self.studies],

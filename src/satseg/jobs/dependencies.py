@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from satseg.config.models import ModelSpec, PythonSpec, SmpSpec
+from satseg.config.models import ModelSpec, PythonSpec
 from satseg.files import sha256
 from satseg.jobs.slices import DownloadSlice, TileSlice
 
@@ -89,7 +89,7 @@ def model_code(stage: str, model: ModelSpec) -> list[str]:
 
 def weights_files(model: ModelSpec) -> list[str]:
     """The file of the weights that a run of this model starts from, if any."""
-    file = model.weights_file if isinstance(model, SmpSpec) else None
+    file = getattr(model, "weights_file", None)
     return [os.fspath(file)] if file else []
 
 

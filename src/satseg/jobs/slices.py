@@ -144,6 +144,14 @@ def cells(study: Study) -> list[Cell]:
     ]
 
 
+def teacher_cell(config: Config, dataset: str, recipe: str) -> Cell | None:
+    """The cell that cells of a recipe learn from on a dataset; None if it has no teacher."""
+    teacher = config.recipes[recipe].teacher
+    if teacher is None:
+        return None
+    return Cell(dataset=dataset, model=teacher.model, recipe=teacher.recipe, seed=teacher.seed)
+
+
 def download_slice(config: Config, dataset_name: str) -> DownloadSlice:
     """What `download` needs; a path the user gave takes precedence over the source."""
     dataset = config.datasets[dataset_name]

@@ -9,7 +9,7 @@ from pathlib import Path
 from satseg.config.root import Config
 from satseg.errors import UserError
 from satseg.files import sha256
-from satseg.jobs.slices import Cell, cells
+from satseg.jobs.slices import Cell, cells, teacher_cell
 from satseg.paths import Paths
 
 PATHS = Paths()  # Snakemake runs in the folder of `data/` and `results/`
@@ -149,3 +149,11 @@ def misspelt(wanted: Iterable[str], known: Iterable[str]) -> str:
 def recipe_split(config: Config, dataset: str, recipe: str) -> Path:
     """The split of a dataset that a recipe trains and evaluates on."""
     return PATHS.split(dataset, config.recipes[recipe].split)
+
+
+def teacher_weights(config: Config, dataset: str, recipe: str) -> list[Path]:
+    """The weights file that cells of a recipe learn from, if any."""
+    cell = teacher_cell(config, dataset, recipe)
+    if cell is None:
+        return []
+    return [PATHS.run(cell.path) / f"{config.recipes[recipe].teacher.weights}.pt"]

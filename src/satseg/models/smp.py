@@ -30,6 +30,7 @@ def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) 
             encoder_weights=None if file else weights,
             in_channels=in_channels,
             classes=num_classes,
+            **model.arguments,
         )
     except KeyError as error:
         raise UserError(
@@ -37,9 +38,10 @@ def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) 
         ) from None
     except ValueError as error:  # the library says what does not fit together
         reason = str(error).strip().splitlines()[0].rstrip(".")
+        advice = "correct its `arguments`, or choose" if model.arguments else "choose"
         raise UserError(
             f"{model.architecture} with encoder {model.encoder} "
-            f"cannot be built for {in_channels} bands ({reason}); choose another encoder"
+            f"cannot be built for {in_channels} bands ({reason}); {advice} another encoder"
         ) from None
     except (OSError, RuntimeError) as error:
         if is_innocent(error):

@@ -51,6 +51,11 @@ CAPTIONS = {
         "Tiles of each dataset beside their masks, in the colours of the classes. Unlabelled "
         "pixels have no colour.",
     ),
+    "augmentations": Caption(
+        "What training makes of a tile.",
+        "One tile under each change by itself, as far as any recipe lets it go; in training "
+        "several may come together, mostly weaker. The masks stay, or move with the ground.",
+    ),
     "classes": Caption(
         "How much of each class there is.",
         "Share of the labelled pixels, subset by subset. If the subsets differ, a score on one "

@@ -28,6 +28,7 @@ def run(
     out: str,
     workers: int | None = None,
     local_tiles: bool = False,
+    teacher: str | None = None,
     **limits: float | None,
 ) -> None:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
@@ -49,16 +50,16 @@ def run(
     subsets = read_split(split, store.table)
     check_trainable(job, store, subsets)
     made_of = origins(raw, split)
-    mark = identity(job, tiles, split)
+    mark = identity(job, tiles, split, teacher)
 
     if follows:
         with following():
-            train(job, store, subsets, out, mark, workers, limits)
+            train(job, store, subsets, out, mark, workers, limits, teacher)
         return
 
     checkpoints = Path(out, "checkpoints")
     with sole_writer(checkpoints, limits.parent):
-        result = train(job, store, subsets, out, mark, workers, limits)
+        result = train(job, store, subsets, out, mark, workers, limits, teacher)
         write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
         # Last: a run that is interrupted before this resumes from them.
         shutil.rmtree(checkpoints, ignore_errors=True)
@@ -82,6 +83,7 @@ if __name__ == "__main__":
             "choices": (0, 1),
             "help": "1: copy the tiles to $TMPDIR first (default: 0)",
         },
+        teacher={"help": "weights of the cell that the recipe's `teacher` names"},
         time_budget={
             "type": float,
             "metavar": "MINUTES",

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.architecture import ModelInput, architecture_figure
+from satseg.figures.augmentations import augmentations_figure
 from satseg.figures.classes import ClassShares, classes_figure
 from satseg.figures.cost import CostScores, cost_figure
 from satseg.figures.curves import ModelRuns
@@ -36,6 +37,14 @@ def draw_samples(inputs: StudyInputs) -> Figure:
         title = f"{dataset.title}: {len(numbers)} of {len(table):,} tiles"
         groups.append(stored_tiles(inputs, dataset_name, title, numbers))
     return samples_figure(groups)
+
+
+def draw_augmentations(inputs: StudyInputs) -> Figure:
+    """What the recipes may make of a tile."""
+    # Torch takes seconds to import, and no other figure needs it.
+    from satseg.study.augmentations import changed_tiles
+
+    return augmentations_figure(changed_tiles(inputs))
 
 
 def draw_classes(inputs: StudyInputs) -> Figure:
@@ -207,4 +216,5 @@ DRAW: dict[str, Callable[[StudyInputs], Figure]] = {
     "per_class": draw_per_class,
     "leakage": draw_leakage,
     "cost": draw_cost,
+    "augmentations": draw_augmentations,
 }

@@ -1,4 +1,4 @@
-"""What the model libraries have: read from their files, because importing them takes seconds."""
+"""Which encoders the libraries have: read from their files; importing them takes seconds."""
 
 import re
 from functools import cache
@@ -19,16 +19,9 @@ ONLY_TIMM = "dpt"
 RENAMED = re.compile(r"timm-(regnet|res2|resnest|mobilenetv3|gernet)")
 
 
-def architectures() -> list[str]:
-    """Names of segmentation_models_pytorch's architectures; none if it is not installed."""
-    exports = re.findall(
-        r"^from \.decoders\.\w+ import (.+)", _text("segmentation_models_pytorch"), re.MULTILINE
-    )
-    return [name.strip() for line in exports for name in line.split(",")]
-
-
 def encoders() -> list[str]:
-    """Names of its encoders, without timm's; none if it is not installed."""
+    """Names of segmentation_models_pytorch's encoders, without timm's; none if it is not
+    installed."""
     text = _text("segmentation_models_pytorch", "encoders")
     return sorted(set(re.findall(r'^    "([\w-]+)": \{', text, re.MULTILINE)))
 
