@@ -8,7 +8,9 @@ rule predict:
 
 rule predict_scene:
     input:
-        scene=lambda w: targets.prediction_scenes(cfg, w.prediction)[w.scene],
+        scene=lambda w: targets.as_input(
+            targets.prediction_scenes(cfg, w.prediction)[w.scene]
+        ),
         weights=lambda w: ancient(targets.prediction_weights(cfg, w.prediction)),
         run=lambda w: targets.prediction_weights(cfg, w.prediction).with_name(
             "run.json"
@@ -29,6 +31,7 @@ rule predict_scene:
     resources:
         gpu=1,
     params:
+        scene=lambda w: str(targets.prediction_scenes(cfg, w.prediction)[w.scene]),
         slice=lambda w: slices.predict_slice(cfg, w.prediction).argument(),
         weights=lambda w: cfg.predictions[w.prediction].weights,
         run=lambda w, input: dirname(input.run),
@@ -37,6 +40,6 @@ rule predict_scene:
         ),
     shell:
         r"""
-        python -m satseg.stages.predict {input.scene:q} --slice {params.slice:q} \
+        python -m satseg.stages.predict {params.scene:q} --slice {params.slice:q} \
             --run {params.run:q} --weights {params.weights} -o {output.map:q} &>{log:q}
         """

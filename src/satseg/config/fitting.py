@@ -61,6 +61,9 @@ def _check_library_model(model: SmpSpec | CompactSpec, here: tuple, place: Place
     if file and not file.is_file():
         problem = "no such file; correct the path, or write null for random weights"
         raise UserError(mistake_line(place(key), key, weights, problem))
+    if file and set(str(file)) & set("{}"):
+        problem = "Snakemake takes braces for wildcards; rename the file"
+        raise UserError(mistake_line(place(key), key, weights, problem))
     if weights and not file and not encoders.names_weights(weights):
         problem = (
             "neither weights of the library, such as imagenet, nor a .pt, .pth or .safetensors file"

@@ -34,6 +34,7 @@ BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 BAR = {"lw": 1.6, "alpha": 0.6, "solid_capstyle": "butt"}
 
 STYLE = {
+    "text.parse_math": False,  # a dollar in a name is a dollar
     "font.family": "sans-serif",
     # The first comes with matplotlib: layout and bytes are the same everywhere. The rest is for SVG
     # viewers.

@@ -14,6 +14,8 @@ from satseg.paths import Paths
 
 PATHS = Paths()  # Snakemake runs in the folder of `data/` and `results/`
 
+BRACES = re.compile(r"[{}]")
+
 CELL_FILES = [
     "history.csv",
     "best.pt",
@@ -69,7 +71,8 @@ def split_files(config: Config, study: str) -> list[Path]:
 
 
 def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
-    """Scene → file, of every scene that a prediction's pattern matches.
+    """Scene → file, of every scene that a prediction's pattern matches; in names, `_` stands for
+    braces, which Snakemake takes for wildcards.
 
     Raises:
         UserError: there is none, or two would have the same map.
@@ -78,7 +81,7 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
     full = Path(pattern).expanduser()
     scenes: dict[str, Path] = {}
     for path in sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor)))):
-        other = scenes.setdefault(path.stem, path)
+        other = scenes.setdefault(BRACES.sub("_", path.stem), path)
         if other != path:
             raise UserError(
                 f"predictions.{prediction}.scenes: {other} and {path} would have the same map; "
@@ -90,6 +93,11 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
             f"predictions.{prediction}.scenes: {pattern}: no such file; correct the pattern"
         )
     return scenes
+
+
+def as_input(path: Path) -> list[Path]:
+    """The file as an input of a rule; none if braces in its name keep Snakemake from taking it."""
+    return [] if BRACES.search(str(path)) else [path]
 
 
 def prediction_weights(config: Config, prediction: str) -> Path:
