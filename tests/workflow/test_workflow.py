@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny_study
+import yaml
 from tiny_study import CELL, CONFIG, SCENES, SIZE, TILE, snakemake, write
 
 from conftest import write_raster
