@@ -27,6 +27,7 @@ NAMES = (
     "subset",
     "pool",
     "official_split",
+    "footprint",
     "split",
     "dataset",
     "model",

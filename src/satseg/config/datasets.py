@@ -145,8 +145,8 @@ class Tiling(Strict):
     tile_size: Size
     """Height and width of a tile in pixels."""
     groups: list[list[str]] = []
-    """Groups of scenes that show the same ground, as name patterns; any other scene is a group of
-    its own."""
+    """Groups of scenes that show the same ground, or ground that adjoins, as name patterns; any
+    other scene is a group of its own."""
     official: Official | None = None
     """The publishers' split, if there is one."""
 

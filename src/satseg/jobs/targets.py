@@ -81,7 +81,13 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
     full = Path(pattern).expanduser()
     scenes: dict[str, Path] = {}
     for path in sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor)))):
-        other = scenes.setdefault(BRACES.sub("_", path.stem), path)
+        name = BRACES.sub("_", path.stem)
+        if path.resolve() == PATHS.prediction(prediction, name).resolve():
+            raise UserError(
+                f"predictions.{prediction}.scenes: {path} is where its own map would be written; "
+                f"correct the pattern, or move the scene"
+            )
+        other = scenes.setdefault(name, path)
         if other != path:
             raise UserError(
                 f"predictions.{prediction}.scenes: {other} and {path} would have the same map; "

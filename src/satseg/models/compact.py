@@ -66,6 +66,15 @@ class Residual(nn.Module):
         return self.relu(self.layers(x).add_(x))
 
 
+def encoder_level(inputs: int, width: int, blocks: int) -> nn.Sequential:
+    """A strided 3×3 convolution and residual blocks: [B, inputs, H, W] → [B, width, H/2, W/2]."""
+    return nn.Sequential(
+        *convolution(inputs, width, stride=2),
+        nn.ReLU(inplace=True),
+        *(Residual(width) for _ in range(blocks)),
+    )
+
+
 class Encoder(nn.Module):
     """A strided 3×3 convolution, then levels that each halve the size and hold residual blocks."""
 
@@ -74,11 +83,7 @@ class Encoder(nn.Module):
         widths = [in_channels, encoder.stem, *encoder.widths]
         blocks = [0, *encoder.blocks]
         self.levels = nn.ModuleList(
-            nn.Sequential(
-                *convolution(inputs, width, stride=2),
-                nn.ReLU(inplace=True),
-                *(Residual(width) for _ in range(number)),
-            )
+            encoder_level(inputs, width, number)
             for (inputs, width), number in zip(pairwise(widths), blocks, strict=True)
         )
         self.out_channels = widths

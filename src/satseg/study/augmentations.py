@@ -19,7 +19,9 @@ def changed_tiles(inputs: StudyInputs) -> list[ChangedTile]:
     """A tile of each dataset under every change of the study's recipes, as far as any of them lets
     it go; none if they change nothing."""
     used = [recipe.augmentation for recipe in inputs.job.recipes.values()]
-    most = {key: max(getattr(each, key) for each in used) for key in Augmentation.model_fields}
+    most = {}
+    for key in Augmentation.model_fields:
+        most[key] = max(getattr(each, key) for each in used)
     settings = Augmentation(**most)
     if settings == Augmentation(probability=settings.probability, everywhere=settings.everywhere):
         return []
