@@ -219,6 +219,9 @@ def _report_peak(make: Callable[[], nn.Module], shape: tuple[int, ...], results)
 
 def _forward_peak(make: Callable[[], nn.Module], shape: tuple[int, ...]) -> float:
     at = device()
+    # The libraries it is made with are no part of a model, whoever loads them first.
+    with torch.device("meta"):
+        make()
     if at.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()

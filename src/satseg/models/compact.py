@@ -22,10 +22,11 @@ def build(model: CompactSpec, num_classes: int, in_channels: int, pretrained: bo
     if not isinstance(model.encoder, str):
         return CompactUNet(model, Encoder(model.encoder, in_channels), num_classes)
 
-    # The library's encoder, out of any of its models.
+    # The library's encoder, out of one of its models; the smallest decoder is made, and dropped.
     entry = SmpSpec(
         family="smp",
         architecture="FPN",
+        arguments={"decoder_pyramid_channels": 32, "decoder_segmentation_channels": 32},
         encoder=model.encoder,
         encoder_weights=model.encoder_weights,
     )
