@@ -8,13 +8,13 @@ from pathlib import Path
 # Encoders that an architecture refuses, by the beginning of their names.
 NO_DILATION = ("vgg", "densenet", "inception", "xception")
 UNFIT = {
-    "unetplusplus": ("mit_",),
-    "linknet": ("mit_",),
-    "pan": NO_DILATION,
-    "deeplabv3": NO_DILATION,
-    "deeplabv3plus": NO_DILATION,
+    "UnetPlusPlus": ("mit_",),
+    "Linknet": ("mit_",),
+    "PAN": NO_DILATION,
+    "DeepLabV3": NO_DILATION,
+    "DeepLabV3Plus": NO_DILATION,
 }
-ONLY_TIMM = "dpt"
+ONLY_TIMM = "DPT"
 # Names that the library itself takes for timm's.
 RENAMED = re.compile(r"timm-(regnet|res2|resnest|mobilenetv3|gernet)")
 
@@ -46,9 +46,10 @@ def is_encoder(name: str) -> bool:
 def fits(architecture: str, encoder: str) -> bool:
     """Whether an architecture takes an encoder, as far as its name tells."""
     architecture = architecture.lower()
-    if architecture == ONLY_TIMM:
+    if architecture == ONLY_TIMM.lower():
         return encoder.startswith("tu-")
-    return not encoder.startswith(UNFIT.get(architecture, ()))
+    unfit = {name.lower(): beginnings for name, beginnings in UNFIT.items()}
+    return not encoder.startswith(unfit.get(architecture, ()))
 
 
 def names_weights(name: str) -> bool:
