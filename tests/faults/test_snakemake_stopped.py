@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-import tiny_study
+
+from workflow import tiny_study
 
 AREA = "Training"
 
