@@ -1,6 +1,25 @@
-"""The one exception whose message is written for the user: one line, no traceback."""
+"""The one exception whose message is written for the user, and errors that are no file's fault."""
+
+# On a CPU, torch raises a plain RuntimeError.
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")
 
 
 class UserError(Exception):
     """A mistake the user can fix; the message says which file or key, what is wrong and what to
     do."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is lacking, however the library that raises it does."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)
+
+
+def is_innocent(error: BaseException) -> bool:
+    """Whether the content of the file that was read is not to blame: no permission, no memory, too
+    many open files."""
+    if isinstance(error, OSError):
+        return error.errno is not None
+    return out_of_memory(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+MAJORITY = "majority"  # the baseline's name in tables and figures
+
 
 class Measure(NamedTuple):
     """One measure, wherever it is shown."""

@@ -47,7 +47,7 @@ def data_digest(manifest: str | Path) -> str:
     Raises:
         UserError: the manifest is missing or damaged.
     """
-    files = read_json(manifest, ["files"])["files"]
+    files = read_json(manifest, {"files": [dict]})["files"]
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 

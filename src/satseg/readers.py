@@ -4,6 +4,7 @@ that names it."""
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -180,18 +181,63 @@ def read_arrays(path: str | Path, names: list[str]) -> list[np.ndarray]:
         return [arrays[name] for name in names]
 
 
-def read_json(path: str | Path, keys: list[str]) -> dict[str, Any]:
+def read_json(path: str | Path, shape: list[str] | dict[str, Any]) -> dict[str, Any]:
     """A JSON object that has these keys, and maybe more.
 
+    Args:
+        path: the file.
+        shape: the keys, or what stands under each: a type (`float` is any finite number), a tuple
+            of types, `[shape]` for a list, a mapping of further keys, `{...: shape}` for any keys.
+
     Raises:
-        UserError: the file or a key is missing, or it is not JSON.
+        UserError: the file or a key is missing, a value is of another kind, or it is not JSON.
     """
     with reading(path, "valid JSON") as file:
         value = json.loads(file.read_text(encoding="utf-8"))
 
     if not isinstance(value, dict):
         raise UserError(f"{path}: not a JSON object of keys and values; {AGAIN}")
-    missing = [key for key in keys if key not in value]
-    if missing:
-        raise UserError(f"{path}: {missing[0]!r} is missing; {AGAIN}")
+    shape = shape if isinstance(shape, dict) else dict.fromkeys(shape, object)
+    problem = _misfit(value, shape, "")
+    if problem:
+        raise UserError(f"{path}: {problem}; {AGAIN}")
     return value
+
+
+def _misfit(value: Any, shape: Any, key: str) -> str:
+    """What of a JSON value is not as its shape says; empty if all is."""
+    wrong = f"{key} is not what it should be"
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return wrong
+        shapes = dict.fromkeys(range(len(value)), shape[0])
+    elif isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return wrong
+        shapes = dict.fromkeys(value, shape[...]) if ... in shape else shape
+    else:
+        return "" if _is_of(value, shape) else wrong
+
+    for name, below in shapes.items():
+        if isinstance(value, dict) and name not in value:
+            return f"{_under(key, name)} is missing"
+        problem = _misfit(value[name], below, _under(key, name))
+        if problem:
+            return problem
+    return ""
+
+
+def _under(key: str, name: str | int) -> str:
+    inner = f"{key[1:-1]}.{name}" if key else name
+    return f"'{inner}'"
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    if isinstance(kind, tuple):
+        return any(_is_of(value, one) for one in kind)
+    if kind is None:
+        return value is None
+    if kind in (int, float):
+        is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)
+        return is_number and math.isfinite(value)
+    return isinstance(value, kind)

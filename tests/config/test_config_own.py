@@ -148,7 +148,7 @@ def test_a_model_without_its_file_stops_only_the_study_that_wants_it(tmp_path, m
     load(ROOT / "config", mine())
     assert said(mine(models=["mine"])).startswith("mine.yaml: models.mine.file: no such file in ")
     (tmp_path / "nets").mkdir()
-    (tmp_path / "nets/own.py").touch()
+    (tmp_path / "nets/own.py").write_text("class Own: ...\n")
     load(ROOT / "config", mine(models=["mine"]))
     assert "study 'mine' uses it for 'mine'" in said(
         mine(recipe={"head_dropout": 0.5}, models=["mine"])

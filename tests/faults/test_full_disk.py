@@ -18,11 +18,14 @@ from faults.conftest import contents, resize
 from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
+from satseg.errors import UserError
 from satseg.files import write_json
 from satseg.jobs.slices import DownloadSlice, SplitSlice, TrainSlice
 from satseg.models import build_model
 from satseg.models.segmenter import load_weights, save_weights
 from satseg.paths import FIGURES, TABLES
+from satseg.prediction import predict_scene
+from scenery import COLORS, noise, segmenter, write_scene
 from small import unet
 from study_tree import study_slice, write_tree
 from web import source
@@ -121,6 +124,37 @@ def test_a_split(scene_folder, tile_slice, command, refused, small_disk, fault, 
     assert command("split", job, tiles=tmp_path / "tiles", out=disk / "split.csv") == ""
     assert contents(disk).keys() == {"split.csv", "split.leakage.csv"}
     fault(AREA, "while splitting", message)
+
+
+def test_a_map(small_disk, fault, tmp_path):
+    """At every size of disk, also where only what GDAL writes as it closes the file is too much:
+    the whole new map, or the old one."""
+    scene = write_scene(tmp_path / "scene.tif", noise(300, 500))
+    model = segmenter()
+    predict_scene(model, scene, tmp_path / "whole.tif", colors=COLORS)
+    with rasterio.open(tmp_path / "whole.tif") as file:
+        whole = file.read()
+
+    disk = small_disk(400 * PAGE)
+    path = disk / "map.tif"
+    size = sum(file.stat().st_size for file in (tmp_path / "whole.tif", scene)) // PAGE
+    refused_at = []
+    for pages in range(4, size, max(1, size // 25)):
+        resize(disk, 400 * PAGE)
+        path.write_bytes(b"the old map")
+        resize(disk, (pages + 1) * PAGE)
+        try:
+            predict_scene(model, scene, path, colors=COLORS)
+        except (UserError, OSError) as error:
+            refused_at.append(str(error))
+            assert contents(disk) == {"map.tif": b"the old map"}
+        else:
+            with rasterio.open(path) as file:
+                assert np.array_equal(file.read(), whole)
+            path.unlink()
+    assert refused_at
+    assert all("\n" not in message for message in refused_at)
+    fault(AREA, "while a map is written, and as GDAL closes it", refused_at[-1])
 
 
 def same_weights(model, other):

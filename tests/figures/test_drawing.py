@@ -35,8 +35,7 @@ from satseg.figures import (
 )
 from satseg.figures import tiles as pictures
 from satseg.figures.cost import pareto_front
-from satseg.measures import CURVES
-from satseg.metrics.baseline import MAJORITY
+from satseg.measures import CURVES, MAJORITY
 from satseg.models import build_model
 
 CLASSES = [

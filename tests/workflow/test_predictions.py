@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tiny_study import CELL, snakemake
 from conftest import ROOT
 from satseg.config.reading import load
 from satseg.errors import UserError
-from satseg.jobs.targets import prediction_scenes
+from satseg.jobs.targets import as_input, prediction_scenes
 from scenery import noise, write_scene
 
 DATASET, MODEL, RECIPE, _ = CELL.removeprefix("results/runs/").split("/")
@@ -86,6 +87,10 @@ def test_scenes_by_pattern(tmp_path, monkeypatch):
         "1": f"{tmp_path}/b/c/1.tif",
         "3": f"{tmp_path}/b/c/3.tif",
     }
+    (tmp_path / "d/e{n}.tif").parent.mkdir()
+    (tmp_path / "d/e{n}.tif").touch()
+    assert found("d/*.tif") == {"e_n_": "d/e{n}.tif"}
+    assert as_input(Path("d/e{n}.tif")) == [] and as_input(Path("d/e.tif")) == [Path("d/e.tif")]
     with pytest.raises(UserError, match=r"a/1\.png and a/1\.tif would have the same map; "):
         found("a/*")
     with pytest.raises(UserError, match=r"predictions\.harbour\.scenes: none/\*: no such file"):

@@ -28,6 +28,24 @@ def study_files(study):
     ]
 
 
+def looked_at(wildcards):
+    """No file; a line that says what is wrong with the dataset's files, before any job starts."""
+    if workflow.is_main_process:
+        # Imported here because it reads images, which other runs do not need.
+        from satseg.check.look import look
+
+        try:
+            look(
+                cfg,
+                wildcards.dataset,
+                places(overrides=config, origin=origin),
+                targets.PATHS,
+            )
+        except UserError as mistake:
+            sys.exit(str(mistake))
+    return []
+
+
 def map_files(wildcards):
     """Every map, or a line that says why there is none."""
     try:

@@ -14,7 +14,7 @@ rule download:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.download_slice(cfg, w.dataset).model_dump_json(),
+        slice=lambda w: slices.download_slice(cfg, w.dataset).argument(),
         code=lambda w: digest(download_code(slices.download_slice(cfg, w.dataset))),
         out=lambda w, output: dirname(output.manifest),
     shell:
@@ -26,6 +26,7 @@ rule download:
 rule tile:
     input:
         manifest=lambda w: targets.manifest_file(cfg, w.dataset),
+        looked_at=looked_at,
         code=lambda w: tile_code(slices.tile_slice(cfg, w.dataset)),
     output:
         images="data/tiles/{dataset}/images.npy",
@@ -41,7 +42,7 @@ rule tile:
         "../../environment.yml"
     threads: 2
     params:
-        slice=lambda w: slices.tile_slice(cfg, w.dataset).model_dump_json(),
+        slice=lambda w: slices.tile_slice(cfg, w.dataset).argument(),
         code=lambda w: digest(tile_code(slices.tile_slice(cfg, w.dataset))),
         raw=lambda w, input: dirname(input.manifest),
         out=lambda w, output: dirname(output.table),
@@ -69,7 +70,7 @@ rule split:
     params:
         slice=lambda w: slices.split_slice(
             cfg, w.split, targets.fold_number(w.fold)
-        ).model_dump_json(),
+        ).argument(),
         code=digest(code("split")),
         tiles=lambda w, input: dirname(input.table),
     shell:

@@ -29,7 +29,7 @@ rule evaluate:
     resources:
         gpu=1,
     params:
-        slice=lambda w: slices.evaluate_slice(cfg, w.recipe, w.model).model_dump_json(),
+        slice=lambda w: slices.evaluate_slice(cfg, w.recipe, w.model).argument(),
         code=lambda w: digest(stage_code("evaluate", w.model)),
         tiles=lambda w, input: dirname(input.table),
         run=lambda w, input: dirname(input.run),
@@ -57,7 +57,7 @@ rule profile:
     resources:
         gpu=1,
     params:
-        slice=lambda w: slices.profile_slice(cfg, w.dataset, w.model).model_dump_json(),
+        slice=lambda w: slices.profile_slice(cfg, w.dataset, w.model).argument(),
         code=lambda w: digest(stage_code("profile", w.model)),
         tiles="data/tiles/{dataset}",
     shell:

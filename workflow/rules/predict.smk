@@ -8,7 +8,9 @@ rule predict:
 
 rule predict_scene:
     input:
-        scene=lambda w: targets.prediction_scenes(cfg, w.prediction)[w.scene],
+        scene=lambda w: targets.as_input(
+            targets.prediction_scenes(cfg, w.prediction)[w.scene]
+        ),
         weights=lambda w: ancient(targets.prediction_weights(cfg, w.prediction)),
         run=lambda w: targets.prediction_weights(cfg, w.prediction).with_name(
             "run.json"
@@ -29,7 +31,8 @@ rule predict_scene:
     resources:
         gpu=1,
     params:
-        slice=lambda w: slices.predict_slice(cfg, w.prediction).model_dump_json(),
+        scene=lambda w: str(targets.prediction_scenes(cfg, w.prediction)[w.scene]),
+        slice=lambda w: slices.predict_slice(cfg, w.prediction).argument(),
         weights=lambda w: cfg.predictions[w.prediction].weights,
         run=lambda w, input: dirname(input.run),
         code=lambda w: digest(
@@ -37,6 +40,6 @@ rule predict_scene:
         ),
     shell:
         r"""
-        exec python -m satseg.stages.predict {input.scene:q} --slice {params.slice:q} \
+        exec python -m satseg.stages.predict {params.scene:q} --slice {params.slice:q} \
             --run {params.run:q} --weights {params.weights} -o {output.map:q} &>{log:q}
         """

@@ -32,7 +32,7 @@ rule tables:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
+        slice=lambda w: slices.study_slice(cfg, w.study).argument(),
         code=digest(code("tables", *STUDY_MODULES)),
     shell:
         r"""
@@ -72,7 +72,7 @@ rule figures:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
+        slice=lambda w: slices.study_slice(cfg, w.study).argument(),
         code=digest(code("figures", *STUDY_MODULES)),
     shell:
         r"""
@@ -104,7 +104,7 @@ rule report:
         "../../environment.yml"
     threads: 1
     params:
-        slice=lambda w: slices.study_slice(cfg, w.study).model_dump_json(),
+        slice=lambda w: slices.study_slice(cfg, w.study).argument(),
         code=digest(code("report", *STUDY_MODULES)),
     shell:
         r"""

@@ -45,7 +45,7 @@ rule train:
     params:
         slice=lambda w: slices.train_slice(
             cfg, w.dataset, w.model, w.recipe, w.seed, targets.fold_number(w.fold)
-        ).model_dump_json(),
+        ).argument(),
         code=lambda w: digest(
             stage_code("train", w.model) + weights_files(cfg.models[w.model])
         ),

@@ -226,4 +226,4 @@ def scenes_folder(config: Config, dataset_name: str, data: str | Path) -> Path:
             f"{dataset_name}: its scenes are not here yet; run `snakemake --cores 1 {manifest}` "
             f"first"
         )
-    return Path(manifest.parent, read_json(manifest, ["root"])["root"])
+    return Path(manifest.parent, read_json(manifest, {"root": str})["root"])

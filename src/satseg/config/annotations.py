@@ -41,7 +41,7 @@ def locate(location: tuple, raw: dict) -> tuple[tuple, type[BaseModel] | None, l
 
         key.append(part)
         section = next(iter(_sections(kinds)), None)
-        kinds = _step_all(kinds, part)
+        kinds = step(kinds, part)
         tree = _below(tree, part)
 
     return tuple(key), section, kinds
@@ -50,6 +50,22 @@ def locate(location: tuple, raw: dict) -> tuple[tuple, type[BaseModel] | None, l
 def _tagged(kinds: list, tag: Any) -> list[type[BaseModel]]:
     """Sections among the alternatives that a tag selects."""
     return [section for section in _sections(kinds) if tag in tags(section)]
+
+
+def selected(kinds: list, value: dict) -> list[type[BaseModel]]:
+    """Of several alternative sections, those that a mapping's tag selects; none if it has no tag,
+    or there is no choice."""
+    sections = _sections(kinds)
+    if len(sections) < 2:
+        return []
+    given = {text for text in value.values() if isinstance(text, str)}
+    return [section for section in sections if given & set(_own_tags(section, sections))]
+
+
+def _own_tags(section: type[BaseModel], sections: list[type[BaseModel]]) -> list:
+    """The tags of a section that no alternative has."""
+    others = [tag for other in sections if other is not section for tag in tags(other)]
+    return [tag for tag in tags(section) if tag not in others]
 
 
 def _sections(kinds: list) -> list[type[BaseModel]]:
@@ -63,7 +79,8 @@ def _below(tree: Any, part: Any) -> Any:
     return tree[part] if isinstance(tree, list) else None
 
 
-def _step_all(kinds: list, part: Any) -> list:
+def step(kinds: list, part: Any) -> list:
+    """The annotations one key or index below any of `kinds`."""
     return [below for kind in kinds for below in _step(kind, part)]
 
 
@@ -77,7 +94,7 @@ def _step(kind: Any, part: Any) -> list:
         return [arguments[1]]
     if get_origin(kind) is list:
         return [arguments[0]]
-    return _step_all(arguments, part)
+    return step(arguments, part)
 
 
 def section_models(kind: Any) -> list[type[BaseModel]]:
@@ -104,5 +121,5 @@ def recipe_key(key: str) -> bool:
     """Whether a dotted key is one of a recipe's, or a property of a recipe."""
     kinds: list = [Recipe]
     for part in key.split("."):
-        kinds = _step_all(kinds, part)
+        kinds = step(kinds, part)
     return bool(kinds) or isinstance(getattr(Recipe, key, None), property)

@@ -1,10 +1,9 @@
 """What one section alone cannot know: that names exist and that a study's parts fit together."""
 
-from pathlib import Path
-
 from satseg.config.annotations import recipe_key
 from satseg.config.claims import NoGainClaim
 from satseg.config.entries import check_architecture, check_teacher
+from satseg.config.fitting import check_batch, check_model, check_published
 from satseg.config.messages import dotted, mistake_line
 from satseg.config.models import PythonSpec, SmpSpec
 from satseg.config.names import Names, Place
@@ -13,9 +12,18 @@ from satseg.config.recipes import Recipe, Training, counted_classes
 from satseg.config.root import Config
 from satseg.config.splits import Split
 from satseg.errors import UserError
+from satseg.measures import MAJORITY
 
 # The kinds of names a prediction or a published value is made of, and the section of each.
 SECTIONS = {"dataset": "datasets", "model": "models", "recipe": "recipes"}
+
+# Names that a study cannot have: rules of the workflow, and folders of `results/` beside those of
+# studies.
+TAKEN = {
+    *("all", "download", "tile", "split", "train", "profile", "evaluate", "tables", "figures"),
+    *("report", "predict", "predict_scene", "estimate", "check"),
+    *("runs", "profiles", "predictions", "published"),
+}
 
 
 def check_names(config: Config, place: Place) -> None:
@@ -59,8 +67,12 @@ def check_names(config: Config, place: Place) -> None:
 
     for name in config.predictions:
         _check_fold(config, name, place)
+    if MAJORITY in config.models:
+        names.refuse(("models", MAJORITY), "the name of the baseline; give the model another one")
 
     for name in config.study:
+        if name in TAKEN:
+            names.refuse(("study", name), "is a rule or a folder of results; give it another name")
         _check_study(config, name, names)
 
     for name in config.papers:
@@ -98,6 +110,7 @@ def _check_study(config: Config, name: str, names: Names) -> None:
             key = ("study", name, "published", i, kind)
             own = getattr(study, section)
             names.check(key, getattr(figure, kind), own, f"{kind} in this study")
+        check_published(config, name, i, names.place)
 
     if study.paper is not None:
         names.check(("study", name, "paper"), study.paper, config.papers, "paper")
@@ -163,7 +176,7 @@ def check_cells(config: Config, place: Place) -> None:
         for dataset_name in study.datasets:
             _check_source(config, dataset_name, place)
             for model_name in study.models:
-                _check_model(config, study_name, dataset_name, model_name, place)
+                check_model(config, study_name, dataset_name, model_name, place)
             for recipe_name in study.recipes:
                 _check_official(config, study_name, dataset_name, recipe_name, place)
                 _check_recipe(config, study_name, dataset_name, recipe_name, place)
@@ -177,26 +190,6 @@ def _check_source(config: Config, dataset_name: str, place: Place) -> None:
         key = ("datasets", owner, "path")
         problem = "give the folder or zip of the data, or a source"
         raise UserError(mistake_line(place(key), key, None, problem))
-
-
-def _check_model(
-    config: Config, study_name: str, dataset_name: str, model_name: str, place: Place
-) -> None:
-    """A study's model needs tiles it can halve often enough; one of the user's own needs its
-    file."""
-    model = config.models[model_name]
-    size = config.datasets[dataset_name].tile_size
-
-    if size % model.stride:
-        key = ("datasets", dataset_name, "tile_size")
-        nearest = max(model.stride, round(size / model.stride) * model.stride)
-        problem = f"study {study_name!r} trains {model_name!r} on it"
-        line = mistake_line(place(key), key, size, problem)
-        raise UserError(f"{line}; allowed: multiples of {model.stride}; nearest: {nearest}")
-
-    if isinstance(model, PythonSpec) and not Path(model.file).is_file():
-        key = ("models", model_name, "file")
-        raise UserError(mistake_line(place(key), key, model.file, f"no such file in {Path.cwd()}"))
 
 
 def _check_official(
@@ -242,6 +235,8 @@ def _check_recipe(
             f"{recipe_name!r}; add classes that are not `unlabelled`, or set the recipe's "
             f"count_unlabelled: true"
         )
+
+    check_batch(config, dataset_name, recipe_name, place)
 
     if dataset.pixels.bands:
         key = ("recipes", recipe_name)

@@ -10,15 +10,28 @@ from pydantic import (
     model_validator,
 )
 
+from satseg.config.layout import Layout
 from satseg.config.sources import DEMO_BANDS, DemoSource, Source
-from satseg.config.types import PATTERNS, Color, Probability, Strict, Subset
+from satseg.config.types import (
+    PATTERNS,
+    Color,
+    Label,
+    Probability,
+    Size,
+    Strict,
+    Subset,
+    Total,
+)
+
+MOST_BANDS = 2**16  # what GDAL reads
+WIDEST = 1e30  # values of a pixel: beyond, their differences overflow
 
 
 class LandClass(Strict):
     """One class of a dataset; its position in the list is its class index."""
 
-    name: str
-    """Name in tables and legends."""
+    name: Label
+    """Name in tables and legends; any but `all`, which means the mean over the classes."""
     color: Color
     """Colour in figures, and in the mask files if `mask_values` is `color`."""
     value: Annotated[int, Field(ge=0, le=65535)] | None = None
@@ -30,24 +43,12 @@ class LandClass(Strict):
     """Pixels the annotators left open; each recipe decides whether they count as a class."""
 
 
-class Layout(Strict):
-    """Where the scenes lie. In a pattern, `{field}` matches part of a file or folder name,
-    `{field:a|b}` only a or b, and `**/` any folders."""
-
-    images: str
-    """Path pattern of the images."""
-    masks: str
-    """Path pattern of the masks, with the same fields as `images`."""
-    scene: str
-    """Name of a scene, made of the fields of `images`."""
-    mask_values: Literal["color", "index"]
-    """Whether mask pixels hold class colours or class indices."""
-
-
 class Pixels(Strict):
     """How the pixels of an image become the uint8 bands that models see."""
 
-    bands: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
+    bands: (
+        Annotated[list[Annotated[int, Field(ge=1, le=MOST_BANDS)]], Field(min_length=1)] | None
+    ) = None
     """Bands to use, in this order, counted from 1; null for all."""
     scale: Annotated[list[float], Field(min_length=2, max_length=2)] | list[list[float]] | None = (
         None
@@ -64,7 +65,7 @@ class Pixels(Strict):
     def _rising(self):
         pairs = self.scale or []
         for pair in pairs:
-            if len(pair) != 2 or not pair[0] < pair[1]:
+            if len(pair) != 2 or not -WIDEST < pair[0] < pair[1] < WIDEST:
                 raise ValueError(
                     f"scale: {pair} is not a low value and a higher one, such as [0, 10000]"
                 )
@@ -101,7 +102,7 @@ class OfficialTiles(Strict):
     tile: Annotated[str, StringConstraints(pattern=PATTERNS["tile"][0])]
     """Name of a tile, with `{scene}` and `{k}`: the tile's number within its scene, from 0, row by
     row, partial tiles included."""
-    tile_size: Annotated[int, Field(ge=32)]
+    tile_size: Size
     """Size of the listed tiles; at any other size there is no official split."""
 
     @property
@@ -141,7 +142,7 @@ class Tiling(Strict):
     """Bands of the images to use, and how to scale them."""
     gaps: list[Color] | list[Annotated[int, Field(ge=0, le=65535)]] = []
     """Mask colours (or indices) of pixels without any label; stored as 255."""
-    tile_size: Annotated[int, Field(ge=32)]
+    tile_size: Size
     """Height and width of a tile in pixels."""
     groups: list[list[str]] = []
     """Groups of scenes that show the same ground, or ground that adjoins, as name patterns; any
@@ -151,6 +152,10 @@ class Tiling(Strict):
 
     @model_validator(mode="after")
     def _distinct(self):
+        if any(land.name == "all" for land in self.classes):
+            raise ValueError(
+                "classes: name 'all' stands for the mean over the classes; choose another"
+            )
         for key in ("name", "color"):
             values = [getattr(land, key) for land in self.classes]
             repeated = sorted(value for value in set(values) if values.count(value) > 1)
@@ -188,6 +193,15 @@ class Tiling(Strict):
         if by_color and any(land.value is not None for land in self.classes):
             raise ValueError("classes: value is for masks of indices; these masks are colours")
 
+        lists = {"gaps": self.gaps}
+        for land in self.classes:
+            lists[f"classes: {land.name}: aliases"] = land.aliases
+        for key, listed in lists.items():
+            if any(isinstance(value, str) != by_color for value in listed):
+                kind = "colours such as '#3C1098'" if by_color else "whole numbers"
+                raise ValueError(f"{key}: must be {kind}, as layout.mask_values says")
+        self._distinct_values(lists)
+
         values = self.mask_values
         repeated = [value for value in set(values) if values.count(value) > 1]
         if repeated:
@@ -195,6 +209,17 @@ class Tiling(Strict):
                 f"classes: value {min(repeated)} occurs twice; a class without one has its position"
             )
         return self
+
+    def _distinct_values(self, lists: dict[str, list]) -> None:
+        """No colour or value of a mask means two things."""
+        by_color = self.layout.mask_values == "color"
+        own = [land.color for land in self.classes] if by_color else self.mask_values
+        meanings = {}
+        for key, listed in {"classes": own, **lists}.items():
+            for value in listed:
+                if value in meanings and key != "classes":
+                    raise ValueError(f"{key}: {value!r} stands under {meanings[value]} too")
+                meanings[value] = key
 
     @property
     def mask_values(self) -> list[int]:
@@ -216,11 +241,11 @@ class Tiling(Strict):
 class Expected(Strict):
     """How large a dataset is, for estimating a study before its data are here."""
 
-    scenes: Annotated[int, Field(ge=1)]
+    scenes: Total
     """Number of scenes."""
-    pixels: Annotated[int, Field(ge=1)]
+    pixels: Total
     """Total number of pixels of all images, per band."""
-    bands: Annotated[int, Field(ge=1)] = 3
+    bands: Annotated[int, Field(ge=1, le=MOST_BANDS)] = 3
     """Number of bands."""
     official: dict[Subset, Probability] = {}
     """Share of each subset of the official split."""

@@ -11,6 +11,14 @@ from pydantic import (
 from satseg.config.annotations import locate, quoted, section_models, tags
 from satseg.config.types import PATTERNS
 
+# Two sections whose names are easily confused.
+CONFUSED = {
+    ("studies",): "lists the names of studies to build, such as [demo]; "
+    "what studies consist of stands under `study`",
+    ("study",): "says what studies consist of, by name; "
+    "the names of those to build are listed under `studies`, such as [demo]",
+}
+
 
 def dotted(key: tuple) -> str:
     """A path of keys as a person writes it: `recipes.sound.epochs`."""
@@ -61,6 +69,9 @@ def _problem(
     value = error["input"]
     context = error.get("ctx", {})
     where = place(key)
+
+    if kind in ("list_type", "dict_type") and key in CONFUSED:
+        return mistake_line(where, key, {}, CONFUSED[key])
 
     if kind == "extra_forbidden":
         allowed = list(section.model_fields) if section else None

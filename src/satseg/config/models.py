@@ -11,13 +11,16 @@ from pydantic import (
 
 from satseg.config.types import PATTERNS, Probability, Strict
 
+Width = Annotated[int, Field(ge=1, le=2**14)]
+Convs = Annotated[int, Field(ge=1, le=100)]
+
 
 class Bottleneck(Strict):
     """The deepest block of a U-Net."""
 
-    width: Annotated[int, Field(ge=1)]
+    width: Width
     """Number of channels."""
-    convs: Annotated[int, Field(ge=1)]
+    convs: Convs
     """Number of 3×3 convolutions."""
 
 
@@ -28,9 +31,9 @@ class SdiSkips(Strict):
 
     kind: Literal["sdi"]
     """`sdi`: semantics and detail infusion."""
-    channels: Annotated[int, Field(ge=1)] = 32
+    channels: Width = 32
     """Channels of every such skip connection."""
-    from_level: Annotated[int, Field(ge=1)] = 3
+    from_level: Convs = 3
     """First encoder level that takes part, counted from 1; with 3 those at a quarter of the size
     and below. Finer ones, where most of the memory is, keep plain skip connections."""
 
@@ -40,13 +43,13 @@ class UNetSpec(Strict):
 
     family: Literal["unet"]
     """Kind of model."""
-    widths: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    widths: Annotated[list[Width], Field(min_length=1, max_length=12)]
     """Channels of each encoder level, from shallow to deep."""
-    convs: list[Annotated[int, Field(ge=1)]]
+    convs: list[Convs]
     """Number of 3×3 convolutions in each encoder level, from shallow to deep."""
     bottleneck: Bottleneck
     """The deepest block."""
-    decoder_convs: list[Annotated[int, Field(ge=1)]]
+    decoder_convs: list[Convs]
     """Number of 3×3 convolutions in each decoder level, from deep to shallow."""
     skips: SdiSkips | None = None
     """Skip connections other than the plain ones; null: each level's features as they are."""
@@ -117,11 +120,11 @@ class SmpSpec(Strict):
 class ResidualEncoder(Strict):
     """An encoder of 3×3 convolutions: a stem at half the size, then levels of residual blocks."""
 
-    stem: Annotated[int, Field(ge=1)]
+    stem: Width
     """Channels at half the size of the image."""
-    widths: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    widths: Annotated[list[Width], Field(min_length=1, max_length=12)]
     """Channels of each level, the first at a quarter of the size."""
-    blocks: list[Annotated[int, Field(ge=0)]]
+    blocks: list[Annotated[int, Field(ge=0, le=100)]]
     """Residual blocks of each level, of two 3×3 convolutions each."""
 
     @model_validator(mode="after")
@@ -144,11 +147,11 @@ class CompactSpec(Strict):
     `tu-mobilenetv4_conv_small`."""
     encoder_weights: str | None = None
     """Pretrained weights of such an encoder, as for `smp`; null starts from random weights."""
-    cells: list[Annotated[int, Field(ge=1)]] = [1, 2, 4, 8]
+    cells: list[Convs] = [1, 2, 4, 8]
     """Context: the deepest features also as means over grids of so many cells a side."""
-    width: Annotated[int, Field(ge=1)] = 64
+    width: Width = 64
     """Channels of the decoder, down to a quarter of the image's size."""
-    detail: Annotated[int, Field(ge=0)] = 32
+    detail: Annotated[int, Field(ge=0, le=2**14)] = 32
     """Channels of its last level, at half the size; 0 leaves that level out: less memory, coarser
     edges."""
     head_dropout: Probability = 0.0
@@ -187,7 +190,7 @@ class PythonSpec(Strict):
     `name(num_classes=…, in_channels=…, **arguments)`."""
     arguments: dict[str, Any] = {}
     """Further keyword arguments of that call."""
-    stride: Annotated[int, Field(ge=1)] = 1
+    stride: Annotated[int, Field(ge=1, le=2**14)] = 1
     """Tile sizes must be a multiple of this."""
 
 

@@ -22,6 +22,10 @@ class Names:
             problem = f"unknown {kind}"
             raise UserError(mistake_line(self.place(key), key, name, problem, list(allowed)))
 
+    def refuse(self, key: tuple, problem: str) -> None:
+        """Refuse a name that has a meaning already."""
+        raise UserError(f"{self.place(key)}: {'.'.join(key)}: {problem}")
+
     def check_pattern(self, key: tuple, pattern: str, allowed: Iterable[str], kind: str) -> None:
         """Refuse a pattern that no allowed name matches."""
         if not fnmatch.filter(allowed, pattern):

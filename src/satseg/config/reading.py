@@ -1,13 +1,16 @@
 """Reading the configuration: files, overrides, checks."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from satseg.config.annotations import selected, step
 from satseg.config.checks import check_cells, check_names
 from satseg.config.messages import explain, mistake_line
 from satseg.config.root import Config
+from satseg.config.values import check_values
 from satseg.config.yaml_files import read_mapping, shown_path
 from satseg.errors import UserError
 
@@ -41,19 +44,11 @@ def load(
     """
     folder = Path(folder or _default_folder())
     overrides = overrides or {}
-
-    def place(key: tuple) -> str:
-        """The file that a path of keys stands in."""
-        in_study = key[:1] == ("study",)
-        if _holds(overrides, key):
-            return f"{origin}: study.{key[1]}" if in_study and len(key) > 1 else origin
-        if in_study:
-            return f"{shown_path(folder)}/studies/{key[1]}.yaml"
-        section = key[0] if key else "studies"
-        return f"{shown_path(folder)}/{FILES.get(section, 'config.yaml')}"
+    place = places(folder, overrides, origin)
 
     _refuse_unknown(origin, overrides, list(Config.model_fields))
-    raw = _merge(_read_folder(folder), overrides)
+    raw = _merge(_read_folder(folder), overrides, [Config])
+    check_values(raw, place)
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
@@ -61,6 +56,25 @@ def load(
     check_names(config, place)
     check_cells(config, place)
     return config
+
+
+def places(
+    folder: str | Path | None = None, overrides: dict | None = None, origin: str = "--configfile"
+) -> Callable[[tuple], str]:
+    """A function that says which file a path of keys stands in; arguments as of `load`."""
+    folder = Path(folder or _default_folder())
+
+    def place(key: tuple) -> str:
+        in_study = key[:1] == ("study",)
+        if _holds(overrides or {}, key):
+            return f"{origin}: study.{key[1]}" if in_study and len(key) > 1 else origin
+        if in_study:
+            name = key[1] if len(key) > 1 else "<name>"
+            return f"{shown_path(folder)}/studies/{name}.yaml"
+        section = key[0] if key else "studies"
+        return f"{shown_path(folder)}/{FILES.get(section, 'config.yaml')}"
+
+    return place
 
 
 def load_with(files: list[str]) -> Config:
@@ -71,7 +85,7 @@ def load_with(files: list[str]) -> Config:
     """
     overrides: dict = {}
     for file in files:
-        overrides = _merge(overrides, read_mapping(Path(file)))
+        overrides = _merge(overrides, read_mapping(Path(file)), [Config])
     return load(overrides=overrides, origin=", ".join(files))
 
 
@@ -100,10 +114,18 @@ def _refuse_unknown(place: str, values: dict, keys: list[str]) -> None:
             raise UserError(mistake_line(place, (key,), value, "unknown key", keys))
 
 
-def _merge(base: Any, over: Any) -> Any:
-    if isinstance(base, dict) and isinstance(over, dict):
-        return base | {key: _merge(base.get(key), value) for key, value in over.items()}
-    return over
+def _merge(base: Any, over: Any, kinds: list) -> Any:
+    """Values over others, key by key; an entry of another kind, such as a model of another family,
+    replaces the one of that name."""
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    if selected(kinds, over) and selected(kinds, over) != selected(kinds, base):
+        return over
+
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = _merge(base.get(key), value, step(kinds, key))
+    return merged
 
 
 def _holds(tree: dict, key: tuple) -> bool:

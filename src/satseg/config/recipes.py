@@ -8,7 +8,7 @@ from pydantic import (
 )
 
 from satseg.config.datasets import Dataset
-from satseg.config.types import Probability, Strict, Subset
+from satseg.config.types import Count, Probability, Seed, Strict, Subset, Total, Weight
 
 
 class Loss(Strict):
@@ -17,19 +17,19 @@ class Loss(Strict):
     name: Literal["cross_entropy", "jdt"]
     """`cross_entropy`, or `jdt`: the Jaccard metric losses, with Dice and Tversky as special
     cases."""
-    miou_d: Annotated[float, Field(ge=0)] = 1.0
+    miou_d: Weight = 1.0
     """jdt: weight of the dataset-level term."""
-    miou_i: Annotated[float, Field(ge=0)] = 0.0
+    miou_i: Weight = 0.0
     """jdt: weight of the per-image term."""
-    miou_c: Annotated[float, Field(ge=0)] = 0.0
+    miou_c: Weight = 0.0
     """jdt: weight of the per-class term."""
-    alpha: Annotated[float, Field(ge=0)] = 1.0
+    alpha: Weight = 1.0
     """jdt: weight of false positives."""
-    beta: Annotated[float, Field(ge=0)] = 1.0
+    beta: Weight = 1.0
     """jdt: weight of false negatives."""
-    gamma: Annotated[float, Field(gt=0)] = 1.0
+    gamma: Annotated[float, Field(gt=0, le=100)] = 1.0
     """jdt: focusing exponent."""
-    smooth: Annotated[float, Field(ge=0)] = 1.0
+    smooth: Weight = 1.0
     """jdt: added to numerator and denominator."""
     cross_entropy: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """jdt: share of the loss that is cross-entropy; 0.5 is half of each. Often steadier at the
@@ -41,17 +41,25 @@ class Loss(Strict):
     """What of the class weights is 1: their `mean` or their `sum`. Cross-entropy divides by the
     weights again, so that only jdt's loss depends on it."""
 
+    @model_validator(mode="after")
+    def _anything(self):
+        if self.name == "jdt" and not (self.miou_d or self.miou_i or self.miou_c):
+            raise ValueError("miou_d, miou_i and miou_c are all 0; give jdt one term to learn from")
+        if self.name == "jdt" and not (self.alpha or self.beta):
+            raise ValueError("alpha and beta are both 0; jdt would then punish no error")
+        return self
+
 
 class Optimizer(Strict):
     """The optimizer."""
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
     """Optimizer of torch.optim; `sgd` uses a momentum of 0.9."""
-    lr: Annotated[float, Field(gt=0)] = 1e-3
+    lr: Annotated[float, Field(gt=0, le=1000)] = 1e-3
     """Learning rate."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Weight = 0.0
     """Weight decay (L2 for adam and sgd, decoupled for adamw)."""
-    encoder_lr: Annotated[float, Field(gt=0)] = 1.0
+    encoder_lr: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Learning rate of the model's encoder, as a share of `lr`; below 1, such as 0.1, pretrained
     weights keep more of what they know. A model without a part `encoder` trains at `lr`."""
 
@@ -61,7 +69,7 @@ class PlateauScheduler(Strict):
 
     name: Literal["plateau"]
     """Kind of schedule."""
-    patience: Annotated[int, Field(ge=0)] = 2
+    patience: Annotated[int, Field(ge=0, le=10**6)] = 2
     """Epochs without improvement before the learning rate is lowered."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Factor the learning rate is multiplied by."""
@@ -72,7 +80,7 @@ class CosineScheduler(Strict):
 
     name: Literal["cosine"]
     """Kind of schedule."""
-    warmup: Annotated[int, Field(ge=0)] = 0
+    warmup: Annotated[int, Field(ge=0, le=10**6)] = 0
     """Epochs of linear warm-up."""
 
 
@@ -121,7 +129,7 @@ class Teacher(Strict):
     """Its model; usually a larger one."""
     recipe: str
     """Its recipe, with the same split and the same classes."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Its seed."""
     weights: Literal["best", "final"] = "best"
     """Weights of its best epoch, or of its last."""
@@ -162,18 +170,18 @@ class Training(Strict):
         None
     )
     """Learning-rate schedule; null for none."""
-    epochs: Annotated[int, Field(ge=1)]
+    epochs: Count
     """Maximum number of epochs."""
-    epoch_tiles: Annotated[int, Field(ge=1)] | None = None
+    epoch_tiles: Total | None = None
     """Training tiles per epoch, drawn again for each; null for all."""
-    batch_size: Annotated[int, Field(ge=1)]
+    batch_size: Count
     """Tiles per forward pass, across all `devices`."""
-    accumulate: Annotated[int, Field(ge=1)] = 1
+    accumulate: Count = 1
     """Forward passes per optimizer step. More passes of fewer tiles need less memory, but do not
     make quite the same step: batch normalisation and jdt see one batch at a time."""
     monitor: Literal["val_loss", "val_jaccard"] = "val_loss"
     """Quantity that selects the best epoch and drives early stopping and the plateau schedule."""
-    early_stopping: Annotated[int, Field(ge=1)] | None = None
+    early_stopping: Count | None = None
     """Stop after this many epochs without improvement; null for never."""
     means: EpochMeans = EpochMeans()
     """How losses and metrics are averaged over an epoch."""
@@ -193,7 +201,7 @@ class Training(Strict):
     example 0.999. The averaged weights are what is validated, kept as best and last, and tested.
     Usually steadier and slightly better in long trainings; takes the memory of the weights once
     more. Null for none."""
-    auxiliary: Annotated[float, Field(ge=0)] = 0.0
+    auxiliary: Weight = 0.0
     """Weight of the loss of a second head, at an eighth of the tile's size in the decoder, beside
     that of the model's own; the head is dropped after training. It costs next to nothing and helps
     deep levels to learn. 0 for none."""
@@ -201,7 +209,7 @@ class Training(Strict):
     """Distillation: the cell whose predictions are learned beside the labels; null for none."""
     full_precision_evaluation: bool = False
     """Validate and evaluate in 32-bit, whatever the precision of the training."""
-    devices: Annotated[int, Field(ge=1)] = 1
+    devices: Annotated[int, Field(ge=1, le=10**4)] = 1
     """Number of GPUs that train one model together, each with its share of every batch; without a
     GPU, number of processes. Batch normalisation uses the statistics of the whole batch on GPUs, of
     each process's share on a CPU."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from satseg.config.types import Checksum, Strict, Url
+from satseg.config.types import Checksum, Seed, Strict, Total, Url
 
 DEMO_BANDS = 3
 
@@ -17,7 +17,7 @@ class KaggleSource(Strict):
     slug: str
     """`owner/name` of the dataset on Kaggle."""
     # Excluded from every slice: it cannot change a result.
-    bytes: Annotated[int, Field(ge=1)] | None = Field(None, exclude=True)
+    bytes: Total | None = Field(None, exclude=True)
     """Size of the download, for `snakemake estimate`; null if unknown."""
 
 
@@ -28,7 +28,7 @@ class HttpFile(Strict):
     """Its address."""
     checksum: Checksum
     """`md5:…` or `sha256:…`; a download that does not match is rejected."""
-    bytes: Annotated[int, Field(ge=1)] | None = Field(None, exclude=True)
+    bytes: Total | None = Field(None, exclude=True)
     """Size of the archive, for `snakemake estimate`; null if unknown."""
 
 
@@ -49,11 +49,11 @@ class DemoSource(Strict):
 
     kind: Literal["demo"]
     """Kind of source."""
-    scenes: Annotated[int, Field(ge=3)] = 12
+    scenes: Annotated[int, Field(ge=3, le=10**5)] = 12
     """Number of scenes."""
-    size: Annotated[int, Field(ge=128)] = 512
+    size: Annotated[int, Field(ge=128, le=2**14)] = 512
     """Height and width of a scene in pixels."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the generator."""
 
 

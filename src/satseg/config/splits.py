@@ -11,7 +11,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from satseg.config.datasets import OfficialLists, OfficialScenes, OfficialTiles
-from satseg.config.types import Fraction, Probability, Strict, Subset
+from satseg.config.types import Fraction, Probability, Seed, Strict, Subset, Total
 
 
 def fold_numbers(folds: int | None) -> list[int | None]:
@@ -54,10 +54,10 @@ class Split(Strict):
     datasets whose own test labels are not public."""
     among: list[str] = []
     """Scenes to draw from, as name patterns; all others are left out. Empty for all."""
-    scenes: dict[Subset, Annotated[int, Field(ge=1)]] = {}
+    scenes: dict[Subset, Total] = {}
     """Most scenes of a subset, such as `{train: 378, val: 126, test: 126}`; those kept are drawn at
     random, the others left out. A subset that is not named keeps all."""
-    tiles: dict[Subset, Annotated[int, Field(ge=1)]] = {}
+    tiles: dict[Subset, Total] = {}
     """Most tiles of a subset, such as `{train: 960}`; those kept are drawn at random, whole tiles
     before padded ones, and the others left out. A subset that is not named keeps all."""
     test_of: str | None = None
@@ -65,7 +65,7 @@ class Split(Strict):
     Recipes that differ in such splits are tested on the same tiles."""
     test_apart: bool = False
     """Leave out the training and validation tiles whose group also has test tiles."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the random draw."""
 
     @field_validator("train", "val", "test")

@@ -6,7 +6,7 @@ from pydantic import (
     Field,
 )
 
-from satseg.config.types import Strict
+from satseg.config.types import Count, Seed, Strict
 from satseg.paths import FIGURES, USUAL_FIGURES
 
 
@@ -21,7 +21,7 @@ class PublishedFigure(Strict):
     """Recipe whose cell it is compared with."""
     metric: str
     """A column of history.csv (with `epoch`) or a metric of scores.csv."""
-    epoch: Annotated[int, Field(ge=1)] | None = None
+    epoch: Count | None = None
     """Epoch, for a column of history.csv."""
     class_name: str = "all"
     """Class, for a metric of scores.csv."""
@@ -42,7 +42,7 @@ class Study(Strict):
     """Names from models.yaml."""
     recipes: Annotated[list[str], Field(min_length=1)]
     """Names from recipes.yaml."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     """Seeds; each is a run of its own."""
     figures: list[Literal[*FIGURES]] = USUAL_FIGURES
     """Figures of the report, in order. `augmentations` is one only if it is named."""
@@ -65,7 +65,7 @@ class Prediction(Strict):
     """The model."""
     recipe: str
     """Recipe it was trained with."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the run."""
     fold: Annotated[int, Field(ge=1)] | None = None
     """Fold of the run, if the recipe's split has folds."""

@@ -12,6 +12,7 @@ from pydantic import (
 # Kinds of text: the pattern each must match, and how messages describe it.
 PATTERNS = {
     "name": (r"^[a-z0-9][a-z0-9_]*$", "a name of a-z, 0-9 and _"),
+    "label": (r"^\S(.*\S)?$", "a text of one line, without spaces at its ends"),
     "color": (r"^#[0-9A-Fa-f]{6}$", "a colour such as '#3C1098'"),
     "url": (r"^https?://\S+/[^/\s]+$", "the http or https address of a file"),
     "tile": (r"^[^{}]*\{scene\}[^{}]*\{k\}[^{}]*$", "a name with {scene} followed by {k}"),
@@ -27,7 +28,10 @@ PATTERNS = {
 }
 
 
-Name = Annotated[str, StringConstraints(pattern=PATTERNS["name"][0])]
+Name = Annotated[str, StringConstraints(pattern=PATTERNS["name"][0], max_length=100)]
+
+
+Label = Annotated[str, StringConstraints(pattern=PATTERNS["label"][0], max_length=100)]
 
 
 Color = Annotated[str, StringConstraints(pattern=PATTERNS["color"][0], to_upper=True)]
@@ -48,7 +52,20 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Subset = Literal["train", "val", "test"]
 
 
+# What random generators take.
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+# Numbers beyond these are slips of the pen, which a job would find after hours.
+Count = Annotated[int, Field(ge=1, le=10**6)]
+Size = Annotated[int, Field(ge=32, le=2**14)]
+Total = Annotated[int, Field(ge=1, le=2**53)]
+Weight = Annotated[float, Field(ge=0, le=10**6)]
+
+
 class Strict(BaseModel):
     """A configuration section: unknown keys are rejected, values are not changed after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )

@@ -8,6 +8,7 @@ import yaml
 from satseg.errors import UserError
 
 MERGE = "tag:yaml.org,2002:merge"  # what `<<` is
+MOST = 10**6  # values of a file
 
 
 class _Loader(yaml.SafeLoader):
@@ -27,12 +28,49 @@ class _Loader(yaml.SafeLoader):
             seen.add(key.value)
         return node
 
+    def construct_document(self, node: yaml.Node) -> Any:
+        """A file's content, unless its aliases stand for more than memory holds."""
+        _size(node, {})
+        return super().construct_document(node)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A value, or a mistake with its line: no date has a 13th month."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError):
+            raise yaml.MarkedYAMLError(
+                problem=f"{str(node.value)[:40]!r} is no such number or date; put a text in quotes",
+                problem_mark=node.start_mark,
+            ) from None
+
     def construct_undefined(self, node: yaml.Node) -> None:
         """A tag such as `!!python/object`."""
         raise yaml.MarkedYAMLError(
             problem=f"tag {node.tag!r} is not read; write plain text, numbers, lists and keys",
             problem_mark=node.start_mark,
         )
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values that a node stands for, with every alias written out."""
+    if id(node) in known:
+        return known[id(node)]
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+
+    known[id(node)] = MOST + 1  # for an alias of a node within itself
+    below = node.value
+    if isinstance(node, yaml.MappingNode):
+        below = [part for pair in node.value for part in pair]
+    size = 1 + sum(_size(part, known) for part in below)
+
+    if size > MOST:
+        raise yaml.MarkedYAMLError(
+            problem=f"its aliases (`*name`) stand for more than {MOST:,} values; write less",
+            problem_mark=node.start_mark,
+        )
+    known[id(node)] = size
+    return size
 
 
 _Loader.add_constructor(None, _Loader.construct_undefined)

@@ -211,7 +211,8 @@ def open_scene(path: str | Path) -> rasterio.DatasetReader:
     """Open what the user names: an image of any kind, a description of one, or an address.
 
     Raises:
-        UserError: it is not readable.
+        UserError: it is not a readable image.
+        OSError: the system does not let it be read.
     """
     scene = _opened(path, [None])
     if scene is None:
@@ -224,6 +225,9 @@ def _opened(path: str | Path, drivers: Sequence[str | None]) -> rasterio.Dataset
     for driver in drivers:
         with suppress(RasterioError):
             return rasterio.open(path, driver=driver)
+    # GDAL does not tell a file that may not be read from one that is not an image.
+    with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError), Path(path).open("rb"):
+        pass
     return None
 
 

@@ -17,10 +17,24 @@ from satseg.config.root import Config
 from satseg.config.sources import DemoSource, HttpSource
 from satseg.data.splits import draw_split
 from satseg.data.store import read_table
+from satseg.errors import UserError
 from satseg.jobs.cells import Cell, cells, teacher_cell
 from satseg.paths import Paths
-from satseg.readers import read_csv, read_json
+from satseg.readers import read_array, read_csv, read_json
 
+DEVICE = {"kind": str, "name": (str, None)}
+PROFILE = {
+    "device": DEVICE,
+    "spec": dict,
+    "dataset": str,
+    "train_step_ms": float,
+    "parameters": int,
+}
+RUN = {
+    "device": DEVICE,
+    "tiles": {"train": int, "val": int},
+    "slice": {"training": dict},
+}
 FORWARD = 1 / 3  # share of a training step's time that the forward pass, all of validation, takes
 MEASURED = 512**2  # pixels of the image that profiles are measured on
 WEIGHTS = 2 * 4  # bytes per parameter: those of the best and the last epoch, 32-bit
@@ -138,7 +152,11 @@ class Estimate:
         dataset = self.config.datasets[dataset_name]
         table = self.paths.tiles_table(dataset_name)
         if table.exists():
-            images = np.load(table.with_name("images.npy"), mmap_mode="r")
+            images = read_array(table.with_name("images.npy"))
+            if images.ndim != 4:
+                raise UserError(
+                    f"{table.with_name('images.npy')}: {list(images.shape)}, not tiles; tile again"
+                )
             return TileFacts(len(images), images.shape[-1], True)
 
         expected = self._expected(dataset_name)
@@ -208,7 +226,7 @@ class Estimate:
 
         for path in [own, *others]:
             if path.exists():
-                profile = read_json(path, ["device", "spec", "dataset", "train_step_ms"])
+                profile = read_json(path, PROFILE)
                 if _same_device(profile["device"]) and _same_model(profile["spec"], model):
                     return profile
 
@@ -249,7 +267,7 @@ class Estimate:
 
         runs = self.paths.run(Path(dataset_name, model_name))
         for path in sorted(runs.glob("*/seed*/**/run.json")):
-            run = read_json(path, ["device", "tiles", "slice"])
+            run = read_json(path, RUN)
             history = path.with_name("history.csv")
             if not history.exists() or not _same_device(run["device"]):
                 continue

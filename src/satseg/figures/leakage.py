@@ -22,8 +22,7 @@ from satseg.figures.style import (
     styled,
     write_beside,
 )
-from satseg.measures import MEASURES
-from satseg.metrics.baseline import MAJORITY
+from satseg.measures import MAJORITY, MEASURES
 from satseg.text import percent
 
 SAME_SCENE = "#E69F00"

@@ -15,7 +15,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from satseg.config.datasets import LandClass
 from satseg.figures.style import BAR, MUTED, WIDTH, model_scores, stack, styled
-from satseg.metrics.baseline import MAJORITY
+from satseg.measures import MAJORITY
 
 
 class ClassScores(NamedTuple):

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
 
-from satseg.metrics.baseline import MAJORITY
+from satseg.measures import MAJORITY
 
 WIDTH = 9.6  # of every figure, in inches
 
@@ -34,6 +34,7 @@ BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 BAR = {"lw": 1.6, "alpha": 0.6, "solid_capstyle": "butt"}
 
 STYLE = {
+    "text.parse_math": False,  # a dollar in a name is a dollar
     "font.family": "sans-serif",
     # The first comes with matplotlib: layout and bytes are the same everywhere. The rest is for SVG
     # viewers.

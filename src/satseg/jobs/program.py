@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from satseg.config.types import Strict
-from satseg.errors import UserError
+from satseg.errors import UserError, out_of_memory
 from satseg.jobs.slices import parse
 from satseg.jobs.writing import Output, refuse_inputs, sole_writer
 from satseg.processes import starter
@@ -25,6 +25,14 @@ ADVICE = {
     errno.ENOSPC: "free some space and run the same command again",
     errno.EDQUOT: "free some space and run the same command again",
 }
+FREE_MEMORY = "end other programs, or use a machine with more"
+LESS_MEMORY = {
+    "evaluate": f"lower the recipe's batch_size, {FREE_MEMORY}",
+    "predict": f"give a smaller --batch-size, {FREE_MEMORY}",
+    "profile": f"choose a smaller model or tile_size, {FREE_MEMORY}",
+}
+LOADER = "DataLoader worker"  # begins torch's messages about one that has ended
+
 OTHER_ADVICE = "fix that and run the same command again"
 
 
@@ -82,8 +90,8 @@ def starter_pid() -> int | None:
 
 
 def guarded(name: str, work: Callable[[], None]) -> None:
-    """Do the work of a program: its log goes to stderr; a `UserError` or `OSError` ends in one line
-    and exit status 1."""
+    """Do the work of a program: its log goes to stderr; a `UserError` or `OSError`, and a lack of
+    memory, end in one line and exit status 1."""
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)
     try:
@@ -92,6 +100,15 @@ def guarded(name: str, work: Callable[[], None]) -> None:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {trouble(error, name)}")
+    except (MemoryError, RuntimeError) as error:
+        if out_of_memory(error):
+            sys.exit(f"error: {name}: not enough memory; {LESS_MEMORY.get(name, FREE_MEMORY)}")
+        if LOADER not in str(error):
+            raise
+        sys.exit(
+            f"error: {name}: a loader process was killed, perhaps for lack of memory; run the same "
+            f"command again, or with `--workers 0`"
+        )
 
 
 def trouble(error: OSError, name: str) -> str:

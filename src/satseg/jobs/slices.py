@@ -14,12 +14,12 @@ from satseg.config.sources import Source
 from satseg.config.splits import Split
 from satseg.config.studies import Study
 from satseg.config.types import Strict
-from satseg.config.yaml_files import read_yaml
 from satseg.errors import UserError
+from satseg.jobs.arguments import Slice, read_file
 from satseg.jobs.cells import Cell, cells
 
 
-class DownloadSlice(Strict):
+class DownloadSlice(Slice):
     """For `download`."""
 
     dataset: str
@@ -27,7 +27,7 @@ class DownloadSlice(Strict):
     source: Source | None
 
 
-class TileSlice(Strict):
+class TileSlice(Slice):
     """For `tile`; `colors` only if the masks hold colours, `values` only if they hold other numbers
     than the class indices."""
 
@@ -45,7 +45,7 @@ class TileSlice(Strict):
     official: Official | None = None
 
 
-class SplitSlice(Strict):
+class SplitSlice(Slice):
     """For `split`."""
 
     split: Split
@@ -55,7 +55,7 @@ class SplitSlice(Strict):
     """The split whose test tiles are also those of this one."""
 
 
-class TrainSlice(Strict):
+class TrainSlice(Slice):
     """For `train`; `counted` are the class indices that count in loss and metrics."""
 
     cell: Cell
@@ -65,7 +65,7 @@ class TrainSlice(Strict):
     counted: list[int]
 
 
-class EvaluateSlice(Strict):
+class EvaluateSlice(Slice):
     """For `evaluate`; `augmentation` only if the recipe changes the evaluated tiles too."""
 
     evaluate: Evaluation
@@ -74,7 +74,7 @@ class EvaluateSlice(Strict):
     """The Python file of a model of the user's own."""
 
 
-class PredictSlice(Strict):
+class PredictSlice(Slice):
     """For `predict`: how its maps look."""
 
     colors: dict[str, str]
@@ -83,7 +83,7 @@ class PredictSlice(Strict):
     """The Python file of a model of the user's own."""
 
 
-class ProfileSlice(Strict):
+class ProfileSlice(Slice):
     """For `profile`."""
 
     dataset: str
@@ -107,7 +107,7 @@ class StudyDataset(Strict):
     classes: list[LandClass]
 
 
-class StudySlice(Strict):
+class StudySlice(Slice):
     """For `tables`, `figures` and `report`."""
 
     name: str
@@ -269,7 +269,7 @@ def parse(kind: type[Strict], text: str) -> Any:
     try:
         if text.lstrip().startswith("{"):
             return kind.model_validate_json(text)
-        value = read_yaml(text)
+        value = read_file(text)
         if isinstance(value, dict):
             value = value.get("slice", value)  # a run.json holds its slice
         return kind.model_validate(value)

@@ -1,15 +1,21 @@
 """Which files a study consists of, and which a rule takes of each cell, model or dataset."""
 
+import difflib
+import json
+import re
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
 from satseg.config.root import Config
 from satseg.errors import UserError
+from satseg.files import sha256
 from satseg.jobs.cells import Cell, cells, teacher_cell
 from satseg.paths import Paths
 
 PATHS = Paths()  # Snakemake runs in the folder of `data/` and `results/`
+
+BRACES = re.compile(r"[{}]")
 
 CELL_FILES = [
     "history.csv",
@@ -79,7 +85,8 @@ def split_files(config: Config, study: str) -> list[Path]:
 
 
 def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
-    """Scene → file, of every scene that a prediction's pattern matches.
+    """Scene → file, of every scene that a prediction's pattern matches; in names, `_` stands for
+    braces, which Snakemake takes for wildcards.
 
     Raises:
         UserError: there is none, or two would have the same map.
@@ -88,12 +95,13 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
     full = Path(pattern).expanduser()
     scenes: dict[str, Path] = {}
     for path in sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor)))):
-        if path.resolve() == PATHS.prediction(prediction, path.stem).resolve():
+        name = BRACES.sub("_", path.stem)
+        if path.resolve() == PATHS.prediction(prediction, name).resolve():
             raise UserError(
                 f"predictions.{prediction}.scenes: {path} is where its own map would be written; "
                 f"correct the pattern, or move the scene"
             )
-        other = scenes.setdefault(path.stem, path)
+        other = scenes.setdefault(name, path)
         if other != path:
             raise UserError(
                 f"predictions.{prediction}.scenes: {other} and {path} would have the same map; "
@@ -105,6 +113,11 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
             f"predictions.{prediction}.scenes: {pattern}: no such file; correct the pattern"
         )
     return scenes
+
+
+def as_input(path: Path) -> list[Path]:
+    """The file as an input of a rule; none if braces in its name keep Snakemake from taking it."""
+    return [] if BRACES.search(str(path)) else [path]
 
 
 def prediction_weights(config: Config, prediction: str) -> Path:
@@ -130,6 +143,40 @@ def map_files(config: Config) -> list[Path]:
 def recipe_split(config: Config, dataset: str, recipe: str, fold: int | None = None) -> Path:
     """The split of a dataset that a recipe trains and evaluates on, in a fold if it has folds."""
     return PATHS.split(dataset, config.recipes[recipe].split, fold)
+
+
+def forget_broken_figures(config: Config) -> None:
+    """Delete the digests of a study's figures if a figure is missing or has been changed, so that
+    Snakemake draws them again: it knows their folder only."""
+    for study in config.study:
+        digests = PATHS.figures_digest(study)
+        if digests.is_file() and not _are_whole(PATHS.figures(study), digests):
+            digests.unlink()
+
+
+def _are_whole(folder: Path, digests: Path) -> bool:
+    try:
+        wanted = json.loads(digests.read_text(encoding="utf-8"))
+        return all(sha256(folder / name) == digest for name, digest in wanted.items())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def misspelt(wanted: Iterable[str], known: Iterable[str]) -> str:
+    """What is wrong with the studies and rules that a command asks for; empty if nothing shows.
+
+    Args:
+        wanted: its targets; files may be among them.
+        known: names of the workflow's rules, studies included.
+    """
+    names = sorted(known)
+    for word in wanted:
+        if word in names or not re.fullmatch(r"\w+", word) or Path(word).exists():
+            continue
+        nearest = difflib.get_close_matches(word, names, n=1)
+        advice = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(names)}"
+        return f"{word}: no such study or rule; {advice}"
+    return ""
 
 
 def teacher_weights(

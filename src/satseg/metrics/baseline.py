@@ -9,8 +9,6 @@ import pandas as pd
 
 from satseg.data.labels import pixels_column
 
-MAJORITY = "majority"  # the baseline's name in tables and figures
-
 
 def subset_pixels(
     tiles: pd.DataFrame,

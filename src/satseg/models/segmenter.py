@@ -17,7 +17,7 @@ from satseg.data.labels import NO_LABEL
 from satseg.data.normalise import normalise, to_unit
 from satseg.data.origin import Origin
 from satseg.devices import constant, queues
-from satseg.errors import UserError
+from satseg.errors import UserError, is_innocent
 from satseg.files import atomic, sha256
 
 FORMAT = 1
@@ -119,8 +119,6 @@ def load_weights(
         return Segmenter(model=net, bands=bands, stride=model.stride, origin=origin, **content)
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights; train the cell first") from None
-    except PermissionError:
-        raise
     except (
         UnpicklingError,
         RuntimeError,
@@ -130,7 +128,9 @@ def load_weights(
         AttributeError,
         TypeError,
         ValidationError,
-    ):
+    ) as error:
+        if is_innocent(error):
+            raise
         raise UserError(
             f"{path}: not a weights file of satseg, or damaged; train the cell again"
         ) from None

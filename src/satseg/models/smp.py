@@ -6,12 +6,12 @@ import segmentation_models_pytorch as smp
 from torch import nn
 
 from satseg.config.models import SmpSpec
-from satseg.errors import UserError
+from satseg.errors import UserError, is_innocent
 from satseg.models.encoders import FOREIGN, load_encoder, read_state
 
 WAYS_OUT = (
-    "in config/models.yaml, `encoder_weights: null` starts from random weights, "
-    "and a path there takes them from a file"
+    "`encoder_weights: null` starts from random weights, "
+    "and a path in its place takes them from a file"
 )
 
 
@@ -33,17 +33,23 @@ def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) 
             **model.arguments,
         )
     except KeyError as error:
-        raise UserError(f"config/models.yaml: {error.args[0]}") from None
+        raise UserError(
+            f"{model.architecture} with encoder {model.encoder}: {error.args[0]}"
+        ) from None
     except ValueError as error:  # the library says what does not fit together
         reason = str(error).strip().splitlines()[0].rstrip(".")
         advice = "correct its `arguments`, or choose" if model.arguments else "choose"
         raise UserError(
-            f"config/models.yaml: {model.architecture} with encoder {model.encoder} "
+            f"{model.architecture} with encoder {model.encoder} "
             f"cannot be built for {in_channels} bands ({reason}); {advice} another encoder"
         ) from None
     except (OSError, RuntimeError) as error:
-        if weights is None:
+        if is_innocent(error):
             raise
+        if weights is None:
+            raise UserError(
+                f"{model.architecture} with encoder {model.encoder}: {error}; choose another one"
+            ) from None
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(
             f"{weights} weights of {model.encoder} cannot be loaded ({reason}); {WAYS_OUT}"
@@ -62,7 +68,9 @@ def _load_file(encoder: nn.Module, model: SmpSpec, path: Path, bands: int) -> No
         load_encoder(encoder, read_state(path), bands)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of encoder weights; {WAYS_OUT}") from None
-    except FOREIGN:
+    except FOREIGN as error:
+        if is_innocent(error):
+            raise
         raise UserError(
             f"{path}: does not hold weights of the encoder {model.encoder}; {WAYS_OUT}"
         ) from None

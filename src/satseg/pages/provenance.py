@@ -9,7 +9,17 @@ from satseg.jobs.slices import StudySlice
 from satseg.readers import read_json
 from satseg.text import duration
 
-RUN = ["code", "data", "device", "precision", "versions", "seeds", "started", "wall_seconds"]
+RUN = {
+    "code": {"commit": (str, None), "dirty": (bool, None)},
+    "data": dict,
+    "device": {"kind": str, "name": (str, None)},
+    "precision": str,
+    "versions": dict,
+    "seeds": dict,
+    "started": str,
+    "wall_seconds": float,
+}
+FILES = {"files": [{"path": str, "bytes": int}]}
 
 
 def provenance(cell: Cell, runs: Path) -> dict[str, Any]:
@@ -50,9 +60,8 @@ def flat_entries(value: dict[str, Any], above: str = "") -> list[tuple[str, str]
 def credit(job: StudySlice, dataset_name: str, raw: Path) -> dict[str, Any]:
     """Whose data a dataset is, and which of its files were used."""
     dataset = job.datasets[dataset_name]
-    files = read_json(raw / (dataset.scenes_of or dataset_name) / "manifest.json", ["files"])[
-        "files"
-    ]
+    manifest = raw / (dataset.scenes_of or dataset_name) / "manifest.json"
+    files = read_json(manifest, FILES)["files"]
     # Only a web address may become a link: the URL comes from a file a user may have been given.
     is_web = bool(dataset.url) and dataset.url.startswith(("https://", "http://"))
     return {

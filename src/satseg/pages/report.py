@@ -7,16 +7,24 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from satseg.errors import UserError
 from satseg.jobs.slices import StudySlice
 from satseg.pages.blocks import STRONG, read_pages
 from satseg.pages.captions import CAPTIONS, Caption
 from satseg.pages.provenance import credit, provenance
 from satseg.paths import FIGURES, PAGES, PANELS
-from satseg.readers import present, read_json
+from satseg.readers import AGAIN, present, read_json
 
 TEMPLATE = "report.html.j2"
 STYLE = "report.css"
 SCRIPT = "report.js"
+PICTURES = [{"picture": str, "accuracy": (float, None)}]
+GROUP = {
+    "title": str,
+    "classes": [{"name": str, "color": str}],
+    "layers": [str],
+    "tiles": [{"name": str, "image": str, "layers": PICTURES}],
+}
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
 
 
@@ -88,4 +96,10 @@ def embedded(folder: Path, name: str) -> ReportFigure:
 def tile_pictures(folder: Path) -> list[dict]:
     """The shown tiles of each dataset and recipe: title, classes, names of the layers, pictures as
     data URIs."""
-    return read_json(folder / PANELS, ["blocks"])["blocks"]
+    path = folder / PANELS
+    groups = read_json(path, {"blocks": [GROUP]})["blocks"]
+    for group in groups:
+        for tile in group["tiles"]:
+            if len(tile["layers"]) != len(group["layers"]):
+                raise UserError(f"{path}: not a picture for each layer; {AGAIN}")
+    return groups

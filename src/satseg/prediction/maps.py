@@ -2,13 +2,17 @@
 
 import colorsys
 import json
+import logging
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 import torch
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from satseg.config.reading import load
@@ -60,11 +64,13 @@ class MapFiles:
 
     def __exit__(self, failed: type | None, *_: object) -> None:
         self.pool.shutdown()
-        self.map.close()
-        if self.probabilities:
-            self.probabilities.close()
+        with heard_errors() as errors:
+            self.map.close()
+            if self.probabilities:
+                self.probabilities.close()
         if failed is None:
             self.pending.result()
+            refuse(errors)
 
     def write(self, rows: FinishedRows, skip: int, first: int, last: int) -> None:
         """Write the columns of finished rows, without the first `skip`, to the scene's from `first`
@@ -111,10 +117,38 @@ def _create(path: Path, scene: rasterio.DatasetReader, count: int) -> rasterio.i
 def optimise(plain: Path, final: Path, resampling: str) -> None:
     """Make a cloud-optimised GeoTIFF of a plain one: overviews, and blocks in the order readers
     want them."""
-    rasterio.shutil.copy(
-        plain, final, driver="COG", compress="DEFLATE", blocksize=BLOCK, resampling=resampling,
-        bigtiff="IF_SAFER", overviews="IGNORE_EXISTING",
-    )  # fmt: skip
+    with heard_errors() as errors:
+        rasterio.shutil.copy(
+            plain, final, driver="COG", compress="DEFLATE", blocksize=BLOCK, resampling=resampling,
+            bigtiff="IF_SAFER", overviews="IGNORE_EXISTING",
+        )  # fmt: skip
+    refuse(errors)
+
+    # The last blocks are written when GDAL closes the file, and nothing tells whether they were.
+    with rasterio.open(final) as written:
+        for _, window in written.block_windows(1):
+            written.read(window=window)
+
+
+@contextmanager
+def heard_errors() -> Iterator[list[str]]:
+    """GDAL's errors in a block: where a file is closed, rasterio only logs them."""
+    errors: list[str] = []
+    listener = logging.Handler(logging.ERROR)
+    listener.emit = lambda record: errors.append(record.getMessage())
+    logger = logging.getLogger("rasterio")
+    logger.addHandler(listener)
+    try:
+        with rasterio.Env():
+            yield errors
+    finally:
+        logger.removeHandler(listener)
+
+
+def refuse(errors: list[str]) -> None:
+    """Raise the first of GDAL's errors, if there is one."""
+    if errors:
+        raise RasterioIOError(errors[0])
 
 
 def _colormap(

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from satseg.errors import UserError
 from satseg.files import together
 from satseg.jobs.program import stage
 from satseg.jobs.slices import StudySlice
 from satseg.jobs.writing import Output, folder
-from satseg.metrics.baseline import MAJORITY
 from satseg.pages.blocks import pages_json
 from satseg.pages.markdown import markdown
 from satseg.pages.study import study_pages
@@ -25,10 +23,6 @@ def run(job: StudySlice, data: str, results: str) -> None:
     Raises:
         UserError: a file is missing, or does not hold what it should.
     """
-    if MAJORITY in job.models:
-        raise UserError(
-            f"models.{MAJORITY}: this is the name of the baseline; give the model another name"
-        )
     inputs = StudyInputs(job, Path(data), Path(results))
     numbers = study_numbers(inputs)
     pages = study_pages(inputs, numbers)

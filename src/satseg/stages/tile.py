@@ -12,7 +12,7 @@ from satseg.readers import read_json
 
 def run(job: TileSlice, raw: str, out: str) -> None:
     """Tile the scenes that `raw/manifest.json` lists into the folder `out`."""
-    manifest = read_json(Path(raw, "manifest.json"), ["root"])
+    manifest = read_json(Path(raw, "manifest.json"), {"root": str})
     table = build_tiles(job, Path(raw, manifest["root"]), out)
     log.info(
         "%s: %d scenes, %d tiles of %d², %d of them whole",

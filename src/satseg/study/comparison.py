@@ -11,7 +11,7 @@ from itertools import combinations
 import pandas as pd
 
 from satseg.config.recipes import Recipe
-from satseg.metrics.baseline import MAJORITY
+from satseg.measures import MAJORITY
 from satseg.metrics.scores import intervals, jackknifed
 from satseg.statistics.differences import Difference, differences
 from satseg.statistics.intervals import ScoreInterval

@@ -22,7 +22,7 @@ from satseg.figures.per_class import ClassScores, per_class_figure
 from satseg.figures.predictions import predictions_figure
 from satseg.figures.samples import samples_figure
 from satseg.figures.style import SUBSET_MARKS, model_colors, model_scores
-from satseg.metrics.baseline import MAJORITY
+from satseg.measures import MAJORITY
 from satseg.metrics.counts import ratio
 from satseg.study.inputs import Place, StudyInputs
 from satseg.study.panels import diverse_tiles, evaluated_tiles, stored_tiles

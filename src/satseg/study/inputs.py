@@ -29,24 +29,25 @@ PROFILE_COSTS = [
 ]
 TRAINED_COSTS = ["gflops", "latency_ms", "train_step_ms", "peak_memory_mb"]
 """What a profile says of one tile, beside what it says of a published input."""
-PROFILE = [
-    "classes",
-    "parameters",
-    *PROFILE_COSTS,
-    "train_step_ms",
-    "train_step_p95_ms",
-    "latency_p95_ms",
-    "trained",
-    "load",
-    "reference_ms",
-    "latency_low_ms",
-    "latency_high_ms",
-    "train_step_low_ms",
-    "train_step_high_ms",
-    "sizes",
-    "device",
-    "input",
-]
+DEVICE = {"kind": str, "name": (str, None)}
+PROFILE = {
+    **dict.fromkeys(PROFILE_COSTS, float),
+    "classes": int,
+    "parameters": int,
+    "train_step_ms": float,
+    "train_step_p95_ms": float,
+    "latency_p95_ms": float,
+    "trained": dict.fromkeys(TRAINED_COSTS, float),
+    "load": [(float, None)],
+    "reference_ms": float,
+    "latency_low_ms": float,
+    "latency_high_ms": float,
+    "train_step_low_ms": float,
+    "train_step_high_ms": float,
+    "sizes": {...: {"parameters": int, "memory_mb": float}},
+    "device": DEVICE,
+    "input": [int],
+}
 TILES = ["tile", "scene", "group", "whole", "footprint"]
 SCORES = ["dataset", "model", "recipe", "seed", "metric", "class", "value"]
 SUMMARY = ["dataset", "model", "recipe", "metric", "class", "value", "low", "high"]
@@ -136,7 +137,11 @@ class StudyInputs:
 
     def array(self, dataset_name: str, file_name: str) -> np.ndarray:
         """`images.npy` or `masks.npy`, memory-mapped."""
-        return read_array(self.paths.tiles(dataset_name) / file_name)
+        path = self.paths.tiles(dataset_name) / file_name
+        array = read_array(path)
+        if array.dtype != np.uint8 or array.ndim not in (3, 4):
+            raise UserError(f"{path}: {array.dtype} {list(array.shape)}, not tiles; tile again")
+        return array
 
     def folds(self, recipe_name: str) -> list[int | None]:
         """The folds of a recipe, from 1; None alone if it has none."""
@@ -196,7 +201,7 @@ class StudyInputs:
 
     def device(self, cell: Cell) -> dict:
         """The device that a cell was trained on."""
-        return read_json(self.run_folder(cell) / "run.json", ["device"])["device"]
+        return read_json(self.run_folder(cell) / "run.json", {"device": DEVICE})["device"]
 
     @cached_property
     def profiles(self) -> dict[tuple[str, str], dict]:
@@ -212,6 +217,10 @@ class StudyInputs:
         hard, or "" [K]."""
         path = self.run_folder(cell) / "panels.npz"
         tiles, predictions, hard = read_arrays(path, ["tiles", "predictions", "hard"])
+        kinds = (tiles.dtype.kind, predictions.dtype.kind, hard.dtype.kind)
+        fit = tiles.ndim == 1 and predictions.ndim == 3 and hard.shape == tiles.shape
+        if not fit or kinds not in (("i", "u", "U"), ("u", "u", "U")) or (tiles < 0).any():
+            raise UserError(f"{path}: not tiles and their predictions; evaluate again")
         return tiles, predictions, hard
 
     # --- the study's own tables -------------------------------------------------------------------

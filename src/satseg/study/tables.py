@@ -9,8 +9,8 @@ import pandas as pd
 from satseg.config.papers import PaperTable
 from satseg.data import leakage
 from satseg.errors import UserError
-from satseg.measures import CLASS_METRICS, METRICS, SIZES
-from satseg.metrics.baseline import MAJORITY, majority_counts
+from satseg.measures import CLASS_METRICS, MAJORITY, METRICS, SIZES
+from satseg.metrics.baseline import majority_counts
 from satseg.metrics.scores import scores
 from satseg.study.inputs import PROFILE_COSTS, TRAINED_COSTS, StudyInputs
 

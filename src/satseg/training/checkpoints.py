@@ -19,14 +19,14 @@ from torch.utils.data import DataLoader
 
 from satseg.config.recipes import Training
 from satseg.distributed import highest
-from satseg.errors import UserError
+from satseg.errors import UserError, is_innocent
 from satseg.files import atomic
 from satseg.progress import log
 from satseg.training.limits import PARENT_ENDED, TIME_IS_UP, Limits, Stopped
 from satseg.training.optimizer import monitor_mode
 
 NAME = "last.ckpt"
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # By their place here, processes agree on a reason to stop; the first is none.
 REASONS = ("", TIME_IS_UP, PARENT_ENDED, *(number.name for number in SIGNALS))
 STATE = ("best", "resumed_at", "done", "epochs", "finished")
@@ -112,7 +112,9 @@ class Checkpoints(Checkpoint):
             with warnings.catch_warnings(action="ignore"):  # about a file that is not torch's
                 content = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
             identity = content.get("identity")
-        except UNREADABLE:
+        except UNREADABLE as error:
+            if is_innocent(error):
+                raise
             raise UserError(
                 f"{self.path}: damaged, or not a checkpoint; delete it to train from scratch"
             ) from None

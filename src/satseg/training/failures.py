@@ -5,11 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from satseg.config.recipes import Training
-from satseg.errors import UserError
+from satseg.errors import UserError, out_of_memory
 from satseg.jobs.slices import TrainSlice
-
-# On a CPU, torch raises a plain RuntimeError.
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")
 
 
 @contextmanager
@@ -32,13 +29,9 @@ def explained_failures(job: TrainSlice, checkpoint: Path) -> Iterator[None]:
         advice = "lower optimizer.lr, or choose another loss or precision: 32"
         raise UserError(f"{recipe}: {error}{kept}; {advice}") from None
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not out_of_memory(error):
             raise
         raise UserError(f"{recipe}.batch_size: {_smaller_batch(job.training)}") from None
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY)
 
 
 def _smaller_batch(settings: Training) -> str:

@@ -1,0 +1,78 @@
+"""A look at a dataset before its first job: what a job would refuse after minutes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from satseg.config.root import Config
+from satseg.data.images import open_image, scene_shape
+from satseg.data.layout import Scene, find_scenes
+from satseg.data.masks import MaskReader
+from satseg.errors import UserError
+from satseg.jobs.slices import TileSlice, tile_slice
+from satseg.paths import Paths
+from satseg.readers import read_json
+
+ROWS = 256  # of a mask, in its middle
+
+
+def look(config: Config, dataset_name: str, place: Callable[[tuple], str], paths: Paths) -> None:
+    """Refuse a dataset whose files are not what its entry says, from their names and three of them.
+
+    Nothing is looked at once the dataset is tiled, or as long as it has to be fetched or unpacked.
+
+    Args:
+        config: the configuration.
+        dataset_name: the dataset.
+        place: how messages name the file of a path of keys.
+        paths: where the project's files lie.
+
+    Raises:
+        UserError: there is no such folder, its files do not pair, or a mask holds what is no class.
+    """
+    if paths.tiles_table(dataset_name).exists():
+        return
+
+    owner = config.files_of(dataset_name)
+    try:
+        root = _root(config.datasets[owner].path, paths.manifest(owner))
+        if root is not None:
+            _look_at(root, tile_slice(config, dataset_name))
+    except UserError as error:
+        where = place(("datasets", dataset_name))
+        raise UserError(f"{where}: datasets.{dataset_name}: {error}") from None
+
+
+def _root(path: str | None, manifest: Path) -> Path | None:
+    """The folder of the scenes; None if it is not there yet."""
+    if path is not None:
+        given = Path(path).expanduser()
+        if not given.exists():
+            raise UserError(
+                f"path: {path}: no such folder or zip (relative paths start at {Path.cwd()})"
+            )
+        return given if given.is_dir() else None
+    if manifest.exists():
+        return Path(manifest.parent, read_json(manifest, {"root": str})["root"])
+    return None
+
+
+def _look_at(root: Path, job: TileSlice) -> None:
+    scenes = find_scenes(root, job.layout)
+    reader = MaskReader(job)
+    for number in sorted({0, len(scenes) // 2, len(scenes) - 1}):
+        _look_at_scene(scenes[number], job, reader)
+
+
+def _look_at_scene(scene: Scene, job: TileSlice, reader: MaskReader) -> None:
+    height, width, _ = scene_shape(scene, job.pixels)
+    rows = min(ROWS, height)
+    middle = Window(0, (height - rows) // 2, width, rows)
+    try:
+        with rasterio.Env(), open_image(scene.mask) as mask:
+            reader.labels(mask.read(window=middle), mask, scene.mask)
+    except RasterioError:
+        raise UserError(f"{scene.mask}: damaged; replace the file") from None

@@ -1,0 +1,76 @@
+"""What a run is asked for, and its last line."""
+
+import json
+
+import pytest
+
+from satseg.config.reading import load
+from satseg.files import sha256
+from satseg.jobs import running, slices, targets
+from satseg.jobs.arguments import LONGEST_ARGUMENT
+
+
+def test_a_large_slice_travels_by_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    groups = [[f"scene {i} of the north*", f"scene {i} of the south*"] for i in range(4000)]
+    overrides = {"datasets": {"demo": {"groups": groups}}}
+    small = slices.tile_slice(load(), "demo")
+    large = slices.tile_slice(load(overrides=overrides), "demo")
+    assert small.argument() == small.model_dump_json()
+    argument = large.argument()
+    assert len(argument) < 200 and len(large.model_dump_json()) > LONGEST_ARGUMENT
+    assert slices.parse(slices.TileSlice, argument) == large
+    assert large.argument() == argument
+    assert len(list((tmp_path / ".snakemake/satseg").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (["demo"], ""),
+        (["results/x.csv"], ""),
+        (["dmeo"], "dmeo: no such study or rule; did you mean 'demo'?"),
+        (["zzz"], "zzz: no such study or rule; there are all, demo"),
+    ],
+)
+def test_a_misspelt_study_names_the_nearest(wanted, said):
+    assert targets.misspelt(wanted, ["demo", "all"]) == said
+
+
+def test_a_file_is_no_misspelt_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dmeo").touch()
+    assert targets.misspelt(["dmeo"], ["demo"]) == ""
+
+
+def test_a_deleted_or_changed_figure_is_drawn_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load()
+    digests = tmp_path / "results/demo/figures.json"
+    figure = tmp_path / "results/demo/figures/losses.svg"
+    figure.parent.mkdir(parents=True)
+
+    def forgotten(change) -> bool:
+        figure.write_text("drawn")
+        digests.write_text(json.dumps({"losses.svg": sha256(figure)}))
+        change()
+        targets.forget_broken_figures(config)
+        return not digests.exists()
+
+    assert not forgotten(lambda: None)
+    assert forgotten(figure.unlink)
+    assert forgotten(lambda: figure.write_text("changed"))
+    assert forgotten(lambda: digests.write_text("[]"))
+
+
+def test_the_reason_is_the_last_line_of_the_failed_job(tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text("epoch 1\nerror: recipes.demo: too large\n\n")
+    said = tmp_path / "snakemake.log"
+    said.write_text(
+        "Error in rule train:\n    jobid: 4\n    input: a\n"
+        f"    log: {log} (check log file(s) for error details)\n    shell:\n"
+    )
+    assert running.reason([str(said)]) == f"error: recipes.demo: too large ({log})"
+    said.write_text("Nothing to be done\n")
+    assert running.reason([str(said), str(tmp_path / "none")]) == ""
