@@ -1,22 +1,21 @@
 """From weights on disk to class indices."""
 
-import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from torch import nn
 
+from satseg import sealed
 from satseg.config.models import ModelSpec
 from satseg.data.labels import NO_LABEL
 from satseg.data.normalise import normalise, to_unit
 from satseg.data.origin import Origin
 from satseg.devices import constant, queues
 from satseg.errors import UserError
-from satseg.files import atomic
 
 FORMAT = 1
 
@@ -66,8 +65,7 @@ def save_weights(path: str | Path, net: nn.Module, model: ModelSpec, bands: int,
         "state_dict": net.state_dict(),
         **meta,
     }
-    with atomic(path) as temporary:
-        torch.save(content, temporary)
+    sealed.save(path, content)
 
 
 def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
@@ -82,7 +80,8 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
         images were.
 
     Raises:
-        UserError: the file is missing, damaged, or of another kind.
+        UserError: the file is missing, damaged, changed since it was written, of another kind, or a
+            weight is not finite.
 
     Example:
         segmenter = load_weights("best.pt")
@@ -91,20 +90,21 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
     from satseg.models import build_model
 
     try:
-        with warnings.catch_warnings(action="ignore"):  # about a file that is not torch's
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = sealed.load(path)
         if content.pop("format") != FORMAT:
             raise KeyError
 
         model = TypeAdapter(ModelSpec).validate_python(content.pop("spec"))
         bands = content.pop("bands")
         net = build_model(model, len(content["classes"]), bands)
-        net.load_state_dict(content.pop("state_dict"))
+        state = content.pop("state_dict")
+        net.load_state_dict(state)
+        finite = all(bool(torch.isfinite(values).all()) for values in state.values())
         net = net.to(device, memory_format=torch.channels_last).eval()
 
         # Older files have no origin.
         origin = Origin.model_validate(content.pop("origin", {}))
-        return Segmenter(model=net, bands=bands, stride=model.stride, origin=origin, **content)
+        segmenter = Segmenter(model=net, bands=bands, stride=model.stride, origin=origin, **content)
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights; train the cell first") from None
     except PermissionError:
@@ -117,11 +117,15 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
         OSError,
         AttributeError,
         TypeError,
-        ValidationError,
+        ValueError,
     ):
         raise UserError(
             f"{path}: not a weights file of satseg, or damaged; train the cell again"
         ) from None
+
+    if not finite:
+        raise UserError(f"{path}: a weight is not a finite number; train the cell again")
+    return segmenter
 
 
 def autocast(device: torch.device, precision: str):
