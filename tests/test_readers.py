@@ -94,6 +94,12 @@ def test_pixels_of_a_class_are_counts_asked_for_or_not(tmp_path):
         read_csv(path, ["tile"])
 
 
+def test_a_column_nobody_asked_for_may_hold_text(tmp_path):
+    path = tmp_path / "models.csv"
+    path.write_text("model,gflops,tile\na,1.5,3×64×64\n")
+    assert read_csv(path, ["model", "gflops"])["tile"].tolist() == ["3×64×64"]
+
+
 @pytest.mark.parametrize(
     ("classes", "words"), [(["a", "c"], "a, b, but a, c are counted"), (["a"], "evaluate again")]
 )

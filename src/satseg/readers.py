@@ -107,7 +107,7 @@ def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
         raise UserError(f"{path}: column {missing[0]!r} is missing; {AGAIN}")
 
     asked_for = set(columns) - set(NAMES)
-    numbers = [name for name in frame if name in asked_for or _is_count(name)]
+    numbers = [name for name in frame if name in asked_for or name.startswith(PIXELS)]
     wrong = [name for name in numbers if not _holds_numbers(frame[name])]
     if wrong and len(frame):
         raise UserError(f"{path}: column {wrong[0]!r} holds something other than numbers; {AGAIN}")
