@@ -14,6 +14,7 @@ from benchmarks.rows import (
     dag,
     evaluation,
     growth,
+    operations,
     orchestration,
     parts,
     precision,
@@ -35,6 +36,7 @@ STUDIES = {
     "growth": growth.measure,
     "speed": speed.measure,
     "dag": dag.measure,
+    "operations": operations.measure,
 }
 NAMES = [*ROWS, *STUDIES]
 

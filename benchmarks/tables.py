@@ -152,6 +152,33 @@ def _listed(values: list[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
+def operations(records: dict[str, dict]) -> str:
+    """How many operations each part of a training step takes, by path and batch."""
+    if "operations" not in records:
+        return NOT_MEASURED
+    record = records["operations"]
+    columns = {}
+    for path, title in (("CPU", "CPU"), ("queue", "GPU")):
+        for batch, parts in record["facts"][path].items():
+            columns[f"{title}, batch of {batch}"] = parts
+
+    lines = [_row("part", *columns), "|---|" + "--:|" * len(columns)]
+    everything = next(iter(columns.values()))
+    for part in everything:
+        lines.append(_row(part, *(sum(parts[part].values()) for parts in columns.values())))
+    totals = []
+    for parts in columns.values():
+        totals.append(sum(sum(counts.values()) for counts in parts.values()))
+    lines.append(_row("together", *totals))
+
+    last_title, last = list(columns.items())[-1]
+    lines += ["", f"Which they are, {last_title}:", ""]
+    for part, counts in last.items():
+        names = (f"{name} {number}" for name, number in counts.items())
+        lines.append(f"- {part}: {', '.join(names)}")
+    return "\n".join(lines)
+
+
 def precision(records: dict[str, dict]) -> str:
     """bf16 compared with 32 bits."""
     if "precision" not in records:
@@ -251,6 +278,7 @@ TABLES = {
     "breakdown": breakdown,
     "steps": steps,
     "parts": parts,
+    "operations": operations,
     "precision": precision,
     "speed": speed,
     "growth": growth,

@@ -13,7 +13,7 @@ from benchmarks import page, projects, tables
 from benchmarks.__main__ import ROWS
 from benchmarks.imagery import write_store
 from benchmarks.row import Row, measure, write
-from benchmarks.rows import breakdown, growth, precision, speed
+from benchmarks.rows import breakdown, growth, operations, precision, speed
 
 from benchmark_sides import broken, nothing, side
 
@@ -47,6 +47,19 @@ def test_both_sides_do_the_same_work(place, name):
         assert np.abs(facts["train_loss"]["mean_difference"]).max() < 0.1
     write(record, place / "out")
     assert json.loads((place / "out" / f"{name}.json").read_text())["row"] == name
+
+
+def test_a_gpu_gets_few_operations_whatever_the_batch(place):
+    record = operations.measure(place, quick=False)
+    small, large = (record["facts"]["queue"][str(batch)] for batch in operations.BATCHES)
+    assert small == large
+    assert sum(large["augmentation"].values()) < 40
+    by_tile = record["facts"]["CPU"]
+    few, many = (sum(by_tile[str(batch)]["augmentation"].values()) for batch in operations.BATCHES)
+    assert many > 2 * few
+    table = tables.operations({"operations": record}).splitlines()
+    parts = [[int(cell) for cell in line.split("|")[2:-1]] for line in table[2:8]]
+    assert np.sum(parts, 0).tolist() == [int(cell) for cell in table[8].split("|")[2:-1]]
 
 
 def test_a_missing_peer_leaves_its_row_out(tmp_path):

@@ -198,3 +198,29 @@ def test_recipes_build_their_loss():
     loss = build_loss(Loss(name="jdt", alpha=0.3, beta=0.7, miou_c=0.5), torch.ones(3))
     assert (loss.alpha, loss.beta, loss.miou_c, loss.ignore_index) == (0.3, 0.7, 0.5, IGNORE)
     assert isinstance(build_loss(Loss(name="cross_entropy"), None), CrossEntropy)
+
+
+def test_half_of_each():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 4, 4)
+    target = torch.randint(0, 3, (2, 4, 4))
+    target[0, 0] = IGNORE
+    weights = torch.tensor([0.5, 1.0, 1.5])
+    jdt = build_loss(Loss(name="jdt", miou_i=0.5), weights)
+    cross = build_loss(Loss(name="cross_entropy"), weights)
+    both = build_loss(Loss(name="jdt", miou_i=0.5, cross_entropy=0.25), weights)
+    expected = 0.75 * jdt(logits, target) + 0.25 * cross(logits, target)
+    torch.testing.assert_close(both(logits, target), expected)
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 1.0, 1.5])])
+def test_soft_labels_that_are_hard_give_the_hard_cross_entropy(weights):
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 4, 4)
+    target = torch.randint(0, 3, (2, 4, 4))
+    keep = torch.rand(2, 4, 4) > 0.3
+    hard = torch.where(keep, target, IGNORE)
+    soft = torch.nn.functional.one_hot(target, 3).permute(0, 3, 1, 2).float()
+    loss = CrossEntropy(weights)
+    torch.testing.assert_close(loss(logits, soft, keep), loss(logits, hard))
+    assert loss(logits, soft, torch.zeros(2, 4, 4, dtype=torch.bool)).item() == 0

@@ -10,7 +10,7 @@ from torchvision.transforms.v2.functional import adjust_hue
 
 from benchmarks.row import Row, Run
 from benchmarks.rows.orchestration import nothing
-from satseg.data.augmentation import shift_hue
+from satseg.data.hue import shift_hue
 from satseg.devices import keep_memory
 from satseg.models.segmenter import choose, positions
 from satseg.models.unet import Dropout

@@ -15,11 +15,15 @@ from satseg.distributed import total, world
 
 def build_loss(settings: Loss, class_weights: torch.Tensor | None) -> nn.Module:
     """The loss of a recipe: logits float [B, C, H, W], target int64 [B, H, W] (255 ignored) →
-    scalar."""
+    scalar; or target float [B, C, H, W] with the pixels that count, bool [B, H, W]."""
     if settings.name == "cross_entropy":
         return CrossEntropy(class_weights)
-    options = settings.model_dump(exclude={"name", "class_weights", "class_weights_scale"})
-    return JDTLoss(**options, class_weights=class_weights, ignore_index=NO_LABEL, known_labels=True)
+    others = {"name", "cross_entropy", "class_weights", "class_weights_scale"}
+    options = settings.model_dump(exclude=others)
+    jdt = JDTLoss(**options, class_weights=class_weights, ignore_index=NO_LABEL, known_labels=True)
+    if not settings.cross_entropy:
+        return jdt
+    return Mixture(jdt, CrossEntropy(class_weights), settings.cross_entropy)
 
 
 def class_weights(
@@ -51,8 +55,13 @@ class CrossEntropy(nn.Module):
         super().__init__()
         self.register_buffer("class_weights", class_weights)
 
-    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Logits float [B, C, H, W], target int64 [B, H, W] → scalar."""
+    def forward(
+        self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Logits float [B, C, H, W], target int64 [B, H, W], or float [B, C, H, W] and the pixels
+        that count, bool [B, H, W] → scalar."""
+        if target.is_floating_point():
+            return self._soft(logits, target, keep)
         labelled = target != NO_LABEL
         if world() > 1 or queues(logits.device):
             return self._summed(logits, target, labelled)
@@ -76,6 +85,38 @@ class CrossEntropy(nn.Module):
             weights = weights * self.class_weights.index_select(0, classes).view_as(weights)
         pixels = total(weights.sum())
         return total(losses.sum()) / torch.where(pixels > 0, pixels, 1)
+
+    def _soft(self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        if self.class_weights is not None:
+            target = target * self.class_weights[None, :, None, None]
+        target = target * keep[:, None]
+        pixels = total(target.sum())
+        losses = -(target * logits.log_softmax(1))
+        return total(losses.sum()) / torch.where(pixels > 0, pixels, 1)
+
+
+class Mixture(nn.Module):
+    """Two losses of the same logits and target, weighted.
+
+    Args:
+        first: a loss.
+        second: another.
+        share: weight of the second, 0 to 1; the first has the rest.
+    """
+
+    def __init__(self, first: nn.Module, second: nn.Module, share: float):
+        super().__init__()
+        self.first = first
+        self.second = second
+        self.share = share
+
+    def forward(
+        self, logits: torch.Tensor, target: torch.Tensor, keep: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """As both losses take them → scalar."""
+        first = self.first(logits, target, keep)
+        second = self.second(logits, target, keep)
+        return (1 - self.share) * first + self.share * second
 
 
 class JDTLoss(nn.Module):

@@ -23,7 +23,11 @@ FIGURES = {
     "per_class": "svg",
     "leakage": "svg",
     "cost": "svg",
+    "augmentations": "png",
 }
+
+# What it shows unless it says otherwise.
+USUAL_FIGURES = [name for name in FIGURES if name != "augmentations"]
 
 # The tiles of the figure `predictions` one by one, for the page.
 PANELS = "panels.json"

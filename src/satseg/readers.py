@@ -26,11 +26,15 @@ NAMES = (
     "subset",
     "pool",
     "official_split",
+    "footprint",
     "split",
     "dataset",
     "model",
     "recipe",
     "metric",
+    "first",
+    "second",
+    "why",
 )
 # Columns of whole numbers from 0 up, in every row; so are those of a class's pixels.
 COUNTS = (

@@ -9,9 +9,13 @@ from satseg.config.annotations import recipe_key
 from satseg.config.reading import ROOT, load
 from satseg.config.recipes import Training, counted_classes
 from satseg.errors import UserError
-from satseg.paths import FIGURES
+from satseg.paths import FIGURES, USUAL_FIGURES
 
 DATASETS, SPLITS, MODELS = "datasets.yaml", "splits.yaml", "models.yaml"
+ARCHITECTURES = [
+    "DPT", "DeepLabV3", "DeepLabV3Plus", "FPN", "Linknet", "MAnet", "PAN", "PSPNet", "Segformer",
+    "UPerNet", "Unet", "UnetPlusPlus",
+]  # fmt: skip
 RECIPES, STUDY, LAB = "recipes.yaml", "studies/demo.yaml", "studies/lab_report.yaml"
 GONE = object()
 
@@ -50,7 +54,7 @@ def test_reads_the_configuration_of_the_project():
     assert config.recipes["lab_report"].optimizer.lr == 0.0001
     assert config.recipes["groups"].loss == config.recipes["random"].loss
     assert config.files_of("dubai_lab_report") == "dubai"
-    assert config.study["demo"].figures == list(FIGURES)
+    assert config.study["demo"].figures == USUAL_FIGURES
     assert set(config.studies) <= set(config.study)
 
 
@@ -92,7 +96,8 @@ def test_unknown_key(folder, file, key, near):
         (RECIPES, "recipes.demo.scheduler.name", "cosin", ["cosine", "plateau"], "cosine"),
         (RECIPES, "recipes.demo.split", "group_test", sorted(load().splits), "groups_test"),
         (DATASETS, "datasets.demo.source.kind", "kagle", ["demo", "http", "kaggle"], "kaggle"),
-        (MODELS, "models.unet_tiny.family", "unett", ["python", "smp", "unet"], "unet"),
+        (MODELS, "models.unet_tiny.family", "unett", ["compact", "python", "smp", "unet"], "unet"),
+        (MODELS, "models.linknet_resnet18.architecture", "Linkent", ARCHITECTURES, "Linknet"),
         (STUDY, "figures", ["sample"], sorted(FIGURES), "samples"),
         (LAB, "published.0.recipe", "lab_repot", ["lab_report"], "lab_report"),
     ],
@@ -107,6 +112,52 @@ def test_unknown_value(folder, file, key, value, allowed, near):
     )
     assert text.startswith(f"config/{file}: {key}")
     assert f", got {wrong!r}; allowed: {', '.join(allowed)}; did you mean {near!r}?" in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            {"decoder_chanels": [64, 32, 16, 8, 8]},
+            "decoder_chanels: unknown key; allowed: decoder_attention_type, decoder_channels, "
+            "decoder_interpolation, decoder_use_norm, encoder_depth; did you mean "
+            "'decoder_channels'?",
+        ),
+        ({"classes": 3}, "classes: unknown key; allowed: "),  # the dataset decides
+        ({"decoder_channels": "wide"}, "decoder_channels: "),
+        ({"encoder_depth": "deep"}, "encoder_depth: must be a valid integer"),
+    ],
+)
+def test_arguments_of_an_architecture(folder, arguments, said):
+    edit(folder, MODELS, "models.unet_resnet18.arguments", arguments)
+    text = complaint(folder)
+    assert text.startswith(f"config/models.yaml: models.unet_resnet18.arguments.{said}")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("teacher", "said"),
+    [
+        (
+            {"model": "unet_tny", "recipe": "demo"},
+            "model: unknown model, got 'unet_tny'; allowed: ",
+        ),
+        ({"model": "unet_tiny", "recipe": "dem"}, "recipe: unknown recipe, got 'dem'; allowed: "),
+        (
+            {"model": "unet_tiny", "recipe": "random"},
+            "recipe: 'random' has split: 'random', this recipe 'groups_test'; give both the same",
+        ),
+        (
+            {"model": "unet_tiny", "recipe": "demo"},
+            "recipe: recipes that teach themselves (demo → demo); name a recipe without a teacher",
+        ),
+    ],
+)
+def test_teachers(folder, teacher, said):
+    edit(folder, RECIPES, "recipes.demo.teacher", teacher)
+    text = complaint(folder)
+    assert text.startswith(f"config/recipes.yaml: recipes.demo.teacher.{said}")
     assert "\n" not in text
 
 
@@ -190,7 +241,7 @@ def test_value_that_does_not_fit(folder, file, key, value, problem):
         (
             MODELS,
             "models.unet_tiny.family",
-            "models.unet_tiny.family: missing; allowed: python, smp, unet",
+            "models.unet_tiny.family: missing; allowed: compact, python, smp, unet",
         ),
         (STUDY, "models", "models: missing; it has no default"),
     ],

@@ -75,6 +75,17 @@ def test_jobs_are_those_of_the_grid(folders):
     )
 
 
+def test_teachers_are_trained_too(folders):
+    config = load()
+    name = "faster_unet_found_recipes"
+    jobs = Estimate(config, [name], **folders).jobs()
+    assert len(jobs["train"]) == len(jobs["evaluate"]) + 1
+    teacher = "runs/dubai/deeplabv3plus_scratch/equal_tiles/seed0/history.csv"
+    assert folders["results"] / teacher in jobs["train"]
+    both = Estimate(config, [name, "faster_unet_found"], **folders).jobs()
+    assert len(both["train"]) == len(both["evaluate"])  # the teacher is a cell of the other study
+
+
 def test_the_snakefile_plans_as_many_jobs(tmp_path):
     """Snakemake's own dry run of the same study, in a folder where nothing is."""
     command = [sys.executable, "-m", "snakemake", "--directory", str(tmp_path), "--dry-run", "demo"]

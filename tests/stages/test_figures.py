@@ -4,6 +4,7 @@ do not fit."""
 import base64
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,14 +18,16 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from satseg.config.datasets import LandClass
+from satseg.config.recipes import Augmentation
 from satseg.errors import UserError
 from satseg.figures import style
 from satseg.figures import tiles as pictures
 from satseg.jobs.slices import StudySlice
-from satseg.paths import FIGURES, PANELS
+from satseg.paths import FIGURES, PANELS, USUAL_FIGURES
 from satseg.stages import figures as figures_stage
 from satseg.stages import tables
 from satseg.study import figures, panels
+from satseg.study.augmentations import changed_tiles
 from satseg.study.inputs import StudyInputs
 from study_tree import CLASSES, SIZE, draw_masks, study_slice, tile_table, write_csv, write_tree
 
@@ -111,11 +114,34 @@ def test_every_figure_of_the_configuration_can_be_drawn():
     assert list(figures.DRAW) == list(FIGURES)
 
 
+def test_a_tile_under_every_change(tree):
+    root, spec = tree
+    most = {
+        "hue": 0.1, "brightness": 0.1, "contrast": 0.2, "gamma": 0.2, "saturation": 0.3,
+        "season": 0.5, "exchange": 1.0, "scale": 0.25, "rot90": True, "hflip": True, "vflip": True,
+    }  # fmt: skip
+    recipes = dict(spec.recipes)
+    recipes["apart"] = recipes["apart"].model_copy(update={"augmentation": Augmentation(**most)})
+    given = inputs(root, spec.model_copy(update={"recipes": recipes}))
+    (group,) = changed_tiles(given)
+    views = dict(zip(group.names, group.images, strict=True))
+    assert len(views) == 1 + 3 + 2 * 6 + 3 + 2  # unchanged, mirrored, factors, seasons, scenes
+    assert {"hue -0.10", "hue +0.10", "autumn", "winter", "low sun", "scale 1.25"} <= set(views)
+    before = views["unchanged"]
+    assert np.array_equal(views["hflip"], before[:, ::-1])
+    assert np.array_equal(views["rot90"], np.rot90(before))
+    brighter = np.rint(np.minimum(before * 1.1, 255)).astype(int)
+    assert np.abs(views["brightness 1.1"].astype(int) - brighter).max() <= 1
+    figure = figures.draw_augmentations(given)
+    assert len(figure.axes) >= len(views)
+    assert changed_tiles(inputs(root, spec)) == []  # no recipe changes its tiles
+
+
 def test_all_figures_are_written_whole_and_alike_twice(tree, tmp_path):
     root, spec = tree
     folder = draw(root, spec)
     assert {p.name for p in folder.iterdir()} == {
-        f"{name}.{ext}" for name, ext in FIGURES.items()
+        f"{name}.{FIGURES[name]}" for name in USUAL_FIGURES
     } | {PANELS}
     first = {p.name: p.read_bytes() for p in folder.iterdir()}
     draw(root, spec)
@@ -132,9 +158,8 @@ def test_all_figures_are_written_whole_and_alike_twice(tree, tmp_path):
         wanted = {"classes": set(NAMES), "per_class": set(NAMES[1:])}.get(
             path.stem, {"alpha", "beta", "gamma"}
         )
-        assert wanted <= {word for text in shown if text for word in (text, text.split("  ")[0])}, (
-            path.name
-        )
+        words = {re.split("  | ≈", text)[0] for text in shown if text}
+        assert wanted <= words | shown, path.name
 
 
 def test_the_pictures_apart_show_what_the_figure_shows(tree):
@@ -200,11 +225,11 @@ def test_command_line(small, tmp_path):
     command += ["--data", str(root / "data"), "--results", str(root / "results")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "leakage" in done.stderr) == (0, True)
-    (root / "results/mine/tables/scores.csv").unlink()
+    (root / "results/mine/tables/summary.csv").unlink()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    scores = root / "results/mine/tables/scores.csv"
-    assert done.stderr.strip() == f"error: {scores}: no such file; run the stage that writes it"
+    summary = root / "results/mine/tables/summary.csv"
+    assert done.stderr.strip() == f"error: {summary}: no such file; run the stage that writes it"
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -324,7 +349,7 @@ def test_leakage_shows_the_row_the_recipe_is_evaluated_on(tree):
     for split in ("by_leaky", "by_apart"):
         rows = pd.read_csv(root / f"data/splits/toy/{split}.leakage.csv")
         row = rows[(rows["pool"] == "whole") & (rows["subset"] == "test")].iloc[0]
-        expected += [row["scene_shared"] / row["tiles"], row["group_shared"] / row["tiles"]]
+        expected += [row["scene_shared"] / row["tiles"], row["exposed"] / row["tiles"]]
     assert [bar.get_width() for bar in shared.patches] == pytest.approx(expected)
 
 
@@ -343,6 +368,11 @@ def test_cost_and_per_class_take_the_scores_of_their_recipe(tree):
             for line in cost[3 * block + 1].lines
             if line.get_marker() == "o"
         ]
+        names = {t.get_text() for t in cost[3 * block + 1].texts}
+        # Four groups of tested tiles tell no model from the best; ten tell the worst one.
+        assert names & {"beta ≈", "gamma ≈"} == (
+            {"beta ≈", "gamma ≈"} if block else names & {"beta ≈"}
+        )
         assert points[1] == pytest.approx((models.loc[("beta", recipe), "latency_ms"], value))
         iou = mine.loc[(mine["metric"] == "iou") & (mine["class"] == "Wood"), "value"]
         marks = [
@@ -398,7 +428,8 @@ def test_a_missing_file_is_named(small, figure, path):
     [
         ("classes", "data/tiles/toy/tiles.csv", "pixels_Wood"),
         ("metrics", f"{RUN}/history.csv", "val_dice"),
-        ("per_class", "results/mine/tables/scores.csv", "high"),
+        ("per_class", "results/mine/tables/summary.csv", "high"),
+        ("cost", "results/mine/tables/differences.csv", "low"),
         ("cost", "results/mine/tables/models.csv", "latency_ms"),
     ],
 )

@@ -3,20 +3,24 @@
 from contextlib import ExitStack
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from benchmarks.rows.operations import ASKING, Operations
 from lightning.pytorch.callbacks import Callback
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes
 
 from satseg import devices
+from satseg.config.models import PythonSpec
 from satseg.config.reading import load
 from satseg.config.recipes import Augmentation
 from satseg.config.splits import Split
 from satseg.data import augmentation
 from satseg.data.augmentation import augment, draw_changes
+from satseg.data.exchange import palette
 from satseg.data.loader import loader
 from satseg.data.splits import draw_split
-from satseg.data.store import open_tiles
+from satseg.data.store import Tiles, open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.evaluation.counting import evaluate_tiles
 from satseg.jobs.slices import TrainSlice
@@ -31,24 +35,20 @@ WAITING = {
     "is_nonzero", "_unique2", "unique_dim", "unique_consecutive", "index", "index_put",
     "index_put_", "_index_put_impl_", "lift_fresh", "repeat_interleave",
 }  # fmt: skip
-UNET = unet(4, 8, bottleneck=8, dropout=0.2)
+UNET = unet(4, 4, 8, 8, bottleneck=8, dropout=0.2)
 ALL = {"hue": 0.2, "brightness": 0.2, "contrast": 0.2, "hflip": True, "vflip": True}
+MORE = {
+    "rot90": True, "scale": 0.3, "saturation": 0.3, "gamma": 0.2, "season": 1.0, "exchange": 1.0,
+}  # fmt: skip
 
 
-class NoWaiting(TorchDispatchMode):
-    """Fails where the host would wait; counts the operations that are no mere views."""
-
-    def __init__(self):
-        super().__init__()
-        self.operations = []
+class NoWaiting(Operations):
+    """Fails where the host would wait."""
 
     def __torch_dispatch__(self, operation, types, arguments=(), options=None):
         name = operation.overloadpacket.__name__
         assert name not in WAITING, f"{operation} would wait for the device"
-        result = operation._schema.returns[0].alias_info if operation._schema.returns else None
-        if result is None or result.is_write:
-            self.operations.append(name)
-        return operation(*arguments, **(options or {}))
+        return super().__torch_dispatch__(operation, types, arguments, options)
 
 
 class Steps(Callback):
@@ -64,7 +64,7 @@ class Steps(Callback):
 
     def leave(self, subset):
         self.stack.close()
-        assert len(self.mode.operations) > 50
+        assert len(self.mode.names) > 50
         self.taken[subset] += 1
 
     def on_train_batch_start(self, *_):
@@ -93,9 +93,8 @@ def on_the_host(work):
 @pytest.fixture(autouse=True)
 def queued(monkeypatch):
     """A CPU that is taken for a GPU."""
-    rooms = ["devices", "losses", "models.segmenter", "data.augmentation", "training.optimizer"]
-    for room in rooms:
-        monkeypatch.setattr(f"satseg.{room}.queues", lambda at: True)
+    for module in ASKING:
+        monkeypatch.setattr(f"satseg.{module}.queues", lambda at: True)
     for room in ("devices", "data.augmentation"):
         monkeypatch.setattr(f"satseg.{room}.send", on_the_host(devices.send))
     yield
@@ -129,11 +128,38 @@ RECIPES = [
     {"augmentation": ALL | {"everywhere": True}, "scaling": "imagenet", "counted": [0, 2]},
     {"augmentation": {"hflip": True}, "optimizer": {"name": "adamw"}, "accumulate": 2},
     {"ema": 0.9, "precision": "bf16", "augmentation": {"contrast": 0.2}},
+    {
+        "augmentation": ALL | MORE,
+        "loss": {"name": "jdt", "cross_entropy": 0.5, "class_weights": "inverse"},
+        "optimizer": {"name": "adam", "encoder_lr": 0.1},
+        "auxiliary": 0.4,
+    },
 ]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: ",".join(recipe))
 def test_no_step_waits(data, tmp_path, monkeypatch, recipe):
+    check_steps(job(**recipe), data, tmp_path / "cell", monkeypatch)
+
+
+OWN = """
+from torch import nn
+
+def own(num_classes, in_channels):
+    layers = nn.Conv2d(in_channels, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, num_classes, 1)
+    return nn.Sequential(*layers)
+"""
+
+
+def test_no_step_of_a_model_from_a_file_waits(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(OWN)
+    own = PythonSpec(family="python", file="own.py", name="own")
+    check_steps(job(own), data, tmp_path / "cell", monkeypatch)
+
+
+def check_steps(run: TrainSlice, data, folder, monkeypatch):
+    """Train with every step in that mode."""
     steps = Steps()
     build = cell.build_trainer
 
@@ -142,7 +168,7 @@ def test_no_step_waits(data, tmp_path, monkeypatch, recipe):
 
     monkeypatch.setattr(cell, "build_trainer", trainer)
     try:
-        result = cell.train(job(**recipe), *data, tmp_path / "cell", "x")
+        result = cell.train(run, *data, folder, "x")
     finally:
         steps.stack.close()
     # A shuffled batch of one tile is left out.
@@ -153,13 +179,16 @@ def test_no_step_waits(data, tmp_path, monkeypatch, recipe):
     assert steps.taken == expected and min(expected.values()) > 0
 
 
-FAMILIES = ["unet_tiny", "unetplusplus_scratch", "deeplabv3plus_scratch", "linknet_resnet18"]
+FAMILIES = [
+    "unet_tiny", "unet_skinny_sdi", "unet_swift", "unetplusplus_scratch", "deeplabv3plus_scratch", "linknet_resnet18",
+    "unet_resnet18", "pan_resnet18", "upernet_mobilenetv4",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_no_model_waits(name):
     net = cell.build_model(load().models[name], 3, 3).to(memory_format=torch.channels_last)
-    images = torch.rand(2, 3, 64, 64)
+    images = torch.rand(2, 3, 128, 128)
     with NoWaiting():
         net(images).sum().backward()
         net.eval()(images)
@@ -184,7 +213,7 @@ def test_evaluation_does_not_wait(data, monkeypatch, changes):
     monkeypatch.setattr("satseg.evaluation.counting.loader", read)
     with NoWaiting() as mode:
         counts = evaluate_tiles(segmenter, store, tiles, changes)
-    assert len(mode.operations) > 50
+    assert len(mode.names) > 50
     labelled = np.isin(store.masks[tiles], [0, 2]).sum((1, 2))
     assert counts.sum(-1).tolist() == [[pixels, pixels] for pixels in labelled]
 
@@ -207,7 +236,7 @@ def test_a_batch_is_augmented_at_once(monkeypatch, tiles, bands):
         augment(images, masks, numbers, settings, seed=1, epoch=2)  # constants are sent once
         with NoWaiting() as mode:
             changed, labels = augment(images, masks, numbers, settings, seed=1, epoch=2)
-        assert len(mode.operations) < 40  # and the changes are sent
+        assert len(mode.names) < 40  # and the changes are sent
         with monkeypatch.context() as patched:
             patched.setattr(augmentation, "queues", lambda at: False)
             expected, same = augment(images, masks, numbers, settings, seed=1, epoch=2)
@@ -216,6 +245,32 @@ def test_a_batch_is_augmented_at_once(monkeypatch, tiles, bands):
 
     turned = [draw_changes(settings, 1, 2, tile).hue for tile in range(tiles)]
     assert tiles == 2 or (min(turned) < -1 / 6 and max(turned) > 1 / 6)
+
+
+@pytest.mark.parametrize("tiles", [2, 16])
+def test_further_changes_are_made_at_once(monkeypatch, tiles):
+    """So, too, with every change there is: a fixed number of operations for any batch."""
+    rng = np.random.default_rng(tiles)
+    images = torch.from_numpy(rng.integers(0, 256, (tiles, 3, 24, 24), np.uint8))
+    masks = torch.from_numpy(rng.integers(0, 5, (tiles, 24, 24), np.uint8))
+    images[1, :, 16:] = 0  # padding
+    masks[1, 16:] = 255
+    numbers = torch.arange(tiles)
+    stored = images.permute(0, 2, 3, 1).numpy()
+    table = pd.DataFrame({"tile": range(tiles), "scene": [f"s{i % 2}" for i in range(tiles)]})
+    colours = palette(Tiles(stored, masks.numpy(), table, None), numbers.numpy())
+    settings = Augmentation(probability=0.9, **ALL | MORE)
+    arguments = (images, masks, numbers, settings, 1, 2, colours)
+
+    augment(*arguments)  # constants are sent once
+    with NoWaiting() as mode:
+        changed, labels = augment(*arguments)
+    assert len(mode.names) < 110
+    with monkeypatch.context() as patched:
+        patched.setattr(augmentation, "queues", lambda at: False)
+        expected, same = augment(*arguments)
+    torch.testing.assert_close(changed, expected, atol=1e-5, rtol=0)
+    assert torch.equal(labels, same)
 
 
 def test_constants_are_sent_once():

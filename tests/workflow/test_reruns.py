@@ -282,6 +282,15 @@ KEYS = {
     "a recipe's text": ({"recipes": {"slow": {"about": "Slowly."}}}, pages("deep")),
     "a default, written out": ({"recipes": {"slow": {"accumulate": 1}}}, pages()),
     "a recipe's epochs": ({"recipes": {"slow": {"epochs": 8}}}, trained(on("slow"))),
+    "a teacher, which is trained first": (
+        {
+            "recipes": {
+                "slow": {"teacher": {"model": "maxi", "recipe": "calm"}},
+                "calm": CONFIG["recipes.yaml"]["recipes"]["slow"],
+            }
+        },
+        trained(on("slow")) | {"train demo/maxi/calm/0"},
+    ),
     "the judged subset": (
         {"recipes": {"slow": {"evaluate": {"subset": "val"}}}},
         judged(on("slow")),

@@ -14,7 +14,7 @@ import pytest
 import tiny_study
 from tiny_study import CELL, CONFIG, SCENES, SIZE, TILE, snakemake, write
 
-from satseg.paths import FIGURES, PANELS, TABLES
+from satseg.paths import FIGURES, PANELS, TABLES, USUAL_FIGURES
 
 METRICS = ["jaccard", "dice", "pixel_accuracy", "precision", "recall"]
 
@@ -48,7 +48,8 @@ def test_tile_store(built):
     pixels = [
         f"pixels_{name}" for name in ("No data", "Field", "Woodland", "Water", "Road", "Building")
     ]
-    names = ["tile", "scene", "group", "row", "col", "whole", "official_split", *pixels]
+    names = ["tile", "scene", "group", "row", "col", "whole", "height", "width", "official_split"]
+    names += ["footprint", *pixels]
     assert list(table) == names
     expected = [[(mask == k).sum() for k in range(6)] for mask in masks]
     np.testing.assert_array_equal(table[pixels], expected)
@@ -67,7 +68,8 @@ def test_split(built):
     assert list(split) == ["tile", "scene", "subset"]
     assert set(split["subset"]) == {"train", "val", "test"}
     assert split.groupby("scene")["subset"].nunique().max() == 1
-    assert list(leakage) == ["pool", "subset", "tiles", "scene_shared", "group_shared"]
+    shared = ["scene_shared", "group_shared", "placed", "overlapping", "touching", "near"]
+    assert list(leakage) == ["pool", "subset", "tiles", *shared, "exposed"]
     assert leakage[["scene_shared", "group_shared"]].to_numpy().sum() == 0
     whole = leakage[leakage["pool"] == "all"].set_index("subset")["tiles"]
     assert dict(whole) == dict(split["subset"].value_counts().drop("train"))
@@ -149,7 +151,7 @@ def test_tables_figures_and_report(built):
     models = pd.read_csv(folder / "tables/models.csv")
     assert list(models["model"]) == ["mini"]
     figures = {p.name for p in (folder / "figures").iterdir() if not p.name.startswith(".")}
-    assert figures == {f"{name}.{extension}" for name, extension in FIGURES.items()} | {PANELS}
+    assert figures == {f"{name}.{FIGURES[name]}" for name in USUAL_FIGURES} | {PANELS}
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "mini" in page
     assert page.count("data:image/") >= len(figures)
@@ -235,7 +237,7 @@ def test_snakemake_report_holds_tables_and_figures(built):
     assert done.returncode == 0, done.stdout
     archive = zipfile.ZipFile(io.BytesIO((built[0] / "report.zip").read_bytes()))
     packed = {Path(name).name for name in archive.namelist()}
-    assert packed >= {f"{name}.{extension}" for name, extension in FIGURES.items()}
+    assert packed >= {f"{name}.{FIGURES[name]}" for name in USUAL_FIGURES}
     assert packed >= {"scores.csv", "models.csv", "splits.csv", "published.csv"}
     page = archive.read("report/report.html").decode("utf-8")
 

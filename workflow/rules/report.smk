@@ -16,6 +16,8 @@ rule tables:
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
         pages="results/{study}/tables/pages.json",
         scores=table("scores", "Scores"),
+        summary=table("summary", "Scores over all runs"),
+        differences=table("differences", "Differences between the models"),
         models=table("models", "Cost of the models"),
         splits=table("splits", "Leakage of the splits"),
         published=table("published", "Published figures beside ours"),
@@ -33,13 +35,15 @@ rule tables:
         code=digest(code("tables", *STUDY_MODULES)),
     shell:
         r"""
-        python -m satseg.stages.tables --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.tables --slice {params.slice:q} --data data --results results &>{log:q}
         """
 
 
 rule figures:
     input:
         scores=rules.tables.output.scores,
+        summary=rules.tables.output.summary,
+        differences=rules.tables.output.differences,
         models=rules.tables.output.models,
         audit=rules.tables.output.splits,
         runs=lambda w: targets.run_files(cfg, w.study, ["history.csv", "panels.npz"]),
@@ -71,7 +75,7 @@ rule figures:
         code=digest(code("figures", *STUDY_MODULES)),
     shell:
         r"""
-        python -m satseg.stages.figures --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.figures --slice {params.slice:q} --data data --results results &>{log:q}
         """
 
 
@@ -103,5 +107,5 @@ rule report:
         code=digest(code("report", *STUDY_MODULES)),
     shell:
         r"""
-        python -m satseg.stages.report --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.report --slice {params.slice:q} --data data --results results &>{log:q}
         """

@@ -13,6 +13,11 @@ rule train:
         origin="data/tiles/{dataset}/origin.json",
         split=lambda w: targets.recipe_split(cfg, w.dataset, w.recipe),
         weights=lambda w: ancient(weights_files(cfg.models[w.model])),
+        teacher=lambda w: ancient(targets.teacher_weights(cfg, w.dataset, w.recipe)),
+        teacher_run=lambda w: [
+            file.with_name("run.json")
+            for file in targets.teacher_weights(cfg, w.dataset, w.recipe)
+        ],
         code=lambda w: stage_code("train", w.model),
     output:
         history="results/runs/{dataset}/{model}/{recipe}/seed{seed}/history.csv",
@@ -39,9 +44,14 @@ rule train:
         raw=lambda w, input: dirname(input.manifest),
         tiles=lambda w, input: dirname(input.table),
         out=lambda w, output: dirname(output.run),
+        teacher=lambda w: [
+            option
+            for file in targets.teacher_weights(cfg, w.dataset, w.recipe)
+            for option in ("--teacher", file)
+        ],
     shell:
         r"""
         exec python -m satseg.stages.train --slice {params.slice:q} \
             --raw {params.raw:q} --tiles {params.tiles:q} --split {input.split:q} --out {params.out:q} \
-            --local-tiles {resources.local_tiles} --with-parent 1 &>{log:q}
+            {params.teacher:q} --local-tiles {resources.local_tiles} --with-parent 1 &>{log:q}
         """

@@ -1,20 +1,19 @@
 """What one section alone cannot know: that names exist and that a study's parts fit together."""
 
-import fnmatch
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from satseg.config.annotations import recipe_key
 from satseg.config.claims import NoGainClaim
+from satseg.config.entries import check_architecture, check_teacher
 from satseg.config.messages import dotted, mistake_line
-from satseg.config.models import PythonSpec
+from satseg.config.models import PythonSpec, SmpSpec
+from satseg.config.names import Names, Place
 from satseg.config.papers import PaperTable
 from satseg.config.recipes import Recipe, Training, counted_classes
 from satseg.config.root import Config
+from satseg.config.splits import Split
 from satseg.errors import UserError
 
-# A path of keys → how messages name the file it stands in.
-Place = Callable[[tuple], str]
 # The kinds of names a prediction or a published value is made of, and the section of each.
 SECTIONS = {"dataset": "datasets", "model": "models", "recipe": "recipes"}
 
@@ -25,7 +24,7 @@ def check_names(config: Config, place: Place) -> None:
     Raises:
         UserError: there is such a name, or a study lists one twice.
     """
-    names = _Names(place)
+    names = Names(place)
 
     for i, name in enumerate(config.studies):
         names.check(("studies", i), name, config.study, "study")
@@ -41,11 +40,22 @@ def check_names(config: Config, place: Place) -> None:
             key = ("predictions", name, kind)
             names.check(key, getattr(prediction, kind), getattr(config, section), kind)
 
+    for name, split in config.splits.items():
+        if split.test_of is not None:
+            own = [other for other, entry in config.splits.items() if _has_test_of_its_own(entry)]
+            kind = "split with test tiles of its own"
+            names.check(("splits", name, "test_of"), split.test_of, own, kind)
+
     for name, recipe in config.recipes.items():
         names.check(("recipes", name, "split"), recipe.split, config.splits, "split")
         key = ("recipes", name, "evaluate", "subset")
         subsets = config.splits[recipe.split].subsets
         names.check(key, recipe.evaluate.subset, subsets, f"subset of split {recipe.split!r}")
+        check_teacher(config, name, names)
+
+    for name, model in config.models.items():
+        if isinstance(model, SmpSpec):
+            check_architecture(("models", name), model, names)
 
     for name in config.study:
         _check_study(config, name, names)
@@ -54,29 +64,11 @@ def check_names(config: Config, place: Place) -> None:
         _check_paper(config, name, names)
 
 
-class _Names:
-    """Refuses names that are not among those allowed."""
-
-    def __init__(self, place: Place):
-        self.place = place
-
-    def check(self, key: tuple, name: str, allowed: Iterable[str], kind: str) -> None:
-        if name not in allowed:
-            problem = f"unknown {kind}"
-            raise UserError(mistake_line(self.place(key), key, name, problem, list(allowed)))
-
-    def check_pattern(self, key: tuple, pattern: str, allowed: Iterable[str], kind: str) -> None:
-        if not fnmatch.filter(allowed, pattern):
-            self.check(key, pattern, allowed, kind)
-
-    def check_distinct(self, key: tuple, values: list) -> None:
-        for i, value in enumerate(values):
-            if value in values[:i]:
-                item = (*key, i)
-                raise UserError(mistake_line(self.place(item), item, value, "listed twice"))
+def _has_test_of_its_own(split: Split) -> bool:
+    return "test" in split.subsets and split.test_of is None
 
 
-def _check_study(config: Config, name: str, names: _Names) -> None:
+def _check_study(config: Config, name: str, names: Names) -> None:
     """Every name a study mentions exists: its grid, its published values, its paper and claims."""
     study = config.study[name]
 
@@ -101,7 +93,7 @@ def _check_study(config: Config, name: str, names: _Names) -> None:
         names.check(("study", name, "claims", i), claim, claims, "claim of this study's paper")
 
 
-def _check_paper(config: Config, name: str, names: _Names) -> None:
+def _check_paper(config: Config, name: str, names: Names) -> None:
     """Every name a paper's entry mentions exists: models, recipes and their keys, datasets and
     their classes."""
     paper = config.papers[name]
@@ -133,7 +125,7 @@ def _check_paper(config: Config, name: str, names: _Names) -> None:
             names.check_pattern((*key, "recipes"), claim.recipes, config.recipes, "recipe")
 
 
-def _check_table(config: Config, here: tuple, table: PaperTable, names: _Names) -> None:
+def _check_table(config: Config, here: tuple, table: PaperTable, names: Names) -> None:
     """The dataset and recipe of a paper's table exist, and the classes of its columns count."""
     names.check((*here, "dataset"), table.dataset, config.datasets, "dataset")
     names.check((*here, "recipe"), table.recipe, config.recipes, "recipe")

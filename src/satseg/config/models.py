@@ -21,6 +21,20 @@ class Bottleneck(Strict):
     """Number of 3×3 convolutions."""
 
 
+class SdiSkips(Strict):
+    """The skip connections of U-Net v2 (arXiv 2311.17791): attention within each level, then the
+    product of all levels. They add context at little memory; each level costs a 3×3 convolution per
+    level."""
+
+    kind: Literal["sdi"]
+    """`sdi`: semantics and detail infusion."""
+    channels: Annotated[int, Field(ge=1)] = 32
+    """Channels of every such skip connection."""
+    from_level: Annotated[int, Field(ge=1)] = 3
+    """First encoder level that takes part, counted from 1; with 3 those at a quarter of the size
+    and below. Finer ones, where most of the memory is, keep plain skip connections."""
+
+
 class UNetSpec(Strict):
     """A U-Net, level by level."""
 
@@ -34,6 +48,8 @@ class UNetSpec(Strict):
     """The deepest block."""
     decoder_convs: list[Annotated[int, Field(ge=1)]]
     """Number of 3×3 convolutions in each decoder level, from deep to shallow."""
+    skips: SdiSkips | None = None
+    """Skip connections other than the plain ones; null: each level's features as they are."""
     batch_norm: bool = True
     """Batch normalisation after each convolution."""
     dropout: Probability = 0.0
@@ -50,12 +66,22 @@ class UNetSpec(Strict):
                 raise ValueError(
                     f"{key} has {len(getattr(self, key))} entries; widths has {len(self.widths)}"
                 )
+        if self.skips and self.skips.from_level > len(self.widths):
+            raise ValueError(
+                f"skips.from_level: {self.skips.from_level}; there are {len(self.widths)} levels"
+            )
         return self
 
     @property
     def stride(self) -> int:
         """Tile sizes must be a multiple of this."""
         return 2 ** len(self.widths)
+
+
+def weights_path(encoder_weights: str | None) -> Path | None:
+    """The path that `encoder_weights` gives; None if it gives a name, or nothing."""
+    named = Path(encoder_weights or "")
+    return named if named.suffix in (".pt", ".pth", ".safetensors") else None
 
 
 class SmpSpec(Strict):
@@ -67,6 +93,8 @@ class SmpSpec(Strict):
     """Class in segmentation_models_pytorch, such as `UnetPlusPlus`."""
     encoder: str
     """Encoder name, such as `resnet34`."""
+    arguments: dict[str, Any] = {}
+    """Further arguments of that class, such as `decoder_channels: [128, 64, 32, 16, 8]`."""
     encoder_weights: str | None = None
     """Pretrained encoder weights: a name such as `imagenet`, downloaded once, or the path of a
     state dict (`.pt`, `.pth` or `.safetensors`); null starts from random weights."""
@@ -78,13 +106,73 @@ class SmpSpec(Strict):
     @property
     def weights_file(self) -> Path | None:
         """The file of the encoder's weights, if they come from one."""
-        named = Path(self.encoder_weights or "")
-        return named if named.suffix in (".pt", ".pth", ".safetensors") else None
+        return weights_path(self.encoder_weights)
 
     @property
     def stride(self) -> int:
         """Tile sizes must be a multiple of this."""
         return 32
+
+
+class ResidualEncoder(Strict):
+    """An encoder of 3×3 convolutions: a stem at half the size, then levels of residual blocks."""
+
+    stem: Annotated[int, Field(ge=1)]
+    """Channels at half the size of the image."""
+    widths: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    """Channels of each level, the first at a quarter of the size."""
+    blocks: list[Annotated[int, Field(ge=0)]]
+    """Residual blocks of each level, of two 3×3 convolutions each."""
+
+    @model_validator(mode="after")
+    def _levels(self):
+        if len(self.blocks) != len(self.widths):
+            raise ValueError(
+                f"blocks has {len(self.blocks)} entries; widths has {len(self.widths)}"
+            )
+        return self
+
+
+class CompactSpec(Strict):
+    """A U-Net without feature maps at full size: a deep encoder, its deepest features pooled for
+    context, a narrow decoder to which every level is added."""
+
+    family: Literal["compact"]
+    """Kind of model."""
+    encoder: ResidualEncoder | str
+    """The encoder's levels, or the name of an encoder of segmentation_models_pytorch, such as
+    `tu-mobilenetv4_conv_small`."""
+    encoder_weights: str | None = None
+    """Pretrained weights of such an encoder, as for `smp`; null starts from random weights."""
+    cells: list[Annotated[int, Field(ge=1)]] = [1, 2, 4, 8]
+    """Context: the deepest features also as means over grids of so many cells a side."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels of the decoder, down to a quarter of the image's size."""
+    detail: Annotated[int, Field(ge=0)] = 32
+    """Channels of its last level, at half the size; 0 leaves that level out: less memory, coarser
+    edges."""
+    head_dropout: Probability = 0.0
+    """Dropout before the 1×1 head."""
+    head_dropout_channels: bool = False
+    """Whether that dropout drops whole channels of a tile (Dropout2d), not single values."""
+
+    @model_validator(mode="after")
+    def _pretrained(self):
+        if self.encoder_weights and not isinstance(self.encoder, str):
+            raise ValueError("encoder_weights: there are some only for an encoder with a name")
+        return self
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file of the encoder's weights, if they come from one."""
+        return weights_path(self.encoder_weights)
+
+    @property
+    def stride(self) -> int:
+        """Tile sizes must be a multiple of this."""
+        if isinstance(self.encoder, str):
+            return 32
+        return 2 ** (1 + len(self.encoder.widths))
 
 
 class PythonSpec(Strict):
@@ -103,4 +191,4 @@ class PythonSpec(Strict):
     """Tile sizes must be a multiple of this."""
 
 
-ModelSpec = Annotated[UNetSpec | SmpSpec | PythonSpec, Field(discriminator="family")]
+ModelSpec = Annotated[UNetSpec | CompactSpec | SmpSpec | PythonSpec, Field(discriminator="family")]

@@ -31,6 +31,9 @@ class Loss(Strict):
     """jdt: focusing exponent."""
     smooth: Annotated[float, Field(ge=0)] = 1.0
     """jdt: added to numerator and denominator."""
+    cross_entropy: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """jdt: share of the loss that is cross-entropy; 0.5 is half of each. Often steadier at the
+    start than jdt alone."""
     class_weights: Literal["none", "inverse", "inverse_root"] = "none"
     """Class weights, from the class frequencies of the training tiles; 0 for a class that no
     training pixel holds."""
@@ -48,6 +51,9 @@ class Optimizer(Strict):
     """Learning rate."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Weight decay (L2 for adam and sgd, decoupled for adamw)."""
+    encoder_lr: Annotated[float, Field(gt=0)] = 1.0
+    """Learning rate of the model's encoder, as a share of `lr`; below 1, such as 0.1, pretrained
+    weights keep more of what they know. A model without a part `encoder` trains at `lr`."""
 
 
 class PlateauScheduler(Strict):
@@ -79,15 +85,48 @@ class Augmentation(Strict):
     """Mirror left to right."""
     vflip: bool = False
     """Mirror top to bottom."""
+    rot90: bool = False
+    """Turn by one, two or three quarters."""
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Zoom factor, uniform in 1 ± this, into or around any place of the tile; what a smaller tile
+    leaves of its frame is padding, which never counts."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Hue shift, uniform in ± this (of a full turn); RGB only."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Brightness factor, uniform in 1 ± this."""
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Contrast factor, uniform in 1 ± this."""
+    saturation: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Saturation factor, uniform in 1 ± this; RGB only."""
+    gamma: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Exponent of the pixel values, uniform in 1 ± this."""
+    season: Probability = 0.0
+    """Another season, of a strength uniform up to this; RGB only. One of autumn (vegetation turns
+    brown and loses saturation), winter (vegetation and bare ground become paler) and a low sun
+    (more contrast, warmer and darker). The figure `augmentations` shows the extremes."""
+    exchange: Probability = 0.0
+    """The colours of a training tile of another scene (mean and deviation along axes that hardly
+    correlate), blended in up to this share; RGB only. At the start of a run, every training tile is
+    read once."""
     everywhere: bool = False
     """Change validation and test tiles too. Some published protocols do so by mistake: scores then
     depend on the random draw."""
+
+
+class Teacher(Strict):
+    """Another cell on the same dataset whose predictions a model learns beside the labels: it is
+    trained first. Each training step also takes a forward pass of the teacher."""
+
+    model: str
+    """Its model; usually a larger one."""
+    recipe: str
+    """Its recipe, with the same split and the same classes."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Its seed."""
+    weights: Literal["best", "final"] = "best"
+    """Weights of its best epoch, or of its last."""
+    share: Probability = 0.5
+    """Share of its probabilities in the target of each labelled pixel; the rest is the label."""
 
 
 class EpochMeans(Strict):
@@ -154,6 +193,12 @@ class Training(Strict):
     example 0.999. The averaged weights are what is validated, kept as best and last, and tested.
     Usually steadier and slightly better in long trainings; takes the memory of the weights once
     more. Null for none."""
+    auxiliary: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the loss of a second head, at an eighth of the tile's size in the decoder, beside
+    that of the model's own; the head is dropped after training. It costs next to nothing and helps
+    deep levels to learn. 0 for none."""
+    teacher: Teacher | None = None
+    """Distillation: the cell whose predictions are learned beside the labels; null for none."""
     full_precision_evaluation: bool = False
     """Validate and evaluate in 32-bit, whatever the precision of the training."""
     devices: Annotated[int, Field(ge=1)] = 1
@@ -170,12 +215,18 @@ class Training(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _compiled_whole(self):
+        if self.compile and self.auxiliary:
+            raise ValueError("auxiliary: cannot be compiled; use compile: false, or auxiliary: 0")
+        return self
+
     @property
     def rgb_only(self) -> dict[str, str]:
         """Keys whose values need images of three bands, and what to set instead."""
-        alternatives = {}
-        if self.augmentation.hue:
-            alternatives["augmentation.hue"] = "0"
+        colours = ("hue", "saturation", "season", "exchange")
+        used = [key for key in colours if getattr(self.augmentation, key)]
+        alternatives = {f"augmentation.{key}": "0" for key in used}
         if self.scaling == "imagenet":
             alternatives["scaling"] = "unit"
         return alternatives

@@ -7,7 +7,7 @@ from pydantic import (
 )
 
 from satseg.config.types import Strict
-from satseg.paths import FIGURES
+from satseg.paths import FIGURES, USUAL_FIGURES
 
 
 class PublishedFigure(Strict):
@@ -44,8 +44,8 @@ class Study(Strict):
     """Names from recipes.yaml."""
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
     """Seeds; each is a run of its own."""
-    figures: list[Literal[*FIGURES]] = list(FIGURES)
-    """Figures of the report, in order."""
+    figures: list[Literal[*FIGURES]] = USUAL_FIGURES
+    """Figures of the report, in order. `augmentations` is one only if it is named."""
     published: list[PublishedFigure] = []
     """Published values to compare with."""
     paper: str | None = None

@@ -1,35 +1,64 @@
 """Random changes of training tiles, drawn from (seed, epoch, tile) so that a rerun repeats them in
 any order."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from satseg.config.recipes import Augmentation
-from satseg.data.labels import NO_LABEL
+from satseg.data.contrast import change_contrast, change_contrasts, shown
+from satseg.data.exchange import Palette
+from satseg.data.hue import shift_hue, shift_hues
 from satseg.data.normalise import to_unit
-from satseg.devices import constant, queues, send
+from satseg.data.recolour import (
+    LOW_SUN_CONTRAST,
+    LOW_SUN_GAMMA,
+    change_season,
+    colour_matrix,
+    recolour,
+)
+from satseg.data.zoom import zoom
+from satseg.devices import queues, send
 
-GREY = (0.2989, 0.587, 0.114)  # weights of red, green and blue in the brightness of a pixel
-STEEP = 1e30  # turns the smallest difference of two pixels into one beyond every pixel value
-
-
-SMALLEST = 1e-12  # below any chroma; grey pixels have none to divide by
+SEASONS = 3  # autumn, winter, a low sun
 
 
 class Changes(NamedTuple):
     """What happens to one tile in one epoch."""
 
-    hue: float
+    hue: float = 0.0
     """Turn, as a share of the colour circle."""
-    brightness: float
+    brightness: float = 1.0
     """Factor."""
-    contrast: float
+    contrast: float = 1.0
     """Factor."""
-    mirror_columns: bool
-    mirror_rows: bool
+    mirror_columns: bool = False
+    mirror_rows: bool = False
+    transpose: bool = False
+    """Rows become columns, before the tile is mirrored."""
+    zoom: float = 1.0
+    """Factor."""
+    across: float = 0.0
+    """Where the zoomed view lies, -1 to 1."""
+    down: float = 0.0
+    gamma: float = 1.0
+    """Exponent."""
+    autumn: float = 0.0
+    """Strength, 0 to 1."""
+    winter: float = 0.0
+    matrix: np.ndarray | None = None
+    """What multiplies a pixel's colour, float64 [3, 4]."""
+
+    @property
+    def numbers(self) -> list[float]:
+        """All in one row, the matrix last."""
+        matrix = np.eye(3, 4) if self.matrix is None else self.matrix
+        return [*map(float, self[:-1]), *matrix.flatten().tolist()]
+
+
+SINGLE = len(Changes()) - 1
+"""Numbers of a tile's changes, apart from its matrix."""
 
 
 def augment(
@@ -39,6 +68,7 @@ def augment(
     settings: Augmentation,
     seed: int,
     epoch: int,
+    palette: Palette | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Change a batch.
 
@@ -50,6 +80,7 @@ def augment(
         settings: the changes that may occur.
         seed: seed of the run.
         epoch: number of the epoch.
+        palette: colours of the training tiles, for `exchange`; without them it does not happen.
 
     Returns:
         Images, float [B, C, H, W] in [0, 1], and masks; the arguments are left unchanged.
@@ -57,34 +88,39 @@ def augment(
     if settings == Augmentation(probability=settings.probability, everywhere=settings.everywhere):
         return (images if images.is_floating_point() else to_unit(images)), masks
 
-    changes = [draw_changes(settings, seed, epoch, tile) for tile in tiles.tolist()]
+    changes = [draw_changes(settings, seed, epoch, tile, palette) for tile in tiles.tolist()]
     if queues(images.device):
         return change_batch(images, masks, changes)
-    return _change_tiles(images, masks, changes)
+    return change_tiles(images, masks, changes)
 
 
-def _change_tiles(
+def change_tiles(
     images: torch.Tensor, masks: torch.Tensor, changes: list[Changes]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tile by tile and plane by plane: all that a tile goes through stays in a CPU's cache."""
+    """Change tiles one by one and plane by plane: all that a tile goes through stays in a CPU's
+    cache.
+
+    Args:
+        images: as for `augment`.
+        masks: as for `augment`.
+        changes: those of each tile [B].
+    """
     if images.is_floating_point():
         dtype = images.dtype
-        white = 1
+        scale = 1
     else:
         dtype = torch.float32
-        white = 255
+        scale = 255
     changed = torch.empty(images.shape, dtype=dtype, device=images.device)
     masks = masks.clone()
 
     for image, source, mask, change in zip(changed, images, masks, changes, strict=True):
-        axes = []
-        if change.mirror_columns:
-            axes.append(-1)
-        if change.mirror_rows:
-            axes.append(-2)
-        image.copy_(source.flip(axes) if axes else source)
-        if axes:
-            mask.copy_(mask.flip(axes))
+        white = scale
+        _place(image, source, mask, change)
+        if change.matrix is not None or change.autumn or change.winter:
+            image.div_(white)
+            white = 1
+            _recolour_tile(image, mask, change)
 
         if change.hue:
             shift_hue(image, change.hue)
@@ -92,8 +128,42 @@ def _change_tiles(
         contrast = change.contrast
         if contrast != 1:
             change_contrast(image, contrast, shown(image, mask))
+        if change.gamma != 1:
+            image.pow_(change.gamma)
 
     return changed, masks
+
+
+def _place(image: torch.Tensor, source: torch.Tensor, mask: torch.Tensor, change: Changes) -> None:
+    """Fill an image [C, H, W] from its source, turned, mirrored and zoomed, and so its mask."""
+    if change.transpose:
+        source = source.transpose(-1, -2)
+        mask.copy_(mask.T.clone())
+    axes = []
+    if change.mirror_columns:
+        axes.append(-1)
+    if change.mirror_rows:
+        axes.append(-2)
+    image.copy_(source.flip(axes) if axes else source)
+    if axes:
+        mask.copy_(mask.flip(axes))
+
+    if change.zoom != 1:
+        factor = image.new_tensor([[change.zoom]])
+        shift = image.new_tensor([[change.across, change.down]])
+        zoomed, labels = zoom(image[None], mask[None, None], factor, shift)
+        image.copy_(zoomed[0])
+        mask.copy_(labels[0, 0])
+
+
+def _recolour_tile(image: torch.Tensor, mask: torch.Tensor, change: Changes) -> None:
+    """Change the colours of one tile, in place."""
+    if change.matrix is not None:
+        matrix = image.new_tensor(change.matrix)
+        image.copy_(recolour(image[None], shown(image, mask)[None, None], matrix[None])[0])
+    if change.autumn or change.winter:
+        autumn, winter = image.new_tensor([change.autumn, change.winter]).reshape(2, 1, 1, 1, 1)
+        image.copy_(change_season(image[None], autumn, winter)[0])
 
 
 def change_batch(
@@ -108,14 +178,19 @@ def change_batch(
         changes: those of each tile [B].
     """
     white = 1 if images.is_floating_point() else 255
-    table = np.array(changes, np.float32)
-    table[:, 1] /= white
+    coloured = any(change.matrix is not None for change in changes)
+    seasons = any(change.autumn or change.winter for change in changes)
+    table = np.array([change.numbers for change in changes], np.float32)
+    if not coloured and not seasons:
+        table[:, 1] /= white
     sent = send(table.T[..., None, None, None].copy(), images.device)
-    hue, brightness, contrast = sent[:3].unbind()
-    mirror_columns, mirror_rows = (sent[3:] > 0).unbind()
+    hue, brightness, contrast, *_, gamma, autumn, winter = sent[:SINGLE].unbind()
+    mirror_columns, mirror_rows, transpose = (sent[3:6] > 0).unbind()
 
-    # Image and mask are mirrored as one.
+    # Image and mask are turned and mirrored as one.
     packed = torch.cat([images, masks[:, None]], 1)
+    if any(change.transpose for change in changes):
+        packed = torch.where(transpose, packed.transpose(-1, -2), packed)
     if any(change.mirror_columns for change in changes):
         packed = torch.where(mirror_columns, packed.flip(-1), packed)
     if any(change.mirror_rows for change in changes):
@@ -124,108 +199,34 @@ def change_batch(
     dtype = images.dtype if images.is_floating_point() else torch.float32
     unit = packed[:, :-1].to(dtype, memory_format=torch.channels_last)
 
+    if any(change.zoom != 1 for change in changes):
+        factors, *shifts = sent[6:9, :, 0, 0].unbind()
+        zoomed, zoomed_labels = zoom(unit, labels, factors, torch.cat(shifts, 1))
+        as_it_is = sent[6] == 1
+        unit = torch.where(as_it_is, unit, zoomed)
+        labels = torch.where(as_it_is, labels, zoomed_labels)
+
+    if coloured or seasons:
+        unit = unit / white
+    if coloured:
+        pixels = (labels != 255) | unit.any(1, keepdim=True)
+        unit = recolour(unit, pixels, sent[SINGLE:, :, 0, 0, 0].T.reshape(-1, 3, 4))
+    if seasons:
+        unit = change_season(unit, autumn, winter)
+
     if images.shape[1] == 3 and any(change.hue for change in changes):
         unit = shift_hues(unit, hue)
     unit = (unit * brightness).clamp_(0, 1)
     if any(change.contrast != 1 for change in changes):
         unit = change_contrasts(unit, contrast, labels)
+    if any(change.gamma != 1 for change in changes):
+        unit = unit**gamma
     return unit, labels[:, 0]
 
 
-def shift_hues(images: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
-    """Images float [B, 3, H, W] whose hues are turned by shares of the colour circle [B, 1, 1, 1].
-
-    In sixths of the circle, counted from the colour of which a pixel has most, its hue is the
-    difference of the two other channels over its chroma. A channel is at its highest within a sixth
-    of its own hue, at its lowest from two sixths on, and on a slope in between.
-    """
-    top, strongest = images.max(1, keepdim=True)
-    chroma = top - images.amin(1, keepdim=True)
-    others = images.roll(-1, 1) - images.roll(1, 1)
-    hues = others.gather(1, strongest) / chroma.clamp(min=SMALLEST)
-    hues = torch.add(hues, strongest, alpha=2).add_(turns, alpha=6)
-
-    own = constant((0, 2, 4), images.device, images.dtype)[:, None, None]
-    # Distance on the circle from the hue opposite to a channel's own.
-    opposite = (torch.remainder(hues - own, 6) - 3).abs_()
-    return torch.addcmul(top, chroma, (2 - opposite).clamp_(0, 1), value=-1)
-
-
-def change_contrasts(
-    images: torch.Tensor, factors: torch.Tensor, masks: torch.Tensor
-) -> torch.Tensor:
-    """What `change_contrast` makes of each image float [B, C, H, W], by factors [B, 1, 1, 1]; masks
-    are integer [B, 1, H, W]."""
-    pixels = (masks != NO_LABEL) | images.any(1, keepdim=True)
-    sums = images.sum((2, 3))  # the other pixels are 0
-    if images.shape[1] == 3:
-        # 32-bit, as mixed precision would not have it.
-        with torch.autocast(images.device.type, enabled=False):
-            sums = sums @ constant(GREY, images.device, images.dtype)
-    else:
-        sums = sums.mean(1)
-    means = sums[:, None, None, None] / pixels.sum((2, 3), keepdim=True).clamp(min=1)
-    return torch.lerp(means * pixels, images, factors.to(images.dtype)).clamp_(0, 1)
-
-
-def shown(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Pixels that show ground, bool [H, W]: all but the padding, which has no label and is 0 in
-    every band."""
-    return (mask != NO_LABEL) | image.any(0)
-
-
-def change_contrast(image: torch.Tensor, factor: float, pixels: torch.Tensor) -> None:
-    """Move an image float [C, H, W], in place, away from the mean brightness of these pixels, bool
-    [H, W], or towards it; other pixels stay."""
-    number = pixels.sum().clamp(min=1)
-    means = (image * pixels).sum((1, 2)) / number
-    mean = means @ means.new_tensor(GREY) if len(image) == 3 else means.mean()
-    image.mul_(factor).add_(mean * (1 - factor) * pixels).clamp_(0, 1)
-
-
-def shift_hue(image: torch.Tensor, turn: float) -> None:
-    """Turn the hue of an image, float [3, H, W], in place by a share of the colour circle; images
-    of other bands stay as they are.
-
-    Over each sixth of the circle one channel leaves, or reaches, the pixel's highest or lowest
-    value with a slope of its chroma; from there on the slope belongs to the next channel. So no hue
-    has to be computed, and no pixel has to be sorted into a sixth.
-    """
-    if len(image) != 3:
-        return
-
-    red, green, blue = image if turn > 0 else image[[0, 2, 1]]
-    sixths = abs(6 * turn)
-    steps = math.ceil(sixths)
-    share = sixths / steps
-
-    top = torch.maximum(red, green).maximum(blue)
-    low = torch.minimum(red, green).minimum(blue)
-    falling = torch.lerp(top, low, share)
-    rising = torch.lerp(low, top, share)
-    if share <= 0.5:
-        bounds = (rising, falling)
-        slope = STEEP
-    else:
-        bounds = (falling, rising)
-        slope = -STEEP
-
-    def step(channel: torch.Tensor, after: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
-        # Falling where `after` is above `before`, else rising; `torch.where` would cost more than
-        # everything else.
-        change = (after - before).mul_(slope).clamp_(*bounds)
-        return change.add_(channel).sub_(after).clamp_(low, top)
-
-    for _ in range(steps):
-        turned = [step(red, green, blue), step(green, blue, red), step(blue, red, green)]
-        red, green, blue = turned
-
-    planes = (red, green, blue) if turn > 0 else (red, blue, green)
-    for plane, channel in zip(image, planes, strict=True):
-        plane.copy_(channel)
-
-
-def draw_changes(settings: Augmentation, seed: int, epoch: int, tile: int) -> Changes:
+def draw_changes(
+    settings: Augmentation, seed: int, epoch: int, tile: int, palette: Palette | None = None
+) -> Changes:
     """What happens to a tile; arguments as for `augment`."""
     rng = np.random.default_rng([seed, epoch, tile])
 
@@ -233,11 +234,36 @@ def draw_changes(settings: Augmentation, seed: int, epoch: int, tile: int) -> Ch
     happens = rng.random(5) < settings.probability
     largest = (settings.hue, settings.brightness, settings.contrast)
     hue, brightness, contrast = (rng.uniform(-1, 1, 3) * largest * happens[:3]).tolist()
+    turned, zoomed, saturated, bent, another_season, exchanged = (
+        rng.random(6) < settings.probability
+    ).tolist()
+    quarters = int(rng.integers(1, 4)) if turned and settings.rot90 else 0
+    across, down, size, saturation, gamma = rng.uniform(-1, 1, 5).tolist()
+    strength, share, other = rng.random(3).tolist()
+    season = int(rng.integers(SEASONS))
+
+    strengths = np.zeros(SEASONS)
+    strengths[season] = strength * settings.season * another_season
+    autumn, winter, low_sun = strengths.tolist()
+    exchange = None
+    if palette is not None and exchanged and settings.exchange:
+        exchange = palette.matrix(tile, other, share * settings.exchange)
+    saturation = 1 + saturation * settings.saturation * saturated
+    plain = saturation == 1 and not low_sun and exchange is None
 
     return Changes(
-        hue,
-        1 + brightness,
-        1 + contrast,
-        bool(happens[3] and settings.hflip),
-        bool(happens[4] and settings.vflip),
+        hue=hue,
+        brightness=1 + brightness,
+        contrast=(1 + contrast) * LOW_SUN_CONTRAST**low_sun,
+        # A quarter turn is a transposition, then a mirroring.
+        mirror_columns=bool(happens[3] and settings.hflip) != (quarters in (2, 3)),
+        mirror_rows=bool(happens[4] and settings.vflip) != (quarters in (1, 2)),
+        transpose=quarters in (1, 3),
+        zoom=1 + size * settings.scale * zoomed,
+        across=across,
+        down=down,
+        gamma=(1 + gamma * settings.gamma * bent) * LOW_SUN_GAMMA**low_sun,
+        autumn=autumn,
+        winter=winter,
+        matrix=None if plain else colour_matrix(saturation, low_sun, exchange),
     )

@@ -70,8 +70,19 @@ class Estimate:
         for study in studies:
             cells |= {cell.path: cell for cell in slices.cells(config.study[study])}
         self.cells = list(cells.values())
+        self.trained = self._with_teachers()
         self.datasets = list(dict.fromkeys(cell.dataset for cell in self.cells))
         self.downloads = list(dict.fromkeys(map(config.files_of, self.datasets)))
+
+    def _with_teachers(self) -> list[Cell]:
+        """The cells, and those they learn from."""
+        trained = {cell.path: cell for cell in self.cells}
+        for cell in self.cells:
+            teacher = slices.teacher_cell(self.config, cell.dataset, cell.recipe)
+            while teacher:
+                trained[teacher.path] = teacher
+                teacher = slices.teacher_cell(self.config, teacher.dataset, teacher.recipe)
+        return list(trained.values())
 
     def jobs(self) -> dict[str, list[Path]]:
         """Rule → the file that each of its jobs writes."""
@@ -84,7 +95,7 @@ class Estimate:
             "download": [self.paths.manifest(name) for name in self.downloads],
             "tile": [self.paths.tiles_table(name) for name in self.datasets],
             "split": [self.paths.split(name, split) for name, split in splits],
-            "train": [run / "history.csv" for run in runs],
+            "train": [self.paths.run(cell.path) / "history.csv" for cell in self.trained],
             "evaluate": [run / "counts.csv" for run in runs],
             "profile": [self.paths.profile(dataset, model) for dataset, model in profiles],
             "tables": [self.paths.tables(study) / "scores.csv" for study in self.studies],
@@ -155,7 +166,7 @@ class Estimate:
 
         if tiles.on_disk:
             table = read_table(self.paths.tiles(dataset_name))
-            assigned = draw_split(table, split)
+            assigned = draw_split(table, split, self.config.test_split(recipe.split))
             if not recipe.padded_tiles:
                 assigned = assigned[assigned["tile"].map(table["whole"]) == 1]
             return assigned["subset"].value_counts().to_dict()
@@ -177,7 +188,12 @@ class Estimate:
         for subset, scenes in split.scenes.items():
             if subset in shares:
                 shares[subset] = min(shares[subset], scenes / expected.scenes)
-        return {subset: round(share * tiles.count) for subset, share in shares.items()}
+
+        counts = {subset: round(share * tiles.count) for subset, share in shares.items()}
+        for subset, most in split.tiles.items():
+            if subset in counts:
+                counts[subset] = min(counts[subset], most)
+        return counts
 
     @cache  # noqa: B019
     def profile(self, dataset_name: str, model_name: str) -> dict | None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from satseg.config.models import SmpSpec
+from satseg.config.models import CompactSpec, SmpSpec
 from satseg.estimate.expect import Estimate, Times, this_device
 from satseg.text import columns, counted
 
@@ -67,7 +67,7 @@ def _data_text(estimate: Estimate) -> str:
             f"In addition, pretrained weights of {', '.join(encoders)} are downloaded once."
         )
 
-    weights = list(filter(None, (estimate.weight_bytes(cell) for cell in estimate.cells)))
+    weights = list(filter(None, (estimate.weight_bytes(cell) for cell in estimate.trained)))
     if weights:
         runs = counted(len(weights), "run")
         notes.append(f"Weights of {runs}: {_size(sum(weights))} in results/.")
@@ -81,9 +81,10 @@ def _data_text(estimate: Estimate) -> str:
 def _pretrained_encoders(estimate: Estimate) -> list[str]:
     """Encoders whose weights have to be downloaded."""
     encoders = set()
-    for cell in estimate.cells:
+    for cell in estimate.trained:
         model = estimate.config.models[cell.model]
-        if isinstance(model, SmpSpec) and model.encoder_weights and not model.weights_file:
+        pretrained = isinstance(model, CompactSpec | SmpSpec) and model.encoder_weights
+        if pretrained and not model.weights_file:
             encoders.add(model.encoder)
     return sorted(encoders)
 
@@ -93,7 +94,7 @@ def _times_text(estimate: Estimate, options: str) -> str:
     histories = estimate.jobs()["train"]
     times = [
         estimate.times(cell)
-        for cell, history in zip(estimate.cells, histories, strict=True)
+        for cell, history in zip(estimate.trained, histories, strict=True)
         if not history.exists()
     ]
     if not times:

@@ -7,13 +7,13 @@ from itertools import pairwise
 from math import ceil, log2, sqrt
 from typing import NamedTuple
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 
-from satseg.config.models import ModelSpec, PythonSpec, SmpSpec, UNetSpec
-from satseg.figures.style import FAINT, INK, MUTED, PALETTE, WIDTH, place_axes, styled
+from satseg.config.models import ModelSpec, SdiSkips, UNetSpec
+from satseg.figures.cards import CARD, draw_card, millions
+from satseg.figures.style import INK, MUTED, PALETTE, WIDTH, place_axes, styled
 
 POOL = PALETTE[1]
 UP = PALETTE[2]
@@ -26,7 +26,8 @@ FILLS = {
     "output": "#E9C4D9",
 }
 # Inches: height of a full-size box, of the labels under it, of a panel's title; margins left and
-# right of a drawing; height of the figure's title, of the key, of a card.
+# right of a drawing; height of the figure's title, of the key; width of the box where skip
+# connections meet.
 BOX = 1.3
 LABELS = 0.62
 PANEL_TITLE = 0.66
@@ -34,7 +35,7 @@ LEFT = 0.72
 RIGHT = 0.12
 HEAD_ROOM = 0.62
 KEY = 0.35
-CARD = 0.8
+INFUSION = 0.3
 
 
 class ModelInput(NamedTuple):
@@ -113,14 +114,14 @@ def architecture_figure(
     top = HEAD_ROOM
     for name, stages in drawings.items():
         _draw_title(axes, top, name, unets[name], parameters.get(name))
-        _draw_unet(axes, -top - 0.5 - BOX, stages, scale)
+        _draw_unet(axes, -top - 0.5 - BOX, stages, scale, unets[name].skips)
         top += panel_height
     if drawings:
         _draw_key(axes, -top - 0.08)
         top += KEY
     for i, name in enumerate(cards):
         left = i % 2 * WIDTH / 2
-        _draw_card(axes, left, -top - i // 2 * CARD, name, models[name], parameters.get(name))
+        draw_card(axes, left, -top - i // 2 * CARD, name, models[name], parameters.get(name))
     return figure
 
 
@@ -160,17 +161,16 @@ def _draw_title(
     about = f"each solid box: {' → '.join(steps)}"
     if unet.head_dropout:
         about += f"; dropout {unet.head_dropout:g} before the head"
-    text = f"{_millions(parameters)}{about}"
+    if unet.skips:
+        about += f"; levels {unet.skips.from_level} and deeper meet in SDI"
+    text = f"{millions(parameters)}{about}"
     axes.text(0, -top - 0.1, name, va="top", fontsize=9.5, weight="bold")
     axes.text(0, -top - 0.27, text, va="top", fontsize=7.5, color=MUTED)
 
 
-def _millions(parameters: float | None) -> str:
-    known = parameters is not None and np.isfinite(parameters)
-    return f"{parameters / 1e6:.2f} M parameters; " if known else ""
-
-
-def _draw_unet(axes: Axes, floor: float, stages: Sequence[Stage], scale: float) -> None:
+def _draw_unet(
+    axes: Axes, floor: float, stages: Sequence[Stage], scale: float, skips: SdiSkips | None
+) -> None:
     """Boxes on a common floor: height is the logarithm of the size, width the root of the
     channels."""
     gap = (WIDTH - LEFT - RIGHT - scale * _units(stages)) / (len(stages) - 1)
@@ -189,6 +189,7 @@ def _draw_unet(axes: Axes, floor: float, stages: Sequence[Stage], scale: float) 
     for i, label in enumerate(("channels", "size", "3×3 convs")):
         axes.text(0, floor - 0.1 - 0.16 * i, label, va="top", fontsize=7, color=MUTED)
     _draw_arrows(axes, floor, stages, edges)
+    _draw_skips(axes, floor, stages, edges, skips)
 
 
 def _draw_slab(
@@ -211,18 +212,44 @@ def _draw_labels(axes: Axes, x: float, floor: float, stage: Stage) -> None:
 
 
 def _draw_arrows(axes: Axes, floor: float, stages: Sequence[Stage], edges: Sequence[Edges]) -> None:
-    """What leads from one stage to the next, and above that the skip connections."""
+    """What leads from one stage to the next."""
     colors = {"bottleneck": POOL, "encoder": POOL, "decoder": UP, "output": HEAD}
     for i, (stage, after) in enumerate(pairwise(stages)):
         color = INK if stage.kind == "input" else colors[after.kind]
         y = floor + min(edges[i].height, edges[i + 1].height) / 2
         _draw_arrow(axes, edges[i].right + 0.02, edges[i + 1].left - 0.02, y, color)
+
+
+def _draw_skips(
+    axes: Axes,
+    floor: float,
+    stages: Sequence[Stage],
+    edges: Sequence[Edges],
+    skips: SdiSkips | None,
+) -> None:
+    """Skip connections; those that carry all levels pass a common box in the middle."""
+    bottleneck = edges[len(edges) // 2]
+    left = (bottleneck.left + bottleneck.right - INFUSION) / 2
+    met = []
     for i, stage in enumerate(stages):
-        if stage.kind == "encoder":
-            start = edges[i].right + 0.02
-            end = edges[-1 - i].left - 0.02
-            step = edges[i].height - edges[i + 1].height
-            _draw_arrow(axes, start, end, floor + edges[i].height - step / 2, MUTED, 0.8)
+        if stage.kind != "encoder":
+            continue
+        start = edges[i].right + 0.02
+        end = edges[-1 - i].left - 0.02
+        y = floor + (edges[i].height + edges[i + 1].height) / 2
+        if skips is None or i < skips.from_level:
+            _draw_arrow(axes, start, end, y, MUTED, 0.8)
+        else:
+            _draw_arrow(axes, start, left, y, MUTED, 0.8)
+            _draw_arrow(axes, left + INFUSION, end, y, MUTED, 0.8)
+            met.append(y)
+    if met:
+        height = max(met) - min(met) + 0.12
+        box = Rectangle((left, min(met) - 0.06), INFUSION, height, fc="white", ec=MUTED, lw=0.8)
+        axes.add_patch(box)
+        middle = (min(met) + max(met)) / 2
+        text = f"SDI\n{skips.channels}"
+        axes.text(left + INFUSION / 2, middle, text, ha="center", va="center", fontsize=6)
 
 
 def _draw_arrow(
@@ -244,25 +271,3 @@ def _draw_key(axes: Axes, y: float) -> None:
         _draw_arrow(axes, x, x + 0.3, y, color, width)
         axes.text(x + 0.37, y, text, va="center")
         x += 0.7 + 0.073 * len(text)
-
-
-def _draw_card(
-    axes: Axes,
-    left: float,
-    top: float,
-    name: str,
-    model: SmpSpec | PythonSpec,
-    parameters: float | None,
-) -> None:
-    style = {"boxstyle": "round,pad=0,rounding_size=0.06", "fc": "#F6F8FA", "ec": FAINT, "lw": 0.8}
-    axes.add_patch(FancyBboxPatch((left + 0.05, top - 0.68), WIDTH / 2 - 0.2, 0.6, **style))
-    axes.text(left + 0.17, top - 0.17, name, va="top", fontsize=9.5, weight="bold")
-    text = f"{_millions(parameters)}{_card_text(model)}"
-    axes.text(left + 0.17, top - 0.4, text, va="top", fontsize=7.5, color=MUTED)
-
-
-def _card_text(model: SmpSpec | PythonSpec) -> str:
-    if isinstance(model, PythonSpec):
-        return f"{model.name} of {model.file}"
-    weights = f"{model.encoder_weights} weights" if model.encoder_weights else "random weights"
-    return f"{model.architecture}, encoder {model.encoder}, {weights}"

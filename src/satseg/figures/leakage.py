@@ -17,7 +17,7 @@ from satseg.figures.style import (
     INK,
     MUTED,
     WIDTH,
-    mean_scores,
+    model_scores,
     stack,
     styled,
     write_beside,
@@ -35,15 +35,15 @@ class Audit(NamedTuple):
 
     title: str
     rows: pd.DataFrame
-    """recipe, split, subset, tiles, scene_shared, group_shared: one row per recipe."""
+    """recipe, split, subset, tiles, scene_shared, exposed: one row per recipe."""
     scores: Mapping[str, pd.DataFrame]
-    """Recipe → rows of scores.csv."""
+    """Recipe → rows of summary.csv."""
 
 
 @styled
 def leakage_figure(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure:
-    """Share of the evaluated tiles that show ground seen in training, beside the score if splits
-    differ."""
+    """Share of the evaluated tiles that touch or show ground seen in training, beside the score if
+    splits differ."""
     models = [model for model in colors if model != MAJORITY]
     compared = any(audit.rows["split"].nunique() > 1 for audit in audits)
     pitch = max(0.85, 0.2 * (len(models) + 1)) if compared else 0.75
@@ -53,7 +53,7 @@ def leakage_figure(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure
     figure.suptitle(f"Evaluated tiles on ground seen in training{beside}", x=0.008, ha="left")
     bars = [
         Patch(facecolor=SAME_SCENE, label="same scene"),
-        Patch(facecolor=SAME_GROUND, label="same ground"),
+        Patch(facecolor=SAME_GROUND, label="touching, or on the same ground"),
     ]
     figure.legend(handles=bars, loc="outside upper right", ncols=2)
 
@@ -70,7 +70,7 @@ def _draw_shares(axes: Axes, rows: pd.DataFrame) -> None:
     for place, row in enumerate(rows.itertuples()):
         for offset, count, color in (
             (-0.15, row.scene_shared, SAME_SCENE),
-            (0.15, row.group_shared, SAME_GROUND),
+            (0.15, row.exposed, SAME_GROUND),
         ):
             share = count / row.tiles
             axes.barh(place + offset, share, height=0.26, color=color)
@@ -93,12 +93,12 @@ def _draw_scores(
     """A line per model under each recipe, and the majority baseline dotted across them."""
     offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * 0.8 / max(len(models), 4)
     for place, recipe in enumerate(audit.rows["recipe"]):
-        means = mean_scores(audit.scores[recipe], "miou_d", "all")
+        scores = model_scores(audit.scores[recipe], "miou_d", "all")
         for model, offset in zip(models, offsets, strict=True):
-            if model in means.index:
-                _draw_score(axes, model, means.loc[model], place + offset, colors[model])
-        if MAJORITY in means.index:
-            value = means.loc[MAJORITY, "value"]
+            if model in scores.index:
+                _draw_score(axes, model, scores.loc[model], place + offset, colors[model])
+        if MAJORITY in scores.index:
+            value = scores.loc[MAJORITY, "value"]
             ends = [place - 0.42, place + 0.42]
             axes.plot([value, value], ends, color=MUTED, lw=1.2, ls=(0, (2, 1.5)))
             text = f"{MAJORITY} {value:.3f}"

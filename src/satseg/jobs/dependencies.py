@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from satseg.config.models import ModelSpec, PythonSpec, SmpSpec
+from satseg.config.models import ModelSpec, PythonSpec
 from satseg.files import sha256
 from satseg.jobs.slices import DownloadSlice, TileSlice
 
@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # can change a result reaches the stage in its slice, every default written out, and a slice is a
 # parameter of the rule: an edit here that changes a slice reruns what it must, and one that does
 # not reruns nothing.
-CARRIERS = {"config", "errors.py", "jobs", "progress.py", "text.py"}
+CARRIERS = {"config", "errors.py", "jobs", "processes.py", "progress.py", "text.py"}
 
 
 def code(stage: str, *modules: str) -> list[str]:
@@ -89,7 +89,7 @@ def model_code(stage: str, model: ModelSpec) -> list[str]:
 
 def weights_files(model: ModelSpec) -> list[str]:
     """The file of the weights that a run of this model starts from, if any."""
-    file = model.weights_file if isinstance(model, SmpSpec) else None
+    file = getattr(model, "weights_file", None)
     return [os.fspath(file)] if file else []
 
 

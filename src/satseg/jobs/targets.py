@@ -5,7 +5,7 @@ from pathlib import Path
 
 from satseg.config.root import Config
 from satseg.errors import UserError
-from satseg.jobs.slices import Cell, cells
+from satseg.jobs.slices import Cell, cells, teacher_cell
 from satseg.paths import Paths
 
 PATHS = Paths()  # Snakemake runs in the folder of `data/` and `results/`
@@ -74,6 +74,11 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
     full = Path(pattern).expanduser()
     scenes: dict[str, Path] = {}
     for path in sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor)))):
+        if path.resolve() == PATHS.prediction(prediction, path.stem).resolve():
+            raise UserError(
+                f"predictions.{prediction}.scenes: {path} is where its own map would be written; "
+                f"correct the pattern, or move the scene"
+            )
         other = scenes.setdefault(path.stem, path)
         if other != path:
             raise UserError(
@@ -111,3 +116,11 @@ def map_files(config: Config) -> list[Path]:
 def recipe_split(config: Config, dataset: str, recipe: str) -> Path:
     """The split of a dataset that a recipe trains and evaluates on."""
     return PATHS.split(dataset, config.recipes[recipe].split)
+
+
+def teacher_weights(config: Config, dataset: str, recipe: str) -> list[Path]:
+    """The weights file that cells of a recipe learn from, if any."""
+    cell = teacher_cell(config, dataset, recipe)
+    if cell is None:
+        return []
+    return [PATHS.run(cell.path) / f"{config.recipes[recipe].teacher.weights}.pt"]

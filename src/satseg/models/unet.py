@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from satseg.config.models import UNetSpec
+from satseg.models.skips import Skips
 
 
 def build(unet: UNetSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
@@ -77,13 +78,13 @@ class EncoderLevel(nn.Module):
 class DecoderLevel(nn.Module):
     """A 2×2 transposed convolution, concatenation with the skip connection, and a block."""
 
-    def __init__(self, inputs: int, width: int, convs: int, unet: UNetSpec):
+    def __init__(self, inputs: int, skip: int, width: int, convs: int, unet: UNetSpec):
         super().__init__()
         self.up = nn.ConvTranspose2d(inputs, width, 2, stride=2)
-        self.block = Block(2 * width, width, convs, unet)
+        self.block = Block(width + skip, width, convs, unet)
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
-        """[B, inputs, H/2, W/2] and skip [B, width, H, W] → [B, width, H, W]."""
+        """[B, inputs, H/2, W/2] and skip [B, skip, H, W] → [B, width, H, W]."""
         return self.block(torch.cat([self.up(x), skip], dim=1))
 
 
@@ -100,12 +101,23 @@ class UNet(nn.Module):
         self.bottleneck = Block(unet.widths[-1], unet.bottleneck.width, unet.bottleneck.convs, unet)
         widths = unet.widths[::-1]
         inputs = [unet.bottleneck.width, *widths]
+        skips = self._skip_widths(unet)[::-1]
         self.decoder = nn.ModuleList(
-            DecoderLevel(inputs[i], width, convs, unet)
+            DecoderLevel(inputs[i], skips[i], width, convs, unet)
             for i, (width, convs) in enumerate(zip(widths, unet.decoder_convs, strict=True))
         )
         self.dropout = head_dropout(unet) if unet.head_dropout else None
         self.head = nn.Conv2d(unet.widths[0], num_classes, 1)
+        self.first = unet.skips.from_level - 1 if unet.skips else len(unet.widths)
+        self.skips = Skips(unet.skips, unet.widths[self.first :]) if unet.skips else None
+
+    @staticmethod
+    def _skip_widths(unet: UNetSpec) -> list[int]:
+        """Channels that the skip connection of each level brings, from shallow to deep."""
+        if unet.skips is None:
+            return unet.widths
+        plain = unet.widths[: unet.skips.from_level - 1]
+        return plain + [unet.skips.channels] * (len(unet.widths) - len(plain))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Images [B, in_channels, H, W] → logits [B, num_classes, H, W]."""
@@ -113,6 +125,8 @@ class UNet(nn.Module):
         for level in self.encoder:
             skip, x = level(x)
             skips.append(skip)
+        if self.skips is not None:
+            skips[self.first :] = self.skips(skips[self.first :])
         x = self.bottleneck(x)
         for level, skip in zip(self.decoder, reversed(skips), strict=True):
             x = level(x, skip)

@@ -11,6 +11,7 @@ from satseg.files import together
 from satseg.jobs.program import stage
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import EvaluateSlice
+from satseg.jobs.writing import file
 from satseg.metrics.counts import epoch_metrics
 from satseg.models.segmenter import load_weights
 from satseg.progress import log
@@ -21,7 +22,7 @@ def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     """Write `counts.csv` and `panels.npz` into the folder `run` of a trained cell."""
     claim_device()
     weights = Path(run, f"{job.evaluate.weights}.pt")
-    segmenter = load_weights(weights, device())
+    segmenter = load_weights(weights, device(), job.python_file)
     store = open_tiles(tiles)
     check_fit(segmenter, store, weights)
 
@@ -55,4 +56,5 @@ if __name__ == "__main__":
             "split": "the split's CSV file",
             "run": "folder of the trained cell",
         },
+        writes=lambda job, run, **_: [file(Path(run, "counts.csv"))],
     )

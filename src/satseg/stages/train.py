@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import signal
 from pathlib import Path
 
 from satseg.data.store import open_tiles
@@ -11,11 +12,12 @@ from satseg.files import local_copy, write_json
 from satseg.jobs.program import stage
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import TrainSlice
+from satseg.jobs.writing import cell, sole_writer
+from satseg.processes import end_with_starter
 from satseg.progress import log
 from satseg.readers import read_split
 from satseg.training.cell import train
 from satseg.training.limits import Limits
-from satseg.training.lock import sole_writer
 from satseg.training.record import identity, origins, run_record
 from satseg.training.subsets import check_trainable
 
@@ -28,6 +30,7 @@ def run(
     out: str,
     workers: int | None = None,
     local_tiles: bool = False,
+    teacher: str | None = None,
     **limits: float | None,
 ) -> None:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
@@ -49,22 +52,24 @@ def run(
     subsets = read_split(split, store.table)
     check_trainable(job, store, subsets)
     made_of = origins(raw, split)
-    mark = identity(job, tiles, split)
+    mark = identity(job, tiles, split, teacher)
 
     if follows:
         with following():
-            train(job, store, subsets, out, mark, workers, limits)
+            train(job, store, subsets, out, mark, workers, limits, teacher)
         return
 
     checkpoints = Path(out, "checkpoints")
-    with sole_writer(checkpoints, limits.parent):
-        result = train(job, store, subsets, out, mark, workers, limits)
+    with sole_writer(cell(out), parent=limits.parent):
+        result = train(job, store, subsets, out, mark, workers, limits, teacher)
         write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
         # Last: a run that is interrupted before this resumes from them.
         shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 if __name__ == "__main__":
+    # It saves its state first.
+    end_with_starter(signal.SIGTERM)
     stage(
         "train",
         __doc__,
@@ -82,6 +87,7 @@ if __name__ == "__main__":
             "choices": (0, 1),
             "help": "1: copy the tiles to $TMPDIR first (default: 0)",
         },
+        teacher={"help": "weights of the cell that the recipe's `teacher` names"},
         time_budget={
             "type": float,
             "metavar": "MINUTES",

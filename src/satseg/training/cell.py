@@ -11,15 +11,17 @@ import pandas as pd
 from lightning.pytorch.callbacks import EarlyStopping
 from torch.utils.data import DataLoader
 
+from satseg.data.exchange import palette
 from satseg.data.loader import TileDataset, loader
 from satseg.data.store import Tiles
-from satseg.devices import peak_memory_mb, resolve_precision
+from satseg.devices import device, peak_memory_mb, resolve_precision
 from satseg.distributed import rank
+from satseg.errors import UserError
 from satseg.files import atomic
 from satseg.jobs.slices import TrainSlice
 from satseg.losses import build_loss
 from satseg.models import build_model
-from satseg.models.segmenter import save_weights
+from satseg.models.segmenter import Segmenter, load_weights, save_weights
 from satseg.training.checkpoints import Checkpoints
 from satseg.training.failures import explained_failures
 from satseg.training.history import COLUMNS, History
@@ -40,6 +42,7 @@ def train(
     identity: str,
     workers: int = 0,
     limits: Limits = UNLIMITED,
+    teacher: str | Path | None = None,
 ) -> dict:
     """Train one cell; write `history.csv`, `best.pt` and `final.pt` into `out`.
 
@@ -55,6 +58,7 @@ def train(
         identity: digest of everything the result depends on.
         workers: loader processes.
         limits: when to save, and when to stop early.
+        teacher: weights of the cell that the recipe's `teacher` names.
 
     Returns:
         What `run.json` records about the training; empty in a process that follows another.
@@ -79,7 +83,8 @@ def train(
     L.seed_everything(job.cell.seed, workers=True, verbose=False)
     net = build_model(job.model, len(job.classes), bands, pretrained=True)
     loss = build_loss(settings.loss, loss_weights(job, tiles, tile_numbers["train"]))
-    task = Task(job, net, loss)
+    colours = palette(tiles, tile_numbers["train"]) if settings.augmentation.exchange else None
+    task = Task(job, net, loss, bands, colours, load_teacher(job, teacher))
 
     # History, checkpoints, early stopping
     history = History(settings.epochs)
@@ -147,6 +152,26 @@ def train(
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "tiles": {subset: len(numbers) for subset, numbers in tile_numbers.items()},
     }
+
+
+def load_teacher(job: TrainSlice, weights: str | Path | None) -> Segmenter | None:
+    """The model that a cell learns from, on the device at hand; None if its recipe names none.
+
+    Raises:
+        UserError: there are no such weights, or it was trained on other classes.
+    """
+    if job.training.teacher is None:
+        return None
+    if weights is None:
+        raise UserError(f"recipes.{job.cell.recipe}.teacher: its weights are missing; give them")
+    teacher = load_weights(weights, device())
+    teacher.model.requires_grad_(False)
+    if teacher.counted != job.counted or teacher.classes != job.classes:
+        raise UserError(
+            f"{weights}: trained on other classes than {job.cell.dataset} has under this recipe; "
+            "choose another teacher"
+        )
+    return teacher
 
 
 def build_loaders(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,9 +16,9 @@ SGD_MOMENTUM = 0.9
 
 
 def build_optimizer(
-    settings: Training, parameters: Iterable[nn.Parameter]
+    settings: Training, net: nn.Module, further: Iterable[nn.Parameter] = ()
 ) -> torch.optim.Optimizer:
-    """The recipe's optimizer over these parameters."""
+    """The recipe's optimizer over a model's parameters, and further ones."""
     optimizer = settings.optimizer
     options: dict[str, float | bool] = {
         "lr": optimizer.lr,
@@ -29,7 +30,23 @@ def build_optimizer(
     if optimizer.name == "sgd":
         options["momentum"] = SGD_MOMENTUM
 
-    return OPTIMIZERS[optimizer.name](parameters, **options)
+    return OPTIMIZERS[optimizer.name](_groups(settings, net, further), **options)
+
+
+def _groups(
+    settings: Training, net: nn.Module, further: Iterable[nn.Parameter]
+) -> list[dict[str, Any]]:
+    """Parameter groups: those of the recipe's learning rate first, then an encoder's of its own."""
+    optimizer = settings.optimizer
+    encoder = getattr(net, "encoder", None)
+    if optimizer.encoder_lr == 1 or encoder is None:
+        return [{"params": [*net.parameters(), *further]}]
+
+    slower = list(encoder.parameters())
+    known = set(map(id, slower))
+    others = [parameter for parameter in net.parameters() if id(parameter) not in known]
+    lr = optimizer.lr * optimizer.encoder_lr
+    return [{"params": [*others, *further]}, {"params": slower, "lr": lr}]
 
 
 def step_share(settings: Training, index: int, tiles: int) -> float:

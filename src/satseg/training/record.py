@@ -12,7 +12,9 @@ from satseg.provenance import code_state, data_digest, lock_digest, versions
 STORE_FILES = ("digests.json", "origin.json", "tiles.csv")  # they identify a tile store
 
 
-def identity(job: TrainSlice, tiles: str | Path, split: str | Path) -> str:
+def identity(
+    job: TrainSlice, tiles: str | Path, split: str | Path, teacher: str | Path | None = None
+) -> str:
     """Digest of everything the result depends on: what the rule compares to decide whether to train
     again, and a run to decide whether to resume from a checkpoint.
 
@@ -20,8 +22,11 @@ def identity(job: TrainSlice, tiles: str | Path, split: str | Path) -> str:
         job: the cell.
         tiles: folder of the tile store.
         split: the split's CSV file.
+        teacher: weights it learns from, if any.
     """
     data = [*(Path(tiles, name) for name in STORE_FILES), Path(split)]
+    if teacher:
+        data.append(Path(teacher))
     sources = [*model_code("train", job.model), *weights_files(job.model)]
     return digest([*data, *sources], job.model_dump_json())
 

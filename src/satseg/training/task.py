@@ -9,25 +9,42 @@ import torch
 from torch import nn
 
 from satseg.data.augmentation import augment
+from satseg.data.exchange import Palette
 from satseg.data.normalise import normalise, to_unit
 from satseg.distributed import total
 from satseg.jobs.slices import TrainSlice
 from satseg.metrics.counts import epoch_metrics, known_tile_counts
-from satseg.models.segmenter import choose, counted_logits, positions
+from satseg.models.segmenter import Segmenter, choose, counted_logits, positions
+from satseg.training.auxiliary import Auxiliary, coarse
 from satseg.training.averaging import Average
+from satseg.training.distillation import soft_labels
 from satseg.training.optimizer import build_optimizer, build_schedule, step_share
 
 
 class Task(L.LightningModule):
     """A model, its loss and optimizer, and the counts of the running epoch."""
 
-    def __init__(self, job: TrainSlice, net: nn.Module, loss: nn.Module):
+    def __init__(
+        self,
+        job: TrainSlice,
+        net: nn.Module,
+        loss: nn.Module,
+        bands: int = 3,
+        palette: Palette | None = None,
+        teacher: Segmenter | None = None,
+    ):
         super().__init__()
         self.job = job
         self.settings = job.training
         self.model = net.to(memory_format=torch.channels_last)
         self.average = Average(self.model, self.settings.ema) if self.settings.ema else None
         self.loss = loss
+        self.palette = palette
+        self.teacher = teacher
+        # After the average, which has no use for it.
+        self.auxiliary = None
+        if self.settings.auxiliary:
+            self.auxiliary = Auxiliary(self.model, bands, job.model.stride, len(job.classes))
         if self.settings.compile:
             # A graph per shape of batch, whatever came before: a run that resumes takes the same.
             self.model.compile(dynamic=False)
@@ -99,7 +116,8 @@ class Task(L.LightningModule):
         if not len(tiles):  # borrowed
             return to_unit(images), masks
         augmentation = self.settings.augmentation
-        return augment(images, masks, tiles, augmentation, self.job.cell.seed, self.current_epoch)
+        seed = self.job.cell.seed
+        return augment(images, masks, tiles, augmentation, seed, self.current_epoch, self.palette)
 
     def _step(self, subset: str, batch: tuple, augmented: bool) -> torch.Tensor:
         counted = self.job.counted
@@ -109,15 +127,28 @@ class Task(L.LightningModule):
             logits = net(normalise(images, self.settings.scaling))
         target = positions(masks, counted)
 
-        # Sums over a tile overflow or lose digits in 16 bits.
-        with torch.autocast(logits.device.type, enabled=False):
-            loss = self.loss(counted_logits(logits, counted).float(), target)
+        labels = (target,)
+        if subset == "train" and self.teacher is not None:
+            share = self.settings.teacher.share
+            labels = soft_labels(self.teacher, images, target, share)
+        loss = self._loss(logits, labels)
+        if subset == "train" and self.auxiliary is not None:
+            with self._precision(subset):
+                coarse_logits = self.auxiliary()
+            coarse_loss = self._loss(coarse_logits, tuple(map(coarse, labels)))
+            loss = loss + self.settings.auxiliary * coarse_loss
 
         with torch.no_grad():
             counts = known_tile_counts(choose(logits, counted), target, len(counted))
             tiles = total(loss.new_full((), len(batch[2])))
             self._record(subset, total(counts.sum(0)), torch.stack([loss.detach(), tiles]))
         return loss
+
+    def _loss(self, logits: torch.Tensor, labels: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """The recipe's loss against hard labels, or soft ones with the pixels that count."""
+        # Sums over a tile overflow or lose digits in 16 bits.
+        with torch.autocast(logits.device.type, enabled=False):
+            return self.loss(counted_logits(logits, self.job.counted).float(), *labels)
 
     def _precision(self, subset: str) -> AbstractContextManager:
         """The precision of a forward pass: Lightning's own, or 32-bit for a validation that the
@@ -183,7 +214,8 @@ class Task(L.LightningModule):
     def configure_optimizers(self) -> dict:
         """The recipe's optimizer and schedule."""
         settings = self.settings
-        optimizer = build_optimizer(settings, self.model.parameters())
+        further = [] if self.auxiliary is None else self.auxiliary.parameters()
+        optimizer = build_optimizer(settings, self.model, further)
         schedule = build_schedule(settings, optimizer)
         if schedule is None:
             return {"optimizer": optimizer}

@@ -1,0 +1,167 @@
+"""What helps small models: another model's predictions, a second head, a slower encoder."""
+
+import numpy as np
+import pytest
+import torch
+
+from satseg.config.splits import Split
+from satseg.data.normalise import to_unit
+from satseg.data.splits import draw_split
+from satseg.data.store import open_tiles
+from satseg.data.tiling import build_tiles
+from satseg.errors import UserError
+from satseg.jobs.slices import TrainSlice
+from satseg.models import build_model
+from satseg.models.segmenter import Segmenter, load_weights
+from satseg.training.auxiliary import Auxiliary, coarse
+from satseg.training.cell import train
+from satseg.training.distillation import soft_labels
+from satseg.training.limits import Limits, Stopped
+from satseg.training.optimizer import build_optimizer
+from small import unet
+
+UNET = unet(4, 4, 8, 8, bottleneck=8)
+CLASSES = ["ground", "water", "road"]
+
+
+class After(Limits):
+    """Stops a run after some looks at its limits, one a batch."""
+
+    looks = 0
+
+    def reason_to_stop(self) -> str:
+        After.looks -= 1
+        return "time budget used up" if After.looks < 0 else ""
+
+
+@pytest.fixture(scope="module")
+def data(scene_folder, tile_slice, tmp_path_factory):
+    """A tile store and its split."""
+    folder = tmp_path_factory.mktemp("store")
+    build_tiles(tile_slice, scene_folder, folder)
+    store = open_tiles(folder)
+    return store, draw_split(store.table, Split(unit="tile", train=0.6, val=0.4))
+
+
+def job(counted=(0, 1, 2), **training) -> TrainSlice:
+    recipe = {"loss": {"name": "jdt"}, "epochs": 1, "batch_size": 4, "precision": "32"} | training
+    return TrainSlice(
+        cell={"dataset": "small", "model": "m", "recipe": "r", "seed": 0},
+        model=UNET,
+        training=recipe,
+        classes=CLASSES,
+        counted=list(counted),
+    )
+
+
+@pytest.fixture(scope="module")
+def teacher(data, tmp_path_factory):
+    """Weights of a trained cell."""
+    folder = tmp_path_factory.mktemp("teacher")
+    train(job(optimizer={"lr": 0.01}), *data, folder, "teacher")
+    return folder / "best.pt"
+
+
+TEACHER = {"model": "m", "recipe": "other", "share": 0.5}
+
+
+def weights(folder):
+    return torch.load(folder / "final.pt", weights_only=True)["state_dict"]
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_soft_labels_are_a_mixture():
+    torch.manual_seed(0)
+    net = build_model(job().model, 3, 3).eval()
+    segmenter = Segmenter(net, CLASSES, [0, 2], True, 4, "imagenet", "32")
+    images = torch.rand(2, 3, 16, 16)
+    target = torch.randint(0, 2, (2, 16, 16))
+    target[0, :3] = 255
+    mixed, labelled = soft_labels(segmenter, images, target, 0.25)
+    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    deviation = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    with torch.no_grad():
+        said = net((images - mean) / deviation)[:, [0, 2]].softmax(1)
+    labels = torch.stack([target == 0, target == 1], 1).float()
+    expected = 0.25 * said + 0.75 * labels
+    assert torch.equal(labelled, target != 255)
+    keep = labelled[:, None].expand_as(mixed)
+    torch.testing.assert_close(mixed[keep], expected[keep])
+
+
+def test_a_pupil_of_no_share_learns_the_labels_alone(data, teacher, tmp_path):
+    """Cross-entropy with soft labels that are hard is that of the labels."""
+    recipe = {"loss": {"name": "cross_entropy"}, "optimizer": {"name": "sgd", "lr": 0.1}}
+    train(job(**recipe), *data, tmp_path / "alone", "x")
+    pupil = job(**recipe, teacher=TEACHER | {"share": 0.0})
+    train(pupil, *data, tmp_path / "pupil", "x", teacher=teacher)
+    one = weights(tmp_path / "alone")
+    other = weights(tmp_path / "pupil")
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], atol=1e-5, rtol=1e-4)
+
+    taught = job(**recipe, teacher=TEACHER)
+    train(taught, *data, tmp_path / "taught", "x", teacher=teacher)
+    assert not same(one, weights(tmp_path / "taught"))
+
+
+def test_a_taught_run_resumes_exactly(data, teacher, tmp_path):
+    taught = job(epochs=2, teacher=TEACHER, auxiliary=0.4, ema=0.9)
+    train(taught, *data, tmp_path / "whole", "x", teacher=teacher)
+    After.looks = 3
+    with pytest.raises(Stopped):
+        train(taught, *data, tmp_path / "cut", "x", limits=After(), teacher=teacher)
+    train(taught, *data, tmp_path / "cut", "x", teacher=teacher)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_a_teacher_must_be_there_and_know_the_classes(data, teacher, tmp_path):
+    taught = job(teacher=TEACHER)
+    with pytest.raises(UserError, match="its weights are missing"):
+        train(taught, *data, tmp_path / "a", "x")
+    other = job(counted=[0, 1], teacher=TEACHER)
+    with pytest.raises(UserError, match="trained on other classes"):
+        train(other, *data, tmp_path / "b", "x", teacher=teacher)
+
+
+def test_the_second_head_is_dropped_and_helps_the_decoder_alone(data, tmp_path):
+    result = train(job(auxiliary=0.4), *data, tmp_path / "two", "x")
+    plain = train(job(), *data, tmp_path / "one", "x")
+    assert weights(tmp_path / "two").keys() == weights(tmp_path / "one").keys()
+    assert result["parameters"] == plain["parameters"]
+    assert not same(weights(tmp_path / "two"), weights(tmp_path / "one"))
+    images = torch.zeros(1, 3, 32, 32)
+    assert load_weights(tmp_path / "two" / "best.pt").model(to_unit(images)).shape[1] == 3
+
+
+def test_the_second_head_sees_an_eighth_of_the_tile():
+    torch.manual_seed(0)
+    net = build_model(job().model, 3, 3)
+    head = Auxiliary(net, 3, 16, 3)
+    images = torch.rand(2, 3, 32, 64)
+    seen = []
+    net.decoder[0].block.layers[-1].register_forward_hook(lambda *a: seen.append(a[2]))
+    net(images)
+    assert torch.equal(head(), head.head(seen[0])) and seen[0].shape == (2, 8, 4, 8)
+    with pytest.raises(UserError, match=r"set the recipe's auxiliary: 0"):
+        Auxiliary(torch.nn.Conv2d(3, 3, 1), 3, 1, 3)
+    rows = torch.arange(32)[:, None].expand(32, 64)
+    assert coarse(rows).tolist() == [[4] * 8, [12] * 8, [20] * 8, [28] * 8]
+
+
+def test_an_encoder_of_its_own_rate():
+    net = build_model(job().model, 3, 3)
+    settings = job(optimizer={"name": "sgd", "lr": 0.5, "encoder_lr": 0.1}).training
+    optimizer = build_optimizer(settings, net)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    for name, p in net.named_parameters():
+        step = 0.05 if name.startswith("encoder.") else 0.5
+        torch.testing.assert_close(before[name] - p, torch.full_like(p, step), atol=1e-5, rtol=0)
+    assert len(build_optimizer(job().training, net).param_groups) == 1
+    assert np.isclose(optimizer.param_groups[0]["lr"], 0.5)
