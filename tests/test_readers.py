@@ -63,6 +63,43 @@ def test_counts_come_sorted_by_tile_and_class(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("value", ["", "-1", "1.5", "inf", "nan", "1e300"])
+@pytest.mark.parametrize("column", ["tile", "tp", "fp", "fn", "tn"])
+def test_counts_that_count_nothing_are_refused(tmp_path, column, value):
+    path = tmp_path / "counts.csv"
+    row = {"tile": "1", "scene": "s", "class": "a", "tp": "1", "fp": "1", "fn": "1", "tn": "1"}
+    rows = [row, row | {"class": "b", column: value}]
+    lines = [",".join(cells.values()) for cells in rows]
+    path.write_text("\n".join([",".join(row), *lines]))
+    shown = value if value == "-1" else float(value or "nan")
+    words = f"{path}: row 2 holds {shown} in column '{column}', where a whole number from 0 up"
+    with pytest.raises(UserError, match=re.escape(words)):
+        read_counts(path, ["a", "b"])
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf"])
+def test_infinite_numbers_are_refused(tmp_path, value):
+    path = tmp_path / "history.csv"
+    path.write_text(f"epoch,loss\n1,0.5\n2,\n3,{value}\n")
+    with pytest.raises(UserError, match=r"row 3 holds -?inf in column 'loss', where a finite"):
+        read_csv(path, ["loss"])
+    path.write_text("epoch,loss\n1,0.5\n2,\n")
+    assert read_csv(path, ["loss"])["loss"].isna().tolist() == [False, True]
+
+
+def test_pixels_of_a_class_are_counts_asked_for_or_not(tmp_path):
+    path = tmp_path / "tiles.csv"
+    path.write_text("tile,pixels_Land\n0,5\n1,-5\n")
+    with pytest.raises(UserError, match="row 2 holds -5 in column 'pixels_Land'"):
+        read_csv(path, ["tile"])
+
+
+def test_a_column_nobody_asked_for_may_hold_text(tmp_path):
+    path = tmp_path / "models.csv"
+    path.write_text("model,gflops,tile\na,1.5,3×64×64\n")
+    assert read_csv(path, ["model", "gflops"])["tile"].tolist() == ["3×64×64"]
+
+
 @pytest.mark.parametrize(
     ("classes", "words"), [(["a", "c"], "a, b, but a, c are counted"), (["a"], "evaluate again")]
 )

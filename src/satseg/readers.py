@@ -37,6 +37,23 @@ NAMES = (
     "second",
     "why",
 )
+# Columns of whole numbers from 0 up, in every row; so are those of a class's pixels.
+COUNTS = (
+    "tile",
+    "row",
+    "col",
+    "whole",
+    "tp",
+    "fp",
+    "fn",
+    "tn",
+    "epoch",
+    "tiles",
+    "scene_shared",
+    "group_shared",
+)
+PIXELS = "pixels_"
+EXACT = 2**53  # from here on, a float no longer holds every whole number
 SUBSETS = ("train", "val", "test")
 AGAIN = "delete the file and build it again"
 
@@ -79,8 +96,8 @@ def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
     numbers.
 
     Raises:
-        UserError: the file or a column is missing, it is not a table, or a column of numbers holds
-            something else.
+        UserError: the file or a column is missing, it is not a table, a column of numbers holds
+            something else or an infinite one, or a column of counts holds no count.
     """
     import pandas as pd
 
@@ -94,11 +111,37 @@ def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
     if missing:
         raise UserError(f"{path}: column {missing[0]!r} is missing; {AGAIN}")
 
-    numbers = [name for name in columns if name not in NAMES]
-    wrong = [name for name in numbers if not pd.api.types.is_numeric_dtype(frame[name])]
+    asked_for = set(columns) - set(NAMES)
+    numbers = [name for name in frame if name in asked_for or name.startswith(PIXELS)]
+    wrong = [name for name in numbers if not _holds_numbers(frame[name])]
     if wrong and len(frame):
         raise UserError(f"{path}: column {wrong[0]!r} holds something other than numbers; {AGAIN}")
+    for name in numbers:
+        _check_numbers(path, frame[name])
     return frame
+
+
+def _is_count(name: str) -> bool:
+    return name in COUNTS or name.startswith(PIXELS)
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    return column.dtype.kind in "iuf"
+
+
+def _check_numbers(path: str | Path, column: pd.Series) -> None:
+    """Refuse infinite numbers; among counts, also those that are empty, negative or fractional."""
+    wrong = column.abs() == float("inf")
+    expected = "a finite number"
+    if _is_count(column.name):
+        wrong = ~column.between(0, EXACT) | (column % 1 != 0)
+        expected = "a whole number from 0 up"
+    if len(column) and wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise UserError(
+            f"{path}: row {row + 1} holds {column.iloc[row]} in column {column.name!r}, where "
+            f"{expected} is expected; {AGAIN}"
+        )
 
 
 def read_split(path: str | Path, table: pd.DataFrame) -> pd.DataFrame:

@@ -505,6 +505,20 @@ def test_a_bad_checkpoint_is_refused(forks, data, cut_off, tmp_path, fault, what
     fault("Training", f"Checkpoint: {what}", line)
 
 
+def test_a_checkpoint_that_was_changed_is_refused(forks, data, cut_off, fault):
+    """torch reads it without a word: the change may be one bit of one weight."""
+    checkpoint = cut_off / "checkpoints/last.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    bits = next(iter(content["state_dict"].values())).view(torch.int32).view(-1)
+    bits[0] ^= 1
+    torch.save(content, checkpoint)
+    left = checkpoint.read_bytes()
+    line = complaint(forks.start("train", cell(), **data, out=cut_off))
+    assert line == f"{checkpoint}: damaged, or not a checkpoint; delete it to train from scratch"
+    assert checkpoint.read_bytes() == left
+    fault("Training", "Checkpoint: one bit of a weight", line)
+
+
 # --- two writers ----------------------------------------------------------------------------------
 
 

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from satseg.config.models import UNetSpec
 from satseg.errors import UserError
-from satseg.models.segmenter import choose, load_weights, positions
+from satseg.models import build_model
+from satseg.models.segmenter import choose, load_weights, positions, save_weights
+
+BOTTLENECK = {"width": 2, "convs": 1}
 
 
 def test_positions_and_choice():
@@ -70,3 +74,16 @@ def test_weights_of_something_else(tmp_path):
     torch.save({"format": 1, "state_dict": {}}, tmp_path / "w.pt")
     with pytest.raises(UserError, match="train the cell again"):
         load_weights(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(tmp_path, value):
+    model = UNetSpec(family="unet", widths=[2], convs=[1], bottleneck=BOTTLENECK, decoder_convs=[1])
+    net = build_model(model, 2)
+    with torch.no_grad():
+        next(net.parameters()).view(-1)[0] = value
+    meta = {"classes": ["a", "b"], "counted": [0, 1], "padded_tiles": True, "batch_size": 1}
+    path = tmp_path / "w.pt"
+    save_weights(path, net, model, 3, scaling="unit", precision="32", **meta)
+    with pytest.raises(UserError, match=r"w\.pt: a weight is not a finite number; train the cell"):
+        load_weights(path)

@@ -1,16 +1,16 @@
 """From weights on disk to class indices."""
 
 import os
-import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from torch import nn
 
+from satseg import sealed
 from satseg.config.models import ModelSpec, PythonSpec
 from satseg.config.reading import load
 from satseg.data.labels import NO_LABEL
@@ -18,7 +18,7 @@ from satseg.data.normalise import normalise, to_unit
 from satseg.data.origin import Origin
 from satseg.devices import constant, queues
 from satseg.errors import UserError, is_innocent
-from satseg.files import atomic, sha256
+from satseg.files import sha256
 
 FORMAT = 1
 
@@ -69,8 +69,7 @@ def save_weights(path: str | Path, net: nn.Module, model: ModelSpec, bands: int,
         "state_dict": net.state_dict(),
         **meta,
     }
-    with atomic(path) as temporary:
-        torch.save(content, temporary)
+    sealed.save(path, content)
 
 
 def load_weights(
@@ -92,8 +91,8 @@ def load_weights(
         images were.
 
     Raises:
-        UserError: the file is missing, damaged, of another kind, or names a Python file that the
-            configuration does not.
+        UserError: the file is missing, damaged, changed since it was written, of another kind, a
+            weight is not finite, or it names a Python file that the configuration does not.
 
     Example:
         segmenter = load_weights("best.pt")
@@ -102,8 +101,7 @@ def load_weights(
     from satseg.models import build_model
 
     try:
-        with warnings.catch_warnings(action="ignore"):  # about a file that is not torch's
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = sealed.load(path)
         if content.pop("format") != FORMAT:
             raise KeyError
 
@@ -111,12 +109,14 @@ def load_weights(
         _check_own(path, model, content.pop("code", None), python_file)
         bands = content.pop("bands")
         net = build_model(model, len(content["classes"]), bands)
-        net.load_state_dict(content.pop("state_dict"))
+        state = content.pop("state_dict")
+        net.load_state_dict(state)
+        finite = all(bool(torch.isfinite(values).all()) for values in state.values())
         net = net.to(device, memory_format=torch.channels_last).eval()
 
         # Older files have no origin.
         origin = Origin.model_validate(content.pop("origin", {}))
-        return Segmenter(model=net, bands=bands, stride=model.stride, origin=origin, **content)
+        segmenter = Segmenter(model=net, bands=bands, stride=model.stride, origin=origin, **content)
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights; train the cell first") from None
     except (
@@ -127,13 +127,17 @@ def load_weights(
         OSError,
         AttributeError,
         TypeError,
-        ValidationError,
+        ValueError,
     ) as error:
         if is_innocent(error):
             raise
         raise UserError(
             f"{path}: not a weights file of satseg, or damaged; train the cell again"
         ) from None
+
+    if not finite:
+        raise UserError(f"{path}: a weight is not a finite number; train the cell again")
+    return segmenter
 
 
 def _own_code(model: ModelSpec) -> str | None:

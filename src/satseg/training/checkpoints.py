@@ -4,7 +4,6 @@ import pickle
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +16,10 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
+from satseg import sealed
 from satseg.config.recipes import Training
 from satseg.distributed import highest
 from satseg.errors import UserError, is_innocent
-from satseg.files import atomic
 from satseg.progress import log
 from satseg.training.limits import PARENT_ENDED, TIME_IS_UP, Limits, Stopped
 from satseg.training.optimizer import monitor_mode
@@ -48,8 +47,7 @@ class WholeFiles(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         """Write a checkpoint."""
-        with atomic(path) as temporary:
-            torch.save(checkpoint, temporary)
+        sealed.save(path, checkpoint)
 
 
 class Checkpoints(Checkpoint):
@@ -103,15 +101,13 @@ class Checkpoints(Checkpoint):
         """The checkpoint, if it belongs to this very run.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: it cannot be read, or has changed since it was written.
         """
         if not self.path.exists():
             return None
 
         try:
-            with warnings.catch_warnings(action="ignore"):  # about a file that is not torch's
-                content = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
-            identity = content.get("identity")
+            identity = sealed.load(self.path, mmap=True).get("identity")
         except UNREADABLE as error:
             if is_innocent(error):
                 raise
