@@ -34,6 +34,8 @@ NAMES = (
     "first",
     "second",
     "why",
+    "truth",
+    "prediction",
 )
 SUBSETS = ("train", "val", "test")
 AGAIN = "delete the file and build it again"

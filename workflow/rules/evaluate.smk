@@ -14,6 +14,7 @@ rule evaluate:
         code=lambda w: stage_code("evaluate", w.model),
     output:
         counts="results/runs/{dataset}/{model}/{recipe}/seed{seed}/counts.csv",
+        confusion="results/runs/{dataset}/{model}/{recipe}/seed{seed}/confusion.csv",
         panels="results/runs/{dataset}/{model}/{recipe}/seed{seed}/panels.npz",
     log:
         "logs/evaluate/{dataset}/{model}/{recipe}/seed{seed}.log",

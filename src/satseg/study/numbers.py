@@ -8,6 +8,7 @@ import pandas as pd
 from satseg.study.claims.evidence import Finding, gather_evidence
 from satseg.study.claims.examine import claims_frame, examine
 from satseg.study.comparison import Comparison, Gap, compare, leakage_gaps
+from satseg.study.errors import brightness_frame, errors_frame
 from satseg.study.inputs import StudyInputs
 from satseg.study.pairs import differences_table
 from satseg.study.speed import speed_frame
@@ -28,6 +29,8 @@ class StudyNumbers:
 
     scores: pd.DataFrame
     models: pd.DataFrame
+    errors: pd.DataFrame
+    brightness: pd.DataFrame
     splits: pd.DataFrame
     published: pd.DataFrame
     speed: pd.DataFrame
@@ -43,6 +46,8 @@ class StudyNumbers:
             "scores": self.scores,
             "summary": summary_table(self.comparisons),
             "differences": differences_table(self.comparisons),
+            "errors": self.errors,
+            "brightness": self.brightness,
             "models": self.models,
             "splits": self.splits,
             "published": self.published,
@@ -78,6 +83,8 @@ def study_numbers(inputs: StudyInputs) -> StudyNumbers:
     return StudyNumbers(
         scores=scores,
         models=models,
+        errors=errors_frame(evaluated),
+        brightness=brightness_frame(inputs),
         splits=splits,
         published=published,
         speed=speed_frame(job.paper, inputs.profiles),
