@@ -6,9 +6,14 @@ CORES ?= all
 
 UV_VERSION := 0.13.8
 UV := .venv/bin/uv
+# A stamp is set last: without it, nothing that an interrupted `make` left is believed.
+UV_STAMP := .venv/.uv-$(UV_VERSION)
+WHOLE := .venv/bin/python .ci/whole.py
 PIP_OPTIONS := --quiet --python .venv/bin/python
 INSTALLED := .venv/.torch-$(TORCH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+INSTALL_UV := .venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall uv==$(UV_VERSION)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-faults test-slurm bench lint docs lock clean
@@ -44,33 +49,42 @@ lint: $(INSTALLED) ## check style and workflow
 docs: $(INSTALLED) ## regenerate config/README.md and config/schema.json
 	python -m satseg.config.docs
 
-lock: $(UV) ## regenerate requirements.lock from pyproject.toml
+lock: $(UV_STAMP) ## regenerate requirements.lock from pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove logs and caches; data, results and .venv stay
 	rm -rf logs build .pytest_cache .ruff_cache src/*.egg-info
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(UV):
+$(UV_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	rm -f .venv/.torch-* .venv/.uv-*
+	.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(INSTALL_UV) || { $(PYTHON) -m venv --clear .venv && $(INSTALL_UV); }
+	$(UV) --version >/dev/null
+	touch $@
 
-.venv/.torch-lock: requirements.lock pyproject.toml | $(UV)
+.venv/.torch-lock: requirements.lock pyproject.toml | $(UV_STAMP)
 	rm -f .venv/.torch-*
+	-@$(WHOLE)
 	$(UV) pip sync $(PIP_OPTIONS) --compile-bytecode --require-hashes requirements.lock
 	$(UV) pip install $(PIP_OPTIONS) --no-deps --editable .
+	$(WHOLE)
 	touch $@
 
 # The libraries to compare with, on top of the locked packages, which stay as they are.
 .venv/.bench: $(INSTALLED)
+	-@$(WHOLE)
 	$(UV) pip install $(PIP_OPTIONS) --constraint requirements.lock --editable .[bench]
+	$(WHOLE)
 	touch $@
 
 # The lock's hashes do not cover the CPU builds: same versions, but unverified and without the CUDA packages.
-.venv/.torch-cpu: requirements.lock pyproject.toml | $(UV)
+.venv/.torch-cpu: requirements.lock pyproject.toml | $(UV_STAMP)
 	rm -f .venv/.torch-*
+	-@$(WHOLE)
 	$(UV) pip compile --quiet --torch-backend cpu --python .venv/bin/python --constraint requirements.lock --group dev pyproject.toml -o .venv/requirements-cpu.txt
 	$(UV) pip sync $(PIP_OPTIONS) --compile-bytecode --torch-backend cpu .venv/requirements-cpu.txt
 	$(UV) pip install $(PIP_OPTIONS) --no-deps --editable .
+	$(WHOLE)
 	touch $@

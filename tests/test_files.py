@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from satseg.errors import UserError
-from satseg.files import atomic, files_below, room, sha256, together, write_json
+from satseg.files import atomic, files_below, local_copy, room, sha256, together, write_json
+from satseg.processes import this_process
 
 
 def test_atomic_replaces_when_the_block_ends_well(tmp_path):
@@ -96,6 +97,21 @@ def test_local_copy_lives_as_long_as_its_process(tmp_path):
     assert (tmp_path / "store" / "images.npy").exists()
 
 
+def test_a_copy_of_a_killed_process_is_removed_by_the_next(tmp_path, monkeypatch):
+    """One of a living process stays, and what another program left."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    here = this_process()
+    (tmp_path / "store").mkdir()
+    node = tmp_path / "node"
+    for name in (here._replace(pid=gone.pid), here._replace(pid=os.getppid()), "other"):
+        (node / f"satseg-{name}-ab").mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(node))
+    copy = local_copy(tmp_path / "store")
+    kept = {f"satseg-{here._replace(pid=os.getppid())}-ab", "satseg-other-ab", copy.name}
+    assert {path.name for path in node.iterdir()} == kept
+
+
 def test_together_none_takes_its_name_before_all_are_written(tmp_path):
     paths = [tmp_path / name for name in ("a.csv", "b.csv")]
     with pytest.raises(ValueError, match="second"), together(*paths) as (first, _):
@@ -114,15 +130,58 @@ def test_what_a_killed_process_left_is_removed_but_not_what_a_living_one_writes(
     path = tmp_path / "table.csv"
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    dead, alive, other = (
-        tmp_path / f".{name}.tmp.csv"
-        for name in (f"table.{gone.pid}", f"table.{os.getppid()}", f"tables.{gone.pid}")
-    )
-    for left in (dead, alive, other):
-        left.touch()
+    here = this_process()
+    dead = here._replace(pid=gone.pid)
+    alive = here._replace(pid=os.getppid())
+    elsewhere = dead._replace(host="0" * 8)
+    other_container = dead._replace(boot="0" * 8)
+    kept = [f"table.{owner}" for owner in (alive, elsewhere, other_container)]
+    kept += [f"tables.{dead}", f"table.{gone.pid}"]
+    for name in (f"table.{dead}", *kept):
+        (tmp_path / f".{name}.tmp.csv").touch()
+    (tmp_path / f".table.{dead}.old.csv").touch()
     with atomic(path) as temporary:
         temporary.touch()
-    assert sorted(tmp_path.iterdir()) == sorted([alive, other, path])
+    assert {p.name for p in tmp_path.iterdir()} == {
+        path.name,
+        *(f".{name}.tmp.csv" for name in kept),
+    }
+
+
+def test_a_long_name_has_room_for_the_temporary_one(tmp_path):
+    path = tmp_path / f"{'ä' * 125}.csv"
+    with atomic(path) as temporary:
+        temporary.touch()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("broken", ["in the way", "renaming", "flushing"])
+def test_together_all_take_their_names_or_none(tmp_path, monkeypatch, broken):
+    paths = [tmp_path / name for name in ("a.csv", "b.csv", "c.csv")]
+    paths[0].write_text("old")
+    if broken == "in the way":
+        paths[2].mkdir()
+    before = sorted(tmp_path.iterdir())
+
+    def third(work, calls=[]):  # noqa: B006
+        def fails(*arguments):
+            calls.append(arguments)
+            if len(calls) == 3:
+                raise OSError(errno.EIO, "broken")
+            return work(*arguments)
+
+        return fails
+
+    with monkeypatch.context() as patched:
+        if broken == "renaming":
+            patched.setattr(Path, "rename", third(Path.rename))
+        if broken == "flushing":
+            patched.setattr(os, "fsync", third(os.fsync))
+        with pytest.raises(OSError), together(*paths) as files:
+            for file in files:
+                file.write_text("new")
+    assert sorted(tmp_path.iterdir()) == before
+    assert paths[0].read_text() == "old"
 
 
 def test_an_error_of_the_system_names_the_file_itself(tmp_path):

@@ -12,7 +12,13 @@ from satseg.config.reading import load
 from satseg.jobs.slices import profile_slice
 from satseg.measures import SIZES
 from satseg.models import build_model
-from satseg.profiling import _in_rounds, activation_elements, gflops, layer_summary
+from satseg.profiling import (
+    _in_rounds,
+    activation_elements,
+    gflops,
+    layer_summary,
+    peak_memory_mb,
+)
 from satseg.stages.profile import run, sizes
 
 MEMORY_MB = {
@@ -72,6 +78,20 @@ def test_counts_by_hand():
 def test_summary_counts_the_same_parameters():
     model = build_model("lab_unet", 6)
     assert "1,941,190" in layer_summary(model.to("meta"))
+
+
+LOADED = []
+
+
+def with_a_large_library() -> nn.Module:
+    """A small model, for which something large is loaded first."""
+    if not LOADED:
+        LOADED.append(b"x" * 2**28)
+    return nn.Conv2d(3, 6, 1)
+
+
+def test_what_is_loaded_to_build_a_model_is_no_part_of_it():
+    assert peak_memory_mb(with_a_large_library, (3, 64, 64)) < 200
 
 
 def test_a_profile(tmp_path):

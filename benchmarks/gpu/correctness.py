@@ -28,8 +28,7 @@ from satseg.jobs.slices import TrainSlice
 from satseg.models.segmenter import load_weights
 from satseg.prediction import predict_scene
 from satseg.training.cell import train
-from satseg.training.limits import TIME_IS_UP, Limits
-from satseg.training.lock import Stopped
+from satseg.training.limits import TIME_IS_UP, Limits, Stopped
 
 # One of each kind of model, without pretrained weights, which would have to be fetched.
 FAMILIES = ("unet_tiny", "linknet_resnet18", "unetplusplus_scratch", "deeplabv3plus_scratch")

@@ -11,7 +11,7 @@ from satseg.models import build_model
 from satseg.paths import Paths
 from satseg.readers import read_json
 from satseg.stages import download, evaluate, split, tile, train
-from satseg.training.lock import Stopped
+from satseg.training.limits import Stopped
 
 STUDY = "faster_unet_dubai"
 # The same models without pretrained weights, which a machine without a network cannot fetch.
@@ -80,5 +80,5 @@ def run(config: Config, paths: Paths, cell: slices.Cell, seconds: float) -> dict
             train.run(job, str(raw), *inputs, time_budget=seconds / 60)
         except Stopped:
             raise Unfinished from None
-    evaluate.run(slices.evaluate_slice(config, cell.recipe), *inputs)
+    evaluate.run(slices.evaluate_slice(config, cell.recipe, cell.model), *inputs)
     return {"cell": cell.model_dump(), "run": read_json(out / "run.json", ["epochs"])}

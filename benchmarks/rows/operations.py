@@ -91,7 +91,7 @@ def _step(net: torch.nn.Module, settings: Training, batch: int) -> dict[str, Cal
     images = torch.randint(0, 256, (batch, 3, SIZE, SIZE), generator=generator, dtype=torch.uint8)
     masks = torch.randint(0, CLASSES, (batch, SIZE, SIZE), generator=generator, dtype=torch.uint8)
     loss = build_loss(settings.loss, None)
-    optimizer = build_optimizer(settings, net.parameters())
+    optimizer = build_optimizer(settings, net)
     counted = tuple(range(CLASSES))
     state: dict[str, torch.Tensor] = {}
 

@@ -49,7 +49,8 @@ class Pictures(Dataset):
         if self.settings is None:
             return image, mask
         # The same draws as satseg's, so that both sides change a tile alike.
-        hue, brightness, contrast, hflip, vflip = draw_changes(self.settings, 0, self.epoch, tile)
+        changes = draw_changes(self.settings, 0, self.epoch, tile)
+        hue, brightness, contrast, hflip, vflip = changes[:5]
         if hue:
             image = F.adjust_hue(image, hue)
         if brightness != 1:

@@ -5,21 +5,19 @@ In a process that trains alone, every function returns its argument. The further
 followers, are the same command started again by Lightning's subprocess launcher, also within SLURM.
 """
 
-import ctypes
 import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 
 import torch
 import torch.distributed as dist
 
 from satseg.errors import UserError
+from satseg.processes import end_with_parent
 
 PATIENCE = 20  # seconds a follower gives the leader to report an error that both have
-PR_SET_PDEATHSIG = 1  # of Linux: the signal to get when the parent ends
 
 
 def rank(devices: int = 2) -> int:
@@ -97,8 +95,7 @@ def following() -> Iterator[None]:
 
     If the leader has the same error, it reports it, ends, and takes its followers with it.
     """
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     try:
         yield
     except BaseException:

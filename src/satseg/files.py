@@ -9,16 +9,18 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from satseg.errors import UserError
+from satseg.processes import OWNER, Owner, this_process
 
 FULL = 2**20  # bytes: with fewer left, a write that fails is taken to have run out of space
+LONG = 150  # bytes: names from here on have no room for an addition
+DAY = 86400  # seconds
 
 
 @contextmanager
@@ -31,46 +33,155 @@ def atomic(path: str | Path) -> Iterator[Path]:
     Raises:
         UserError: the disk is full.
     """
-    path = Path(path)
-    # The suffix stays last: several writers choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    new_folder = not path.parent.exists()
-    try:
-        with room(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(path)
-
-            yield temporary
-
-            flush(temporary)
-            temporary.replace(path)
-            flush(path.parent)
-    except OSError as error:
-        if error.filename and Path(error.filename) == temporary:
-            error.filename = str(path)
-        raise
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-        if new_folder:
-            with suppress(OSError):
-                path.parent.rmdir()  # if it is empty
-
-
-def _sweep(path: Path) -> None:
-    """Remove what killed processes left beside `path` while they were writing it."""
-    name = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.tmp{re.escape(path.suffix)}")
-    for leftover in path.parent.iterdir():
-        match = name.fullmatch(leftover.name)
-        if match and not psutil.pid_exists(int(match[1])):
-            leftover.unlink(missing_ok=True)
+    with together(path) as (temporary,):
+        yield temporary
 
 
 @contextmanager
 def together(*paths: str | Path) -> Iterator[list[Path]]:
-    """`atomic` for several files: none takes its name before all are written."""
+    """`atomic` for several files: all take their names, or none does.
+
+    Old files give up theirs before the first new one takes its own: however the process ends, old
+    and new never stand side by side.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    files = [Path(path) for path in paths]
     with ExitStack() as stack:
-        yield [stack.enter_context(atomic(path)) for path in paths]
+        temporaries = [stack.enter_context(_temporary(path)) for path in files]
+        yield temporaries
+
+        for temporary, path in zip(temporaries, files, strict=True):
+            flush(temporary)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        _rename(dict(zip(temporaries, files, strict=True)))
+        for folder in {path.parent for path in files}:
+            flush(folder)
+
+
+def _rename(files: dict[Path, Path]) -> None:
+    """Give temporary files their names, or leave everything as it was."""
+    if len(files) == 1:
+        [(temporary, path)] = files.items()
+        temporary.replace(path)
+        return
+
+    old = {}
+    new = []
+    try:
+        for path in files.values():
+            if os.path.lexists(path):
+                kept = temporary_name(path, "old")
+                path.rename(kept)
+                old[path] = kept
+        for temporary, path in files.items():
+            temporary.rename(path)
+            new.append(path)
+    except BaseException:
+        for path in new:
+            path.unlink()
+        for path, kept in old.items():
+            kept.rename(path)
+        raise
+    for kept in old.values():
+        kept.unlink()
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which is removed if it still exists in the end."""
+    temporary = temporary_name(path)
+    try:
+        with new_folders(path.parent), room(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path)
+            try:
+                yield temporary
+            finally:
+                with suppress(OSError):
+                    temporary.unlink()
+    except OSError as error:
+        if error.filename and Path(error.filename) == temporary:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
+def new_folders(folder: Path) -> Iterator[None]:
+    """A block that may create a folder and those around it; which of them are new and empty in the
+    end is removed."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            for place in missing:
+                place.rmdir()
+
+
+@contextmanager
+def scratch_folder(path: str | Path) -> Iterator[Path]:
+    """A folder beside `path` that exists as long as the block, and no longer than the next run."""
+    sweep(path)
+    folder = temporary_name(Path(path))
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def temporary_name(path: Path, kind: str = "tmp") -> Path:
+    """What this process may write beside `path`: hidden, and of a name that no other process on any
+    machine uses."""
+    # The suffix stays last: several writers choose the format by it.
+    return path.with_name(f".{_label(path)}.{this_process()}.{kind}{path.suffix}")
+
+
+def _label(path: Path) -> str:
+    """The name without its suffix, or its digest if it is too long for an addition."""
+    encoded = os.fsencode(path.stem)
+    return path.stem if len(encoded) < LONG else hashlib.sha256(encoded).hexdigest()
+
+
+def sweep(path: str | Path, sole: bool = False) -> None:
+    """Remove what killed processes left beside or below `path` while they were writing it.
+
+    Args:
+        path: a file or folder.
+        sole: whether no other process can be writing it: then what another machine, or this one
+            before its last start, has not changed for a day is removed too.
+    """
+    path = Path(path)
+    label = re.escape(_label(path))
+    beside = re.compile(rf"\.{label}\.({OWNER})\.(tmp|old){re.escape(path.suffix)}")
+    below = re.compile(rf"\..+\.({OWNER})\.(tmp|old)(\..+)?")
+    for folder, name in ((path.parent, beside), (path, below)):
+        if folder == path and not (sole and path.is_dir()):
+            continue
+        for leftover in folder.iterdir():
+            match = name.fullmatch(leftover.name)
+            if match and _is_left(leftover, Owner.named(match[1]), sole):
+                remove(leftover)
+
+
+def _is_left(leftover: Path, owner: Owner, sole: bool) -> bool:
+    """Whether the process that wrote a file has ended."""
+    if owner.is_visible or not sole:
+        return owner.has_ended
+    with suppress(FileNotFoundError):
+        return time.time() - leftover.lstat().st_mtime > DAY
+    return False
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -145,6 +256,8 @@ def files_below(root: str | Path) -> list[Path]:
         files += [Path(folder, name) for name in names]
 
     for path in files:
+        if not str(path.relative_to(root)).isprintable():
+            _check_name(path)
         if path.is_symlink() and not path.exists():
             raise UserError(f"{path}: a broken link; remove it, or put the file there")
         if not path.is_file():
@@ -154,13 +267,33 @@ def files_below(root: str | Path) -> list[Path]:
     return sorted(files)
 
 
+def _check_name(path: Path) -> None:
+    """Refuse a name that tables and lists cannot hold."""
+    try:
+        path.name.encode()
+        str(path.parent).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{str(path)!a}: its name is not UTF-8; rename it") from None
+
+
 def local_copy(folder: str | Path) -> Path:
     """Copy a folder's files to a temporary folder (below `$TMPDIR`) that is removed when this
-    process ends; returns the copy."""
-    copy = Path(tempfile.mkdtemp(prefix="satseg-"))
+    process ends, or by the next copy if it is killed; returns the copy."""
+    _sweep_copies(Path(tempfile.gettempdir()))
+    copy = Path(tempfile.mkdtemp(prefix=f"satseg-{this_process()}-"))
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
     with room(copy):
         for file in Path(folder).iterdir():
-            shutil.copyfile(file, copy / file.name)
+            if file.is_file() and not file.name.startswith("."):
+                shutil.copyfile(file, copy / file.name)
     logging.getLogger("satseg").info("%s has been copied to %s", folder, copy)
     return copy
+
+
+def _sweep_copies(folder: Path) -> None:
+    """Remove the copies of this user's processes that have been killed."""
+    name = re.compile(rf"satseg-({OWNER})-\w+")
+    for leftover in folder.iterdir():
+        match = name.fullmatch(leftover.name)
+        if match and Owner.named(match[1]).has_ended and leftover.lstat().st_uid == os.getuid():
+            remove(leftover)

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchinfo import summary
 
 from satseg.devices import device
+from satseg.processes import end_with_parent
 from satseg.progress import Pace
 
 INPUT = (3, 512, 512)
@@ -212,11 +213,15 @@ def peak_memory_mb(make: Callable[[], nn.Module], shape: tuple[int, ...] = INPUT
 
 
 def _report_peak(make: Callable[[], nn.Module], shape: tuple[int, ...], results) -> None:
+    end_with_parent()
     results.put(_forward_peak(make, shape))
 
 
 def _forward_peak(make: Callable[[], nn.Module], shape: tuple[int, ...]) -> float:
     at = device()
+    # The libraries it is made with are no part of a model, whoever loads them first.
+    with torch.device("meta"):
+        make()
     if at.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()

@@ -26,6 +26,7 @@ NAMES = (
     "subset",
     "pool",
     "official_split",
+    "footprint",
     "split",
     "dataset",
     "model",

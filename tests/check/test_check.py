@@ -11,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 from rasterio.transform import from_origin
+from rasterio.warp import transform
 
 from conftest import write_raster
 from satseg.check.dataset import check
@@ -88,9 +89,10 @@ def test_the_tiles_are_those_of_the_pipeline(sound, tmp_path):
     job = tile_slice(config, "mine")
     table = build_tiles(job, sound, tmp_path / "tiles")
     facts = read_dataset(job, sound)
-    grid = tile_grid(facts.shapes, 32, scene_groups(facts.scenes, job.groups, []))
-    columns = ["tile", "scene", "group", "row", "col", "whole"]
+    grid = tile_grid(facts, 32, scene_groups(facts.scenes, job.groups, []))
+    columns = ["tile", "scene", "group", "row", "col", "whole", "height", "width", "footprint"]
     assert grid[columns].equals(table[columns])
+    assert (table["footprint"] != "").any()
 
 
 @pytest.fixture
@@ -263,8 +265,13 @@ def test_a_scale_that_the_bands_hardly_fill(tmp_path):
 
 
 def test_common_ground_by_hand():
-    def place(left, bottom, size, crs="EPSG:25832"):
-        return Place(crs, left, bottom, left + size, bottom + size, 1.0)
+    def place(left, bottom, size, crs="EPSG:25832", origin=(500_000, 5_000_000)):
+        left += origin[0]
+        bottom += origin[1]
+        x, y = np.array([[0, 1, 1, 0, 0], [1, 1, 0, 0, 1]]) * size + [[left], [bottom]]
+        degrees = zip(*transform(crs, "EPSG:4326", x, y), strict=True)
+        outline = f"POLYGON(({','.join(f'{a:.10f} {b:.10f}' for a, b in degrees)}))"
+        return Place(crs, 1.0, [outline], outline)
 
     places = {
         "a": place(0, 0, 10),
@@ -273,7 +280,11 @@ def test_common_ground_by_hand():
         "d": place(2, 2, 2),  # lies in a
         "e": place(2, 2, 2, "EPSG:3857"),  # elsewhere
     }
-    assert same_ground(places) == [("a", "d", 1.0), ("b", "c", 0.25)]
+    (east,), (north,) = transform("EPSG:25832", "EPSG:25833", [500_022], [5_000_007])
+    places["f"] = place(0, 0, 2, "EPSG:25833", (east, north))  # lies in c, in the next zone
+    found = same_ground(places)
+    assert [pair[:2] for pair in found] == [("a", "d"), ("b", "c"), ("c", "f")]
+    assert [pair[2] for pair in found] == pytest.approx([1, 0.25, 1], abs=1e-4)
 
 
 def test_a_scale_that_cuts_off_much_and_a_class_that_never_occurs(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import Affine, from_origin
+from rasterio.warp import transform
 
 from conftest import write_raster
 from satseg.config.datasets import Pixels
@@ -54,6 +55,57 @@ def size_of(path, **place):
 )
 def test_pixel_size_on_the_ground(tmp_path, place, metres):
     assert size_of(tmp_path / "a.tif", **place) == pytest.approx(metres, rel=4e-3)
+
+
+def between(longitudes, latitudes) -> float:
+    """Metres between two near places, by the radii of curvature at their mean latitude."""
+    a, e2 = 6378137.0, 0.0066943799901413165
+    mean = math.radians(sum(latitudes) / 2)
+    w2 = 1 - e2 * math.sin(mean) ** 2
+    north = a * (1 - e2) / w2**1.5 * math.radians(latitudes[1] - latitudes[0])
+    turn = (longitudes[1] - longitudes[0] + 180) % 360 - 180
+    east = a / math.sqrt(w2) * math.cos(mean) * math.radians(turn)
+    return math.hypot(north, east)
+
+
+@pytest.mark.parametrize(
+    ("crs", "longitude", "latitude"),
+    [
+        ("EPSG:32601", 180.0, 66.0),
+        ("EPSG:32760", 180.0, -17.0),
+        ("EPSG:4326", 180.0, 52.0),
+        ("EPSG:3413", 179.99, 75.0),
+        ("EPSG:3031", -135.0, -80.0),
+    ],
+)
+def test_pixel_size_at_the_antimeridian_and_in_polar_systems(tmp_path, crs, longitude, latitude):
+    (x,), (y,) = transform("EPSG:4326", crs, [longitude], [latitude])
+    size = 1e-4 if crs == "EPSG:4326" else 10
+    # The image's middle is the place.
+    place = from_origin(x - 150 * size, y + 150 * size, size, size)
+    corners = [(x, y), (x + size, y), (x, y - size)]
+    degrees = list(zip(*transform(crs, "EPSG:4326", *zip(*corners, strict=True)), strict=True))
+    sides = [between(*zip(degrees[0], degrees[k], strict=True)) for k in (1, 2)]
+    found = size_of(tmp_path / "a.tif", crs=crs, transform=place)
+    assert found == pytest.approx(math.sqrt(sides[0] * sides[1]), rel=1e-3)
+
+
+def test_pixel_size_around_the_pole(tmp_path):
+    # EPSG:3413 is true to scale at 70° north; at the pole its scale is 0.9698 (EPSG 9829, Snyder 1987).
+    place = from_origin(-1500, 1500, 10, 10)
+    found = size_of(tmp_path / "a.tif", crs="EPSG:3413", transform=place)
+    assert found == pytest.approx(10 / pole_scale(70), rel=1e-5)
+
+
+def pole_scale(parallel: float) -> float:
+    """Scale at the pole of a polar stereographic system that is true along a parallel (Snyder 1987,
+    equations 21-35 and 15-9, 14-15)."""
+    e = math.sqrt(0.0066943799901413165)
+    latitude = math.radians(parallel)
+    sine = math.sin(latitude)
+    t = math.tan(math.pi / 4 - latitude / 2) / ((1 - e * sine) / (1 + e * sine)) ** (e / 2)
+    m = math.cos(latitude) / math.sqrt(1 - (e * sine) ** 2)
+    return m * math.sqrt((1 + e) ** (1 + e) * (1 - e) ** (1 - e)) / (2 * t)
 
 
 def test_pixel_size_is_unknown_where_the_image_does_not_say(tmp_path):

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from satseg.config.splits import Split
-from satseg.data.splits import draw_split, leakage, untrained
+from satseg.data.leakage import leakage, untrained
+from satseg.data.splits import draw_split
 from satseg.errors import UserError
 
 
@@ -16,7 +17,11 @@ def table(groups: dict[str, dict[str, int]]) -> pd.DataFrame:
         for scene, count in scenes.items():
             rows += [(group, scene)] * count
     frame = pd.DataFrame(rows, columns=["group", "scene"])
-    return frame.assign(tile=range(len(rows)), whole=[int(i % 4 != 0) for i in range(len(rows))])
+    frame["tile"] = range(len(rows))
+    frame["whole"] = [int(i % 4 != 0) for i in range(len(rows))]
+    # Each scene is a row of tiles without a place on the ground.
+    cols = frame.groupby("scene").cumcount()
+    return frame.assign(row=0, col=cols, height=32, width=32, footprint="")
 
 
 TABLE = table(
@@ -78,7 +83,7 @@ def test_leakage_counts_shared_scenes_and_ground():
         evaluated = tiles[tiles["subset"] == subset]
         scenes = set(train["scene"])
         groups = set(train["group"])
-        assert row.tolist() == [
+        assert row[["tiles", "scene_shared", "group_shared"]].tolist() == [
             len(evaluated),
             sum(scene in scenes for scene in evaluated["scene"]),
             sum(group in groups for group in evaluated["group"]),
@@ -91,7 +96,7 @@ def test_leakage_counts_shared_scenes_and_ground():
         {"tile": pair["tile"], "scene": pair["scene"], "subset": ["train"] * 4 + ["val"] * 4}
     )
     row = leakage(pair, fixed).iloc[0]
-    assert (row["scene_shared"], row["group_shared"]) == (0, 4)
+    assert (row["scene_shared"], row["group_shared"], row["exposed"]) == (0, 4, 4)
 
 
 def published(**subsets: dict[str, int]) -> pd.DataFrame:
@@ -193,3 +198,49 @@ def test_classes_that_no_training_tile_shows():
     split = pd.DataFrame({"tile": [0, 1, 2], "subset": ["train", "val", "val"]})
     assert untrained(tiles, split) == ["b"]
     assert untrained(tiles, split.assign(subset="train")) == []
+
+
+def test_a_number_of_tiles_takes_whole_ones_first():
+    spec = Split(unit="tile", train=0.5, val=0.5)
+    train = draw_split(TABLE, spec).query("subset == 'train'")["tile"]
+    assert (len(train), TABLE.loc[train, "whole"].sum()) == (60, 45)
+    for count, whole in ((50, 45), (20, 20)):
+        fewer = spec.model_copy(update={"tiles": {"train": count}})
+        split = draw_split(TABLE, fewer)
+        kept = split.query("subset == 'train'")["tile"]
+        assert set(kept) < set(train)
+        assert (len(kept), TABLE.loc[kept, "whole"].sum()) == (count, whole)
+        assert (split["subset"] == "val").sum() == 60
+        pd.testing.assert_frame_equal(split, draw_split(TABLE, fewer))
+
+
+def test_two_splits_can_have_the_same_test_tiles():
+    base = Split(unit="group", train=0.5, val=0.2, test=0.3, tiles={"test": 12})
+    tested = draw_split(TABLE, base).query("subset == 'test'")["tile"]
+    assert len(tested) == 12
+    ground = set(TABLE.loc[tested, "group"])
+
+    seen = Split(unit="tile", train=0.7, val=0.3, test_of="base", tiles={"train": 30})
+    unseen = seen.model_copy(update={"test_apart": True})
+    for spec, apart in ((seen, False), (unseen, True)):
+        split = draw_split(TABLE, spec, base)
+        assert split["tile"].is_monotonic_increasing and split["tile"].is_unique
+        assert split.query("subset == 'test'")["tile"].tolist() == tested.tolist()
+        assert (split["subset"] == "train").sum() == 30
+        others = split.query("subset != 'test'")["tile"]
+        assert TABLE.loc[others, "group"].isin(ground).any() != apart
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"test": 0.1, "train": 0.7}, "test: the test tiles are those of test_of"),
+        ({"tiles": {"test": 3}}, r"tiles\.test: the test tiles are those of test_of"),
+        ({"keep_official": True, "unit": "group"}, "test_of: an official split has its own"),
+        ({"block": 3}, "only a split with `unit: block` has blocks"),
+        ({"unit": "block"}, "Field required"),
+    ],
+)
+def test_keys_that_do_not_go_together(keys, said):
+    with pytest.raises(ValueError, match=said):
+        Split(**({"unit": "tile", "train": 0.8, "val": 0.2, "test_of": "other"} | keys))

@@ -31,7 +31,11 @@ def fetched(server, archive, command, tmp_path):
         server.asked = []
         assert command("download", spec, out=tmp_path / "raw") == ""
         assert (tmp_path / "raw/scenes/set/images/1.png").read_bytes() == archive.picture
-        assert {path.name for path in (tmp_path / "raw").iterdir()} == {"manifest.json", "scenes"}
+        assert {path.name for path in (tmp_path / "raw").iterdir()} == {
+            "manifest.json",
+            "scenes",
+            ".scenes.json",
+        }
         return [int(asked[6:-1]) if asked else 0 for _, asked in server.asked]
 
     return call

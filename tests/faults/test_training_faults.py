@@ -175,6 +175,11 @@ WAYS = ["any moment"] * 3 + ["after a step"] * 8 + ["SIGTERM after a step"] * 5 
 WAYS += ["half written", "half written", "not yet named"]
 
 
+def unnamed(folder: Path, child: Child) -> bool:
+    """Whether a checkpoint that this run writes has no name yet."""
+    return any(folder.glob(f"checkpoints/.last.*-{child.pid}.tmp.ckpt"))
+
+
 def end(way: str, child: Child, folder, rng: np.random.Generator) -> None:
     """Kill a run, or ask it to stop, in one of these ways."""
     checkpoint = folder / "checkpoints/last.ckpt"
@@ -193,8 +198,7 @@ def end(way: str, child: Child, folder, rng: np.random.Generator) -> None:
         until(lambda: steps() > wanted, child)
         time.sleep(rng.uniform(0, 0.03))
     elif way == "writing":
-        temporary = folder / f"checkpoints/.last.{child.pid}.tmp.ckpt"
-        until(temporary.exists, child)
+        until(lambda: unnamed(folder, child), child)
     if way != "half written" and way != "not yet named":
         child.send(signal.SIGTERM if way.startswith("SIGTERM") else signal.SIGKILL)
     child.wait()
@@ -229,7 +233,7 @@ def test_killed_at_random_moments(forks, data, whole, tmp_path, fault):
                 break
             continue
         survived[way] += 1
-        writing += (folder / f"checkpoints/.last.{child.pid}.tmp.ckpt").exists()
+        writing += unnamed(folder, child)
         if child.wait() == os.EX_TEMPFAIL:
             assert "SIGTERM: stopped" in last_line(child)
         else:

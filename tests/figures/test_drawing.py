@@ -513,7 +513,7 @@ def test_many_classes_wrap():
 
 def audit(splits=("random", "groups")) -> leakage.Audit:
     rows = pd.DataFrame({"recipe": ["leaky", "clean"], "split": splits, "subset": "val"})
-    rows = rows.assign(tiles=[8, 5], scene_shared=[6, 0], group_shared=[8, 1])
+    rows = rows.assign(tiles=[8, 5], scene_shared=[6, 0], exposed=[8, 1])
     return leakage.Audit(
         "Toy land", rows, {name: over_runs(score_rows(MODELS, 3)) for name in ("leaky", "clean")}
     )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from satseg.config.models import UNetSpec
 from satseg.config.studies import Study
+from satseg.data.leakage import COLUMNS as LEAKAGE
 from satseg.jobs.slices import StudySlice
 from satseg.paths import FIGURES, PANELS
 
@@ -194,27 +195,35 @@ def tile_table(masks: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     table["row"] = 0
     table["col"] = number % PER_SCENE
     table["whole"] = (number % PER_SCENE != PER_SCENE - 1).astype(int)
+    table["height"] = SIZE
+    table["width"] = SIZE - 4 * (1 - table["whole"])
     table["official_split"] = ""
+    table["footprint"] = ""
     pixels = {f"pixels_{name}": (masks == i).sum((1, 2)) for i, name in enumerate(names)}
     return table.assign(**pixels)
 
 
 def leakage(tiles: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
-    """<split>.leakage.csv, counted tile by tile."""
+    """<split>.leakage.csv, counted tile by tile: scenes are a row of tiles that do not say where
+    they lie."""
     rows = []
     subset = list(split["subset"])
     for pool, judged in product(("all", "whole"), ("val", "test")):
         used = [i for i in range(len(tiles)) if pool == "all" or tiles["whole"][i]]
         mine = [i for i in used if subset[i] == judged]
-        shared = {
-            key: sum(
-                any(tiles[key][i] == tiles[key][j] for j in used if subset[j] == "train")
-                for i in mine
-            )
-            for key in ("scene", "group")
-        }
-        rows.append([pool, judged, len(mine), shared["scene"], shared["group"]])
-    return pd.DataFrame(rows, columns=["pool", "subset", "tiles", "scene_shared", "group_shared"])
+        train = [j for j in used if subset[j] == "train"]
+        row = dict.fromkeys(LEAKAGE, 0) | {"pool": pool, "subset": judged, "tiles": len(mine)}
+        for i in mine:
+            scene, group, col = tiles.loc[i, ["scene", "group", "col"]]
+            here = [abs(tiles["col"][j] - col) for j in train if tiles["scene"][j] == scene]
+            kin = [tiles["scene"][j] for j in train if tiles["group"][j] == group]
+            row["scene_shared"] += bool(here)
+            row["group_shared"] += bool(kin)
+            row["touching"] += 1 in here
+            row["near"] += 1 not in here and 2 in here
+            row["exposed"] += 1 in here or any(name != scene for name in kin)
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def count(

@@ -8,13 +8,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from satseg.config.models import PythonSpec, SmpSpec
+from satseg.config.reading import load
 from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 from satseg.files import write_json
 from satseg.jobs.dependencies import model_code
 from satseg.jobs.slices import TrainSlice
 from satseg.models import build_model, check_tiles
-from satseg.models.segmenter import load_weights, predict
+from satseg.models.segmenter import load_weights, predict, save_weights
 from satseg.stages.train import run
 
 COMBINATIONS = [
@@ -182,10 +183,45 @@ def test_ones_own_model_trains_and_comes_back_from_its_weights(
         counted=[0, 1, 2],
     )
     run(spec, "raw", "tiles", "split.csv", "run", 0)
-    segmenter = load_weights("run/final.pt")
+    segmenter = load_weights("run/final.pt", python_file=own.file)
     images = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     state = torch.load("run/final.pt", weights_only=True)["state_dict"]
     again = build_model(own, 3)
     again.load_state_dict(state)
     expected = again.eval()(images / 255).argmax(1)
     assert torch.equal(predict(segmenter, images), expected)
+
+
+@pytest.fixture
+def weights(own, tmp_path):
+    """Weights of that model."""
+    meta = {"classes": ["a", "b"], "counted": [0, 1], "padded_tiles": True, "batch_size": 1}
+    save_weights("own.pt", build_model(own, 2), own, 3, **meta, scaling="unit", precision="32")
+    return tmp_path / "own.pt"
+
+
+def configure(monkeypatch, *entries):
+    config = load().model_copy(update={"models": dict(enumerate(entries))})
+    monkeypatch.setattr("satseg.models.segmenter.load", lambda: config)
+
+
+def test_weights_do_not_choose_what_is_run(own, weights, monkeypatch, tmp_path):
+    """Only the file that the configuration names, as it was when they were trained."""
+    marker = tmp_path / "ran"
+    evil = f"open({str(marker)!r}, 'w')\n{OWN}"
+    configure(monkeypatch, own)
+    assert load_weights(weights).classes == ["a", "b"]
+
+    (tmp_path / "nets/own.py").write_text(evil)
+    with pytest.raises(UserError, match=r"own\.pt: was trained with another nets/own\.py; restore"):
+        load_weights(weights)
+    for configured in ("nets/other.py", "own.py"):
+        (tmp_path / configured).write_text(OWN)
+        with pytest.raises(
+            UserError, match=r"own\.pt: names nets/own\.py as the code of its model"
+        ):
+            load_weights(weights, python_file=configured)
+    configure(monkeypatch)
+    with pytest.raises(UserError, match="so it is not run; add the model, or train the cell again"):
+        load_weights(weights)
+    assert not marker.exists()

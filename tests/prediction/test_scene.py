@@ -12,6 +12,7 @@ import rasterio
 import torch
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
+from rasterio.rpc import RPC
 from rio_cogeo import cog_validate
 
 from conftest import ROOT, write_raster
@@ -23,6 +24,12 @@ from satseg.prediction import predict_scene
 from satseg.prediction.maps import STEPS
 from scenery import CLASSES, COLORS, COUNTED, PLACE, TILE, metres, noise, segmenter, write_scene
 
+RPC_TERMS = ("line_num_coeff", "line_den_coeff", "samp_num_coeff", "samp_den_coeff")
+RPC_NUMBERS = [
+    f"{axis}_{kind}"
+    for axis in ("height", "lat", "line", "long", "samp")
+    for kind in ("off", "scale")
+]
 ENOUGH = 48  # overlap from which this model's windows give what one pass gives
 
 
@@ -386,3 +393,18 @@ def test_a_full_disk_ends_in_one_line_and_leaves_nothing(tmp_path):
         and "Traceback" not in done.stderr
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_the_rpcs_of_a_scene_travel_to_its_map(model, tmp_path):
+    scene = tmp_path / "scene.tif"
+    write_raster(scene, noise(TILE, TILE))
+    terms = {name: [float(k == 0) for k in range(20)] for name in RPC_TERMS}
+    numbers = {name: 1.5 for name in RPC_NUMBERS}
+    with rasterio.open(scene, "r+") as file:
+        file.rpcs = RPC(**numbers, **terms, err_bias=0.5, err_rand=0.25)
+    predict_scene(model, scene, tmp_path / "map.tif", probabilities=tmp_path / "shares.tif")
+    for name in ("map.tif", "shares.tif"):
+        with rasterio.open(tmp_path / name) as file:
+            assert file.rpcs is not None
+            with rasterio.open(scene) as original:
+                assert file.rpcs.to_dict() == original.rpcs.to_dict()

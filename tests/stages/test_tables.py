@@ -51,7 +51,8 @@ COLUMNS = {
     "brightness": "dataset,model,recipe,seed,brightness,share,value",
     "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
     "tile,tile_gflops,tile_latency_ms,tile_train_step_ms,tile_peak_memory_mb,epoch_seconds",
-    "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared",
+    "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared,placed,overlapping,"
+    "touching,near,exposed",
     "published": "dataset,model,recipe,metric,epoch,class,published,ours,difference",
     "claims": "claim,source,dataset,recipe,by,statistic,value,low,high,p,verdict,why",
     "speed": "dataset,measure,device,model,value,place,table,published,published_place,rho",
@@ -178,7 +179,7 @@ def test_splits_hold_the_audit_of_the_tiles_the_recipe_uses(built):
     assert (found["pool"] == "whole").all()
     for recipe, mine in found.groupby("recipe"):
         audit = pd.read_csv(built / f"data/splits/toy/by_{recipe}.leakage.csv")
-        columns = ["subset", "tiles", "scene_shared", "group_shared"]
+        columns = ["subset", "tiles", "scene_shared", "group_shared", "touching", "near", "exposed"]
         np.testing.assert_array_equal(mine[columns], audit.loc[audit["pool"] == "whole", columns])
 
 
@@ -277,7 +278,7 @@ def test_the_texts_say_what_intervals_rest_on_and_what_leaks(built):
     assert "cannot be told from beta and gamma, because 4 groups of tiles are too few" in body
     assert "evaluated on different tiles, so that the scores cannot be paired" in body
     assert "The test tiles are evaluated, so the scores are inflated." in text(built, "splits")
-    assert "none of the 32 test tiles shares a scene or ground with a training tile" in text(
+    assert "none of the 32 test tiles touches a training tile or shares its ground" in text(
         built, "splits"
     )
 

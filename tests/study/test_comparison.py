@@ -191,6 +191,26 @@ def test_a_gap_between_different_tiles_is_no_paired_difference():
     assert "inflates" not in text
 
 
+def test_a_gap_on_few_groups_has_an_interval_over_its_trainings():
+    def trained(values, effect=0.01) -> Result:
+        without = np.array(values)[:, None] + [[effect, -effect]]
+        replicates = Jackknife(np.array(values), without)
+        return Result(
+            "x", {("miou_d", "all"): score_interval(replicates)}, replicates={"miou_d": replicates}
+        )
+
+    pair = [
+        comparison(trained([0.57, 0.58, 0.59]), recipe="a", shared=50, evaluated=(1, 2)),
+        comparison(trained([0.45, 0.47, 0.49], 0.02), recipe="b", evaluated=(1, 2)),
+    ]
+    (gap,) = leakage_gaps(pair, {"a": recipe("r"), "b": recipe("g")})
+    # Welch: an error of sqrt(0.01²/3 + 0.02²/3) with 50/17 degrees of freedom, t = 3.217.
+    text = gap_sentence(gap)
+    assert f"a difference of {strong('+0.110')} [+0.068, +0.152], an interval for other" in text
+    assert "trainings (3 of each) on the same tiles (2 groups of tiles are too few" in text
+    assert text.endswith("this is how much the leaky split inflates the score.")
+
+
 def test_listing_and_signed():
     assert [listing(list("abc")[:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
     assert [signed(v) for v in (0.1, -0.25, float("nan"))] == ["+0.100", "−0.250", "–"]

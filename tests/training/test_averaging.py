@@ -11,8 +11,7 @@ from satseg.data.tiling import build_tiles
 from satseg.jobs.slices import TrainSlice
 from satseg.training.averaging import Average
 from satseg.training.cell import train
-from satseg.training.limits import Limits
-from satseg.training.lock import Stopped
+from satseg.training.limits import Limits, Stopped
 from satseg.training.trainer import build_trainer
 from small import unet
 

@@ -16,8 +16,7 @@ from satseg.models.segmenter import Segmenter, load_weights
 from satseg.training.auxiliary import Auxiliary, coarse
 from satseg.training.cell import train
 from satseg.training.distillation import soft_labels
-from satseg.training.limits import Limits
-from satseg.training.lock import Stopped
+from satseg.training.limits import Limits, Stopped
 from satseg.training.optimizer import build_optimizer
 from small import unet
 

@@ -48,7 +48,8 @@ def test_tile_store(built):
     pixels = [
         f"pixels_{name}" for name in ("No data", "Field", "Woodland", "Water", "Road", "Building")
     ]
-    names = ["tile", "scene", "group", "row", "col", "whole", "official_split", *pixels]
+    names = ["tile", "scene", "group", "row", "col", "whole", "height", "width", "official_split"]
+    names += ["footprint", *pixels]
     assert list(table) == names
     expected = [[(mask == k).sum() for k in range(6)] for mask in masks]
     np.testing.assert_array_equal(table[pixels], expected)
@@ -67,7 +68,8 @@ def test_split(built):
     assert list(split) == ["tile", "scene", "subset"]
     assert set(split["subset"]) == {"train", "val", "test"}
     assert split.groupby("scene")["subset"].nunique().max() == 1
-    assert list(leakage) == ["pool", "subset", "tiles", "scene_shared", "group_shared"]
+    shared = ["scene_shared", "group_shared", "placed", "overlapping", "touching", "near"]
+    assert list(leakage) == ["pool", "subset", "tiles", *shared, "exposed"]
     assert leakage[["scene_shared", "group_shared"]].to_numpy().sum() == 0
     whole = leakage[leakage["pool"] == "all"].set_index("subset")["tiles"]
     assert dict(whole) == dict(split["subset"].value_counts().drop("train"))

@@ -19,7 +19,7 @@ rule download:
         out=lambda w, output: dirname(output.manifest),
     shell:
         r"""
-        python -m satseg.stages.download --slice {params.slice:q} --out {params.out:q} &>{log:q}
+        exec python -m satseg.stages.download --slice {params.slice:q} --out {params.out:q} &>{log:q}
         """
 
 
@@ -47,7 +47,7 @@ rule tile:
         out=lambda w, output: dirname(output.table),
     shell:
         r"""
-        python -m satseg.stages.tile --slice {params.slice:q} \
+        exec python -m satseg.stages.tile --slice {params.slice:q} \
             --raw {params.raw:q} --out {params.out:q} &>{log:q}
         """
 
@@ -72,6 +72,6 @@ rule split:
         tiles=lambda w, input: dirname(input.table),
     shell:
         r"""
-        python -m satseg.stages.split --slice {params.slice:q} \
+        exec python -m satseg.stages.split --slice {params.slice:q} \
             --tiles {params.tiles:q} --out {output.split:q} &>{log:q}
         """

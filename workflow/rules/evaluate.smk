@@ -26,13 +26,13 @@ rule evaluate:
     resources:
         gpu=1,
     params:
-        slice=lambda w: slices.evaluate_slice(cfg, w.recipe).model_dump_json(),
+        slice=lambda w: slices.evaluate_slice(cfg, w.recipe, w.model).model_dump_json(),
         code=lambda w: digest(stage_code("evaluate", w.model)),
         tiles=lambda w, input: dirname(input.table),
         run=lambda w, input: dirname(input.run),
     shell:
         r"""
-        python -m satseg.stages.evaluate --slice {params.slice:q} \
+        exec python -m satseg.stages.evaluate --slice {params.slice:q} \
             --tiles {params.tiles:q} --split {input.split:q} --run {params.run:q} &>{log:q}
         """
 
@@ -59,6 +59,6 @@ rule profile:
         tiles="data/tiles/{dataset}",
     shell:
         r"""
-        python -m satseg.stages.profile --slice {params.slice:q} --tiles {params.tiles:q} \
+        exec python -m satseg.stages.profile --slice {params.slice:q} --tiles {params.tiles:q} \
             --out {output.profile:q} &>{log:q}
         """

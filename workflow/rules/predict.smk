@@ -37,6 +37,6 @@ rule predict_scene:
         ),
     shell:
         r"""
-        python -m satseg.stages.predict {input.scene:q} --slice {params.slice:q} \
+        exec python -m satseg.stages.predict {input.scene:q} --slice {params.slice:q} \
             --run {params.run:q} --weights {params.weights} -o {output.map:q} &>{log:q}
         """

@@ -37,7 +37,7 @@ rule tables:
         code=digest(code("tables", *STUDY_MODULES)),
     shell:
         r"""
-        python -m satseg.stages.tables --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.tables --slice {params.slice:q} --data data --results results &>{log:q}
         """
 
 
@@ -79,7 +79,7 @@ rule figures:
         code=digest(code("figures", *STUDY_MODULES)),
     shell:
         r"""
-        python -m satseg.stages.figures --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.figures --slice {params.slice:q} --data data --results results &>{log:q}
         """
 
 
@@ -111,5 +111,5 @@ rule report:
         code=digest(code("report", *STUDY_MODULES)),
     shell:
         r"""
-        python -m satseg.stages.report --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.report --slice {params.slice:q} --data data --results results &>{log:q}
         """

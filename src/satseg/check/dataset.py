@@ -13,11 +13,11 @@ from satseg.check.sheet import draw_sheet
 from satseg.check.survey import read_dataset, same_ground, tile_grid
 from satseg.check.words import classes_text, scenes_text, splits_text, tiles_text
 from satseg.config.root import Config
-from satseg.config.splits import Split
 from satseg.data.groups import scene_groups
 from satseg.data.layout import Problem
+from satseg.data.leakage import leakage
 from satseg.data.official import published_subsets
-from satseg.data.splits import draw_split, leakage
+from satseg.data.splits import draw_split
 from satseg.errors import UserError
 from satseg.jobs import slices
 from satseg.jobs.slices import TileSlice
@@ -46,8 +46,7 @@ def check(
 
     table, official_error, warnings = _tiles(facts, job, root)
     divisions = [
-        _divide(config.splits[name], name, table, used)
-        for name, used in _splits(config, dataset_name).items()
+        _divide(config, name, table, used) for name, used in _splits(config, dataset_name).items()
     ]
     overlaps = [
         (first, second, share)
@@ -59,7 +58,7 @@ def check(
         "Scenes": scenes_text(facts, dataset),
         "Classes": classes_text(facts, dataset),
         "Tiles": tiles_text(table, job),
-        "Splits": splits_text(divisions),
+        "Splits": splits_text(divisions, len(table)),
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in sections.items() if body)
     notes = [
@@ -78,7 +77,7 @@ def check(
 def _tiles(facts: Facts, job: TileSlice, root: str | Path) -> tuple[pd.DataFrame, str, list[str]]:
     """The table of tiles, what is wrong with the official split, and the warnings about it."""
     groups = scene_groups(facts.scenes, job.groups, facts.copied)
-    table = tile_grid(facts.shapes, job.tile_size, groups)
+    table = tile_grid(facts, job.tile_size, groups)
     usable = [scene for scene in facts.scenes if scene.name in facts.shapes]
 
     with _captured_log() as messages:
@@ -124,11 +123,12 @@ def _splits(config: Config, dataset_name: str) -> dict[str, bool]:
     return {name: name in used for name in config.splits if name in (used or possible)}
 
 
-def _divide(split: Split, name: str, table: pd.DataFrame, used: bool) -> Division:
+def _divide(config: Config, name: str, table: pd.DataFrame, used: bool) -> Division:
     """The tiles divided by a split, or why that is not possible."""
+    split = config.splits[name]
     official = split.unit == "official"
     try:
-        assigned = draw_split(table, split)
+        assigned = draw_split(table, split, config.test_split(name))
         return Division(name, assigned, leakage(table, assigned), "", used, official)
     except UserError as error:
         return Division(name, None, None, str(error), used, official)

@@ -19,12 +19,13 @@ class Place(NamedTuple):
     """Where a scene lies on the ground."""
 
     crs: str
-    left: float
-    bottom: float
-    right: float
-    top: float
     pixel: float
     """Width of a pixel in the units of `crs`."""
+    tiles: list[str]
+    """Its tiles as WKT polygons in longitude and latitude, row by row; empty texts if the system's
+    place on the globe is unknown."""
+    outline: str
+    """The whole scene, likewise."""
 
 
 @dataclass
@@ -65,6 +66,8 @@ class Facts:
     """Mask values or colours, in words, that are not a class."""
     places: dict[str, Place] = field(default_factory=dict)
     """Where the georeferenced scenes lie."""
+    turned: dict[str, list[str]] = field(default_factory=dict)
+    """How masks are mirrored against their images, in words → masks."""
     digests: dict[str, list[str]] = field(default_factory=dict)
     """Digest of an image file → the scenes that have it."""
     complaints: dict[tuple[str, str], list[str]] = field(default_factory=dict)

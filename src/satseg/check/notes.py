@@ -49,6 +49,12 @@ def dataset_notes(facts: Facts, dataset: Dataset, table: pd.DataFrame) -> list[s
             f"{small[0]}; choose a smaller tile_size, or recipes with padded_tiles"
         )
 
+    for turn, masks in facts.turned.items():
+        notes.append(
+            f"{counted(len(masks), 'mask')} stored {turn} against the image, by the position it "
+            f"states, such as {masks[0]}: read as the image lies"
+        )
+
     grids = {(place.crs, round(place.pixel, 6)) for place in facts.places.values()}
     if len(grids) > 1:
         notes.append("the scenes differ in their coordinate system or in their pixel size")

@@ -4,15 +4,15 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from rasterio.enums import Resampling
 
 from satseg.check.findings import Facts
 from satseg.config.datasets import Dataset, LandClass
-from satseg.data.images import read_bands
+from satseg.data.images import open_image, read_bands
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene
 from satseg.data.masks import MaskReader
+from satseg.data.registration import mask_turn, read_mask
 from satseg.figures.samples import samples_figure
 from satseg.figures.style import save
 from satseg.figures.tiles import ShownTiles
@@ -57,14 +57,16 @@ def _thumbnail(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Image uint8 [S, S, C] and class indices uint8 [S, S] of a scene, reduced; pixels that are not
     a class become `unknown`."""
-    with rasterio.open(scene.image) as image, rasterio.open(scene.mask) as mask:
+    with open_image(scene.image) as image, open_image(scene.mask) as mask:
         factor = min(1.0, THUMBNAIL / max(image.shape))
         height, width = (max(1, round(side * factor)) for side in image.shape)
         bands = len(job.pixels.bands or image.indexes)
 
         averaged = {"out_shape": (bands, height, width), "resampling": Resampling.average}
         reduced, missing = read_bands(image, job.pixels, **averaged)
-        codes = reader.codes(mask.read(out_shape=(mask.count, height, width)), mask, scene.mask)
+        turn = mask_turn(image, mask, scene)
+        values = read_mask(mask, turn, out_shape=(mask.count, height, width))
+        codes = reader.codes(values, mask, scene.mask)
         labels = reader.known(codes, mask)
 
     labels = np.where(labels == UNKNOWN, np.uint8(unknown), labels)

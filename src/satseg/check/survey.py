@@ -1,6 +1,7 @@
 """Reading a whole dataset to learn what is in it: nothing is written, and one bad file does not end
 it."""
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from satseg.check.findings import Facts, Place, Unknown
+from satseg.data.ground import footprints, overlaps
 from satseg.data.images import BLOCK_CACHE, no_data, open_image, scene_shape, selected_bands
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene, survey
 from satseg.data.masks import MaskReader
+from satseg.data.registration import Turn, mask_turn, read_mask
 from satseg.errors import UserError
 from satseg.files import sha256
 from satseg.jobs.slices import TileSlice
@@ -74,15 +77,16 @@ def _read_scene(facts: Facts, scene: Scene, job: TileSlice, reader: MaskReader |
         facts.kinds.setdefault(kind, []).append(str(scene.image))
 
         if image.crs and not image.transform.is_identity:
-            left, bottom, right, top = image.bounds
             facts.places[scene.name] = Place(
                 crs=image.crs.to_string(),
-                left=min(left, right),
-                bottom=min(bottom, top),
-                right=max(left, right),
-                top=max(bottom, top),
-                pixel=abs(image.transform.a),
+                pixel=math.hypot(image.transform.a, image.transform.d),
+                tiles=footprints(image, job.tile_size),
+                outline=footprints(image, max(image.shape))[0],
             )
+
+        turn = mask_turn(image, mask, scene) if reader else Turn()
+        if any(turn):
+            facts.turned.setdefault(str(turn), []).append(str(scene.mask))
 
         bands = [band for band in selected_bands(image, job.pixels) if band <= image.count]
         for row in range(0, image.height, STRIP):
@@ -92,7 +96,7 @@ def _read_scene(facts: Facts, scene: Scene, job: TileSlice, reader: MaskReader |
             _add_values(facts, values, missing, image.height * image.width)
 
             if reader:
-                labels = _labels(facts, reader, mask.read(window=window), mask, scene)
+                labels = _labels(facts, reader, read_mask(mask, turn, window), mask, scene)
                 if missing is not None:
                     labels[missing.all(0)] = NO_LABEL
                 labelled += np.bincount(labels.ravel(), minlength=256)
@@ -142,42 +146,39 @@ def _labels(
     return labels
 
 
-def tile_grid(
-    shapes: dict[str, tuple[int, int, int]], size: int, groups: dict[str, str]
-) -> pd.DataFrame:
-    """The rows that tiles.csv will have: tile, scene, group, row, col, whole.
+def tile_grid(facts: Facts, size: int, groups: dict[str, str]) -> pd.DataFrame:
+    """The rows that tiles.csv will have: tile, scene, group, row, col, whole, height, width,
+    footprint.
 
     Args:
-        shapes: height, width and bands of each scene.
+        facts: the scenes' shapes and places.
         size: side of a tile.
         groups: group of each scene.
     """
     rows = []
-    for scene, (height, width, _) in sorted(shapes.items()):
-        for row in range(-(-height // size)):
-            for col in range(-(-width // size)):
-                whole = (row + 1) * size <= height and (col + 1) * size <= width
-                rows.append((scene, groups[scene], row, col, int(whole)))
+    for scene, (scene_height, scene_width, _) in sorted(facts.shapes.items()):
+        for row in range(-(-scene_height // size)):
+            for col in range(-(-scene_width // size)):
+                height = min(size, scene_height - row * size)
+                width = min(size, scene_width - col * size)
+                whole = int(height == width == size)
+                rows.append((scene, groups[scene], row, col, whole, height, width))
 
-    table = pd.DataFrame(rows, columns=["scene", "group", "row", "col", "whole"])
-    return table.rename_axis("tile").reset_index()
+    table = pd.DataFrame(rows, columns=["scene", "group", "row", "col", "whole", "height", "width"])
+    footprints_of = []
+    for scene, tiles in table.groupby("scene", sort=False):
+        place = facts.places.get(scene)
+        footprints_of += place.tiles if place else [""] * len(tiles)
+    return table.assign(footprint=footprints_of).rename_axis("tile").reset_index()
 
 
 def same_ground(places: dict[str, Place]) -> list[tuple[str, str, float]]:
-    """Pairs of scenes that overlap on the ground, and which share of the smaller one does."""
-    overlaps = []
-
-    for crs in sorted({place.crs for place in places.values()}):
-        names = sorted(name for name, place in places.items() if place.crs == crs)
-        left, bottom, right, top, _ = np.array([places[name][1:] for name in names]).T
-        area = (right - left) * (top - bottom)
-
-        for i, name in enumerate(names):
-            later = slice(i + 1, None)
-            width = np.minimum(right[i], right[later]) - np.maximum(left[i], left[later])
-            height = np.minimum(top[i], top[later]) - np.maximum(bottom[i], bottom[later])
-            share = width.clip(0) * height.clip(0) / np.minimum(area[i], area[later])
-            for k in np.flatnonzero(share > OVERLAP):
-                overlaps.append((name, names[i + 1 + k], float(share[k])))
-
-    return overlaps
+    """Pairs of scenes that overlap on the ground, whatever their coordinate systems, and which
+    share of the smaller one does."""
+    names = sorted(name for name, place in places.items() if place.outline)
+    outlines = pd.Series([places[name].outline for name in names], dtype=object)
+    return [
+        (names[first], names[second], share)
+        for first, second, share in overlaps(outlines)
+        if share > OVERLAP
+    ]

@@ -111,13 +111,13 @@ def tiles_text(table: pd.DataFrame, job: TileSlice) -> str:
     groups = table["group"].nunique()
     return (
         f"  {counted(len(table), 'tile')} of {job.tile_size}², {whole} of them whole, "
-        f"{len(table) - whole} across a scene's edge; {counted(groups, 'group')} of scenes that "
-        f"show different ground"
+        f"{len(table) - whole} across a scene's edge; {counted(groups, 'group')} of scenes"
     )
 
 
-def splits_text(divisions: list[Division]) -> str:
-    """The tiles of each subset of the splits, and what they share with training tiles."""
+def splits_text(divisions: list[Division], tiles: int) -> str:
+    """The tiles of each subset of the splits, out of all, and what they share with training
+    tiles."""
     lines = []
 
     for division in divisions:
@@ -127,12 +127,15 @@ def splits_text(divisions: list[Division]) -> str:
 
         sizes = division.assigned["subset"].value_counts()
         parts = [f"{sizes[name]} {name}" for name in ("train", "val", "test") if name in sizes]
-        lines.append(f"  {division.name}: {', '.join(parts)} tiles")
+        unused = tiles - len(division.assigned)
+        beyond = f", {unused} in no subset" if unused else ""
+        lines.append(f"  {division.name}: {', '.join(parts)} tiles{beyond}")
 
         for row in division.audit[division.audit["pool"] == "all"].itertuples():
             lines.append(
                 f"    of {row.tiles} {row.subset} tiles {row.scene_shared} share their scene and "
-                f"{row.group_shared} share their ground with training tiles"
+                f"{row.group_shared} their group with training tiles; {row.overlapping} overlap "
+                f"one, {row.touching} touch one, {row.near} lie within a tile's side of one"
             )
 
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from satseg.config.names import Names, Place
 from satseg.config.papers import PaperTable
 from satseg.config.recipes import Recipe, Training, counted_classes
 from satseg.config.root import Config
+from satseg.config.splits import Split
 from satseg.errors import UserError
 
 # The kinds of names a prediction or a published value is made of, and the section of each.
@@ -39,6 +40,12 @@ def check_names(config: Config, place: Place) -> None:
             key = ("predictions", name, kind)
             names.check(key, getattr(prediction, kind), getattr(config, section), kind)
 
+    for name, split in config.splits.items():
+        if split.test_of is not None:
+            own = [other for other, entry in config.splits.items() if _has_test_of_its_own(entry)]
+            kind = "split with test tiles of its own"
+            names.check(("splits", name, "test_of"), split.test_of, own, kind)
+
     for name, recipe in config.recipes.items():
         names.check(("recipes", name, "split"), recipe.split, config.splits, "split")
         key = ("recipes", name, "evaluate", "subset")
@@ -55,6 +62,10 @@ def check_names(config: Config, place: Place) -> None:
 
     for name in config.papers:
         _check_paper(config, name, names)
+
+
+def _has_test_of_its_own(split: Split) -> bool:
+    return "test" in split.subsets and split.test_of is None
 
 
 def _check_study(config: Config, name: str, names: Names) -> None:

@@ -144,8 +144,8 @@ class Tiling(Strict):
     tile_size: Annotated[int, Field(ge=32)]
     """Height and width of a tile in pixels."""
     groups: list[list[str]] = []
-    """Groups of scenes that show the same ground, as name patterns; any other scene is a group of
-    its own."""
+    """Groups of scenes that show the same ground, or ground that adjoins, as name patterns; any
+    other scene is a group of its own."""
     official: Official | None = None
     """The publishers' split, if there is one."""
 

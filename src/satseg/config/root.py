@@ -33,3 +33,8 @@ class Config(Strict):
         """The dataset whose files a dataset consists of: itself, or the one its `scenes_of`
         names."""
         return self.datasets[dataset_name].scenes_of or dataset_name
+
+    def test_split(self, split_name: str) -> Split | None:
+        """The split whose test tiles are also those of this one, if its `test_of` names one."""
+        other = self.splits[split_name].test_of
+        return self.splits[other] if other else None

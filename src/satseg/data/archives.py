@@ -1,6 +1,7 @@
 """Unpacking archives that somebody else made."""
 
 import lzma
+import os
 import stat
 import zipfile
 import zlib
@@ -15,6 +16,7 @@ from satseg.files import room
 FAIR = 2**30  # bytes
 RATIO = 100
 MOST = 500 * 2**30  # bytes
+MANY = 2_000_000  # entries
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 ELSEWHERE = "unpack it yourself and set the dataset's `path` to its folder"
 REFUSED = f"not unpacked: get another archive, or {ELSEWHERE}"
@@ -34,7 +36,8 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
             entries = opened.infolist()
             _check_entries(archive, entries)
             _check_size(archive, entries)
-            opened.extractall(folder)
+            entries = _new_entries(archive, entries, folder)
+            opened.extractall(folder, entries)
     except (*DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.errno:  # bzip2 reports damage as a bare OSError
             raise
@@ -42,6 +45,10 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
         raise UserError(
             f"{archive}: not a complete zip archive ({reason}); get it again, or set `path` to a "
             f"folder"
+        ) from None
+    except UnicodeError:
+        raise UserError(
+            f"{archive}: an entry's name is not the UTF-8 that it claims to be; {ELSEWHERE}"
         ) from None
     except NotImplementedError:
         raise UserError(
@@ -51,6 +58,11 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
 
 def _check_entries(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
     """Raise unless every entry may be unpacked."""
+    if len(entries) > MANY:
+        raise UserError(
+            f"{archive}: {len(entries):,} entries, over the limit of {MANY:,}; if it is genuine, "
+            f"{ELSEWHERE}"
+        )
     files: set[PurePosixPath] = set()
     folders: set[PurePosixPath] = set()
 
@@ -76,6 +88,38 @@ def _check_entries(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
             folders.add(name)
         else:
             files.add(name)
+
+
+def _new_entries(
+    archive: Path, entries: list[zipfile.ZipInfo], folder: Path
+) -> list[zipfile.ZipInfo]:
+    """The entries that no other archive has put into the folder already.
+
+    Raises:
+        UserError: another one has put something else in an entry's place.
+    """
+    new = []
+    for entry in entries:
+        place = folder / entry.filename
+        if not os.path.lexists(place):
+            new.append(entry)
+        elif entry.is_dir() != place.is_dir() or not (entry.is_dir() or _is_content(place, entry)):
+            raise UserError(
+                f"{archive}: entry {entry.filename!r} is in another archive too, with other "
+                f"content; {REFUSED}"
+            )
+    return new
+
+
+def _is_content(place: Path, entry: zipfile.ZipInfo) -> bool:
+    """Whether a file has an entry's content, as far as the archive tells."""
+    if place.stat().st_size != entry.file_size:
+        return False
+    checksum = 0
+    with place.open("rb") as file:
+        while chunk := file.read(2**20):
+            checksum = zlib.crc32(chunk, checksum)
+    return checksum == entry.CRC
 
 
 def _check_size(archive: Path, entries: list[zipfile.ZipInfo]) -> None:

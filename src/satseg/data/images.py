@@ -1,5 +1,7 @@
 """Pixels of an image file as models see them: the chosen bands, in order, as uint8."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,25 @@ from rasterio.windows import Window
 
 from satseg.config.datasets import Pixels
 from satseg.data.layout import Scene
+from satseg.data.registration import mask_turn
 from satseg.errors import UserError
 
 # Bytes of decoded blocks: strips are read once only, and GDAL would keep 5 % of the RAM.
 BLOCK_CACHE = 64 * 2**20
+
+# The kinds of files that hold their pixels themselves, as GDAL calls them.
+DRIVERS = (
+    "GTiff", "COG", "PNG", "JPEG", "JP2OpenJPEG", "BMP", "GIF", "WEBP", "PNM", "HFA", "ENVI",
+)  # fmt: skip
+SIDECARS = (".ovr", ".OVR", ".msk", ".MSK")  # what GDAL opens with an image, whatever it is
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+HEAD = 1024  # bytes: where GDAL looks for what a file is
+SPACE = b"\xef\xbb\xbf \t\r\n"  # and a mark of UTF-8
+UNREADABLE = "not a readable image; replace the file"
+DESCRIPTION = (
+    "describes an image that lies elsewhere (such as VRT or WMS), and holds none; replace it by "
+    "the image"
+)
 
 # What a file may declare a band to be that models cannot use, and what to do.
 PALETTE = "its values are palette indices, not brightness; save it as RGB"
@@ -147,8 +164,8 @@ def scene_shape(scene: Scene, pixels: Pixels) -> tuple[int, int, int]:
     """Height, width and bands of a scene, after checking that its mask fits.
 
     Raises:
-        UserError: a file cannot be read, its pixels are not of the expected type, or the sizes
-            differ.
+        UserError: a file cannot be read, its pixels are not of the expected type, or image and mask
+            differ in size or in the ground they show.
     """
     with open_image(scene.image) as image, open_image(scene.mask) as mask:
         bands = band_count(image, scene.image, pixels)
@@ -162,16 +179,54 @@ def scene_shape(scene: Scene, pixels: Pixels) -> tuple[int, int, int]:
                 f"{scene.mask}: {mask.width}×{mask.height} pixels, but its image "
                 f"{scene.image.name} has {image.width}×{image.height}; make them the same size"
             )
+        mask_turn(image, mask, scene)
         return image.height, image.width, bands
 
 
 def open_image(path: Path) -> rasterio.DatasetReader:
-    """Open an image or a mask.
+    """Open an image or a mask of a dataset, which may come from a stranger.
+
+    It must hold its pixels itself: a description of another image, such as a VRT or a WMS, would
+    read any file of this machine, or ask any address.
+
+    Raises:
+        UserError: it is not readable, or describes another image.
+    """
+    for sidecar in (path.with_name(path.name + ending) for ending in SIDECARS):
+        if sidecar.is_file() and not _start(sidecar).startswith(TIFF):
+            raise UserError(f"{sidecar}: {DESCRIPTION}")
+
+    image = _opened(path, DRIVERS)
+    if image is None:
+        if path.is_file() and _start(path).lstrip(SPACE).startswith((b"<", b"{")):
+            raise UserError(f"{path}: {DESCRIPTION}")
+        raise UserError(f"{path}: {UNREADABLE}")
+    if image.tags(ns="OVERVIEWS").get("OVERVIEW_FILE"):
+        image.close()
+        raise UserError(f"{path}: names a file of overviews to read instead; remove its .aux.xml")
+    return image
+
+
+def open_scene(path: str | Path) -> rasterio.DatasetReader:
+    """Open what the user names: an image of any kind, a description of one, or an address.
 
     Raises:
         UserError: it is not readable.
     """
-    try:
-        return rasterio.open(path)
-    except RasterioError:
-        raise UserError(f"{path}: not a readable image; replace the file") from None
+    scene = _opened(path, [None])
+    if scene is None:
+        raise UserError(f"{path}: {UNREADABLE}")
+    return scene
+
+
+def _opened(path: str | Path, drivers: Sequence[str | None]) -> rasterio.DatasetReader | None:
+    """The file as the first of these drivers reads it; None stands for any."""
+    for driver in drivers:
+        with suppress(RasterioError):
+            return rasterio.open(path, driver=driver)
+    return None
+
+
+def _start(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return content.read(HEAD)

@@ -10,6 +10,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, Sequent
 from satseg.data.labels import NO_LABEL
 from satseg.data.store import Tiles
 from satseg.errors import UserError
+from satseg.processes import end_with_parent
 
 # Batches a reading process has ready: enough to bridge a tile that has to come from the disk.
 AHEAD = 4
@@ -157,6 +158,7 @@ def loader(
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_as_it_is,
+        worker_init_fn=_end_with_its_run,
         persistent_workers=workers > 0,
         prefetch_factor=AHEAD if workers else None,
         pin_memory=torch.cuda.is_available(),
@@ -164,6 +166,10 @@ def loader(
         # state.
         generator=torch.Generator(),
     )
+
+
+def _end_with_its_run(worker: int) -> None:
+    end_with_parent()
 
 
 def _as_it_is(batch: tuple) -> tuple:

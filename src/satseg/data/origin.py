@@ -4,21 +4,16 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import rasterio
 from pydantic import ValidationError
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
-from rasterio.warp import transform
 
 from satseg.config.datasets import Pixels
 from satseg.config.types import Strict
-from satseg.data.images import selected_bands
+from satseg.data.globe import degrees, geocentric
+from satseg.data.images import open_image, selected_bands
 from satseg.errors import UserError
 from satseg.readers import read_json
-
-# WGS 84
-RADIUS = 6378137.0  # metres
-ECCENTRICITY2 = 0.00669437999014
 
 SPAN = 100  # pixels measured over: one alone may be below the precision of a transformation
 
@@ -62,7 +57,7 @@ def describe(images: Iterable[Path], pixels: Pixels) -> Origin:
     sizes = []
 
     for path in images:
-        with rasterio.open(path) as file:
+        with open_image(path) as file:
             dtypes |= {file.dtypes[band - 1] for band in selected_bands(file, pixels)}
             size = pixel_size(file)
         if size:
@@ -81,28 +76,12 @@ def pixel_size(file: rasterio.DatasetReader) -> float | None:
 
     It is measured on the WGS 84 ellipsoid, so that it compares across projections and degrees.
     """
-    if not file.crs or file.transform.is_identity:
-        return None
-
     x = file.width / 2
     y = file.height / 2
-    corners = [file.transform @ point for point in ((x, y), (x + SPAN, y), (x, y + SPAN))]
-    try:
-        longitudes, latitudes = transform(file.crs, "EPSG:4326", *zip(*corners, strict=True))
-    except (RasterioError, CPLE_BaseError):  # a local system whose place on the globe is unknown
-        return None
-    if not all(map(math.isfinite, (*longitudes, *latitudes))):
+    places = degrees(file, np.array([(x, y), (x + SPAN, y), (x, y + SPAN)]))
+    if places is None:
         return None
 
-    # Metres per degree of longitude and latitude, from the ellipsoid's radii of curvature.
-    latitude = math.radians(latitudes[0])
-    flattening = 1 - ECCENTRICITY2 * math.sin(latitude) ** 2
-    east = math.radians(1) * RADIUS / math.sqrt(flattening) * math.cos(latitude)
-    north = math.radians(1) * RADIUS * (1 - ECCENTRICITY2) / flattening**1.5
-
-    sides = []
-    for corner in (1, 2):
-        dx = east * (longitudes[corner] - longitudes[0])
-        dy = north * (latitudes[corner] - latitudes[0])
-        sides.append(math.hypot(dx, dy) / SPAN)
+    centre, right, below = geocentric(places)
+    sides = [math.dist(centre, other) / SPAN for other in (right, below)]
     return math.sqrt(sides[0] * sides[1]) or None

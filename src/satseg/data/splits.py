@@ -1,4 +1,4 @@
-"""Dividing tiles into training, validation and test, and auditing what leaks between them."""
+"""Dividing tiles into training, validation and test."""
 
 from fnmatch import fnmatchcase
 from functools import partial
@@ -7,25 +7,34 @@ import numpy as np
 import pandas as pd
 
 from satseg.config.splits import Split
-from satseg.data.labels import counted_classes, pixels_column
+from satseg.data.ground import Ground
 from satseg.errors import UserError
+from satseg.text import counted
 
 
-def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
+def draw_split(table: pd.DataFrame, split: Split, test_split: Split | None = None) -> pd.DataFrame:
     """Assign every tile to a subset.
 
     Args:
-        table: tile, scene, group, whole and official_split of every tile.
+        table: tile, scene, group, whole and official_split of every tile; with a `block` or a
+            `buffer`, also row, col, height, width and footprint.
         split: what stays together, and the shares.
+        test_split: the split that `split.test_of` names.
 
     Returns:
-        tile, scene, subset; the same for the same table and seed. An official split may leave tiles
-        out.
+        tile, scene, subset, ordered by tile; the same for the same table and seed. Tiles may be
+        left out.
 
     Raises:
         UserError: the tiles cannot be divided in this way.
     """
     rng = np.random.default_rng(split.seed)
+    every_tile = table
+    tested = None
+    if test_split:
+        tested = draw_split(table, test_split)
+        tested = tested[tested["subset"] == "test"]
+        table = table[~table["tile"].isin(tested["tile"])].reset_index(drop=True)
     table = _among(table, split.among)
 
     if split.unit == "official" or (split.keep_official and _groups_divided(table)):
@@ -33,11 +42,25 @@ def draw_split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
     else:
         shares = {"train": split.train, "val": split.val, "test": split.test}
         shares = {name: share for name, share in shares.items() if share}
-        draw = {"tile": _by_tile, "sequence": _in_sequence, "group": _by_group}[split.unit]
-        assigned = table[["tile", "scene"]].assign(subset=draw(table, shares, rng))
+        draws = {
+            "tile": _by_tile,
+            "sequence": _in_sequence,
+            "group": _by_group,
+            "block": partial(_by_block, split.block),
+        }
+        subsets = draws[split.unit](table, shares, rng)
+        assigned = table[["tile", "scene"]].assign(subset=subsets)
 
     for subset, count in split.scenes.items():
-        assigned = _fewer(assigned, subset, count, rng)
+        assigned = _fewer_scenes(assigned, subset, count, rng)
+    if tested is not None:
+        assigned = pd.concat([assigned, tested]).sort_values("tile", ignore_index=True)
+    if split.test_apart:
+        assigned = _apart_from_test(assigned, every_tile)
+    if split.buffer is not None:
+        assigned = _buffered(assigned, every_tile, split)
+    for subset, count in split.tiles.items():
+        assigned = _fewer_tiles(assigned, subset, count, every_tile, rng)
     return assigned
 
 
@@ -74,7 +97,47 @@ def _among(table: pd.DataFrame, patterns: list[str]) -> pd.DataFrame:
     return table[table["scene"].isin(scenes)].reset_index(drop=True)
 
 
-def _fewer(
+def _apart_from_test(assigned: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Without the training and validation tiles whose group has test tiles."""
+    groups = assigned["tile"].map(table.set_index("tile")["group"])
+    tested = assigned["subset"] == "test"
+    return assigned[tested | ~groups.isin(groups[tested])].reset_index(drop=True)
+
+
+def _buffered(assigned: pd.DataFrame, table: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """Without tiles that overlap tiles of another subset or lie nearer to them than the buffer:
+    validation tiles give way to test tiles, and training tiles to both."""
+    ground = Ground(table)
+    position = pd.Series(range(len(table)), table["tile"])
+    places = position[assigned["tile"]].to_numpy()
+    subsets = assigned["subset"].to_numpy()
+    kept = subsets == "test"
+
+    for subset in ("val", "train"):
+        within = np.flatnonzero(subsets == subset)
+        others = places[kept]
+        nearness = ground.nearness(places[within], others, split.buffer)
+        kept[within] = ~nearness.overlapping & (nearness.distance >= split.buffer)
+        if len(within) and not kept[within].any():
+            raise UserError(
+                f"no {subset} tile is {split.buffer:g} or more from the tiles of other subsets; "
+                f"make the split's `buffer` smaller, or its `block` larger"
+            )
+    return assigned[kept].reset_index(drop=True)
+
+
+def _fewer_tiles(
+    assigned: pd.DataFrame, subset: str, count: int, table: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """At most `count` tiles of a subset, whole ones first; the others are in no subset."""
+    within = np.flatnonzero(assigned["subset"] == subset)
+    padded = assigned["tile"].map(table.set_index("tile")["whole"]).to_numpy()[within] == 0
+    drawn = rng.permutation(len(within))
+    drawn = drawn[np.argsort(padded[drawn], kind="stable")]
+    return assigned.drop(index=within[drawn[count:]]).reset_index(drop=True)
+
+
+def _fewer_scenes(
     assigned: pd.DataFrame, subset: str, count: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """At most `count` scenes of a subset; the tiles of the others are in no subset."""
@@ -126,6 +189,20 @@ def _in_sequence(
     return subsets[np.searchsorted(ends[:-1], position, side="right")]
 
 
+def _by_block(
+    side: float, table: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """Blocks of the ground, dealt out like groups of scenes."""
+    blocks = Ground(table).blocks(table, side)
+    count = len(set(blocks))
+    if count < len(shares):
+        raise UserError(
+            f"{counted(count, 'block')} of {side:g} cannot fill {len(shares)} subsets "
+            f"({', '.join(shares)}); make the split's `block` smaller"
+        )
+    return _by_group(table.assign(group=blocks), shares, rng)
+
+
 def _by_group(
     table: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
 ) -> np.ndarray:
@@ -150,42 +227,3 @@ def _by_group(
         lacking[subset] -= size
 
     return table["group"].map(placed).to_numpy()
-
-
-def leakage(table: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
-    """How many tiles of each evaluated subset share a scene, or ground, with training tiles.
-
-    Args:
-        table: tile, scene, group and whole of every tile.
-        split: tile, scene, subset.
-
-    Returns:
-        pool (`all` tiles, or only the `whole` ones), subset, tiles, scene_shared, group_shared.
-    """
-    tiles = table.merge(split[["tile", "subset"]], on="tile")
-    rows = []
-
-    for pool, members in (("all", tiles), ("whole", tiles[tiles["whole"] == 1])):
-        train = members[members["subset"] == "train"]
-        for subset in ("val", "test"):
-            evaluated = members[members["subset"] == subset]
-            if len(evaluated):
-                row = {"pool": pool, "subset": subset, "tiles": len(evaluated)}
-                for unit in ("scene", "group"):
-                    row[f"{unit}_shared"] = int(evaluated[unit].isin(train[unit]).sum())
-                rows.append(row)
-
-    return pd.DataFrame(rows, columns=["pool", "subset", "tiles", "scene_shared", "group_shared"])
-
-
-def untrained(table: pd.DataFrame, split: pd.DataFrame) -> list[str]:
-    """Classes that have pixels, but none in the training tiles."""
-    train = table["tile"].isin(split.loc[split["subset"] == "train", "tile"])
-    classes = []
-
-    for class_name in counted_classes(table.columns):
-        pixels = table[pixels_column(class_name)]
-        if pixels.sum() > 0 and pixels[train].sum() == 0:
-            classes.append(class_name)
-
-    return classes

@@ -13,6 +13,19 @@ from satseg.data.origin import Origin, read_origin
 from satseg.errors import UserError
 from satseg.readers import read_array, read_csv
 
+COLUMNS = [
+    "tile",
+    "scene",
+    "group",
+    "row",
+    "col",
+    "whole",
+    "height",
+    "width",
+    "official_split",
+    "footprint",
+]
+
 
 class Tiles(NamedTuple):
     """An opened tile store."""
@@ -22,7 +35,9 @@ class Tiles(NamedTuple):
     masks: np.ndarray
     """uint8 [N, H, W], memory-mapped: class index, 255 for pixels without a label."""
     table: pd.DataFrame
-    """A row per tile: tile, scene, group, row, col, whole, official_split, pixels_<class>."""
+    """A row per tile: tile, scene, group, row, col, whole, height and width without the padding,
+    official_split, footprint (a WKT polygon in longitude and latitude, or empty), pixels_<class>.
+    """
     origin: Origin = Origin()
     """What the images were before they became tiles."""
 
@@ -55,7 +70,7 @@ def read_table(folder: str | Path) -> pd.DataFrame:
         UserError: it is missing or damaged.
     """
     path = Path(folder) / "tiles.csv"
-    table = read_csv(path, ["tile", "scene", "group", "row", "col", "whole", "official_split"])
+    table = read_csv(path, COLUMNS)
     if not np.array_equal(table["tile"], np.arange(len(table))) or table.isna().any(axis=None):
         raise UserError(
             f"{path}: its tiles are not numbered from 0, or cells are empty; delete it and tile "

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 
 from satseg.config.datasets import Pixels
 from satseg.data.arrays import ArrayFile
+from satseg.data.ground import footprints
 from satseg.data.groups import same_images, scene_groups
 from satseg.data.images import BLOCK_CACHE, open_image, read_bands, scene_shape
 from satseg.data.labels import NO_LABEL, pixels_column
@@ -20,6 +21,7 @@ from satseg.data.layout import Scene, find_scenes
 from satseg.data.masks import MaskReader
 from satseg.data.official import published_subsets
 from satseg.data.origin import describe
+from satseg.data.registration import mask_turn, read_mask
 from satseg.errors import UserError
 from satseg.files import together, write_json
 from satseg.jobs.slices import TileSlice
@@ -122,6 +124,9 @@ def _rows(
         image_buffers: list[np.ndarray | None] = [None, None]
         mask_buffers: list[np.ndarray | None] = [None, None]
 
+        with open_image(scene.image) as image:
+            corners = iter(footprints(image, size))
+
         for row, strip, labels in _strips(scene, shape, job, reader):
             turn = row % 2
             image_tiles = _cut(strip, size, 0, image_buffers[turn])
@@ -133,14 +138,17 @@ def _rows(
 
             height, width = labels.shape
             for col, mask_tile in enumerate(mask_tiles):
-                whole = height == size and (col + 1) * size <= width
+                tile_width = min(size, width - col * size)
                 place = {
                     "scene": scene.name,
                     "group": groups[scene.name],
                     "row": row,
                     "col": col,
-                    "whole": int(whole),
+                    "whole": int(height == tile_width == size),
+                    "height": height,
+                    "width": tile_width,
                     "official_split": "",
+                    "footprint": next(corners),
                 }
                 pixels = {
                     pixels_column(class_name): np.count_nonzero(mask_tile == index)
@@ -183,11 +191,15 @@ def _strips(
     size = job.tile_size
 
     with open_image(scene.image) as image, open_image(scene.mask) as mask:
+        turn = mask_turn(image, mask, scene)
+        if any(turn):
+            log.info("%s: stored %s, by its position; read as its image lies", scene.mask, turn)
+
         for row in range(-(-height // size)):
             window = Window(0, row * size, width, min(size, height - row * size))
             try:
                 strip, missing = read_bands(image, job.pixels, window)
-                values = mask.read(window=window)
+                values = read_mask(mask, turn, window)
             except RasterioError:
                 raise UserError(
                     f"{_damaged(scene, window)}: damaged near row {row * size}; replace the file"

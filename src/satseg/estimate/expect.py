@@ -166,7 +166,7 @@ class Estimate:
 
         if tiles.on_disk:
             table = read_table(self.paths.tiles(dataset_name))
-            assigned = draw_split(table, split)
+            assigned = draw_split(table, split, self.config.test_split(recipe.split))
             if not recipe.padded_tiles:
                 assigned = assigned[assigned["tile"].map(table["whole"]) == 1]
             return assigned["subset"].value_counts().to_dict()
@@ -188,7 +188,12 @@ class Estimate:
         for subset, scenes in split.scenes.items():
             if subset in shares:
                 shares[subset] = min(shares[subset], scenes / expected.scenes)
-        return {subset: round(share * tiles.count) for subset, share in shares.items()}
+
+        counts = {subset: round(share * tiles.count) for subset, share in shares.items()}
+        for subset, most in split.tiles.items():
+            if subset in counts:
+                counts[subset] = min(counts[subset], most)
+        return counts
 
     @cache  # noqa: B019
     def profile(self, dataset_name: str, model_name: str) -> dict | None:

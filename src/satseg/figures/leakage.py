@@ -35,15 +35,15 @@ class Audit(NamedTuple):
 
     title: str
     rows: pd.DataFrame
-    """recipe, split, subset, tiles, scene_shared, group_shared: one row per recipe."""
+    """recipe, split, subset, tiles, scene_shared, exposed: one row per recipe."""
     scores: Mapping[str, pd.DataFrame]
     """Recipe → rows of summary.csv."""
 
 
 @styled
 def leakage_figure(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure:
-    """Share of the evaluated tiles that show ground seen in training, beside the score if splits
-    differ."""
+    """Share of the evaluated tiles that touch or show ground seen in training, beside the score if
+    splits differ."""
     models = [model for model in colors if model != MAJORITY]
     compared = any(audit.rows["split"].nunique() > 1 for audit in audits)
     pitch = max(0.85, 0.2 * (len(models) + 1)) if compared else 0.75
@@ -53,7 +53,7 @@ def leakage_figure(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure
     figure.suptitle(f"Evaluated tiles on ground seen in training{beside}", x=0.008, ha="left")
     bars = [
         Patch(facecolor=SAME_SCENE, label="same scene"),
-        Patch(facecolor=SAME_GROUND, label="same ground"),
+        Patch(facecolor=SAME_GROUND, label="touching, or on the same ground"),
     ]
     figure.legend(handles=bars, loc="outside upper right", ncols=2)
 
@@ -70,7 +70,7 @@ def _draw_shares(axes: Axes, rows: pd.DataFrame) -> None:
     for place, row in enumerate(rows.itertuples()):
         for offset, count, color in (
             (-0.15, row.scene_shared, SAME_SCENE),
-            (0.15, row.group_shared, SAME_GROUND),
+            (0.15, row.exposed, SAME_GROUND),
         ):
             share = count / row.tiles
             axes.barh(place + offset, share, height=0.26, color=color)

@@ -4,12 +4,14 @@ holds."""
 import fcntl
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from itertools import count
 from pathlib import Path
 from typing import IO
 
+from satseg.errors import UserError
 from satseg.progress import log
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -48,7 +50,7 @@ def take_gpu(
     if len(gpus) < max(2, number):
         return None
 
-    folder = Path(folder or Path(tempfile.gettempdir(), f"satseg-gpus-{os.getuid()}"))
+    folder = Path(folder) if folder else _lock_folder()
     folder.mkdir(parents=True, exist_ok=True)
     taken: list[str] = []
     for turn in count():
@@ -73,9 +75,27 @@ def list_gpus() -> list[str]:
     return listed.stdout.split() if listed.returncode == 0 else []
 
 
+def _lock_folder() -> Path:
+    """A folder of this user and machine, in which nobody else can put anything.
+
+    Raises:
+        UserError: another user has taken its name.
+    """
+    folder = Path(tempfile.gettempdir(), f"satseg-gpus-{os.getuid()}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    is_private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o022
+    if found.st_uid != os.getuid() or not is_private:
+        raise UserError(
+            f"{folder}: a link, or another user's; set TMPDIR to a folder of yours, or "
+            f"{VISIBLE} to the GPU to use"
+        )
+    return folder
+
+
 def _lock(file: Path) -> bool:
     """Lock a file until this process ends; False if another process holds it."""
-    lock = file.open("w")
+    lock = os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

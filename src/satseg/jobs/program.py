@@ -9,6 +9,8 @@ from collections.abc import Callable
 from satseg.config.types import Strict
 from satseg.errors import UserError
 from satseg.jobs.slices import parse
+from satseg.jobs.writing import Output, refuse_inputs, sole_writer
+from satseg.processes import starter
 from satseg.progress import log
 
 # What to do about an error of the operating system.
@@ -32,6 +34,7 @@ def stage(
     slice_kind: type[Strict],
     run: Callable,
     paths: dict[str, str],
+    writes: Callable[..., list[Output]] | None = None,
     **options: dict,
 ) -> None:
     """Parse the command line and call `run(slice, **paths, **options)`.
@@ -42,6 +45,8 @@ def stage(
         slice_kind: class of the configuration slice it takes.
         run: the work; a `UserError` or `OSError` from it ends in one line and exit status 1.
         paths: required file arguments and their help; `--tiles-dir` reaches `run` as `tiles_dir`.
+        writes: called like `run`, what it writes: no other process may meanwhile, and it must be
+            nothing that is read. None if `run` sees to that itself.
         options: optional arguments, as keywords of `add_argument`.
     """
     parser = argparse.ArgumentParser(prog=f"python -m satseg.stages.{name}", description=about)
@@ -56,7 +61,24 @@ def stage(
         parser.add_argument(f"--{flag.replace('_', '-')}", **keywords)
     arguments = vars(parser.parse_args())
     text = arguments.pop("slice")
-    guarded(name, lambda: run(parse(slice_kind, text), **arguments))
+
+    def work() -> None:
+        job = parse(slice_kind, text)
+        outputs = writes(job, **arguments) if writes else []
+        inputs = [arguments[flag] for flag in paths if flag != "out"]
+        if not text.lstrip().startswith("{"):
+            inputs.append(text)
+        refuse_inputs([output.path for output in outputs], inputs)
+        with sole_writer(*outputs, parent=starter_pid()):
+            run(job, **arguments)
+
+    guarded(name, work)
+
+
+def starter_pid() -> int | None:
+    """The Snakemake process whose end ends this one; None if there is none on this machine."""
+    snakemake = starter()
+    return snakemake.pid if snakemake and snakemake.is_visible else None
 
 
 def guarded(name: str, work: Callable[[], None]) -> None:

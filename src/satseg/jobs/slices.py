@@ -64,6 +64,8 @@ class SplitSlice(Strict):
     """For `split`."""
 
     split: Split
+    test_split: Split | None = None
+    """The split whose test tiles are also those of this one."""
 
 
 class TrainSlice(Strict):
@@ -81,6 +83,8 @@ class EvaluateSlice(Strict):
 
     evaluate: Evaluation
     augmentation: Augmentation | None = None
+    python_file: str | None = None
+    """The Python file of a model of the user's own."""
 
 
 class PredictSlice(Strict):
@@ -88,6 +92,8 @@ class PredictSlice(Strict):
 
     colors: dict[str, str]
     """Colour of each class, by name."""
+    python_file: str | None = None
+    """The Python file of a model of the user's own."""
 
 
 class ProfileSlice(Strict):
@@ -184,7 +190,7 @@ def tile_slice(config: Config, dataset_name: str) -> TileSlice:
 
 def split_slice(config: Config, split: str) -> SplitSlice:
     """What decides a split, apart from the tiles."""
-    return SplitSlice(split=config.splits[split])
+    return SplitSlice(split=config.splits[split], test_split=config.test_split(split))
 
 
 def train_slice(
@@ -211,20 +217,29 @@ def train_slice(
     )
 
 
-def evaluate_slice(config: Config, recipe_name: str) -> EvaluateSlice:
+def evaluate_slice(config: Config, recipe_name: str, model_name: str = "") -> EvaluateSlice:
     """What is evaluated of a trained cell, and how."""
     recipe = config.recipes[recipe_name]
     everywhere = recipe.augmentation.everywhere
     return EvaluateSlice(
         evaluate=recipe.evaluate,
         augmentation=recipe.augmentation if everywhere else None,
+        python_file=_python_file(config, model_name),
     )
 
 
 def predict_slice(config: Config, prediction: str) -> PredictSlice:
     """How the maps of a prediction look."""
     classes = config.datasets[config.predictions[prediction].dataset].classes
-    return PredictSlice(colors={land.name: land.color for land in classes})
+    return PredictSlice(
+        colors={land.name: land.color for land in classes},
+        python_file=_python_file(config, config.predictions[prediction].model),
+    )
+
+
+def _python_file(config: Config, model_name: str) -> str | None:
+    """The Python file that the configuration names for a model, if it is the user's own."""
+    return getattr(config.models.get(model_name), "file", None)
 
 
 def profile_slice(config: Config, dataset_name: str, model_name: str) -> ProfileSlice:

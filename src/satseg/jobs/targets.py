@@ -75,6 +75,11 @@ def prediction_scenes(config: Config, prediction: str) -> dict[str, Path]:
     full = Path(pattern).expanduser()
     scenes: dict[str, Path] = {}
     for path in sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor)))):
+        if path.resolve() == PATHS.prediction(prediction, path.stem).resolve():
+            raise UserError(
+                f"predictions.{prediction}.scenes: {path} is where its own map would be written; "
+                f"correct the pattern, or move the scene"
+            )
         other = scenes.setdefault(path.stem, path)
         if other != path:
             raise UserError(

@@ -22,10 +22,11 @@ def build(model: CompactSpec, num_classes: int, in_channels: int, pretrained: bo
     if not isinstance(model.encoder, str):
         return CompactUNet(model, Encoder(model.encoder, in_channels), num_classes)
 
-    # The library's encoder, out of any of its models.
+    # The library's encoder, out of one of its models; the smallest decoder is made, and dropped.
     entry = SmpSpec(
         family="smp",
         architecture="FPN",
+        arguments={"decoder_pyramid_channels": 32, "decoder_segmentation_channels": 32},
         encoder=model.encoder,
         encoder_weights=model.encoder_weights,
     )
@@ -66,6 +67,15 @@ class Residual(nn.Module):
         return self.relu(self.layers(x).add_(x))
 
 
+def encoder_level(inputs: int, width: int, blocks: int) -> nn.Sequential:
+    """A strided 3×3 convolution and residual blocks: [B, inputs, H, W] → [B, width, H/2, W/2]."""
+    return nn.Sequential(
+        *convolution(inputs, width, stride=2),
+        nn.ReLU(inplace=True),
+        *(Residual(width) for _ in range(blocks)),
+    )
+
+
 class Encoder(nn.Module):
     """A strided 3×3 convolution, then levels that each halve the size and hold residual blocks."""
 
@@ -74,11 +84,7 @@ class Encoder(nn.Module):
         widths = [in_channels, encoder.stem, *encoder.widths]
         blocks = [0, *encoder.blocks]
         self.levels = nn.ModuleList(
-            nn.Sequential(
-                *convolution(inputs, width, stride=2),
-                nn.ReLU(inplace=True),
-                *(Residual(width) for _ in range(number)),
-            )
+            encoder_level(inputs, width, number)
             for (inputs, width), number in zip(pairwise(widths), blocks, strict=True)
         )
         self.out_channels = widths

@@ -12,8 +12,8 @@ from satseg.errors import UserError
 def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
     """What the class or function makes of `num_classes`, `in_channels` and the entry's arguments.
 
-    A weights file names the Python file too, so only a file below the working folder is run, and
-    only what is defined in it is called.
+    Only a file below the working folder is run, and only what is defined in it is called. Whether a
+    weights file may name it: `satseg.models.segmenter`.
 
     Raises:
         UserError: there is no such file or name, or the call does not return a module.

@@ -1,5 +1,6 @@
 """From weights on disk to class indices."""
 
+import os
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,13 +11,14 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from satseg.config.models import ModelSpec
+from satseg.config.models import ModelSpec, PythonSpec
+from satseg.config.reading import load
 from satseg.data.labels import NO_LABEL
 from satseg.data.normalise import normalise, to_unit
 from satseg.data.origin import Origin
 from satseg.devices import constant, queues
 from satseg.errors import UserError
-from satseg.files import atomic
+from satseg.files import atomic, sha256
 
 FORMAT = 1
 
@@ -63,6 +65,7 @@ def save_weights(path: str | Path, net: nn.Module, model: ModelSpec, bands: int,
         "format": FORMAT,
         "spec": model.model_dump(),
         "bands": bands,
+        "code": _own_code(model),
         "state_dict": net.state_dict(),
         **meta,
     }
@@ -70,19 +73,27 @@ def save_weights(path: str | Path, net: nn.Module, model: ModelSpec, bands: int,
         torch.save(content, temporary)
 
 
-def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
+def load_weights(
+    path: str | Path, device: str | torch.device = "cpu", python_file: str | None = None
+) -> Segmenter:
     """Read what `save_weights` wrote, as data: nothing in the file is executed.
+
+    A model of the user's own is built by running its Python file: the one that the configuration
+    names, and only as it was when the weights were trained.
 
     Args:
         path: `best.pt` or `final.pt` of a trained cell.
         device: where the model is to run.
+        python_file: the Python file that the configuration names for this model; None to look it up
+            in the files of `config/`.
 
     Returns:
         The model in evaluation mode, with its classes, bands, tile size and what its training
         images were.
 
     Raises:
-        UserError: the file is missing, damaged, or of another kind.
+        UserError: the file is missing, damaged, of another kind, or names a Python file that the
+            configuration does not.
 
     Example:
         segmenter = load_weights("best.pt")
@@ -97,6 +108,7 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
             raise KeyError
 
         model = TypeAdapter(ModelSpec).validate_python(content.pop("spec"))
+        _check_own(path, model, content.pop("code", None), python_file)
         bands = content.pop("bands")
         net = build_model(model, len(content["classes"]), bands)
         net.load_state_dict(content.pop("state_dict"))
@@ -122,6 +134,45 @@ def load_weights(path: str | Path, device: str | torch.device = "cpu") -> Segmen
         raise UserError(
             f"{path}: not a weights file of satseg, or damaged; train the cell again"
         ) from None
+
+
+def _own_code(model: ModelSpec) -> str | None:
+    """The digest of the Python file that a model is built by; None if there is none."""
+    return sha256(model.file) if isinstance(model, PythonSpec) else None
+
+
+def _check_own(
+    weights: str | Path, model: ModelSpec, code: str | None, configured: str | None
+) -> None:
+    """Refuse weights that choose which Python file is run: that is up to the configuration.
+
+    Args:
+        weights: the weights file, for the message.
+        model: the entry that it holds.
+        code: the digest of the model's Python file when it was trained.
+        configured: the Python file that the configuration names; None to look it up.
+
+    Raises:
+        UserError: the configuration names another file, or that file has changed.
+    """
+    if not isinstance(model, PythonSpec):
+        return
+
+    if configured:
+        named = [configured]
+    else:
+        entries = [entry for entry in load().models.values() if isinstance(entry, PythonSpec)]
+        named = [entry.file for entry in entries if entry.name == model.name]
+    if os.path.realpath(model.file) not in map(os.path.realpath, named):
+        raise UserError(
+            f"{weights}: names {model.file} as the code of its model, which config/models.yaml "
+            f"does not, so it is not run; add the model, or train the cell again"
+        )
+    if code != _own_code(model):
+        raise UserError(
+            f"{weights}: was trained with another {model.file}; restore that file, or train the "
+            f"cell again"
+        )
 
 
 def autocast(device: torch.device, precision: str):

@@ -59,7 +59,7 @@ CAPTIONS = {
     ),
     "augmentations": Caption(
         "What training makes of a tile.",
-        "One tile under each change by itself, as far as the recipe lets it go; in training "
+        "One tile under each change by itself, as far as any recipe lets it go; in training "
         "several may come together, mostly weaker. The masks stay, or move with the ground.",
     ),
     "classes": Caption(

@@ -8,6 +8,7 @@ from satseg.measures import MEASURES
 from satseg.pages.blocks import strong
 from satseg.statistics.differences import Difference
 from satseg.statistics.intervals import ScoreInterval
+from satseg.statistics.trainings import TrainingDifference
 from satseg.study.comparison import Comparison, Gap
 from satseg.text import counted, listing, signed
 
@@ -26,6 +27,16 @@ def difference_text(difference: Difference) -> str:
     if difference.known:
         return f"{value} [{signed(difference.low)}, {signed(difference.high)}]"
     return f"{value}, without an interval ({too_few(difference.units)})"
+
+
+def trained_text(difference: TrainingDifference, units: int) -> str:
+    """A difference between trainings, its interval, and what that leaves out."""
+    value = strong(signed(difference.difference))
+    return (
+        f"{value} [{signed(difference.low)}, {signed(difference.high)}], an interval for other "
+        f"trainings ({difference.trainings} of each) on the same tiles ({too_few(units)} to speak "
+        f"of other ground)"
+    )
 
 
 def too_few(units: int) -> str:
@@ -100,8 +111,8 @@ def gap_sentence(gap: Gap) -> str:
     model = gap.leaky.best.model
     leaky, clean = next((a.main, b.main) for a, b in gap.pairs() if a.model == model)
     return (
-        f"Leakage on {gap.leaky.title}: with recipe {gap.leaky.recipe}, {_shared(gap.leaky)} show "
-        f"ground that training tiles show too; with {gap.clean.recipe}, {_shared(gap.clean)}. "
+        f"Leakage on {gap.leaky.title}: with recipe {gap.leaky.recipe}, {_shared(gap.leaky)} touch "
+        f"a training tile or share its ground; with {gap.clean.recipe}, {_shared(gap.clean)}. "
         f"{model} scores {score_text(leaky)} and {score_text(clean)}, a difference of "
         f"{_gap_difference(gap, model, leaky.value - clean.value)}."
     )
@@ -119,9 +130,15 @@ def _gap_difference(gap: Gap, model: str, value: float) -> str:
             "scores cannot be paired, and the difference includes how hard these tiles are"
         )
     difference = gap.differences[model]
+    text = difference_text(difference)
+    if not difference.known:
+        trained = gap.over_trainings(model)
+        if trained:
+            text = trained_text(trained, difference.units)
+            difference = trained
     said = {
         1: "this is how much the leaky split inflates the score",
         0: "this gap is not a result",
         -1: "here the leaky split does not inflate the score",
     }
-    return f"{difference_text(difference)}: {said[difference.sign]}"
+    return f"{text}: {said[difference.sign]}"

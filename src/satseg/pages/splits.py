@@ -30,8 +30,9 @@ from satseg.text import percent
 
 SHARING = (
     "A model evaluated on ground it was trained on shows what it remembers, not what it has "
-    "learned. The audit counts the tiles of each subset that come from a scene, or show ground, "
-    "that training tiles show too."
+    "learned. The audit counts the tiles of each subset whose scene or group has training tiles, "
+    "and those that overlap a training tile, touch one, or lie within a tile's side of one. "
+    "Tiles that say where they lie are compared on the ground; others only within their scene."
 )
 
 LEVEL = 0.05
@@ -55,7 +56,14 @@ def splits_page(
     """
     heads = columns(
         ["Recipe", "Split", "Subset"],
-        ["Tiles", "From scenes seen in training", "On ground seen in training"],
+        [
+            "Tiles",
+            "From scenes seen in training",
+            "From groups seen in training",
+            "Overlapping a training tile",
+            "Touching one",
+            "Within a tile's side of one",
+        ],
     )
     blocks: list[Block] = [Paragraph(SHARING)]
     for dataset_name, table in tiles.items():
@@ -65,8 +73,8 @@ def splits_page(
             Heading(job.datasets[dataset_name].title),
             Paragraph(
                 f"{len(table):,} tiles, {int(table['whole'].sum()):,} of them whole, from "
-                f"{table['scene'].nunique():,} scenes in {table['group'].nunique():,} groups; no "
-                "two groups share ground."
+                f"{table['scene'].nunique():,} scenes in {table['group'].nunique():,} groups; "
+                f"{_placed(table)}."
             ),
             Bullets([_recipe_audit(name, job.recipes[name], own) for name, own in by_recipe]),
             Table(heads, [_audit_row(row) for row in rows.itertuples()]),
@@ -82,7 +90,13 @@ def _audit_row(row) -> list[TableCell]:
     texts = map(text_cell, (row.recipe, row.split, row.subset))
     shared = [
         TableCell(f"{count:,} ({percent(count, row.tiles, decimals=1)})", float(count))
-        for count in (row.scene_shared, row.group_shared)
+        for count in (
+            row.scene_shared,
+            row.group_shared,
+            row.overlapping,
+            row.touching,
+            row.near,
+        )
     ]
     return [*texts, TableCell(f"{row.tiles:,}", float(row.tiles)), *shared]
 
@@ -93,7 +107,7 @@ def _recipe_audit(name: str, recipe: Recipe, rows: pd.DataFrame) -> str:
 
     subset = recipe.evaluate.subset
     verdict = f"The {subset} tiles are evaluated"
-    if rows.loc[rows["subset"] == subset, "group_shared"].sum() > 0:
+    if rows.loc[rows["subset"] == subset, "exposed"].sum() > 0:
         verdict += ", so the scores are inflated"
     if subset == "val" and (recipe.evaluate.weights == "best" or recipe.early_stopping):
         verdict += "; they also chose the epoch, which inflates the scores a little"
@@ -102,13 +116,27 @@ def _recipe_audit(name: str, recipe: Recipe, rows: pd.DataFrame) -> str:
 
 def _subset_audit(row) -> str:
     tiles = f"of the {row.tiles:,} {row.subset} tiles"
-    if not row.group_shared:
-        return f"none {tiles} shares a scene or ground with a training tile"
-    share = percent(row.group_shared, row.tiles, decimals=1)
-    return (
-        f"{row.group_shared:,} {tiles} ({share}) show ground "
-        f"that training tiles show too, {row.scene_shared:,} of them in the same scene"
-    )
+    near = f"{row.near:,} lie within a tile's side of one" if row.near else ""
+    if row.exposed:
+        share = percent(row.exposed, row.tiles, decimals=1)
+        text = f"{row.exposed:,} {tiles} ({share}) touch a training tile or share its ground"
+        return f"{text}, and {near}" if near else text
+
+    text = f"none {tiles} touches a training tile or shares its ground"
+    if near:
+        text += f", but {near}"
+    if row.placed < row.tiles:
+        text += ", as far as the names and groups of scenes tell"
+    return text
+
+
+def _placed(table: pd.DataFrame) -> str:
+    """Whether the tiles say where they lie."""
+    placed = int((table["footprint"] != "").sum())
+    if placed == len(table):
+        return "all say where they lie"
+    number = f"{placed:,} of them" if placed else "none"
+    return f"{number} say where they lie, so that groups are told apart by the names of scenes"
 
 
 def _gap_blocks(gap: Gap) -> list[Block]:

@@ -103,6 +103,8 @@ def _create(path: Path, scene: rasterio.DatasetReader, count: int) -> rasterio.i
     points, crs = scene.gcps
     if points:
         file.gcps = (points, crs)
+    if scene.rpcs:
+        file.rpcs = scene.rpcs
     return file
 
 

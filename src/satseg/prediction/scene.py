@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import rasterio
@@ -13,10 +12,11 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 from tqdm import tqdm
 
-from satseg.data.images import BLOCK_CACHE, open_image, read_bands
+from satseg.data.images import BLOCK_CACHE, open_scene, read_bands
 from satseg.devices import resolve_precision
 from satseg.errors import UserError
-from satseg.files import together
+from satseg.files import scratch_folder, together
+from satseg.jobs.writing import refuse_inputs
 from satseg.models.segmenter import Segmenter
 from satseg.prediction.accepting import AcceptedScene, accept
 from satseg.prediction.blending import Read, blend
@@ -82,12 +82,12 @@ def predict_scene(
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE))
-        file = stack.enter_context(open_image(Path(scene)))
+        file = stack.enter_context(open_scene(scene))
+        refuse_inputs(outputs, file.files)  # of a VRT, those it is made of
         accepted = accept(file, Path(scene), segmenter, georeferenced=bool(polygons))
 
         finals = stack.enter_context(together(*outputs))
-        folder = TemporaryDirectory(prefix=f".{outputs[0].stem}.", dir=outputs[0].parent)
-        scratch = Path(stack.enter_context(folder))
+        scratch = stack.enter_context(scratch_folder(f"{outputs[0]}.blocks"))
         plain = [scratch / "map.tif"]
         if probabilities:
             plain.append(scratch / "probabilities.tif")

@@ -1,58 +1,60 @@
 """Fetch the scenes of a dataset, as published, and list every file with its hash."""
 
-import shutil
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from satseg.data.raw import (
+    MANIFEST,
+    SCENES,
+    drop_archives,
+    fetching_folder,
+    list_files,
+    place,
+)
 from satseg.errors import UserError
-from satseg.files import files_below, room, sha256, write_json
+from satseg.files import new_folders, remove, room, write_json
 from satseg.jobs.program import stage
 from satseg.jobs.slices import DownloadSlice
+from satseg.jobs.writing import Output
+from satseg.jobs.writing import folder as locked_folder
 from satseg.progress import log
 
 
 def run(job: DownloadSlice, out: str) -> None:
     """Fill the folder `out`; its `manifest.json`, written last, lists where the scenes lie and what
-    they are."""
+    they are.
+
+    What the user put there stays: a `path` is read where it lies, a `scenes` that is a link stays
+    one, and in it only files of an earlier download are replaced.
+    """
     folder = Path(out)
-    scenes = folder / "scenes"
-    partial = folder / ".scenes.tmp"
-    is_new = not folder.exists()
-
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        with room(folder):
-            partial.mkdir(parents=True)
-            root, origin = fetch(job, partial)
-            files = list_files(root)
+        with new_folders(folder), room(folder):
+            fetched = fetching_folder(folder)
+            try:
+                root, origin = fetch(job, fetched)
+                files = list_files(root, folder)
+                is_ours = root == fetched
+                if is_ours:
+                    place(fetched, folder, files)
+            finally:
+                remove(fetched)
 
-            # From here on the old manifest would be wrong.
-            Path(folder, "manifest.json").unlink(missing_ok=True)
-            # The user's own folder may be the very one that would be replaced.
-            if not root.is_relative_to(scenes.resolve()):
-                shutil.rmtree(scenes, ignore_errors=True)
-            if root == partial:
-                partial.rename(scenes)
-                root = scenes
+            manifest = {
+                "dataset": job.dataset,
+                "origin": origin,
+                "root": SCENES if is_ours else str(root),
+                "files": files,
+            }
+            write_json(folder / MANIFEST, manifest)
     except UserError as error:
         raise UserError(f"datasets.{job.dataset}: {error}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if is_new:
-            with suppress(OSError):
-                folder.rmdir()  # if it failed before anything was kept
-
-    manifest = {
-        "dataset": job.dataset,
-        "origin": origin,
-        "root": "scenes" if root == scenes else str(root),
-        "files": files,
-    }
-    write_json(folder / "manifest.json", manifest)
+    if job.path is None:
+        drop_archives(fetched)
 
     megabytes = sum(file["bytes"] for file in files) / 1e6
-    log.info("%s: %d files, %.1f MB in %s", job.dataset, len(files), megabytes, root)
+    place_of_files = folder / SCENES if is_ours else root
+    log.info("%s: %d files, %.1f MB in %s", job.dataset, len(files), megabytes, place_of_files)
 
 
 def fetch(job: DownloadSlice, folder: Path) -> tuple[Path, dict]:
@@ -68,26 +70,13 @@ def fetch(job: DownloadSlice, folder: Path) -> tuple[Path, dict]:
     return folder, (used or job.source).model_dump()
 
 
-def list_files(root: Path) -> list[dict]:
-    """Path, size and digest of every file below `root`.
-
-    Raises:
-        UserError: there are none.
-    """
-    files = files_below(root)
-    if not files:
-        raise UserError(f"{root}: no file in it; check `path` or `source`")
-    return [
-        {
-            "path": file.relative_to(root).as_posix(),
-            "bytes": file.stat().st_size,
-            "sha256": sha256(file),
-        }
-        for file in files
-    ]
+def writes(job: DownloadSlice, out: str) -> list[Output]:
+    """The dataset's folder, and that of its scenes if it lies elsewhere."""
+    scenes = Path(out, SCENES)
+    elsewhere = [locked_folder(scenes)] if scenes.is_symlink() and scenes.is_dir() else []
+    return [locked_folder(out), *elsewhere]
 
 
 if __name__ == "__main__":
-    stage(
-        "download", __doc__, DownloadSlice, run, {"out": "folder for manifest.json and the scenes"}
-    )
+    paths = {"out": "folder for manifest.json and the scenes"}
+    stage("download", __doc__, DownloadSlice, run, paths, writes)

@@ -11,6 +11,7 @@ from satseg.files import together
 from satseg.jobs.program import stage
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import EvaluateSlice
+from satseg.jobs.writing import file
 from satseg.metrics.confusion import Confusion, confusion_table
 from satseg.metrics.counts import epoch_metrics
 from satseg.models.segmenter import load_weights
@@ -23,7 +24,7 @@ def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     cell."""
     claim_device()
     weights = Path(run, f"{job.evaluate.weights}.pt")
-    segmenter = load_weights(weights, device())
+    segmenter = load_weights(weights, device(), job.python_file)
     store = open_tiles(tiles)
     check_fit(segmenter, store, weights)
 
@@ -61,4 +62,5 @@ if __name__ == "__main__":
             "split": "the split's CSV file",
             "run": "folder of the trained cell",
         },
+        writes=lambda job, run, **_: [file(Path(run, "counts.csv"))],
     )

@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 
 from satseg.jobs.program import guarded
+from satseg.jobs.writing import file, refuse_inputs, sole_writer
 from satseg.models.segmenter import load_weights
 from satseg.prediction.onnx import TOLERANCE, export
 from satseg.progress import log
@@ -13,7 +14,9 @@ from satseg.progress import log
 def run(arguments: argparse.Namespace) -> None:
     """Write the ONNX file."""
     path = Path(arguments.run, f"{arguments.weights}.pt")
-    difference = export(load_weights(path), arguments.out, str(path))
+    refuse_inputs([arguments.out], [arguments.run])
+    with sole_writer(file(arguments.out)):
+        difference = export(load_weights(path), arguments.out, str(path))
     log.info(
         "%s: logits differ from PyTorch's by %.0e of the largest (at most %.0e is accepted)",
         arguments.out,

@@ -7,7 +7,8 @@ from satseg.figures.style import save
 from satseg.files import sha256, together, write_json
 from satseg.jobs.program import stage
 from satseg.jobs.slices import StudySlice
-from satseg.paths import FIGURES, PANELS
+from satseg.jobs.writing import Output, folder
+from satseg.paths import FIGURES, PANELS, Paths
 from satseg.progress import log
 from satseg.study.figures import DRAW
 from satseg.study.inputs import StudyInputs
@@ -26,15 +27,22 @@ def run(job: StudySlice, data: str, results: str) -> None:
     if "predictions" in job.study.figures:
         files[PANELS] = ""
     out = inputs.figures
-    with together(*(out / file for file in files)) as temporaries:
+    digests = out.with_suffix(".json")
+    with together(*(out / file for file in files), digests) as (*temporaries, digests_file):
         for temporary, (file, name) in zip(temporaries, files.items(), strict=True):
             if file == PANELS:
                 pictures = json.dumps({"blocks": tile_pictures(inputs)}, ensure_ascii=False)
                 temporary.write_text(pictures, encoding="utf-8")
             else:
                 save(DRAW[name](inputs), temporary)
-    write_json(out.with_suffix(".json"), {file: sha256(out / file) for file in files})
+        drawn = zip(files, temporaries, strict=True)
+        write_json(digests_file, {file: sha256(temporary) for file, temporary in drawn})
     log.info("%s: %s in %s", job.name, ", ".join(job.study.figures), out)
+
+
+def writes(job: StudySlice, results: str, **_: str) -> list[Output]:
+    """The study's figures."""
+    return [folder(Paths(results=results).figures(job.name))]
 
 
 if __name__ == "__main__":
@@ -42,4 +50,4 @@ if __name__ == "__main__":
         "data": "folder of the tiles and splits",
         "results": "folder of the runs and tables; the figures are written there too",
     }
-    stage("figures", __doc__, StudySlice, run, paths)
+    stage("figures", __doc__, StudySlice, run, paths, writes)

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from satseg.devices import device
-from satseg.jobs.program import guarded
+from satseg.jobs.program import guarded, starter_pid
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import PredictSlice, parse
+from satseg.jobs.writing import file, refuse_inputs, sole_writer
 from satseg.models.segmenter import load_weights
 from satseg.prediction import predict_scene
 from satseg.progress import log
@@ -15,18 +16,28 @@ from satseg.progress import log
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the map, and the other files that are asked for."""
-    claim_device()
-    segmenter = load_weights(Path(arguments.run, f"{arguments.weights}.pt"), device())
-    count = predict_scene(
-        segmenter,
-        arguments.scene,
-        arguments.out,
-        probabilities=arguments.probabilities,
-        polygons=arguments.polygons,
-        colors=parse(PredictSlice, arguments.slice).colors if arguments.slice else None,
-        overlap=arguments.overlap,
-        batch_size=arguments.batch_size,
-    )
+    asked_for = (arguments.out, arguments.probabilities, arguments.polygons)
+    outputs = [path for path in asked_for if path]
+    inputs = [arguments.scene, arguments.run]
+    if arguments.slice and not arguments.slice.lstrip().startswith("{"):
+        inputs.append(arguments.slice)
+    refuse_inputs(outputs, inputs)
+
+    with sole_writer(*map(file, outputs), parent=starter_pid()):
+        claim_device()
+        job = parse(PredictSlice, arguments.slice) if arguments.slice else None
+        weights = Path(arguments.run, f"{arguments.weights}.pt")
+        segmenter = load_weights(weights, device(), job.python_file if job else None)
+        count = predict_scene(
+            segmenter,
+            arguments.scene,
+            arguments.out,
+            probabilities=arguments.probabilities,
+            polygons=arguments.polygons,
+            colors=job.colors if job else None,
+            overlap=arguments.overlap,
+            batch_size=arguments.batch_size,
+        )
     log.info(
         "%s: %d windows of %d², with %s", arguments.out, count, segmenter.tile_size, arguments.run
     )

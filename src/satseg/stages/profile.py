@@ -12,6 +12,7 @@ from satseg.files import write_json
 from satseg.jobs.program import stage
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import ProfileSlice
+from satseg.jobs.writing import file
 from satseg.models import build_model
 from satseg.profiling import (
     INPUT,
@@ -117,4 +118,5 @@ if __name__ == "__main__":
             "tiles": "folder of the tile store; read only if the slice does not say its bands",
             "out": "the profile's JSON file",
         },
+        writes=lambda job, out, **_: [file(out)],
     )

@@ -5,7 +5,9 @@ from pathlib import Path
 from satseg.files import atomic
 from satseg.jobs.program import stage
 from satseg.jobs.slices import StudySlice
+from satseg.jobs.writing import Output, file
 from satseg.pages.report import report_html
+from satseg.paths import Paths
 from satseg.progress import log
 
 
@@ -22,9 +24,14 @@ def run(job: StudySlice, data: str, results: str) -> None:
     log.info("%s: %.1f MB in %s", job.name, len(html.encode()) / 1e6, path)
 
 
+def writes(job: StudySlice, results: str, **_: str) -> list[Output]:
+    """The study's page."""
+    return [file(Paths(results=results).report(job.name))]
+
+
 if __name__ == "__main__":
     paths = {
         "data": "folder of the raw data",
         "results": "folder of the runs, and of the study's tables and figures",
     }
-    stage("report", __doc__, StudySlice, run, paths)
+    stage("report", __doc__, StudySlice, run, paths, writes)

@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
-from satseg.data.splits import draw_split, leakage, untrained
+from satseg.data.leakage import leakage, untrained
+from satseg.data.splits import draw_split
 from satseg.data.store import read_table
 from satseg.files import together
 from satseg.jobs.program import stage
 from satseg.jobs.slices import SplitSlice
+from satseg.jobs.writing import file
 from satseg.progress import log
 
 
 def run(job: SplitSlice, tiles: str, out: str) -> None:
     """Write the split to `out` (`<split>.csv`) and its audit beside it (`<split>.leakage.csv`)."""
     table = read_table(tiles)
-    split = draw_split(table, job.split)
+    split = draw_split(table, job.split, job.test_split)
     audit = leakage(table, split)
 
     with together(out, Path(out).with_suffix(".leakage.csv")) as (split_file, audit_file):
@@ -27,14 +29,19 @@ def run(job: SplitSlice, tiles: str, out: str) -> None:
             class_name,
         )
 
+    log.info("%d of %d tiles are in no subset", len(table) - len(split), len(table))
     for row in audit.itertuples():
         log.info(
-            "%s, %s tiles: %d; %d share a scene and %d the ground with training tiles",
+            "%s, %s tiles: %d; %d share a scene and %d a group with training tiles; %d overlap "
+            "one, %d touch one, %d lie within a tile's side of one",
             row.subset,
             row.pool,
             row.tiles,
             row.scene_shared,
             row.group_shared,
+            row.overlapping,
+            row.touching,
+            row.near,
         )
 
 
@@ -45,4 +52,5 @@ if __name__ == "__main__":
         SplitSlice,
         run,
         {"tiles": "folder of the tile store", "out": "the split's CSV file"},
+        writes=lambda job, out, **_: [file(out)],
     )

@@ -8,11 +8,12 @@ from satseg.errors import UserError
 from satseg.files import together
 from satseg.jobs.program import stage
 from satseg.jobs.slices import StudySlice
+from satseg.jobs.writing import Output, folder
 from satseg.metrics.baseline import MAJORITY
 from satseg.pages.blocks import pages_json
 from satseg.pages.markdown import markdown
 from satseg.pages.study import study_pages
-from satseg.paths import PAGES
+from satseg.paths import PAGES, Paths
 from satseg.progress import log
 from satseg.study.inputs import StudyInputs
 from satseg.study.numbers import study_numbers
@@ -43,6 +44,11 @@ def run(job: StudySlice, data: str, results: str) -> None:
     log.info("%s: %d cells, %d scores in %s", job.name, cells, len(numbers.scores), inputs.tables)
 
 
+def writes(job: StudySlice, results: str, **_: str) -> list[Output]:
+    """The study's tables."""
+    return [folder(Paths(results=results).tables(job.name))]
+
+
 def plain(value: float) -> str:
     """Six decimals at most, never an exponent."""
     return np.format_float_positional(value, precision=6, trim="-")
@@ -53,4 +59,4 @@ if __name__ == "__main__":
         "data": "folder of the tiles and splits",
         "results": "folder of the runs and profiles; the study's tables are written there too",
     }
-    stage("tables", __doc__, StudySlice, run, paths)
+    stage("tables", __doc__, StudySlice, run, paths, writes)

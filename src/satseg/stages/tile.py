@@ -5,6 +5,7 @@ from pathlib import Path
 from satseg.data.tiling import build_tiles
 from satseg.jobs.program import stage
 from satseg.jobs.slices import TileSlice
+from satseg.jobs.writing import folder
 from satseg.progress import log
 from satseg.readers import read_json
 
@@ -30,4 +31,5 @@ if __name__ == "__main__":
         TileSlice,
         run,
         {"raw": "folder with manifest.json", "out": "folder of the tile store"},
+        writes=lambda job, out, **_: [folder(out)],
     )

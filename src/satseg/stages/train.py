@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import signal
 from pathlib import Path
 
 from satseg.data.store import open_tiles
@@ -11,11 +12,12 @@ from satseg.files import local_copy, write_json
 from satseg.jobs.program import stage
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import TrainSlice
+from satseg.jobs.writing import cell, sole_writer
+from satseg.processes import end_with_starter
 from satseg.progress import log
 from satseg.readers import read_split
 from satseg.training.cell import train
 from satseg.training.limits import Limits
-from satseg.training.lock import sole_writer
 from satseg.training.record import identity, origins, run_record
 from satseg.training.subsets import check_trainable
 
@@ -58,7 +60,7 @@ def run(
         return
 
     checkpoints = Path(out, "checkpoints")
-    with sole_writer(checkpoints, limits.parent):
+    with sole_writer(cell(out), parent=limits.parent):
         result = train(job, store, subsets, out, mark, workers, limits, teacher)
         write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
         # Last: a run that is interrupted before this resumes from them.
@@ -66,6 +68,8 @@ def run(
 
 
 if __name__ == "__main__":
+    # It saves its state first.
+    end_with_starter(signal.SIGTERM)
     stage(
         "train",
         __doc__,

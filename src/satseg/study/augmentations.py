@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from satseg.config.recipes import Augmentation
-from satseg.data.augmentation import change_tiles
+from satseg.data.augmentation import Changes, change_tiles
 from satseg.data.exchange import palette
 from satseg.data.extremes import extremes
 from satseg.data.store import Tiles
@@ -16,23 +16,19 @@ OTHERS = 2  # scenes whose colours are shown
 
 
 def changed_tiles(inputs: StudyInputs) -> list[ChangedTile]:
-    """A tile of each dataset under every change at its extremes, once for each augmentation that
-    recipes of the study have."""
-    recipes: dict[Augmentation, list[str]] = {}
-    for name, recipe in inputs.job.recipes.items():
-        if recipe.augmentation != Augmentation(probability=recipe.augmentation.probability):
-            recipes.setdefault(recipe.augmentation, []).append(name)
-
-    return [
-        _changed(inputs, dataset_name, settings, names)
-        for dataset_name in inputs.job.datasets
-        for settings, names in recipes.items()
-    ]
+    """A tile of each dataset under every change of the study's recipes, as far as any of them lets
+    it go; none if they change nothing."""
+    used = [recipe.augmentation for recipe in inputs.job.recipes.values()]
+    most = {}
+    for key in Augmentation.model_fields:
+        most[key] = max(getattr(each, key) for each in used)
+    settings = Augmentation(**most)
+    if settings == Augmentation(probability=settings.probability, everywhere=settings.everywhere):
+        return []
+    return [_changed(inputs, dataset_name, settings) for dataset_name in inputs.job.datasets]
 
 
-def _changed(
-    inputs: StudyInputs, dataset_name: str, settings: Augmentation, recipes: list[str]
-) -> ChangedTile:
+def _changed(inputs: StudyInputs, dataset_name: str, settings: Augmentation) -> ChangedTile:
     dataset = inputs.job.datasets[dataset_name]
     table = inputs.tiles[dataset_name]
     numbers = diverse_tiles(table, dataset.classes, OTHERS + 1)
@@ -50,11 +46,10 @@ def _changed(
     image = torch.from_numpy(np.ascontiguousarray(stored.images[:1])).permute(0, 3, 1, 2)
     mask = torch.from_numpy(np.ascontiguousarray(stored.masks[:1]))
     images = [_seen(image, mask, change) for change in changes.values()]
-    title = f"{dataset.title}, {stored.names[0]} · {', '.join(recipes)}"
-    return ChangedTile(title, list(changes), images)
+    return ChangedTile(f"{dataset.title}: {stored.names[0]}", list(changes), images)
 
 
-def _seen(image: torch.Tensor, mask: torch.Tensor, change) -> np.ndarray:
+def _seen(image: torch.Tensor, mask: torch.Tensor, change: Changes) -> np.ndarray:
     """A tile as a model sees it after a change, uint8 [H, W, C]."""
     changed, _ = change_tiles(image, mask, [change])
     return (changed[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()

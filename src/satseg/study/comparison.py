@@ -16,6 +16,7 @@ from satseg.metrics.scores import intervals, jackknifed
 from satseg.statistics.differences import Difference, differences
 from satseg.statistics.intervals import ScoreInterval
 from satseg.statistics.jackknife import Jackknife
+from satseg.statistics.trainings import TrainingDifference, training_difference
 from satseg.study.inputs import StudyInputs
 from satseg.study.spread import nearness
 from satseg.study.tables import EvaluatedCounts, epoch_seconds
@@ -68,9 +69,9 @@ class Comparison:
     tiles: int
     scenes: int
     groups: int
-    """How many groups the evaluated tiles form; the tiles of two groups never share ground."""
+    """How many groups the evaluated tiles form; tiles of two groups are taken to be independent."""
     shared: int
-    """How many of the evaluated tiles show ground that training tiles show too."""
+    """How many of the evaluated tiles touch a training tile or share its ground."""
     evaluated: tuple[int, ...] = ()
     """The evaluated tiles; results on the same ones can be compared tile by tile."""
 
@@ -153,7 +154,7 @@ def compare(inputs: StudyInputs, counts: EvaluatedCounts, splits: pd.DataFrame) 
         tiles=len(tiles),
         scenes=tiles["scene"].nunique(),
         groups=tiles["tile"].map(counts.groups).nunique(),
-        shared=int(audit["group_shared"].sum()),
+        shared=int(audit["exposed"].sum()),
         evaluated=tuple(tiles["tile"].tolist()),
     )
 
@@ -207,6 +208,12 @@ class Gap:
             sides.append((f"{leaky.model}, leaky", f"{leaky.model}, clean"))
         rows = differences(replicates, sides)
         return {leaky.model: row for (leaky, _), row in zip(self.pairs(), rows, strict=True)}
+
+    def over_trainings(self, model: str) -> TrainingDifference | None:
+        """The same for one model, with an interval for other trainings on these tiles alone; None
+        if there are too few trainings."""
+        leaky, clean = next(pair for pair in self.pairs() if pair[0].model == model)
+        return training_difference(leaky.replicates[MAIN].values, clean.replicates[MAIN].values)
 
 
 def leakage_gaps(comparisons: Sequence[Comparison], recipes: dict[str, Recipe]) -> list[Gap]:

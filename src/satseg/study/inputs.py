@@ -10,6 +10,7 @@ import pandas as pd
 
 from satseg.config.datasets import LandClass
 from satseg.config.recipes import Recipe
+from satseg.data import leakage
 from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.cost import COSTS
@@ -46,8 +47,7 @@ PROFILE = [
     "device",
     "input",
 ]
-TILES = ["tile", "scene", "group", "whole"]
-AUDIT = ["pool", "subset", "tiles", "scene_shared", "group_shared"]
+TILES = ["tile", "scene", "group", "whole", "footprint"]
 SCORES = ["dataset", "model", "recipe", "seed", "metric", "class", "value"]
 SUMMARY = ["dataset", "model", "recipe", "metric", "class", "value", "low", "high"]
 DIFFERENCES = ["dataset", "recipe", "metric", "first", "second", "low", "high"]
@@ -150,7 +150,7 @@ class StudyInputs:
         """The leakage audit of a recipe's split over the tiles that the recipe uses, and its
         file."""
         path = self.split_path(dataset_name, recipe.split).with_suffix(".leakage.csv")
-        rows = read_csv(path, AUDIT)
+        rows = read_csv(path, leakage.COLUMNS)
         pool = "all" if recipe.padded_tiles else "whole"
         return path, rows[rows["pool"] == pool]
 

@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 
 from satseg.config.papers import PaperTable
+from satseg.data import leakage
 from satseg.errors import UserError
 from satseg.measures import CLASS_METRICS, METRICS, SIZES
 from satseg.metrics.baseline import MAJORITY, majority_counts
 from satseg.metrics.scores import scores
-from satseg.study.inputs import AUDIT, PROFILE_COSTS, TRAINED_COSTS, StudyInputs
+from satseg.study.inputs import PROFILE_COSTS, TRAINED_COSTS, StudyInputs
 
 SCORES = ["dataset", "model", "recipe", "seed", "subset", "metric", "class", "value", "low", "high"]
-SPLITS = ["dataset", "split", "recipe", *AUDIT]
+SPLITS = ["dataset", "split", "recipe", *leakage.COLUMNS]
 PUBLISHED = [
     "dataset",
     "model",

@@ -22,8 +22,7 @@ from satseg.distributed import highest
 from satseg.errors import UserError
 from satseg.files import atomic
 from satseg.progress import log
-from satseg.training.limits import PARENT_ENDED, TIME_IS_UP, Limits
-from satseg.training.lock import Stopped
+from satseg.training.limits import PARENT_ENDED, TIME_IS_UP, Limits, Stopped
 from satseg.training.optimizer import monitor_mode
 
 NAME = "last.ckpt"

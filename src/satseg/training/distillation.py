@@ -22,7 +22,9 @@ def soft_labels(
     Returns:
         Soft labels, float32 [B, counted, H, W], and which pixels count, bool [B, H, W].
     """
-    with autocast(images.device, teacher.precision):
+    # In the teacher's own precision, whatever the pupil's is.
+    own = torch.autocast(images.device.type, enabled=False)
+    with own, autocast(images.device, teacher.precision):
         logits = teacher.model(normalise(images, teacher.scaling))
     said = counted_logits(logits, teacher.counted).float().softmax(1)
 

@@ -1,11 +1,23 @@
-"""How long a run may take, and how often it saves its state."""
+"""How long a run may take, how often it saves its state, and how it stops early."""
 
 import os
 import time
 from typing import NamedTuple
 
+from satseg.progress import log
+
 TIME_IS_UP = "time budget used up"
 PARENT_ENDED = "the parent process has ended"
+AGAIN = "run the same command again to resume"
+
+
+class Stopped(SystemExit):
+    """A run that was asked to stop has saved its state: exit status 75, the system's for "try
+    again"."""
+
+    def __init__(self, reason: str):
+        super().__init__(os.EX_TEMPFAIL)
+        log.warning("%s; %s", reason, AGAIN)
 
 
 class Limits(NamedTuple):

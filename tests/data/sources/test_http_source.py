@@ -10,6 +10,7 @@ import time
 import pytest
 
 from satseg.config.sources import HttpSource, KaggleSource
+from satseg.data.raw import drop_archives
 from satseg.data.sources import http
 from satseg.errors import UserError
 from satseg.jobs.slices import DownloadSlice
@@ -40,12 +41,13 @@ def refusal(source, folder):
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
-def test_downloads_and_unpacks_and_leaves_no_archive(server, archive, raw, algorithm):
+def test_downloads_and_unpacks_and_keeps_the_archive(server, archive, raw, algorithm):
     wanted = source(server, archive.content, algorithm=algorithm)
     assert http.fetch(wanted, raw) == wanted
-    assert files(raw.parent) == {"scenes/set/images/1.png": archive.picture}
-    assert [p.name for p in raw.parent.iterdir()] == ["scenes"]
-    assert server.asked == [("/data/a.zip", None)]
+    assert files(raw) == {"set/images/1.png": archive.picture}
+    for _ in range(2):  # until scenes and manifest stand
+        assert http.fetch(wanted, raw) == wanted
+        assert server.asked == [("/data/a.zip", None)]
 
 
 def test_waits_for_a_busy_server_longer_each_time(server, archive, raw, monkeypatch):
@@ -91,6 +93,7 @@ def test_progress_is_a_bar_on_a_terminal_and_log_lines_elsewhere(
     lines = re.findall(r"a\.zip: \d+ of 0 MB; about \d+ s left", caplog.text)
     assert len(lines) == -(-len(archive.content) // http.CHUNK)
     caplog.clear()
+    drop_archives(raw)
     monkeypatch.setattr("sys.stderr", Terminal())
     http.fetch(source(server, archive.content), raw)
     assert "a.zip: 100%" in sys.stderr.getvalue() and "a.zip" not in caplog.text
@@ -112,7 +115,11 @@ def test_the_second_source_steps_in_and_the_manifest_says_so(server, kaggle, arc
     manifest = json.loads((tmp_path / "raw/manifest.json").read_text())
     assert manifest["origin"] == KaggleSource(**SECOND).model_dump()
     assert files(tmp_path / "raw/scenes") == {"set/images/1.png": archive.picture}
-    assert {p.name for p in (tmp_path / "raw").iterdir()} == {"manifest.json", "scenes"}
+    assert {p.name for p in (tmp_path / "raw").iterdir()} == {
+        "manifest.json",
+        "scenes",
+        ".scenes.json",
+    }
 
 
 def test_the_second_source_is_not_asked_without_need(server, kaggle, archive, tmp_path):

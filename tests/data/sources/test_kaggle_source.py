@@ -87,3 +87,17 @@ def test_no_credentials_names_both_ways_out(monkeypatch, tmp_path):
     with pytest.raises(UserError, match=r"kaggle\.json.*`path`") as error:
         kaggle.fetch(SOURCE, tmp_path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["file", "browser", "of another"])
+def test_no_token_is_shown(server, place):
+    """Wherever the client has it from."""
+    from kaggle.api.kaggle_api_extended import KaggleApi
+
+    api = KaggleApi()
+    token = {"file": "KGAT_0123abcd", "browser": "eyJhbGciOi.J9-x_y", "of another": "KGRT_9876fedc"}
+    if place != "of another":
+        api.config_values[api.CONFIG_NAME_TOKEN] = token[place]
+    shown = kaggle._hidden(f"403: no access with {token[place]}", api)
+    assert shown == "403: no access with ***"
+    assert kaggle._hidden("Authorization: Bearer abc.def", api) == "Authorization: Bearer ***"

@@ -38,13 +38,15 @@ def test_a_zip_is_unpacked_and_replaces_what_was_there(scene_folder, tmp_path):
         for path in scene_folder.rglob("*.tif"):
             file.write(path, f"inner/{path.relative_to(scene_folder)}")
     out = tmp_path / "raw"
-    (out / "scenes").mkdir(parents=True)
-    (out / "scenes/old.tif").touch()
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as file:
+        file.writestr("old/old.tif", b"old")
+    run(spec(tmp_path / "old.zip"), out)
+    assert (out / "scenes/old/old.tif").exists()
     run(spec(archive), out)
     listed = manifest(out)
     assert listed["root"] == "scenes" and len(listed["files"]) == 10
     assert all((out / "scenes" / f["path"]).stat().st_size == f["bytes"] for f in listed["files"])
-    assert not (out / "scenes/old.tif").exists()
+    assert not (out / "scenes/old").exists()
 
 
 def test_nothing_there(tmp_path):

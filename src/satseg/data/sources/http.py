@@ -1,7 +1,6 @@
 """Archives on the web: verified, resumed after a broken connection, and taken from a second source
 if the first fails."""
 
-import shutil
 import time
 from contextlib import suppress
 from importlib import import_module
@@ -12,7 +11,8 @@ import requests
 from tqdm import tqdm
 
 from satseg.config.sources import HttpFile, HttpSource, KaggleSource
-from satseg.data.archives import unpack
+from satseg.data.archives import MOST, unpack
+from satseg.data.raw import DOWNLOADS
 from satseg.errors import UserError
 from satseg.files import room
 from satseg.progress import Pace, log
@@ -32,8 +32,8 @@ CONNECTION_ERRORS = (
 def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
     """Download all archives, then unpack them into `folder`.
 
-    Archives stay in `.downloads` beside `folder` until all are unpacked, so that the next call can
-    resume from them.
+    Archives lie in `.downloads` beside `folder` and stay there, so that the next call can resume
+    from them.
 
     Returns:
         The source that delivered: `source`, or its fallback.
@@ -41,7 +41,7 @@ def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
     Raises:
         UserError: an archive is unavailable or not the one expected, and the fallback fails too.
     """
-    store = folder.with_name(".downloads")
+    store = folder.with_name(DOWNLOADS)
     store.mkdir(exist_ok=True)
     used: HttpSource | KaggleSource = source
 
@@ -63,9 +63,6 @@ def fetch(source: HttpSource, folder: Path) -> HttpSource | KaggleSource:
     finally:
         with suppress(OSError):
             store.rmdir()  # if nothing was downloaded
-
-    if store.exists():
-        shutil.rmtree(store)
     return used
 
 
@@ -94,7 +91,8 @@ def _archive(file: HttpFile, store: Path) -> Path:
         name = f"{digest}.zip"
         return Path(pooch.retrieve(file.url, file.checksum, name, store, downloader=download))
     except ValueError:
-        if resumed:  # the partial file, which is gone now, may have been the wrong start
+        part.unlink(missing_ok=True)
+        if resumed:  # that partial file may have been the wrong start
             log.warning(
                 "%s: wrong %s after resuming an earlier download; starting from scratch",
                 file.url,
@@ -117,7 +115,8 @@ def _download(url: str, part: Path) -> None:
         try:
             return _attempt(url, part, have)
         except _Interrupted as problem:
-            failures = 1 if _size(part) > have else failures + 1
+            # A server that sends a few bytes at a time would keep us busy for ever.
+            failures = 1 if _size(part) >= have + CHUNK else failures + 1
             if failures == ATTEMPTS:
                 raise _Unavailable(
                     f"{url}: {problem}, {ATTEMPTS} times in a row; try again later (the download "
@@ -176,8 +175,8 @@ def _check(url: str, response: requests.Response) -> None:
 
 def _save(response: requests.Response, part: Path, have: int) -> None:
     """Write the response's body into `part` after its first `have` bytes."""
-    length = response.headers.get("Content-Length")
-    total = have + int(length) if length else None
+    length = response.headers.get("Content-Length", "")
+    total = have + int(length) if length.isascii() and length.isdecimal() else None
     name = response.request.url.rsplit("/", 1)[1]
     pace = Pace(name, total / 1e6 if total else None, "MB", have / 1e6)
 
@@ -187,6 +186,10 @@ def _save(response: requests.Response, part: Path, have: int) -> None:
     ):
         for chunk in response.iter_content(CHUNK):
             file.write(chunk)
+            if file.tell() > MOST:
+                raise _Unavailable(
+                    f"{response.url}: sends more than {MOST / 1e9:.3g} GB; correct `source.files`"
+                )
             pace.at(file.tell() / 1e6)
             bar.update(len(chunk))
 
