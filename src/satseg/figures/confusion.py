@@ -23,8 +23,8 @@ BETWEEN = 0.2
 HEAD = 0.5
 GROUP = 0.3
 
-SHADES = LinearSegmentedColormap.from_list("shades", ["#FFFFFF", "#9CC4E4", "#0B4F7D"])
-DARK = 0.6  # from this share on, numbers are white
+SHADES = LinearSegmentedColormap.from_list("shades", ["#FFFFFF", "#5FA3D3"])
+"""Light enough at either end for dark numbers."""
 
 
 class Confusions(NamedTuple):
@@ -64,8 +64,8 @@ def confusion_figure(groups: Sequence[Confusions]) -> Figure:
 
 
 def _side(group: Confusions) -> float:
-    """Inches of a matrix."""
-    return CELL * len(group.classes)
+    """Inches of a matrix: one of many classes fills the width."""
+    return min(CELL * len(group.classes), WIDTH - NAMES - BETWEEN)
 
 
 def _across(group: Confusions) -> int:
@@ -79,11 +79,10 @@ def _draw_matrix(axes: Axes, matrix: np.ndarray, classes: Sequence[str]) -> None
     axes.imshow(np.nan_to_num(shares), cmap=SHADES, vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         if np.isfinite(share):
-            color = "white" if share >= DARK else INK
             weight = "bold" if row == column else "normal"
             text = _rounded(share)
             centred = {"ha": "center", "va": "center", "fontsize": 7.5}
-            axes.text(column, row, text, color=color, weight=weight, **centred)
+            axes.text(column, row, text, color=INK, weight=weight, **centred)
     places = range(len(classes))
     axes.set_xticks(places, classes, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(places, classes)
