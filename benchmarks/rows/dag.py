@@ -50,7 +50,7 @@ rule tables:
     shell: "exit 1"
 rule evaluate:
     input: TILES, "data/splits/{d}.csv", RUN + "best.pt", RUN + "final.pt", RUN + "run.json", CODE
-    output: RUN + "counts.csv", RUN + "panels.npz"
+    output: RUN + "counts.csv", RUN + "confusion.csv", RUN + "panels.npz"
     shell: "exit 1"
 rule train:
     input: "data/raw/{d}/manifest.json", TILES, "data/splits/{d}.csv", CODE

@@ -14,10 +14,13 @@ class Measure(NamedTuple):
     """What tables and figures call it."""
     definition: str
     """What it is, in a sentence."""
-    kind: Literal["size", "time", "cost", "metric", "class metric", "both", "curve", "interval"]
+    kind: Literal[
+        "size", "time", "cost", "metric", "class metric", "both", "curve", "interval", "error"
+    ]
     """`size` and `time`: what papers print of a model. `cost`: what else it takes. `metric`: a
     metric of scores.csv over all classes, `class metric`: of one class, `both`: of either.
-    `curve`: a metric of history.csv alone. `interval`: what stands beside a metric."""
+    `curve`: a metric of history.csv alone. `interval`: what stands beside a metric.
+    `error`: a number of errors.csv."""
     digits: int = 3
     """Decimals in a table."""
 
@@ -109,19 +112,19 @@ MEASURES = {
         "class metric",
     ),
     "dice": Measure(
-        "Dice",
+        "F1 (Dice)",
         "Twice the true positives over the sum of mask and prediction, from the pixels of all "
         "evaluated tiles; as a mean, over the classes that occur.",
         "both",
     ),
     "precision": Measure(
-        "Precision",
+        "User's accuracy (precision)",
         "Share of the pixels predicted as the class that belong to it; as a mean, over the classes "
         "that occur, where one that is never predicted counts as 0.",
         "both",
     ),
     "recall": Measure(
-        "Recall",
+        "Producer's accuracy (recall)",
         "Share of the class's pixels that are predicted as it; as a mean, over the classes that "
         "occur, where one that no mask contains counts as 0.",
         "both",
@@ -134,6 +137,40 @@ MEASURES = {
         "shows none of the variance of training. A dash: the score rests on fewer than six groups. "
         "Models are compared by their differences, not by these intervals.",
         "interval",
+    ),
+    "kappa": Measure(
+        "Kappa",
+        "Cohen's kappa: by how much mask and prediction agree beyond chance, as a share of the "
+        "most they could. 0 is chance, 1 is perfect.",
+        "error",
+    ),
+    "miou_i_5": Measure(
+        "mIoUᴵ, worst 5 %",
+        "Mean over the 5 % of the tiles with the lowest mean IoU, at least one tile.",
+        "error",
+    ),
+    "miou_i_10": Measure(
+        "mIoUᴵ, worst 10 %",
+        "The same over the lowest 10 %.",
+        "error",
+    ),
+    "miou_c_5": Measure(
+        "mIoUᶜ, worst 5 %",
+        "For each class, the mean over the 5 % of the tiles that contain it with its lowest IoU, "
+        "at least one tile; then the mean over the classes.",
+        "error",
+    ),
+    "miou_c_10": Measure(
+        "mIoUᶜ, worst 10 %",
+        "The same over the lowest 10 % of each class.",
+        "error",
+    ),
+    "area": Measure(
+        "Predicted / true area",
+        "Pixels predicted as the class over pixels that are it: above 1, the model predicts it too "
+        "often.",
+        "error",
+        2,
     ),
     "jaccard": Measure(
         "Jaccard",
@@ -153,6 +190,8 @@ METRICS = _of_kind("metric", "both")
 """Of scores.csv over all classes, in its order."""
 CLASS_METRICS = _of_kind("class metric", "both")
 """Of scores.csv for one class, in its order."""
+ERRORS = _of_kind("error")
+"""Of errors.csv."""
 CURVES = ("jaccard", "dice", "pixel_accuracy", "precision", "recall")
 """Of history.csv, for the training and for the validation tiles."""
 HISTORY = tuple(f"{subset}_{curve}" for curve in ("loss", *CURVES) for subset in ("train", "val"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # The tables of a study that a person reads, in Markdown.
-TABLES = ("scores", "per_class", "models", "splits", "published", "claims")
+TABLES = ("scores", "per_class", "errors", "models", "splits", "published", "claims")
 
 # The same tables as data, for the page.
 PAGES = "pages.json"
@@ -21,6 +21,7 @@ FIGURES = {
     "losses": "svg",
     "predictions": "png",
     "per_class": "svg",
+    "confusion": "svg",
     "leakage": "svg",
     "cost": "svg",
     "augmentations": "png",

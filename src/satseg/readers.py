@@ -36,6 +36,8 @@ NAMES = (
     "first",
     "second",
     "why",
+    "truth",
+    "prediction",
 )
 # Columns of whole numbers from 0 up, in every row; so are those of a class's pixels.
 COUNTS = (

@@ -228,7 +228,7 @@ def test_it_agrees_with_a_training_that_was_measured(tmp_path, monkeypatch):
     shutil.copytree(published / "profiles", tmp_path / "results/profiles")
     (trained,) = published.glob("runs/*/lab_unet/lab_report/seed0")
     run = json.loads((trained / "run.json").read_text())
-    monkeypatch.setattr("satseg.estimate.expect.this_device", lambda: run["device"])
+    monkeypatch.setattr("satseg.estimate.measured.this_device", lambda: run["device"])
     config = load(overrides={"models": {"lab_unet": {"dropout": 0.1}}})  # as it was then
     estimate = Estimate(config, ["random_split"], tmp_path / "data", tmp_path / "results")
     (cell,) = [cell for cell in estimate.cells if cell.recipe == "random"]

@@ -169,6 +169,10 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
             folder / "counts.csv",
             count(tiles[judged], masks, predictions, names, spec.counted(cell)),
         )
+        judged_masks = masks[judged]
+        judged_predictions = predictions[judged]
+        confused = confuse(judged_masks, judged_predictions, names, spec.counted(cell))
+        write_csv(folder / "confusion.csv", confused)
         write_csv(folder / "history.csv", history(error + cell.seed / 100))
         (folder / "run.json").write_text(json.dumps(run_record(cell)))
     for i, model in enumerate(spec.models):
@@ -264,6 +268,21 @@ def count(
                 ]
             )
     return pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
+
+
+def confuse(
+    masks: np.ndarray, predictions: np.ndarray, names: Sequence[str], counted: Sequence[int]
+) -> pd.DataFrame:
+    """confusion.csv, by comparing masks; the left half of each tile is dark, the right half
+    bright."""
+    right = np.broadcast_to(np.arange(SIZE) >= SIZE // 2, masks.shape)
+    rows = []
+    for level, truth, guess in product(range(0, 256, 32), counted, counted):
+        here = right if level == 224 else ~right
+        alike = here & (masks == truth) & (predictions == guess)
+        pixels = alike.sum() if level in (0, 224) else 0
+        rows.append([level, names[truth], names[guess], pixels])
+    return pd.DataFrame(rows, columns=["brightness", "truth", "prediction", "pixels"])
 
 
 def history(level: float) -> pd.DataFrame:

@@ -109,6 +109,7 @@ def test_every_figure_is_there_in_order_with_its_own_bytes(tree, page):
         "metrics",
         "predictions",
         "per_class",
+        "confusion",
         "leakage",
         "samples",
         "classes",

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from satseg.errors import UserError
+from satseg.measures import ERRORS
 from satseg.pages.blocks import Table, read_pages
 from satseg.paths import PAGES, TABLES
 from satseg.stages.tables import plain, run
@@ -47,6 +48,8 @@ COLUMNS = {
     "summary": "dataset,model,recipe,subset,metric,class,value,low,high,deviation,units,runs",
     "folds": "dataset,model,recipe,seed,fold,tiles,units,metric,class,value",
     "differences": "dataset,recipe,subset,metric,first,second,difference,low,high,p,units,seeds,why",
+    "errors": "dataset,model,recipe,seed,metric,class,value",
+    "brightness": "dataset,model,recipe,seed,brightness,share,value",
     "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
     "tile,tile_gflops,tile_latency_ms,tile_train_step_ms,tile_peak_memory_mb,epoch_seconds",
     "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared,placed,overlapping,"
@@ -115,6 +118,19 @@ def test_scores_equal_recomputation_from_counts(built):
         )
         for name, value in iou.items():
             assert found["iou", name] == pytest.approx(value, abs=1e-6)
+
+
+def test_errors_of_the_text_are_means_of_the_table(built):
+    errors = read(built, "errors")
+    assert set(errors["metric"]) == set(ERRORS)
+    means = errors.groupby(["recipe", "model", "metric", "class"])["value"].mean()
+    page = text(built, "errors")
+    for model in ("alpha", "beta", "gamma"):
+        assert f"{means['leaky', model, 'kappa', 'all']:.3f}" in page
+        assert f"{means['apart', model, 'area', 'Lake']:.2f}" in page
+    brightness = read(built, "brightness")
+    assert set(brightness.loc[brightness["share"] > 0, "brightness"]) == {0, 224}
+    assert "| Model | 0–31 (" in page and "224–255 (" in page
 
 
 def test_scores_lie_in_their_intervals_and_in_the_unit_range(built):

@@ -438,7 +438,7 @@ LAST = {"tables tiny", "figures tiny", "report tiny"}
             (f"{CELL}/{name}", "train evaluate")
             for name in ("history.csv", "best.pt", "final.pt", "run.json")
         ),
-        *((f"{CELL}/{name}", "evaluate") for name in ("counts.csv", "panels.npz")),
+        *((f"{CELL}/{name}", "evaluate") for name in ("counts.csv", "confusion.csv", "panels.npz")),
         ("results/profiles/demo/mini.json", "profile"),
     ],
 )
@@ -459,7 +459,7 @@ def test_a_cell_that_is_built_again_is_the_same(project):
     assert done.returncode == 0, done.stdout
     ran = re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.MULTILINE)
     assert sorted(ran) == ["all", "evaluate", "figures", "report", "tables", "train"]
-    for name in ("counts.csv", "panels.npz"):
+    for name in ("counts.csv", "confusion.csv", "panels.npz"):
         assert (cell / name).read_bytes() == (old / name).read_bytes()
     now, then = (
         pd.read_csv(folder / "history.csv").drop(columns="epoch_seconds") for folder in (cell, old)

@@ -18,6 +18,7 @@ rule evaluate:
         code=lambda w: stage_code("evaluate", w.model),
     output:
         counts="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/counts.csv",
+        confusion="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/confusion.csv",
         panels="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/panels.npz",
     log:
         "logs/evaluate/{dataset}/{model}/{recipe}/seed{seed}{fold}.log",

@@ -6,7 +6,7 @@ STUDY_MODULES = ["satseg.config", "satseg.jobs"]
 rule tables:
     input:
         runs=lambda w: targets.run_files(
-            cfg, w.study, ["counts.csv", "history.csv", "run.json"]
+            cfg, w.study, ["counts.csv", "confusion.csv", "history.csv", "run.json"]
         ),
         profiles=lambda w: targets.profile_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv"]),
@@ -19,6 +19,8 @@ rule tables:
         summary=table("summary", "Scores over all runs"),
         folds=table("folds", "Scores fold by fold"),
         differences=table("differences", "Differences between the models"),
+        errors=table("errors", "Errors beside the scores"),
+        brightness=table("brightness", "Scores by brightness"),
         models=table("models", "Cost of the models"),
         splits=table("splits", "Leakage of the splits"),
         published=table("published", "Published figures beside ours"),
@@ -47,7 +49,9 @@ rule figures:
         differences=rules.tables.output.differences,
         models=rules.tables.output.models,
         audit=rules.tables.output.splits,
-        runs=lambda w: targets.run_files(cfg, w.study, ["history.csv", "panels.npz"]),
+        runs=lambda w: targets.run_files(
+            cfg, w.study, ["history.csv", "panels.npz", "confusion.csv"]
+        ),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "digests.json"]),
         arrays=lambda w: ancient(
             targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])

@@ -9,32 +9,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from pydantic import ValidationError
 
 from satseg.config.datasets import Expected, OfficialTiles
-from satseg.config.models import ModelSpec
 from satseg.config.root import Config
 from satseg.config.sources import DemoSource, HttpSource
 from satseg.data.splits import draw_split
 from satseg.data.store import read_table
 from satseg.errors import UserError
+from satseg.estimate.measured import PROFILE, RUN, is_same_model, is_this_device
 from satseg.jobs.cells import Cell, cells, teacher_cell
 from satseg.paths import Paths
 from satseg.readers import read_array, read_csv, read_json
 
-DEVICE = {"kind": str, "name": (str, None)}
-PROFILE = {
-    "device": DEVICE,
-    "spec": dict,
-    "dataset": str,
-    "train_step_ms": float,
-    "parameters": int,
-}
-RUN = {
-    "device": DEVICE,
-    "tiles": {"train": int, "val": int},
-    "slice": {"training": dict},
-}
 FORWARD = 1 / 3  # share of a training step's time that the forward pass, all of validation, takes
 MEASURED = 512**2  # pixels of the image that profiles are measured on
 WEIGHTS = 2 * 4  # bytes per parameter: those of the best and the last epoch, 32-bit
@@ -227,7 +213,7 @@ class Estimate:
         for path in [own, *others]:
             if path.exists():
                 profile = read_json(path, PROFILE)
-                if _same_device(profile["device"]) and _same_model(profile["spec"], model):
+                if is_this_device(profile["device"]) and is_same_model(profile["spec"], model):
                     return profile
 
         return None
@@ -269,7 +255,7 @@ class Estimate:
         for path in sorted(runs.glob("*/seed*/**/run.json")):
             run = read_json(path, RUN)
             history = path.with_name("history.csv")
-            if not history.exists() or not _same_device(run["device"]):
+            if not history.exists() or not is_this_device(run["device"]):
                 continue
 
             epoch_tiles = run["slice"]["training"].get("epoch_tiles") or sys.maxsize
@@ -279,25 +265,3 @@ class Estimate:
             seconds.append(epoch_seconds / steps)
 
         return float(np.median(seconds)) if seconds else None
-
-
-@cache
-def this_device() -> dict:
-    """What this machine computes on."""
-    # Imported here because it loads torch, which takes seconds.
-    from satseg.devices import describe_device
-
-    return describe_device()
-
-
-def _same_model(spec: dict, model: ModelSpec) -> bool:
-    """Whether a profile's `spec`, whose keys may be fewer than today's, is this model's."""
-    try:
-        return type(model).model_validate(spec) == model
-    except ValidationError:
-        return False
-
-
-def _same_device(device: dict) -> bool:
-    here = this_device()
-    return (device["kind"], device["name"]) == (here["kind"], here["name"])

@@ -4,7 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from satseg.config.models import CompactSpec, SmpSpec
-from satseg.estimate.expect import Estimate, Times, this_device
+from satseg.estimate.expect import Estimate, Times
+from satseg.estimate.measured import this_device
 from satseg.text import columns, counted
 
 

@@ -13,6 +13,7 @@ from satseg.data.loader import TileDataset, loader
 from satseg.data.store import Tiles
 from satseg.devices import device, loader_workers
 from satseg.errors import UserError
+from satseg.metrics.confusion import Confusion
 from satseg.metrics.counts import COUNTS, known_tile_counts
 from satseg.models.segmenter import Segmenter, positions, predict
 from satseg.progress import watched
@@ -48,6 +49,7 @@ def evaluate_tiles(
     store: Tiles,
     tile_numbers: np.ndarray,
     augmentation: Augmentation | None = None,
+    confusion: Confusion | None = None,
 ) -> np.ndarray:
     """Predict tiles and count pixels.
 
@@ -56,6 +58,7 @@ def evaluate_tiles(
         store: the tiles.
         tile_numbers: those to evaluate, int64 [N].
         augmentation: random changes of the tiles, for a recipe that augments them too.
+        confusion: where to count which class is taken for which.
 
     Returns:
         int64 [N, C, 4]: tp, fp, fn, tn of each tile and counted class.
@@ -72,6 +75,8 @@ def evaluate_tiles(
         prediction = predict(segmenter, images)
         target = positions(masks, segmenter.counted)
         counts.append(known_tile_counts(prediction, target, len(segmenter.counted)))
+        if confusion:
+            confusion.add(images, target, prediction)
     return torch.cat(counts).cpu().numpy()
 
 

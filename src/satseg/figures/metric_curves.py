@@ -12,6 +12,8 @@ from satseg.figures.curves import ModelRuns, by_group, draw_curves, draw_key
 from satseg.figures.style import STEPS, WIDTH, fit_text, stack, styled
 from satseg.measures import CURVES, MEASURES
 
+TITLE = 1.6  # inches for the name of a metric
+
 
 @styled
 def metrics_figure(runs: Sequence[ModelRuns], colors: Mapping[str, str]) -> Figure:
@@ -30,7 +32,8 @@ def metrics_figure(runs: Sequence[ModelRuns], colors: Mapping[str, str]) -> Figu
             for axes, metric in zip(grid[i], CURVES, strict=True):
                 draw_curves(axes, model_runs.histories, metric, colors[model_runs.model])
                 axes.set_ylim(low, high)
-                axes.set_title(MEASURES[metric].label if i == 0 else "")
+                title = axes.set_title(MEASURES[metric].label if i == 0 else "")
+                fit_text(title, TITLE)
             grid[i, 0].yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
             fit_text(grid[i, 0].set_ylabel(model_runs.model, weight="bold"), row_height)
         for axes in grid[-1]:

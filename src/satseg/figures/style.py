@@ -122,7 +122,7 @@ def fit_text(text: Text, inches: float) -> None:
     if len(name) * letter > inches and cuts:
         cut = min(cuts, key=lambda i: abs(i - len(name) / 2))
         text.set_text(f"{name[:cut]}\n{name[cut:]}")
-    longest = max(map(len, text.get_text().split("\n")))
+    longest = max(1, *map(len, text.get_text().split("\n")))
     text.set_fontsize(text.get_fontsize() * min(1, inches / (longest * letter)))
 
 

@@ -23,6 +23,7 @@ CELL_FILES = [
     "final.pt",
     "run.json",
     "counts.csv",
+    "confusion.csv",
     "panels.npz",
 ]
 

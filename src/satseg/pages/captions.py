@@ -40,6 +40,12 @@ CAPTIONS = {
         "Lines that overlap do not make two models equal, nor lines apart different: their "
         "differences are tested in the section on scores.",
     ),
+    "confusion": Caption(
+        "Which class is taken for which.",
+        "Of the pixels of each true class, the share that each model predicts as each class, over "
+        "all runs. The diagonal is the producer's accuracy (recall); a dark cell beside it is a "
+        "class mistaken for another.",
+    ),
     "leakage": Caption(
         "What the split gives away.",
         "How many of the evaluated tiles show ground that training tiles show too. A score on such "

@@ -73,7 +73,7 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
 def later_pages(job: StudySlice) -> list[str]:
     """The pages after the scores, in order; the claims only if some are tested."""
     claims = ["claims"] if job.paper and job.paper.claims else []
-    return ["per_class", *claims, "published", "splits", "models"]
+    return ["per_class", "errors", *claims, "published", "splits", "models"]
 
 
 def inline_html(text: str) -> Markup:

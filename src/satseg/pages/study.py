@@ -2,6 +2,7 @@
 
 from satseg.pages.blocks import Page
 from satseg.pages.claims import claims_page
+from satseg.pages.errors import errors_page
 from satseg.pages.models import models_page
 from satseg.pages.published import published_page
 from satseg.pages.scores import per_class_page, scores_page
@@ -16,6 +17,7 @@ def study_pages(inputs: StudyInputs, numbers: StudyNumbers) -> list[Page]:
     return [
         scores_page(job, numbers.comparisons, numbers.gaps, numbers.folds),
         per_class_page(numbers.comparisons),
+        errors_page(numbers.comparisons, numbers.errors, numbers.brightness),
         models_page(job, numbers.models, inputs.profiles, numbers.speed),
         splits_page(job, numbers.splits, inputs.tiles, numbers.gaps, numbers.draws),
         published_page(job, numbers.published),

@@ -12,6 +12,7 @@ from satseg.jobs.program import stage
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import EvaluateSlice
 from satseg.jobs.writing import file
+from satseg.metrics.confusion import Confusion, confusion_table
 from satseg.metrics.counts import epoch_metrics
 from satseg.models.segmenter import load_weights
 from satseg.progress import log
@@ -19,7 +20,8 @@ from satseg.readers import read_split
 
 
 def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> None:
-    """Write `counts.csv` and `panels.npz` into the folder `run` of a trained cell."""
+    """Write `counts.csv`, `confusion.csv` and `panels.npz` into the folder `run` of a trained
+    cell."""
     claim_device()
     weights = Path(run, f"{job.evaluate.weights}.pt")
     segmenter = load_weights(weights, device(), job.python_file)
@@ -30,12 +32,16 @@ def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     split_table = read_split(split, store.table)
     tile_numbers = subset_tiles(store, split_table, subset, segmenter.padded_tiles)
     panels = panel_tiles(store, tile_numbers, segmenter.counted, segmenter.counted_classes)
-    counts = evaluate_tiles(segmenter, store, tile_numbers, job.augmentation)
+    confusion = Confusion(len(segmenter.counted), device())
+    counts = evaluate_tiles(segmenter, store, tile_numbers, job.augmentation, confusion)
     predictions = predict_tiles(segmenter, store, panels.tiles)
 
-    with together(Path(run, "counts.csv"), Path(run, "panels.npz")) as (counts_file, panels_file):
+    files = [Path(run, name) for name in ("counts.csv", "confusion.csv", "panels.npz")]
+    with together(*files) as (counts_file, confusion_file, panels_file):
         table = counts_table(counts, store, tile_numbers, segmenter.counted_classes)
         table.to_csv(counts_file, index=False)
+        confused = confusion_table(confusion.counts(), segmenter.counted_classes)
+        confused.to_csv(confusion_file, index=False)
         save_panels(panels_file, panels, predictions)
 
     scores = epoch_metrics(counts.sum(0))

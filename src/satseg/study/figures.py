@@ -13,6 +13,7 @@ from satseg.errors import UserError
 from satseg.figures.architecture import ModelInput, architecture_figure
 from satseg.figures.augmentations import augmentations_figure
 from satseg.figures.classes import ClassShares, classes_figure
+from satseg.figures.confusion import Confusions, confusion_figure
 from satseg.figures.cost import CostScores, cost_figure
 from satseg.figures.curves import ModelRuns
 from satseg.figures.leakage import Audit, leakage_figure
@@ -24,6 +25,7 @@ from satseg.figures.samples import samples_figure
 from satseg.figures.style import SUBSET_MARKS, model_colors, model_scores
 from satseg.measures import MAJORITY
 from satseg.metrics.counts import ratio
+from satseg.study.errors import model_confusions
 from satseg.study.inputs import Place, StudyInputs
 from satseg.study.panels import diverse_tiles, evaluated_tiles, stored_tiles
 from satseg.text import fold_title
@@ -143,6 +145,16 @@ def draw_per_class(inputs: StudyInputs) -> Figure:
     return per_class_figure(groups, _colors(inputs))
 
 
+def draw_confusion(inputs: StudyInputs) -> Figure:
+    """Which class each model takes for which."""
+    groups = []
+    for place in inputs.places():
+        names = [c.name for c in inputs.counted_classes(place.dataset, place.recipe)]
+        matrices = model_confusions(inputs, place.dataset, place.recipe)
+        groups.append(Confusions(place.title, names, matrices))
+    return confusion_figure(groups)
+
+
 def draw_leakage(inputs: StudyInputs) -> Figure:
     """What the evaluated tiles share with the training tiles, and the score that goes with it."""
     recipe_names = list(inputs.job.recipes)
@@ -224,6 +236,7 @@ DRAW: dict[str, Callable[[StudyInputs], Figure]] = {
     "losses": draw_losses,
     "predictions": draw_predictions,
     "per_class": draw_per_class,
+    "confusion": draw_confusion,
     "leakage": draw_leakage,
     "cost": draw_cost,
     "augmentations": draw_augmentations,

@@ -17,6 +17,7 @@ from satseg.figures.cost import COSTS
 from satseg.jobs.cells import Cell
 from satseg.jobs.slices import StudySlice
 from satseg.measures import CURVES
+from satseg.metrics.confusion import BINS, COLUMNS, confusion_table
 from satseg.paths import Paths
 from satseg.readers import read_array, read_arrays, read_counts, read_csv, read_json
 
@@ -198,6 +199,21 @@ class StudyInputs:
         """counts.csv of a cell."""
         classes = self.counted_classes(cell.dataset, cell.recipe)
         return read_counts(self.run_folder(cell) / "counts.csv", [c.name for c in classes])
+
+    def confusion(self, cell: Cell) -> np.ndarray:
+        """confusion.csv of a cell: pixels [BINS, C, C] by brightness, truth and prediction."""
+        path = self.run_folder(cell) / "confusion.csv"
+        names = [c.name for c in self.counted_classes(cell.dataset, cell.recipe)]
+        expected = confusion_table(np.zeros((BINS, len(names), len(names)), np.int64), names)
+        keys = COLUMNS[:3]
+        rows = read_csv(path, COLUMNS)
+        found = expected[keys].merge(rows, on=keys, how="left")["pixels"]
+        if len(rows) != len(expected) or len(found) != len(expected) or found.isna().any():
+            raise UserError(
+                f"{path}: {len(rows)} rows, not one per brightness, truth and prediction of "
+                f"{', '.join(names)}; delete the file and evaluate again"
+            )
+        return found.to_numpy(np.int64).reshape(BINS, len(names), len(names))
 
     def device(self, cell: Cell) -> dict:
         """The device that a cell was trained on."""

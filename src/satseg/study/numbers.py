@@ -8,6 +8,7 @@ import pandas as pd
 from satseg.study.claims.evidence import Finding, gather_evidence
 from satseg.study.claims.examine import claims_frame, examine
 from satseg.study.comparison import Comparison, Gap, compare, leakage_gaps
+from satseg.study.errors import brightness_frame, errors_frame
 from satseg.study.folds import folds_table
 from satseg.study.inputs import StudyInputs
 from satseg.study.pairs import differences_table
@@ -29,6 +30,8 @@ class StudyNumbers:
 
     scores: pd.DataFrame
     models: pd.DataFrame
+    errors: pd.DataFrame
+    brightness: pd.DataFrame
     splits: pd.DataFrame
     published: pd.DataFrame
     speed: pd.DataFrame
@@ -46,6 +49,8 @@ class StudyNumbers:
             "summary": summary_table(self.comparisons),
             "folds": self.folds,
             "differences": differences_table(self.comparisons),
+            "errors": self.errors,
+            "brightness": self.brightness,
             "models": self.models,
             "splits": self.splits,
             "published": self.published,
@@ -81,6 +86,8 @@ def study_numbers(inputs: StudyInputs) -> StudyNumbers:
     return StudyNumbers(
         scores=scores,
         models=models,
+        errors=errors_frame(evaluated),
+        brightness=brightness_frame(inputs),
         splits=splits,
         published=published,
         speed=speed_frame(job.paper, inputs.profiles),
