@@ -129,8 +129,9 @@ def test_every_figure_a_study_may_show_has_a_caption():
 
 def test_every_table_is_there(page):
     assert {f"table-{name}" for name in TABLES} - set(page.sections) == {
-        "table-claims"
-    }  # it tests none
+        "table-claims",
+        "table-trials",
+    }  # it tests no claim, and no recipe is tuned
     assert "1,234,567" in page.sections["table-models"]
     assert "always Wood (majority)" in page.sections["table-scores"]
     assert "none of the 32 test tiles" in page.sections["table-splits"]

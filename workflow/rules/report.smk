@@ -11,6 +11,7 @@ rule tables:
         profiles=lambda w: targets.profile_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv"]),
         splits=lambda w: targets.split_files(cfg, w.study),
+        tunings=lambda w: tuned.study_files(cfg, w.study),
         code=code("tables", *STUDY_MODULES),
     output:
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
@@ -57,6 +58,7 @@ rule figures:
             targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])
         ),
         splits=lambda w: targets.split_files(cfg, w.study),
+        tunings=lambda w: tuned.study_files(cfg, w.study),
         code=code("figures", *STUDY_MODULES),
     output:
         figures=report(

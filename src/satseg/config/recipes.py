@@ -172,6 +172,10 @@ class Training(Strict):
     """Learning-rate schedule; null for none."""
     epochs: Count
     """Maximum number of epochs."""
+    stop_after: Count | None = None
+    """Stop after this many epochs, although the learning-rate schedule runs over `epochs`; the
+    state is kept, and a longer run of the same settings can go on from it, as those of a tuning do.
+    Null for all epochs."""
     epoch_tiles: Total | None = None
     """Training tiles per epoch, drawn again for each; null for all."""
     batch_size: Count
@@ -224,6 +228,14 @@ class Training(Strict):
         return self
 
     @model_validator(mode="after")
+    def _stopped_within(self):
+        if self.stop_after is not None and self.stop_after > self.epochs:
+            raise ValueError(
+                f"stop_after: {self.stop_after} is beyond epochs: {self.epochs}; give at most that"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _compiled_whole(self):
         if self.compile and self.auxiliary:
             raise ValueError("auxiliary: cannot be compiled; use compile: false, or auxiliary: 0")
@@ -238,6 +250,11 @@ class Training(Strict):
         if self.scaling == "imagenet":
             alternatives["scaling"] = "unit"
         return alternatives
+
+    @property
+    def last_epoch(self) -> int:
+        """The last epoch that is trained, at most."""
+        return self.stop_after or self.epochs
 
     @property
     def logical_batch_size(self) -> int:

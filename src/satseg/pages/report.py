@@ -71,9 +71,11 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
 
 
 def later_pages(job: StudySlice) -> list[str]:
-    """The pages after the scores, in order; the claims only if some are tested."""
+    """The pages after the scores, in order; the claims only if some are tested, the trials only if
+    there is some."""
     claims = ["claims"] if job.paper and job.paper.claims else []
-    return ["per_class", "errors", *claims, "published", "splits", "models"]
+    trials = ["trials"] if job.tunings else []
+    return ["per_class", "errors", *trials, *claims, "published", "splits", "models"]
 
 
 def inline_html(text: str) -> Markup:

@@ -19,6 +19,7 @@ from satseg.readers import read_split
 from satseg.training.cell import train
 from satseg.training.limits import Limits
 from satseg.training.record import identity, origins, run_record
+from satseg.training.settings import with_settings
 from satseg.training.subsets import check_trainable
 
 
@@ -31,14 +32,18 @@ def run(
     workers: int | None = None,
     local_tiles: bool = False,
     teacher: str | None = None,
+    settings: str | None = None,
+    shorter: str | None = None,
     **limits: float | None,
 ) -> None:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
 
+    A run that stops before its recipe's last epoch keeps its state, for a longer one to go on from.
     Asked to stop, by a signal or by its `limits` (those of `Limits.from_now`), it saves its state
     and ends with exit status 75.
     """
     limits = Limits.from_now(**limits)
+    job = with_settings(job, settings)
     devices = job.training.devices
     follows = rank(devices) > 0
     if follows:
@@ -56,15 +61,16 @@ def run(
 
     if follows:
         with following():
-            train(job, store, subsets, out, mark, workers, limits, teacher)
+            train(job, store, subsets, out, mark, workers, limits, teacher, shorter)
         return
 
     checkpoints = Path(out, "checkpoints")
     with sole_writer(cell(out), parent=limits.parent):
-        result = train(job, store, subsets, out, mark, workers, limits, teacher)
+        result = train(job, store, subsets, out, mark, workers, limits, teacher, shorter)
         write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
         # Last: a run that is interrupted before this resumes from them.
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        if job.training.last_epoch == job.training.epochs:
+            shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 if __name__ == "__main__":
@@ -88,6 +94,11 @@ if __name__ == "__main__":
             "help": "1: copy the tiles to $TMPDIR first (default: 0)",
         },
         teacher={"help": "weights of the cell that the recipe's `teacher` names"},
+        settings={"help": "YAML file of values that a tuning drew, by their keys in the recipe"},
+        shorter={
+            "metavar": "CELL",
+            "help": "folder of a run of the same settings that stopped earlier, to go on from",
+        },
         time_budget={
             "type": float,
             "metavar": "MINUTES",

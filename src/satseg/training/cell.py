@@ -43,6 +43,7 @@ def train(
     workers: int = 0,
     limits: Limits = UNLIMITED,
     teacher: str | Path | None = None,
+    shorter: str | Path | None = None,
 ) -> dict:
     """Train one cell; write `history.csv`, `best.pt` and `final.pt` into `out`.
 
@@ -59,6 +60,7 @@ def train(
         workers: loader processes.
         limits: when to save, and when to stop early.
         teacher: weights of the cell that the recipe's `teacher` names.
+        shorter: folder of a run of the same settings that stopped earlier, to go on from.
 
     Returns:
         What `run.json` records about the training; empty in a process that follows another.
@@ -87,7 +89,7 @@ def train(
     task = Task(job, net, loss, bands, colours, load_teacher(job, teacher))
 
     # History, checkpoints, early stopping
-    history = History(settings.epochs)
+    history = History(settings.last_epoch)
     checkpoints = Checkpoints(out / "checkpoints", identity, settings, loaders, limits)
     callbacks = [history, checkpoints]
     if settings.early_stopping:
@@ -110,7 +112,7 @@ def train(
             task,
             loaders["train"],
             loaders["val"],
-            ckpt_path=checkpoints.resumable(),
+            ckpt_path=checkpoints.resumable(shorter),
             weights_only=True,
         )
 

@@ -45,7 +45,7 @@ def build_trainer(
         devices=settings.devices,
         strategy="ddp" if several else "auto",
         sync_batchnorm=several and device().type == "cuda",
-        max_epochs=settings.epochs,
+        max_epochs=settings.last_epoch,
         precision=TRAINER_PRECISION[precision],
         accumulate_grad_batches=settings.accumulate,
         deterministic="warn" if settings.deterministic else False,
