@@ -55,18 +55,20 @@ def test_bands_come_in_the_stated_order(tmp_path):
     bands = np.random.default_rng(0).integers(0, 256, (5, 40, 30), dtype=np.uint8)
     with opened(tmp_path / "a.tif", bands) as file:
         pixels = Pixels(bands=[4, 1, 1])
-        image, gone = read_bands(file, pixels, Window(3, 5, 20, 30))
+        image, gone = read_bands(file, pixels, False, Window(3, 5, 20, 30))
         assert band_count(file, "a.tif", pixels) == 3 and gone is None
         np.testing.assert_array_equal(image, bands[[3, 0, 0], 5:35, 3:23].transpose(1, 2, 0))
         assert band_count(file, "a.tif", Pixels()) == 5
-        np.testing.assert_array_equal(read_bands(file, Pixels())[0], bands.transpose(1, 2, 0))
+        np.testing.assert_array_equal(
+            read_bands(file, Pixels(), False)[0], bands.transpose(1, 2, 0)
+        )
 
 
 def test_no_data_is_where_all_bands_say_so(tmp_path):
     bands = np.full((2, 2, 3), 500, np.uint16)
     bands[0, 0, 0] = bands[:, 1, 2] = 7
     with opened(tmp_path / "a.tif", bands, nodata=7) as file:
-        image, gone = read_bands(file, Pixels(scale=[0, 1000]))
+        image, gone = read_bands(file, Pixels(scale=[0, 1000]), False)
     assert np.argwhere(gone).tolist() == [[1, 2]]
     assert image[..., 0].tolist() == [[0, 128, 128], [128, 128, 0]]
     assert image[..., 1].tolist() == [[128, 128, 128], [128, 128, 0]]
@@ -75,7 +77,7 @@ def test_no_data_is_where_all_bands_say_so(tmp_path):
 def test_what_is_no_number_is_no_data(tmp_path):
     bands = np.array([[[0.0, np.nan, np.inf, -np.inf, 1.0]]], np.float32)
     with opened(tmp_path / "a.tif", bands) as file:
-        image, gone = read_bands(file, Pixels(scale=[0, 1]))
+        image, gone = read_bands(file, Pixels(scale=[0, 1]), False)
     assert gone.tolist() == [[False, True, False, False, False]]
     assert image[0, :, 0].tolist() == [0, 0, 255, 0, 255]
 

@@ -14,7 +14,7 @@ from satseg.check.survey import read_dataset, same_ground, tile_grid
 from satseg.check.words import classes_text, scenes_text, splits_text, tiles_text
 from satseg.config.root import Config
 from satseg.config.splits import Split
-from satseg.data.groups import scene_groups
+from satseg.data.groups import check_groups, scene_groups
 from satseg.data.layout import Problem
 from satseg.data.official import published_subsets
 from satseg.data.splits import draw_split, leakage
@@ -68,7 +68,8 @@ def check(
         *absences(facts, dataset, divisions),
         *_leaks(facts, overlaps, divisions),
     ]
-    problems = facts.problems + _split_problems(divisions, official_error)
+    problems = facts.problems + _group_problems(facts, job)
+    problems += _split_problems(divisions, official_error)
 
     if sheet and facts.shapes:
         draw_sheet(facts, dataset, job, dataset_name, Path(sheet))
@@ -132,6 +133,15 @@ def _divide(split: Split, name: str, table: pd.DataFrame, used: bool) -> Divisio
         return Division(name, assigned, leakage(table, assigned), "", used, official)
     except UserError as error:
         return Division(name, None, None, str(error), used, official)
+
+
+def _group_problems(facts: Facts, job: TileSlice) -> list[Problem]:
+    """A pattern of `groups` that matches no scene."""
+    try:
+        check_groups(facts.scenes, job.groups)
+    except UserError as error:
+        return [Problem(str(error), [], "")]
+    return []
 
 
 def _split_problems(divisions: list[Division], official_error: str) -> list[Problem]:

@@ -13,6 +13,11 @@ from pydantic import (
 from satseg.config.sources import DEMO_BANDS, DemoSource, Source
 from satseg.config.types import PATTERNS, Color, Probability, Strict, Subset
 
+# Of signed and of unsigned 16 bits.
+LOWEST_MASK_VALUE = -32768
+HIGHEST_MASK_VALUE = 65535
+MaskValue = Annotated[int, Field(ge=LOWEST_MASK_VALUE, le=HIGHEST_MASK_VALUE)]
+
 
 class LandClass(Strict):
     """One class of a dataset; its position in the list is its class index."""
@@ -21,10 +26,10 @@ class LandClass(Strict):
     """Name in tables and legends."""
     color: Color
     """Colour in figures, and in the mask files if `mask_values` is `color`."""
-    value: Annotated[int, Field(ge=0, le=65535)] | None = None
+    value: MaskValue | None = None
     """Value in the mask files if `mask_values` is `index`; null for its position in the list,
     counted from 0."""
-    aliases: list[Color] | list[Annotated[int, Field(ge=0, le=65535)]] = []
+    aliases: list[Color] | list[MaskValue] = []
     """Further colours or values in the mask files that mean this class."""
     unlabelled: bool = False
     """Pixels the annotators left open; each recipe decides whether they count as a class."""
@@ -139,7 +144,7 @@ class Tiling(Strict):
     """The classes, in the order of their index."""
     pixels: Pixels = Pixels()
     """Bands of the images to use, and how to scale them."""
-    gaps: list[Color] | list[Annotated[int, Field(ge=0, le=65535)]] = []
+    gaps: list[Color] | list[MaskValue] = []
     """Mask colours (or indices) of pixels without any label; stored as 255."""
     tile_size: Annotated[int, Field(ge=32)]
     """Height and width of a tile in pixels."""
@@ -193,6 +198,32 @@ class Tiling(Strict):
         if repeated:
             raise ValueError(
                 f"classes: value {min(repeated)} occurs twice; a class without one has its position"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _without_gaps(self):
+        colors = [land.color for land in self.classes]
+        own = colors if self.layout.mask_values == "color" else self.mask_values
+        for land, key in zip(self.classes, own, strict=True):
+            for meaning in (key, *land.aliases):
+                if meaning in self.gaps:
+                    raise ValueError(
+                        f"gaps: {meaning!r} is also class {land.name!r}; a pixel either has a "
+                        f"label or none"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _same_fields(self):
+        fields = [
+            set(re.findall(r"\{(\w+)", text)) for text in (self.layout.images, self.layout.masks)
+        ]
+        different = sorted(fields[0] ^ fields[1])
+        if different:
+            raise ValueError(
+                f"layout: {{{different[0]}}} is a field of only one of images and masks; they are "
+                f"paired by their fields, so both need it (`*` matches what may differ)"
             )
         return self
 

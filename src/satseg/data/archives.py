@@ -34,7 +34,9 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
             entries = opened.infolist()
             _check_entries(archive, entries)
             _check_size(archive, entries)
-            opened.extractall(folder)
+            for entry in entries:  # some programs on Windows write its separator
+                entry.filename = entry.filename.replace("\\", "/")
+            opened.extractall(folder, entries)
     except (*DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.errno:  # bzip2 reports damage as a bare OSError
             raise

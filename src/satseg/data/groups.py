@@ -2,8 +2,10 @@
 
 from collections import Counter
 from fnmatch import fnmatchcase
+from itertools import chain
 
 from satseg.data.layout import Scene
+from satseg.errors import UserError
 from satseg.files import sha256
 
 
@@ -22,6 +24,20 @@ def scene_groups(
         groups |= {name: groups[first] for name, group in groups.items() if group in joined}
 
     return groups
+
+
+def check_groups(scenes: list[Scene], patterns: list[list[str]]) -> None:
+    """Refuse a pattern that matches no scene: what it should have kept together would be divided.
+
+    Raises:
+        UserError: there is one.
+    """
+    for pattern in chain.from_iterable(patterns):
+        if scenes and not any(fnmatchcase(scene.name, pattern) for scene in scenes):
+            raise UserError(
+                f"groups: {pattern!r} matches no scene (one is called {scenes[0].name}); correct "
+                f"it, or leave it out"
+            )
 
 
 def same_images(scenes: list[Scene]) -> list[list[str]]:

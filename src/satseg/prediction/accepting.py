@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import rasterio
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 
 from satseg.config.datasets import Pixels
-from satseg.data.images import PALETTE
+from satseg.data.images import PALETTE, alpha_band, hides_pixels, holds_data
 from satseg.data.origin import pixel_size
 from satseg.errors import UserError
 from satseg.models.segmenter import Segmenter
@@ -15,7 +15,6 @@ from satseg.progress import log
 from satseg.text import counted
 
 COARSER = 1.25  # by this factor, pixels may be larger or smaller than those of the training images
-HARMLESS = {MaskFlags.all_valid, MaskFlags.nodata}  # read_bands sees the no-data value by itself
 
 
 class AcceptedScene(NamedTuple):
@@ -57,8 +56,14 @@ def accept(
             f"{path}: has no known position on the globe, which polygons need; leave them out"
         )
 
+    alpha = alpha_band(file)
+    if alpha and alpha not in bands and holds_data(file, alpha):
+        log.warning(
+            "%s: band %d is marked as transparency, but holds data; it hides no pixel", path, alpha
+        )
+
     pixels = segmenter.origin.pixels.model_copy(update={"bands": bands})
-    return AcceptedScene(file, path, pixels, _is_masked(file, bands))
+    return AcceptedScene(file, path, pixels, hides_pixels(file, pixels))
 
 
 def _bands(file: rasterio.DatasetReader, path: Path, segmenter: Segmenter) -> list[int]:
@@ -111,14 +116,3 @@ def _check_resolution(metres: float | None, path: Path, segmenter: Segmenter) ->
             f"{path}: pixels of {metres:.3g} m, but the model was trained on {known}; resample the "
             f"scene (gdalwarp -tr), or train on images like it"
         )
-
-
-def _is_masked(file: rasterio.DatasetReader, bands: list[int]) -> bool:
-    """Whether an alpha band or a mask hides pixels of these bands.
-
-    Some programs mark any fourth band as alpha: if the model sees that band, it hides nothing.
-    """
-    if ColorInterp.alpha in {file.colorinterp[band - 1] for band in bands}:
-        return False
-    flags = [set(file.mask_flag_enums[band - 1]) for band in bands]
-    return any(not kinds or kinds - HARMLESS for kinds in flags)

@@ -182,16 +182,12 @@ def _row_reader(scene: AcceptedScene, left: int, right: int) -> Read:
         window = Window(left, top, width, height)
         try:
             with rasterio.Env():  # GDAL reports errors per thread
-                image, nodata = read_bands(file, scene.pixels, window)
-                mask = file.dataset_mask(window=window) if scene.masked else None
+                image, nodata = read_bands(file, scene.pixels, scene.masked, window)
         except RasterioError:
             raise UserError(f"{scene.path}: damaged near row {top}; replace it") from None
 
         if nodata is None:
             nodata = np.zeros((height, width), bool)
-        if mask is not None:
-            nodata = nodata | (mask == 0)
-            image = np.where(nodata[..., None], np.uint8(0), image)
 
         image = np.pad(image, ((0, 0), beyond, (0, 0)), "reflect")
         return image, np.pad(nodata, ((0, 0), beyond), constant_values=True)
