@@ -31,6 +31,9 @@ NAMES = (
     "model",
     "recipe",
     "metric",
+    "first",
+    "second",
+    "why",
 )
 SUBSETS = ("train", "val", "test")
 AGAIN = "delete the file and build it again"

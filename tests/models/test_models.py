@@ -1,13 +1,19 @@
 """Architectures against the published numbers and closed forms."""
 
+import re
+
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
+from segmentation_models_pytorch.encoders import get_encoder
+from segmentation_models_pytorch.encoders.timm_universal import TimmUniversalEncoder
 
 from satseg.config.models import SmpSpec, UNetSpec
 from satseg.config.reading import load
 from satseg.errors import UserError
 from satseg.models import build_model
+from satseg.models.encoders import load_encoder
 from satseg.models.unet import Dropout
 
 PARAMETERS = {
@@ -153,6 +159,96 @@ def test_encoder_weights_come_from_a_file(tmp_path, ending):
     assert torch.allclose(four.encoder.conv1.weight[:, 0], state["conv1.weight"][:, 0] * 3 / 4)
     scratch = build_model(SmpSpec(**RESNET, encoder_weights=str(path)), 5)
     assert not torch.equal(scratch.encoder.conv1.weight, state["conv1.weight"])
+
+
+FIRST_OF_KIND = [
+    "resnet18",
+    "dpn68",
+    "densenet121",
+    "efficientnet-b0",
+    "mobilenet_v2",
+    "timm-efficientnet-b0",
+    "timm-skresnet18",
+    "timm-regnetx_002",
+    "timm-gernet_s",
+    "mit_b0",
+    "mobileone_s0",
+    "tu-resnet18",
+    "tu-tf_efficientnet_lite0",
+    "tu-convnext_atto",
+    "tu-mobilevitv2_050",
+    "tu-hrnet_w18_small",
+]
+
+
+@pytest.mark.parametrize("name", FIRST_OF_KIND)
+def test_every_kind_of_encoder_takes_a_file_for_any_bands(name):
+    whole = get_encoder(name)
+    state = whole.state_dict()
+    if isinstance(whole, TimmUniversalEncoder):
+        # As timm publishes it: other names, and a classifier's head.
+        published = timm.create_model(whole.name).state_dict()
+        assert len(published) > len(state)
+        plain = {re.sub(r"_(?=\d\.)", ".", key): value for key, value in published.items()}
+        names = {key: re.sub(r"_(?=\d\.)", ".", key.removeprefix("model.")) for key in state}
+        state = {key: plain[name] for key, name in names.items()}
+    else:
+        published = state
+
+    for bands in (1, 3, 4):
+        encoder = get_encoder(name, in_channels=bands)
+        load_encoder(encoder, dict(published), bands)
+        loaded = encoder.state_dict()
+        fitted = [key for key in state if state[key].shape != loaded[key].shape]
+        assert bool(fitted) == (bands != 3)
+        for key in fitted:
+            # Three equal bands and as many equal others look the same to the first layer.
+            grey = state[key].sum(1)
+            assert loaded[key].shape[1] == bands
+            if bands == 1:
+                assert torch.equal(loaded[key][:, 0], grey)
+            else:
+                repeated = torch.stack([state[key][:, band % 3] * 3 / 4 for band in range(4)], 1)
+                torch.testing.assert_close(loaded[key], repeated)
+        assert all(torch.equal(loaded[key], state[key]) for key in state if key not in fitted)
+
+
+ARCHITECTURES = [
+    "Unet",
+    "UnetPlusPlus",
+    "MAnet",
+    "Linknet",
+    "FPN",
+    "PSPNet",
+    "DeepLabV3",
+    "DeepLabV3Plus",
+    "PAN",
+    "UPerNet",
+    "Segformer",
+]
+
+
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "DPT"])
+def test_every_architecture_takes_a_file(tmp_path, architecture):
+    path = tmp_path / "encoder.pt"
+    name = "vit_tiny_patch16_224" if architecture == "DPT" else "resnet18"
+    published = timm.create_model(name).state_dict()
+    torch.save(published, path)
+    entry = {"architecture": architecture, "encoder": f"tu-{name}", "encoder_weights": str(path)}
+    net = build_model(SmpSpec(family="smp", **entry), 2, in_channels=4, pretrained=True)
+    first = next(key for key, value in published.items() if value.ndim == 4)
+    loaded = net.encoder.state_dict()[f"model.{first}"]
+    bands = published[first]
+    torch.testing.assert_close(loaded.sum(1), (bands.sum(1) + bands[:, 0]) * 3 / 4)
+
+
+def test_a_larger_siblings_file_is_refused(tmp_path):
+    path = tmp_path / "resnet34.pt"
+    torch.save(timm.create_model("resnet34").state_dict(), path)
+    for encoder in ("resnet18", "tu-resnet18"):
+        spec = SmpSpec(**RESNET | {"encoder": encoder}, encoder_weights=str(path))
+        with pytest.raises(UserError, match=f"not hold weights of the encoder {encoder};"):
+            build_model(spec, 2, pretrained=True)
 
 
 def test_a_file_without_encoder_weights_is_named(tmp_path):

@@ -44,6 +44,8 @@ PUBLISHED = [
 ]
 COLUMNS = {
     "scores": "dataset,model,recipe,seed,subset,metric,class,value,low,high",
+    "summary": "dataset,model,recipe,subset,metric,class,value,low,high,deviation,units,runs",
+    "differences": "dataset,recipe,subset,metric,first,second,difference,low,high,p,units,seeds,why",
     "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
     "tile,tile_gflops,tile_latency_ms,tile_train_step_ms,tile_peak_memory_mb,epoch_seconds",
     "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared",
@@ -191,6 +193,61 @@ def test_the_best_is_bold_and_what_cannot_be_told_from_it_is_marked(built):
     assert [row[2] for row in apart] == ["–"] * 3
 
 
+def test_the_summary_is_what_the_text_shows(built):
+    found = read(built, "summary")
+    scores = read(built, "scores")
+    keys = ["recipe", "model", "metric", "class"]
+    means = scores.groupby(keys)["value"].mean()
+    mine = found.set_index(keys)["value"]
+    assert len(mine) == len(means)
+    np.testing.assert_allclose(mine.reindex(means.index), means, atol=2e-6)
+    main = found[found["metric"] == "miou_d"]
+    models = main[main["model"] != "majority"]
+    assert (models["runs"] == 2).all()
+    assert dict(zip(models["recipe"], models["units"], strict=True)) == {"leaky": 10, "apart": 4}
+    for row in main[main["recipe"] == "leaky"].itertuples():
+        assert f"[{row.low:.3f}, {row.high:.3f}]" in text(built, "scores")
+
+
+def test_every_two_models_are_compared_by_every_metric(built):
+    found = read(built, "differences")
+    scores = read(built, "scores")
+    values = scores[scores["class"] == "all"].groupby(["recipe", "metric", "model"])["value"].mean()
+    assert len(found) == 2 * scores.loc[scores["class"] == "all", "metric"].nunique() * 6
+    assert not found.duplicated(["recipe", "metric", "first", "second"]).any()
+    for row in found.itertuples():
+        expected = values[row.recipe, row.metric, row.first]
+        expected -= values[row.recipe, row.metric, row.second]
+        assert row.difference == pytest.approx(expected, abs=2e-6)
+    assert (found["seeds"] == 2).all()
+
+    leaky = found[found["recipe"] == "leaky"]
+    assert (leaky["units"] == 10).all() and leaky["why"].isna().all()
+    assert leaky["low"].lt(leaky["difference"]).all() and leaky["high"].gt(leaky["low"]).all()
+    clear = (leaky["low"] > 0) | (leaky["high"] < 0)
+    assert (clear == (leaky["p"] <= 0.05)).all() and clear.any()
+
+    apart = found[found["recipe"] == "apart"]
+    assert apart[["low", "high", "p"]].isna().all(axis=None)
+    assert set(apart["why"]) == {"rests on 4 groups of tiles; 6 are needed"}
+
+
+def test_the_differences_of_the_text_are_those_of_the_table(built):
+    page = read_pages(built / "results/mine/tables" / PAGES)["scores"]
+    found = read(built, "differences")
+    found = found[found["metric"] == "miou_d"].set_index("recipe")
+    tables = [block for block in page.blocks if isinstance(block, Table)]
+    tables = [block for block in tables if block.columns[1].label == "Second model"]
+    for table, recipe in zip(tables, ("leaky", "apart"), strict=True):
+        shown = [[cell.value for cell in row[2:]] for row in table.rows]
+        columns = ["difference", "low", "p", "units", "seeds"]
+        wanted = found.loc[recipe, columns].to_numpy(float)
+        np.testing.assert_allclose(np.array(shown, float), wanted, atol=1e-6)
+    body = text(built, "scores")
+    assert "No difference has an interval: each rests on 4 groups of tiles; 6 are needed." in body
+    assert "it is two sets of weights" not in body  # two seeds
+
+
 def test_the_answer_opens_the_scores(built):
     opening = text(built, "scores").split("## ")[0]
     assert opening.count("On Toy land with recipe") == 2
@@ -239,6 +296,7 @@ def test_the_cells_of_the_pages_hold_the_numbers_of_the_csv_files(built):
     page = read_pages(built / "results/mine/tables" / PAGES)["scores"]
     rows = read(built, "scores")
     tables = [block for block in page.blocks if isinstance(block, Table)]
+    tables = [block for block in tables if "Second model" not in [c.label for c in block.columns]]
     assert len(tables) == 2
     for table, recipe in zip(tables, ("leaky", "apart"), strict=True):
         assert len(table.rows) == 4

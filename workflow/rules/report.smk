@@ -16,6 +16,8 @@ rule tables:
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
         pages="results/{study}/tables/pages.json",
         scores=table("scores", "Scores"),
+        summary=table("summary", "Scores over all runs"),
+        differences=table("differences", "Differences between the models"),
         models=table("models", "Cost of the models"),
         splits=table("splits", "Leakage of the splits"),
         published=table("published", "Published figures beside ours"),
@@ -40,6 +42,8 @@ rule tables:
 rule figures:
     input:
         scores=rules.tables.output.scores,
+        summary=rules.tables.output.summary,
+        differences=rules.tables.output.differences,
         models=rules.tables.output.models,
         audit=rules.tables.output.splits,
         runs=lambda w: targets.run_files(cfg, w.study, ["history.csv", "panels.npz"]),

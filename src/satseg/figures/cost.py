@@ -26,6 +26,8 @@ class CostScores(NamedTuple):
     title: str
     rows: pd.DataFrame
     """model, value, low, high (mIoU^D; NaN ends without an interval), and the columns of COSTS."""
+    tied: Sequence[str] = ()
+    """The models that cannot be told from the best one."""
 
     @property
     def spans(self) -> pd.DataFrame:
@@ -86,12 +88,14 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
     figure.legend(handles=key, loc="outside upper right", ncols=len(key))
 
     panels = []
+    tied = {}
     for part, group in zip(stack(figure, [1.0] * len(groups)), groups, strict=True):
         part.suptitle(group.title, x=0.008, ha="left", fontsize=9)
         grid = part.subplots(1, len(COSTS), sharey=True)
         for axes, column in zip(grid, COSTS, strict=True):
             _draw_panel(axes, group.spans, column, colors)
             panels.append((axes, group.spans, column))
+            tied[axes] = group.tied
         grid[0].set_ylabel(MEASURES["miou_d"].label)
 
     # Labels go where there is room, which is known once the axes have their places.
@@ -99,7 +103,7 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes, rows, column in panels:
-        _label_points(axes, rows, column, colors)
+        _label_points(axes, rows, column, colors, tied[axes])
     return figure
 
 
@@ -142,8 +146,15 @@ def _scale_costs(axes: Axes, costs: np.ndarray) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
 
 
-def _label_points(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[str, str]) -> None:
-    """Write each model beside its point, over no other point, interval or name if there is room."""
+def _label_points(
+    axes: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    colors: Mapping[str, str],
+    tied: Sequence[str],
+) -> None:
+    """Write each model beside its point, over no other point, interval or name if there is room; ≈
+    for those that cannot be told from the best one."""
     renderer = axes.figure.canvas.get_renderer()
     inside = axes.get_window_extent(renderer)
     points = rows.assign(x=rows[column].astype(float)).dropna(subset=["x", "value"])
@@ -153,7 +164,7 @@ def _label_points(axes: Axes, rows: pd.DataFrame, column: str, colors: Mapping[s
         candidates = []
         for place in label_places():
             text = axes.annotate(
-                point.model,
+                f"{point.model} ≈" if point.model in tied else point.model,
                 (point.x, point.value),
                 place.shift,
                 textcoords="offset points",

@@ -17,7 +17,7 @@ from satseg.figures.style import (
     INK,
     MUTED,
     WIDTH,
-    mean_scores,
+    model_scores,
     stack,
     styled,
     write_beside,
@@ -37,7 +37,7 @@ class Audit(NamedTuple):
     rows: pd.DataFrame
     """recipe, split, subset, tiles, scene_shared, group_shared: one row per recipe."""
     scores: Mapping[str, pd.DataFrame]
-    """Recipe → rows of scores.csv."""
+    """Recipe → rows of summary.csv."""
 
 
 @styled
@@ -93,12 +93,12 @@ def _draw_scores(
     """A line per model under each recipe, and the majority baseline dotted across them."""
     offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * 0.8 / max(len(models), 4)
     for place, recipe in enumerate(audit.rows["recipe"]):
-        means = mean_scores(audit.scores[recipe], "miou_d", "all")
+        scores = model_scores(audit.scores[recipe], "miou_d", "all")
         for model, offset in zip(models, offsets, strict=True):
-            if model in means.index:
-                _draw_score(axes, model, means.loc[model], place + offset, colors[model])
-        if MAJORITY in means.index:
-            value = means.loc[MAJORITY, "value"]
+            if model in scores.index:
+                _draw_score(axes, model, scores.loc[model], place + offset, colors[model])
+        if MAJORITY in scores.index:
+            value = scores.loc[MAJORITY, "value"]
             ends = [place - 0.42, place + 0.42]
             axes.plot([value, value], ends, color=MUTED, lw=1.2, ls=(0, (2, 1.5)))
             text = f"{MAJORITY} {value:.3f}"

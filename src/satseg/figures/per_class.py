@@ -14,18 +14,20 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from satseg.config.datasets import LandClass
-from satseg.figures.style import BAR, MUTED, WIDTH, mean_scores, stack, styled
+from satseg.figures.style import BAR, MUTED, WIDTH, model_scores, stack, styled
 from satseg.metrics.baseline import MAJORITY
 
 
 class ClassScores(NamedTuple):
-    """The rows of scores.csv for one dataset and recipe."""
+    """The scores of one dataset and recipe."""
 
     title: str
     classes: Sequence[LandClass]
     """The classes that count."""
     rows: pd.DataFrame
-    """model, seed, metric, class, value, low, high; NaN ends without an interval."""
+    """Rows of summary.csv: model, metric, class, value, low, high; NaN ends without an interval."""
+    seeds: pd.DataFrame
+    """Rows of scores.csv: model, seed, metric, class, value."""
 
 
 @styled
@@ -37,9 +39,9 @@ def per_class_figure(groups: Sequence[ClassScores], colors: Mapping[str, str]) -
     heights = [0.4 + down * (0.62 + 0.19 * len(models)) for down in downs]
     figure = Figure((WIDTH, sum(heights) + 0.35), layout="constrained")
     key = []
-    several = any(_seeds(group.rows) > 1 for group in groups)
+    several = any(_seeds(group.seeds) > 1 for group in groups)
     if any(group.rows["low"].notna().any() for group in groups):
-        key.append("line: 95 % interval" + ", averaged over seeds" * several)
+        key.append("line: 95 % interval")
     if several:
         key.append("small dots: seeds")
     shown = f"   ({'; '.join(key)})" if key else ""
@@ -51,7 +53,7 @@ def per_class_figure(groups: Sequence[ClassScores], colors: Mapping[str, str]) -
         for axes in grid.flat[len(group.classes) :]:
             axes.remove()
         for axes, land_class in zip(grid.flat, group.classes, strict=False):
-            _draw_models(axes, group.rows, land_class.name, colors)
+            _draw_models(axes, group, land_class.name, colors)
             _draw_class_title(axes, land_class)
             axes.set(xlim=(-0.03, 1.03), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
     return figure
@@ -72,23 +74,24 @@ def _draw_class_title(axes: Axes, land_class: LandClass) -> None:
 
 
 def _draw_models(
-    axes: Axes, rows: pd.DataFrame, class_name: str, colors: Mapping[str, str]
+    axes: Axes, group: ClassScores, class_name: str, colors: Mapping[str, str]
 ) -> None:
     """A line per model, first on top: mean, interval and seeds of a class's IoU."""
-    rows = rows[(rows["metric"] == "iou") & (rows["class"] == class_name)]
-    means = mean_scores(rows, "iou", class_name)
+    of_class = (group.seeds["metric"] == "iou") & (group.seeds["class"] == class_name)
+    runs = group.seeds[of_class]
+    scores = model_scores(group.rows, "iou", class_name)
     for place, (model, color) in enumerate(colors.items()):
-        if model not in means.index:
+        if model not in scores.index:
             axes.text(0.02, place, "absent", va="center", fontsize=6.5, color=MUTED)
             continue
-        value, low, high = means.loc[model]
+        value, low, high = scores.loc[model]
         mark = {"marker": "o", "ms": 5, "mew": 0}
         if model == MAJORITY:
             mark = {"marker": "|", "ms": 7, "mew": 1.6}
         axes.plot([low, high], [place, place], color=color, **BAR)
         axes.plot(value, place, color=color, **mark)
 
-        seeds = rows.loc[rows["model"] == model, "value"]
+        seeds = runs.loc[runs["model"] == model, "value"]
         if len(seeds) > 1:
             below = np.full(len(seeds), place + 0.27)
             axes.plot(seeds, below, ls="", marker="o", ms=1.8, mew=0, color=color)

@@ -138,14 +138,13 @@ def stack(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
     return list(np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights)))
 
 
-def mean_scores(rows: pd.DataFrame, metric: str, class_name: str) -> pd.DataFrame:
-    """Value, low and high of a metric by model (index), means over seeds; models without a value
-    are left out.
+def model_scores(rows: pd.DataFrame, metric: str, class_name: str) -> pd.DataFrame:
+    """Value, low and high of a metric by model (index); models without a value are left out.
 
     Args:
-        rows: rows of scores.csv for one dataset and recipe.
+        rows: rows of summary.csv for one dataset and recipe.
         metric: the metric.
         class_name: a class, or `all`.
     """
     own = rows[(rows["metric"] == metric) & (rows["class"] == class_name)].dropna(subset="value")
-    return own.groupby("model", sort=False)[["value", "low", "high"]].mean()
+    return own.set_index("model")[["value", "low", "high"]]

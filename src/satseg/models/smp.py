@@ -1,16 +1,13 @@
 """Any architecture × encoder of segmentation_models_pytorch."""
 
 from pathlib import Path
-from pickle import UnpicklingError
 
 import segmentation_models_pytorch as smp
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from satseg.config.models import SmpSpec
 from satseg.errors import UserError
+from satseg.models.encoders import FOREIGN, load_encoder, read_state
 
 WAYS_OUT = (
     "in config/models.yaml, `encoder_weights: null` starts from random weights, "
@@ -31,8 +28,7 @@ def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) 
             model.architecture,
             model.encoder,
             encoder_weights=None if file else weights,
-            # Weights from a file have three bands; the library adapts them to others afterwards.
-            in_channels=3 if file else in_channels,
+            in_channels=in_channels,
             classes=num_classes,
         )
     except KeyError as error:
@@ -54,32 +50,17 @@ def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) 
         dropout = nn.Dropout2d if model.head_dropout_channels else nn.Dropout
         net.segmentation_head.insert(0, dropout(model.head_dropout))
     if file:
-        _load_encoder(net.encoder, model, file)
-        net.encoder.set_in_channels(in_channels, pretrained=True)
+        _load_file(net.encoder, model, file, in_channels)
     return net
 
 
-def _load_encoder(encoder: nn.Module, model: SmpSpec, path: Path) -> None:
-    """Load a state dict from a file, read as data, into the encoder; a classifier's head in it is
-    left out."""
+def _load_file(encoder: nn.Module, model: SmpSpec, path: Path, bands: int) -> None:
+    """Load the encoder's weights from a file."""
     try:
-        if path.suffix == ".safetensors":
-            state = load_file(path, device="cpu")
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        encoder.load_state_dict(state)
+        load_encoder(encoder, read_state(path), bands)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of encoder weights; {WAYS_OUT}") from None
-    except (
-        UnpicklingError,
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        AttributeError,
-        TypeError,
-        KeyError,
-    ):
+    except FOREIGN:
         raise UserError(
             f"{path}: does not hold weights of the encoder {model.encoder}; {WAYS_OUT}"
         ) from None

@@ -35,14 +35,16 @@ CAPTIONS = {
     ),
     "per_class": Caption(
         "Which classes are hard.",
-        "IoU of each class from the pixels of all evaluated tiles, with its 95 % interval for "
-        "other ground (the mean of those of several runs), which holds no variance of training. A "
-        "class that occurs in fewer than six groups of tiles has none.",
+        "IoU of each class from the pixels of all evaluated tiles, over all runs, with the 95 % "
+        "interval of the tables. A class that occurs in fewer than six groups of tiles has none. "
+        "Lines that overlap do not make two models equal, nor lines apart different: their "
+        "differences are tested in the section on scores.",
     ),
     "leakage": Caption(
         "What the split gives away.",
         "How many of the evaluated tiles show ground that training tiles show too. A score on such "
-        "tiles tells how well a model remembers, not how well it will do elsewhere.",
+        "tiles tells how well a model remembers, not how well it will do elsewhere. What leakage "
+        "adds is the paired difference in the section on splits, not what the lines overlap.",
     ),
     "samples": Caption(
         "What the models see.",

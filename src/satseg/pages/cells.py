@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from satseg.measures import MEASURES
 from satseg.pages.blocks import TableCell
+from satseg.statistics.differences import Difference
 from satseg.statistics.intervals import ScoreInterval
 from satseg.study.comparison import Comparison, Result
 from satseg.text import signed
@@ -46,6 +47,15 @@ def interval_cell(score: ScoreInterval) -> TableCell:
         return TableCell(NONE, None)
     ends = (score.low, score.high)
     return TableCell(f"[{score.low:.3f}, {score.high:.3f}]", score.low, interval=ends)
+
+
+def difference_cells(difference: Difference) -> list[TableCell]:
+    """A difference, its interval, strong if it excludes zero, and its p."""
+    interval = TableCell(NONE, None)
+    if difference.known:
+        text = f"[{signed(difference.low)}, {signed(difference.high)}]"
+        interval = TableCell(text, difference.low, strong=difference.sign != 0)
+    return [signed_cell(difference.difference), interval, number_cell(difference.p, 4)]
 
 
 def result_cell(comparison: Comparison, result: Result) -> TableCell:

@@ -14,6 +14,7 @@ from satseg.pages.cells import (
     score_cell,
     text_cell,
 )
+from satseg.pages.differences import difference_blocks
 from satseg.pages.sentences import answer_sentence, gap_sentence
 from satseg.statistics.jackknife import FEWEST_UNITS
 from satseg.study.comparison import Comparison, Gap, Result
@@ -45,6 +46,7 @@ def scores_page(job: StudySlice, comparisons: list[Comparison], gaps: list[Gap])
         ]
         if len(comparison.results) > 1:
             blocks.append(Paragraph(MARKS))
+        blocks += difference_blocks(comparison)
 
     answer = [*map(answer_sentence, comparisons), *map(gap_sentence, gaps)]
     return Page("scores", "Scores", blocks, definitions(SCORE_COLUMNS), answer)

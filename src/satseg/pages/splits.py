@@ -17,7 +17,7 @@ from satseg.pages.blocks import (
     strong,
 )
 from satseg.pages.cells import (
-    interval_cell,
+    difference_cells,
     number_cell,
     score_cell,
     signed_cell,
@@ -115,24 +115,22 @@ def _gap_blocks(gap: Gap) -> list[Block]:
     """What leakage adds to each model's score."""
     rows = []
     for leaky, clean in gap.pairs():
-        rows.append(
-            [
-                text_cell(leaky.model),
-                score_cell(leaky.main),
-                interval_cell(leaky.main),
-                score_cell(clean.main),
-                interval_cell(clean.main),
-                signed_cell(leaky.main.value - clean.main.value),
-            ]
-        )
+        cells = [text_cell(leaky.model), score_cell(leaky.main), score_cell(clean.main)]
+        if gap.differences is None:
+            cells.append(signed_cell(leaky.main.value - clean.main.value))
+        else:
+            cells += difference_cells(gap.differences[leaky.model])
+        rows.append(cells)
+
     score = MEASURES["miou_d"].label
-    interval = MEASURES["interval"].label
-    heads = [f"{score}, {gap.leaky.recipe}", interval, f"{score}, {gap.clean.recipe}", interval]
+    heads = [f"{score}, {gap.leaky.recipe}", f"{score}, {gap.clean.recipe}", "Difference"]
+    if gap.differences is not None:
+        heads += [MEASURES["interval"].label, "p"]
     return [
         Heading(f"What leakage adds: {gap.leaky.title}"),
         Paragraph(gap_sentence(gap)),
         Paragraph("The two recipes differ only in the split."),
-        Table(columns(["Model"], [*heads, "Difference"]), rows),
+        Table(columns(["Model"], heads), rows),
     ]
 
 

@@ -45,6 +45,11 @@ class Result:
         """The score that models are compared by."""
         return self.scores[MAIN, "all"]
 
+    @property
+    def runs(self) -> int:
+        """How many runs it is the result of."""
+        return len(self.replicates[MAIN].values)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -78,8 +83,12 @@ class Comparison:
     def differences(self) -> list[Difference]:
         """mIoU^D of every two models, and of each model and the majority baseline, with intervals
         that hold at once."""
+        return self.differences_of(MAIN)
+
+    def differences_of(self, metric: str) -> list[Difference]:
+        """The same of another metric over all classes."""
         rows = [*self.results, self.majority]
-        return differences({result.model: result.replicates[MAIN] for result in rows})
+        return differences({result.model: result.replicates[metric] for result in rows})
 
     def difference(self, first: Result, second: Result) -> Difference:
         """mIoU^D of the first minus that of the second."""

@@ -18,10 +18,10 @@ from satseg.figures.metric_curves import metrics_figure
 from satseg.figures.per_class import ClassScores, per_class_figure
 from satseg.figures.predictions import predictions_figure
 from satseg.figures.samples import samples_figure
-from satseg.figures.style import SUBSET_MARKS, mean_scores, model_colors
+from satseg.figures.style import SUBSET_MARKS, model_colors, model_scores
 from satseg.metrics.baseline import MAJORITY
 from satseg.metrics.counts import ratio
-from satseg.study.inputs import StudyInputs
+from satseg.study.inputs import Place, StudyInputs
 from satseg.study.panels import diverse_tiles, evaluated_tiles, stored_tiles
 
 
@@ -122,8 +122,9 @@ def draw_per_class(inputs: StudyInputs) -> Figure:
     groups = []
     for place in inputs.places():
         classes = inputs.counted_classes(place.dataset, place.recipe)
-        rows = _score_rows(inputs, place.dataset, place.recipe)
-        groups.append(ClassScores(place.title, classes, rows))
+        rows = _rows(inputs, "summary", place.dataset, place.recipe)
+        seeds = _rows(inputs, "scores", place.dataset, place.recipe)
+        groups.append(ClassScores(place.title, classes, rows, seeds))
     return per_class_figure(groups, _colors(inputs))
 
 
@@ -133,7 +134,7 @@ def draw_leakage(inputs: StudyInputs) -> Figure:
     audits = []
     for dataset_name, dataset in inputs.job.datasets.items():
         rows = pd.DataFrame([_audit_row(inputs, dataset_name, name) for name in recipe_names])
-        scores = {name: _score_rows(inputs, dataset_name, name) for name in recipe_names}
+        scores = {name: _rows(inputs, "summary", dataset_name, name) for name in recipe_names}
         audits.append(Audit(dataset.title, rows, scores))
     return leakage_figure(audits, _colors(inputs))
 
@@ -156,24 +157,36 @@ def draw_cost(inputs: StudyInputs) -> Figure:
     """Score against epoch time, latency and memory."""
     groups = []
     for place in inputs.places():
-        scores = _score_rows(inputs, place.dataset, place.recipe)
-        means = mean_scores(scores, "miou_d", "all").drop(MAJORITY)
+        scores = _rows(inputs, "summary", place.dataset, place.recipe)
+        own = model_scores(scores, "miou_d", "all").drop(MAJORITY)
         models = inputs.models
         here = (models["dataset"] == place.dataset) & (models["recipe"] == place.recipe)
         costs = models[here].drop(columns=["dataset", "recipe"])
-        rows = means.reset_index().merge(costs, on="model", how="left")
-        groups.append(CostScores(place.title, rows))
+        rows = own.reset_index().merge(costs, on="model", how="left")
+        groups.append(CostScores(place.title, rows, _tied(inputs, place, own)))
     return cost_figure(groups, _colors(inputs))
 
 
-def _score_rows(inputs: StudyInputs, dataset_name: str, recipe_name: str) -> pd.DataFrame:
-    """Rows of scores.csv for a dataset and recipe; every model must have some."""
-    scores = inputs.scores
-    rows = scores[(scores["dataset"] == dataset_name) & (scores["recipe"] == recipe_name)]
+def _tied(inputs: StudyInputs, place: Place, scores: pd.DataFrame) -> list[str]:
+    """The models that their paired difference does not tell from the best one."""
+    best = scores["value"].idxmax()
+    rows = inputs.differences
+    here = (rows["dataset"] == place.dataset) & (rows["recipe"] == place.recipe)
+    pairs = rows[here & (rows["metric"] == "miou_d")]
+    told = pairs[(pairs["low"] > 0) | (pairs["high"] < 0)]
+    apart = set(told.loc[told["first"] == best, "second"])
+    apart |= set(told.loc[told["second"] == best, "first"])
+    return [model for model in scores.index if model != best and model not in apart]
+
+
+def _rows(inputs: StudyInputs, table: str, dataset_name: str, recipe_name: str) -> pd.DataFrame:
+    """Rows of scores.csv or summary.csv for a dataset and recipe; every model must have some."""
+    frame = inputs.summary if table == "summary" else inputs.scores
+    rows = frame[(frame["dataset"] == dataset_name) & (frame["recipe"] == recipe_name)]
     missing = [model for model in _colors(inputs) if model not in set(rows["model"])]
     if missing:
         raise UserError(
-            f"{inputs.tables / 'scores.csv'}: no score of {missing[0]!r} on {dataset_name!r} with "
+            f"{inputs.tables / table}.csv: no score of {missing[0]!r} on {dataset_name!r} with "
             f"{recipe_name!r}; build the tables again"
         )
     return rows

@@ -47,7 +47,9 @@ PROFILE = [
 ]
 TILES = ["tile", "scene", "group", "whole"]
 AUDIT = ["pool", "subset", "tiles", "scene_shared", "group_shared"]
-SCORES = ["dataset", "model", "recipe", "seed", "metric", "class", "value", "low", "high"]
+SCORES = ["dataset", "model", "recipe", "seed", "metric", "class", "value"]
+SUMMARY = ["dataset", "model", "recipe", "metric", "class", "value", "low", "high"]
+DIFFERENCES = ["dataset", "recipe", "metric", "first", "second", "low", "high"]
 
 
 class Place(NamedTuple):
@@ -210,6 +212,16 @@ class StudyInputs:
     def scores(self) -> pd.DataFrame:
         """tables/scores.csv."""
         return read_csv(self.tables / "scores.csv", SCORES)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """tables/summary.csv."""
+        return read_csv(self.tables / "summary.csv", SUMMARY)
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """tables/differences.csv."""
+        return read_csv(self.tables / "differences.csv", DIFFERENCES)
 
     @cached_property
     def models(self) -> pd.DataFrame:

@@ -9,8 +9,10 @@ from satseg.study.claims.evidence import Finding, gather_evidence
 from satseg.study.claims.examine import claims_frame, examine
 from satseg.study.comparison import Comparison, Gap, compare, leakage_gaps
 from satseg.study.inputs import StudyInputs
+from satseg.study.pairs import differences_table
 from satseg.study.speed import speed_frame
 from satseg.study.strata import DrawFits, fit_draw
+from satseg.study.summary import summary_table
 from satseg.study.tables import (
     evaluated_counts,
     models_table,
@@ -39,6 +41,8 @@ class StudyNumbers:
         """Name of each CSV file → its frame."""
         return {
             "scores": self.scores,
+            "summary": summary_table(self.comparisons),
+            "differences": differences_table(self.comparisons),
             "models": self.models,
             "splits": self.splits,
             "published": self.published,
