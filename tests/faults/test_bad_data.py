@@ -295,6 +295,12 @@ REFUSED = [
         r"masks/b\.tif: value 7 in 1280 pixels is not a class of the dataset; make it the `value` or one of the `aliases` of a class, or add it to `gaps`",
     ),
     (
+        "-1 in a mask of signed 16 bits",
+        partial(swap, what=MASK, bands=WHOLE.astype(np.int16) - 1),
+        {},
+        r"masks/b\.tif: value -1 in \d+ pixels is not a class of the dataset; .* add it to `gaps`",
+    ),
+    (
         "an unknown colour",
         partial(png_masks, name="b", image=Image.new("RGB", (SIZE, SIZE), "#ff0000")),
         COLOURS,

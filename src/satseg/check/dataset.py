@@ -12,9 +12,10 @@ from satseg.check.notes import absences, dataset_notes
 from satseg.check.sheet import draw_sheet
 from satseg.check.survey import read_dataset, same_ground, tile_grid
 from satseg.check.words import classes_text, scenes_text, splits_text, tiles_text
+from satseg.config.datasets import Dataset
 from satseg.config.root import Config
 from satseg.config.splits import Split
-from satseg.data.groups import check_groups, scene_groups
+from satseg.data.groups import scene_groups, unmatched
 from satseg.data.layout import Problem
 from satseg.data.official import published_subsets
 from satseg.data.splits import draw_split, leakage
@@ -68,8 +69,8 @@ def check(
         *absences(facts, dataset, divisions),
         *_leaks(facts, overlaps, divisions),
     ]
-    problems = facts.problems + _group_problems(facts, job)
-    problems += _split_problems(divisions, official_error)
+    problems = facts.problems + _split_problems(divisions, official_error)
+    problems += [Problem(mistake, [], "") for mistake in _unmatched(facts, dataset)]
 
     if sheet and facts.shapes:
         draw_sheet(facts, dataset, job, dataset_name, Path(sheet))
@@ -135,13 +136,11 @@ def _divide(split: Split, name: str, table: pd.DataFrame, used: bool) -> Divisio
         return Division(name, None, None, str(error), used, official)
 
 
-def _group_problems(facts: Facts, job: TileSlice) -> list[Problem]:
-    """A pattern of `groups` that matches no scene."""
-    try:
-        check_groups(facts.scenes, job.groups)
-    except UserError as error:
-        return [Problem(str(error), [], "")]
-    return []
+def _unmatched(facts: Facts, dataset: Dataset) -> list[str]:
+    """Patterns of `groups` that match no scene, unless scenes are known to be missing."""
+    if dataset.expected and len(facts.scenes) < dataset.expected.scenes:
+        return []
+    return unmatched(facts.scenes, dataset.groups)
 
 
 def _split_problems(divisions: list[Division], official_error: str) -> list[Problem]:

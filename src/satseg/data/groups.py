@@ -5,7 +5,6 @@ from fnmatch import fnmatchcase
 from itertools import chain
 
 from satseg.data.layout import Scene
-from satseg.errors import UserError
 from satseg.files import sha256
 
 
@@ -26,18 +25,17 @@ def scene_groups(
     return groups
 
 
-def check_groups(scenes: list[Scene], patterns: list[list[str]]) -> None:
-    """Refuse a pattern that matches no scene: what it should have kept together would be divided.
-
-    Raises:
-        UserError: there is one.
-    """
+def unmatched(scenes: list[Scene], patterns: list[list[str]]) -> list[str]:
+    """What is wrong with each pattern that matches no scene: what it should have kept together may
+    be divided."""
+    mistakes = []
     for pattern in chain.from_iterable(patterns):
         if scenes and not any(fnmatchcase(scene.name, pattern) for scene in scenes):
-            raise UserError(
+            mistakes.append(
                 f"groups: {pattern!r} matches no scene (one is called {scenes[0].name}); correct "
                 f"it, or leave it out"
             )
+    return mistakes
 
 
 def same_images(scenes: list[Scene]) -> list[list[str]]:

@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from satseg.config.datasets import Pixels
 from satseg.data.arrays import ArrayFile
-from satseg.data.groups import check_groups, same_images, scene_groups
+from satseg.data.groups import same_images, scene_groups, unmatched
 from satseg.data.images import (
     BLOCK_CACHE,
     hides_pixels,
@@ -61,7 +61,8 @@ def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFra
             ", ".join(others),
             first,
         )
-    check_groups(scenes, job.groups)
+    for mistake in unmatched(scenes, job.groups):
+        log.warning("%s", mistake)
     groups = scene_groups(scenes, job.groups, copies)
 
     with warnings.catch_warnings(), ExitStack() as stack:
