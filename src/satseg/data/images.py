@@ -1,16 +1,16 @@
 """Pixels of an image file as models see them: the chosen bands, in order, as uint8."""
 
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from satseg.config.datasets import Pixels
 from satseg.data.layout import Scene
+from satseg.data.transparency import alpha_band, hides, holds_data
 from satseg.errors import UserError
 
 # Bytes of decoded blocks: strips are read once only, and GDAL would keep 5 % of the RAM.
@@ -27,9 +27,6 @@ DATA = (
     "band {band} is marked as transparency, but holds data, such as near infrared; set the "
     "dataset's pixels.bands to {every} to use it, or to {others} to leave it out"
 )
-HARMLESS = {MaskFlags.all_valid, MaskFlags.nodata}  # `no_data` sees the no-data value by itself
-SAMPLES = 4  # windows in each direction that tell what a band marked as transparency holds
-SAMPLE = 128  # their side in pixels
 DARK = 2 * 255  # a `scale` that ends above this makes an 8-bit image nearly black
 
 
@@ -92,39 +89,9 @@ def _check_meaning(file: rasterio.DatasetReader, path: str | Path, pixels: Pixel
         raise UserError(f"{path}: {message.format(band=band, others=others, every=every)}")
 
 
-def alpha_band(file: rasterio.DatasetReader) -> int | None:
-    """The band that is marked as transparency, counted from 1, if there is one."""
-    meanings = file.colorinterp
-    return meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
-
-
-def holds_data(file: rasterio.DatasetReader, band: int) -> bool:
-    """Whether most values of a band lie between 0 and its highest: those of a transparency do not,
-    but some programs mark any fourth band as one."""
-    height = min(SAMPLE, file.height)
-    width = min(SAMPLE, file.width)
-    rows = np.linspace(0, file.height - height, SAMPLES).astype(int)
-    columns = np.linspace(0, file.width - width, SAMPLES).astype(int)
-
-    samples = []
-    for row, column in product(rows, columns):
-        window = Window(column, row, width, height)
-        samples.append(file.read(band, window=window).ravel())
-    values = np.concatenate(samples)
-    return bool(((values > 0) & (values < values.max())).mean() > 0.5)
-
-
 def hides_pixels(file: rasterio.DatasetReader, pixels: Pixels) -> bool:
-    """Whether a mask of the file or a transparent band hides some of the pixels that are read.
-
-    A band marked as transparency hides nothing if it is read itself, or if it holds data.
-    """
-    bands = selected_bands(file, pixels)
-    band = alpha_band(file)
-    if band and (band in bands or holds_data(file, band)):
-        return False
-    flags = [set(file.mask_flag_enums[band - 1]) for band in bands]
-    return any(not kinds or kinds - HARMLESS for kinds in flags)
+    """Whether a mask of the file or a transparent band hides some of the pixels that are read."""
+    return hides(file, selected_bands(file, pixels))
 
 
 def read_bands(

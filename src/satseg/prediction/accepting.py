@@ -1,5 +1,6 @@
 """Which scenes a model can predict."""
 
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,13 +8,15 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from satseg.config.datasets import Pixels
-from satseg.data.images import PALETTE, alpha_band, hides_pixels, holds_data
+from satseg.data.images import PALETTE
 from satseg.data.origin import pixel_size
+from satseg.data.transparency import alpha_band, hides, holds_data
 from satseg.errors import UserError
 from satseg.models.segmenter import Segmenter
 from satseg.progress import log
 from satseg.text import counted
 
+IMAGES = {".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg"}  # in a zip
 COARSER = 1.25  # by this factor, pixels may be larger or smaller than those of the training images
 
 
@@ -21,15 +24,46 @@ class AcceptedScene(NamedTuple):
     """An opened scene that fits the model."""
 
     file: rasterio.DatasetReader
-    path: Path
+    path: str | Path
     pixels: Pixels
     """The bands that the model sees, and how they are scaled."""
     masked: bool
     """Whether an alpha band or a mask hides pixels."""
 
 
+def unpacked(scene: str | Path) -> str | Path:
+    """What GDAL opens for a scene: the image inside, if it is a zip.
+
+    Raises:
+        UserError: the zip is damaged, or does not hold exactly one image.
+    """
+    if str(scene).startswith("/vsi"):
+        return str(scene)  # a path would lose the second slash of `/vsizip//folder/…`
+    path = Path(scene)
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return path
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        raise UserError(f"{path}: not a complete zip archive; get it again") from None
+    inside = f"/vsizip/{path.resolve()}"
+    images = [name for name in names if Path(name).suffix.lower() in IMAGES]
+    if len(images) != 1:
+        example = f", such as {inside}/{images[0]}" if images else ""
+        raise UserError(
+            f"{path}: holds {counted(len(images), 'image')}, not one; unpack it, or name the one "
+            f"to predict{example}"
+        )
+    return f"{inside}/{images[0]}"
+
+
 def accept(
-    file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, georeferenced: bool = False
+    file: rasterio.DatasetReader,
+    path: str | Path,
+    segmenter: Segmenter,
+    georeferenced: bool = False,
 ) -> AcceptedScene:
     """Accept a scene that is like those the model was trained on.
 
@@ -63,10 +97,10 @@ def accept(
         )
 
     pixels = segmenter.origin.pixels.model_copy(update={"bands": bands})
-    return AcceptedScene(file, path, pixels, hides_pixels(file, pixels))
+    return AcceptedScene(file, path, pixels, hides(file, bands))
 
 
-def _bands(file: rasterio.DatasetReader, path: Path, segmenter: Segmenter) -> list[int]:
+def _bands(file: rasterio.DatasetReader, path: str | Path, segmenter: Segmenter) -> list[int]:
     """The bands that the model sees, counted from 1; an alpha band is one only if it is needed."""
     colours = [band for band in file.indexes if file.colorinterp[band - 1] != ColorInterp.alpha]
     trained_on = segmenter.origin.pixels.bands
@@ -89,7 +123,7 @@ def _bands(file: rasterio.DatasetReader, path: Path, segmenter: Segmenter) -> li
 
 
 def _check_types(
-    file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, bands: list[int]
+    file: rasterio.DatasetReader, path: str | Path, segmenter: Segmenter, bands: list[int]
 ) -> None:
     known = segmenter.origin.dtypes
     unknown = sorted({file.dtypes[band - 1] for band in bands} - set(known))
@@ -100,7 +134,7 @@ def _check_types(
         )
 
 
-def _check_resolution(metres: float | None, path: Path, segmenter: Segmenter) -> None:
+def _check_resolution(metres: float | None, path: str | Path, segmenter: Segmenter) -> None:
     """Refuse pixels of another size than those of the training images, where both are known."""
     if segmenter.origin.metres is None:
         return

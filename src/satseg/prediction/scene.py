@@ -18,7 +18,7 @@ from satseg.devices import resolve_precision
 from satseg.errors import UserError
 from satseg.files import together
 from satseg.models.segmenter import Segmenter
-from satseg.prediction.accepting import AcceptedScene, accept
+from satseg.prediction.accepting import AcceptedScene, accept, unpacked
 from satseg.prediction.blending import Read, blend
 from satseg.prediction.maps import MapFiles, optimise
 from satseg.prediction.polygons import write_polygons
@@ -49,7 +49,7 @@ def predict_scene(
     Args:
         segmenter: a trained model, as `load_weights` returns it.
         scene: an image that GDAL reads, with the bands, pixel type and resolution of the training
-            images.
+            images; also one in a zip (`scene.zip`, or `/vsizip/…` as GDAL calls it).
         out: the map.
         probabilities: a file for probabilities as well: a band for each counted class, uint8 in
             steps of 1/250, 255 where there is no data.
@@ -82,8 +82,9 @@ def predict_scene(
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE))
-        file = stack.enter_context(open_image(Path(scene)))
-        accepted = accept(file, Path(scene), segmenter, georeferenced=bool(polygons))
+        source = unpacked(scene)
+        file = stack.enter_context(open_image(source))
+        accepted = accept(file, source, segmenter, georeferenced=bool(polygons))
 
         finals = stack.enter_context(together(*outputs))
         folder = TemporaryDirectory(prefix=f".{outputs[0].stem}.", dir=outputs[0].parent)
