@@ -94,6 +94,18 @@ def classes(**extra):
             "mine.yaml: datasets.mine: classes: value is for masks of indices",
         ),
         (
+            {"classes": classes(value=9), "gaps": [7, 9]},
+            "mine.yaml: datasets.mine: gaps: 9 is also class",
+        ),
+        (
+            {"classes": classes(aliases=[7]), "gaps": [7]},
+            "mine.yaml: datasets.mine: gaps: 7 is also class",
+        ),
+        (
+            {"layout": DATASET["layout"] | {"masks": "masks/{area}.png"}},
+            "mine.yaml: datasets.mine: layout: {n} is a field of only one of images and masks;",
+        ),
+        (
             {"layout": DATASET["layout"] | {"scene": "{name}"}},
             "mine.yaml: datasets.mine: layout.scene: 'name' is not a field of layout.images; allowed: area, n",
         ),

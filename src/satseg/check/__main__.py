@@ -12,6 +12,7 @@ from satseg.check.dataset import check, scenes_folder
 from satseg.check.words import report
 from satseg.config.reading import load_with
 from satseg.errors import UserError
+from satseg.jobs.program import prepare
 from satseg.progress import log
 
 
@@ -26,6 +27,7 @@ def main() -> None:
         "--data", default="data", help="folder of raw data; the picture goes to check/ in it"
     )
     arguments = parser.parse_args()
+    prepare()
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)

@@ -9,6 +9,7 @@ from satseg.config.reading import load, load_with
 from satseg.errors import UserError
 from satseg.estimate.expect import Estimate
 from satseg.estimate.words import report
+from satseg.jobs.program import prepare
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--data", default="data", help="folder of the data")
     parser.add_argument("--results", default="results", help="folder of the results")
     arguments = parser.parse_args()
+    prepare()
     try:
         if arguments.config_json is None:
             config = load_with(arguments.configfile)
