@@ -95,15 +95,15 @@ def classes(**extra):
         ),
         (
             {"classes": classes(value=9), "gaps": [7, 9]},
-            "mine.yaml: datasets.mine: gaps: 9 is also class",
+            "mine.yaml: datasets.mine: gaps: 9 stands under classes too",
         ),
         (
             {"classes": classes(aliases=[7]), "gaps": [7]},
-            "mine.yaml: datasets.mine: gaps: 7 is also class",
+            "mine.yaml: datasets.mine: classes: b: aliases: 7 stands under gaps too",
         ),
         (
             {"layout": DATASET["layout"] | {"masks": "masks/{area}.png"}},
-            "mine.yaml: datasets.mine: layout: {n} is a field of only one of images and masks;",
+            "mine.yaml: datasets.mine.layout: masks: must have the same fields as images (area, n)",
         ),
         (
             {"layout": DATASET["layout"] | {"scene": "{name}"}},

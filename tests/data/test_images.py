@@ -49,7 +49,7 @@ def hiding(path, bands, kind, hidden):
     if kind == "alpha":
         opacity = np.where(hidden, 0, np.iinfo(bands.dtype).max).astype(bands.dtype)
         bands = np.concatenate([bands, opacity[None]])
-    write_raster(path, bands)
+    write_raster(path, bands, photometric="MINISBLACK")  # of RGB, GDAL marks a fourth band itself
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
         if kind == "mask":
             file.write_mask(~hidden)
