@@ -645,7 +645,7 @@ def test_read_only_output(raw, tile_slice, refused, fault, tmp_path):
         said = refused("tile", spec_of(tile_slice), raw=raw, out=out)
     finally:
         subprocess.run(["umount", "--lazy", out], check=True)
-    assert said == f"{out}/images.npy: read-only file system; use a folder that can be written to"
+    assert said == f"{out}: read-only file system; use a folder that can be written to"
     fault("Outputs that cannot be written", "a read-only output folder", said)
 
 

@@ -333,12 +333,14 @@ def write_figures(folder: Path, spec: StudySlice) -> None:
     """A drawing for each figure the study shows."""
     import matplotlib.pyplot as plt
 
+    from satseg.figures.style import save
+
     folder.mkdir(parents=True)
     for name in spec.study.figures:
         figure, axes = plt.subplots(figsize=(8, 3.5))
         axes.plot([1, 2, 3], [3, 1, 2])
         axes.set_title(name)
-        figure.savefig(folder / f"{name}.{FIGURES[name]}")
+        save(figure, folder / f"{name}.{FIGURES[name]}")
         plt.close(figure)
     if "predictions" in spec.study.figures:
         models = spec.study.models

@@ -136,10 +136,11 @@ def _rows(
         image_buffers: list[np.ndarray | None] = [None, None]
         mask_buffers: list[np.ndarray | None] = [None, None]
 
-        with open_image(scene.image) as image:
-            corners = iter(footprints(image, size))
-
         for row, strip, labels in _strips(scene, shape, job, reader):
+            if row == 0:  # not before: a scene too large for the memory is refused with its strip
+                with open_image(scene.image) as image:
+                    corners = iter(footprints(image, size))
+
             turn = row % 2
             image_tiles = _cut(strip, size, 0, image_buffers[turn])
             mask_tiles = _cut(labels, size, NO_LABEL, mask_buffers[turn])
