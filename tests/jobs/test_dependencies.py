@@ -30,7 +30,7 @@ from satseg.jobs.dependencies import (
 STAGES = sorted(path.stem for path in (PACKAGE / "stages").glob("[!_]*.py"))
 # Started by hand, not by a rule, with what only they use: nothing the workflow keeps comes from
 # them.
-PROGRAMS = {"check", "estimate"}
+PROGRAMS = {"check", "commands", "estimate"}
 # Tests of claims that no verdict uses yet.
 AHEAD = {PACKAGE / "statistics" / name for name in ("correlation.py", "multiplicity.py")}
 # The configuration names these files and measures; what a stage is given of them is in its slice.

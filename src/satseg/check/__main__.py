@@ -15,9 +15,9 @@ from satseg.errors import UserError
 from satseg.progress import log
 
 
-def main() -> None:
+def main(words: list[str] | None = None, prog: str = "python -m satseg.check") -> None:
     """Check a dataset; exit status 1 means that something would stop the pipeline."""
-    parser = argparse.ArgumentParser(prog="python -m satseg.check", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument("dataset", help="name of the dataset in the configuration")
     parser.add_argument(
         "--configfile", nargs="+", default=[], help="YAML files that override config/"
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--data", default="data", help="folder of raw data; the picture goes to check/ in it"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)

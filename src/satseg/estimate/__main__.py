@@ -11,9 +11,9 @@ from satseg.estimate.expect import Estimate
 from satseg.estimate.words import report
 
 
-def main() -> None:
+def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate") -> None:
     """Say what to expect of studies before they start."""
-    parser = argparse.ArgumentParser(prog="python -m satseg.estimate", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=main.__doc__)
     parser.add_argument(
         "study", nargs="*", help="studies; by default those that plain `snakemake` builds"
     )
@@ -26,7 +26,7 @@ def main() -> None:
     )
     parser.add_argument("--data", default="data", help="folder of the data")
     parser.add_argument("--results", default="results", help="folder of the results")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         if arguments.config_json is None:
             config = load_with(arguments.configfile)
