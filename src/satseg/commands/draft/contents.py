@@ -139,8 +139,12 @@ class Masks:
         """Pixels of each value, of masks of one band."""
         self.colors: Counter[int] = Counter()
         """Pixels of each colour, of the others."""
+        self.painted: Counter[int] = Counter()
+        """Pixels of each colour of a palette, of masks of one band with one."""
         self.palette: dict[int, tuple[int, ...]] = {}
         """Colours of values, by the first mask that has some."""
+        self.bare = False
+        """Whether a mask of one band has no palette."""
 
     def read(self, scene: Scene) -> None:
         """Add a mask.
@@ -151,33 +155,32 @@ class Masks:
         with open_image(scene.mask) as mask:
             if any(np.dtype(dtype).kind not in "ui" for dtype in mask.dtypes):
                 raise UserError(f"{scene.mask}: {mask.dtypes[0]} pixels; masks hold whole numbers")
-            if not self.palette and mask.count == 1:
-                self._take_palette(mask)
+            palette = _palette(mask)
+            self.palette = self.palette or palette
+            self.bare = self.bare or (mask.count < 3 and not palette)
 
             for row in range(0, mask.height, STRIP):
                 window = Window(0, row, mask.width, min(STRIP, mask.height - row))
-                self._add(mask.read(window=window), mask.nodata)
+                self._add(mask.read(window=window), mask.nodata, palette)
         if len(self.values) > MANY_COLORS or len(self.colors) > MANY_COLORS:
             raise UserError(
                 f"{scene.mask}: with it, the masks hold more than {MANY_COLORS} values or colours, "
                 f"as masks saved as JPEG do; export them again as PNG or GeoTIFF"
             )
 
-    def _take_palette(self, mask: rasterio.DatasetReader) -> None:
-        try:
-            self.palette = mask.colormap(1)
-        except ValueError:
-            self.palette = {}
-
-    def _add(self, values: np.ndarray, nodata: float | None) -> None:
-        if len(values) < 3:
-            counts = pd.Series(values[0].ravel()).value_counts()
-            known = {int(value): int(count) for value, count in counts.items() if value != nodata}
-            self.values.update(known)
-        else:
+    def _add(
+        self, values: np.ndarray, nodata: float | None, palette: dict[int, tuple[int, ...]]
+    ) -> None:
+        if len(values) >= 3:
             red, green, blue = values[:3].astype(np.uint32)
-            counts = pd.Series((red << 16 | green << 8 | blue).ravel()).value_counts()
-            self.colors.update({int(code): int(count) for code, count in counts.items()})
+            self.colors.update(_counts(red << 16 | green << 8 | blue))
+            return
+
+        for value, count in _counts(values[0]).items():
+            if value != nodata:
+                self.values[value] += count
+            red, green, blue, *_ = palette.get(value, (0, 0, 0))
+            self.painted[red << 16 | green << 8 | blue] += count
 
     def classes(self) -> tuple[str, list[DraftClass], list[str]]:
         """`index` or `color`, the classes, and the colours taken for no label.
@@ -185,19 +188,22 @@ class Masks:
         Raises:
             UserError: masks of both kinds, or fewer than two classes.
         """
-        if self.colors and self.values:
+        if self.colors and self.bare:
             raise UserError(
                 "the masks hold colours in some files, one band in others; make them alike"
             )
         if not self.colors:
             return "index", self._of_values(self.values), []
-        if all(code >> 16 == code >> 8 & 255 == code & 255 for code in self.colors):
+        if not self.painted and all(
+            code >> 16 == code >> 8 & 255 == code & 255 for code in self.colors
+        ):
             grey = Counter({code & 255: count for code, count in self.colors.items()})
             return "index", self._of_values(grey), []
 
-        total = self.colors.total()
-        gaps = [0] if 0 < self.colors[0] < GAP * total and len(self.colors) > 2 else []
-        shares = [(code, count / total) for code, count in self.colors.most_common()]
+        colors = self.colors + self.painted
+        total = colors.total()
+        gaps = [0] if 0 < colors[0] < GAP * total and len(colors) > 2 else []
+        shares = [(code, count / total) for code, count in colors.most_common()]
         classes = [
             DraftClass(None, f"#{code:06X}", share) for code, share in shares if code not in gaps
         ]
@@ -211,6 +217,20 @@ class Masks:
         colors = _distinct_colors(values, self.palette)
         classes = [DraftClass(value, colors[value], counts[value] / total) for value in values]
         return _enough(classes)
+
+
+def _palette(mask: rasterio.DatasetReader) -> dict[int, tuple[int, ...]]:
+    """The colours of a mask's values; empty if it has none."""
+    try:
+        return mask.colormap(1) if mask.count < 3 else {}
+    except ValueError:
+        return {}
+
+
+def _counts(values: np.ndarray) -> dict[int, int]:
+    """How often each value occurs."""
+    counts = pd.Series(values.ravel()).value_counts()
+    return {int(value): int(count) for value, count in counts.items()}
 
 
 def _enough(classes: list[DraftClass]) -> list[DraftClass]:
