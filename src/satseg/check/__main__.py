@@ -10,6 +10,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from satseg.check.dataset import check, scenes_folder
 from satseg.check.words import report
+from satseg.config.names import known_name
 from satseg.config.reading import load_with
 from satseg.errors import UserError
 from satseg.progress import log
@@ -33,10 +34,7 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.check") -
 
     try:
         config = load_with(arguments.configfile)
-        if arguments.dataset not in config.datasets:
-            raise UserError(
-                f"no dataset {arguments.dataset!r}; choose from {', '.join(config.datasets)}"
-            )
+        known_name("dataset", arguments.dataset, config.datasets)
         root = scenes_folder(config, arguments.dataset, arguments.data)
         sheet = Path(arguments.data, "check", f"{arguments.dataset}.png")
         findings = check(config, arguments.dataset, root, sheet)

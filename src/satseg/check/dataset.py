@@ -59,7 +59,7 @@ def check(
         "Scenes": scenes_text(facts, dataset),
         "Classes": classes_text(facts, dataset),
         "Tiles": tiles_text(table, job),
-        "Splits": splits_text(divisions, len(table)),
+        "Splits": splits_text(divisions, len(table)) if len(table) else "",
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in sections.items() if body)
     notes = [
@@ -68,10 +68,16 @@ def check(
         *absences(facts, dataset, divisions),
         *_leaks(facts, overlaps, divisions),
     ]
-    problems = facts.problems + _split_problems(divisions, official_error)
+    # Scenes that are missing or unusable may be all that a split lacks.
+    incomplete = bool(facts.unpaired) or len(facts.shapes) < len(facts.scenes)
+    problems = facts.problems
+    if not incomplete:
+        problems = problems + _split_problems(divisions, official_error)
 
     if sheet and facts.shapes:
         draw_sheet(facts, dataset, job, dataset_name, Path(sheet))
+    elif sheet:
+        Path(sheet).unlink(missing_ok=True)  # that of an earlier check
     return Findings(text, notes, problems)
 
 

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from satseg.commands.names import known_study
 from satseg.commands.watching import watched_run
+from satseg.config.names import known_name
 from satseg.config.reading import ROOT, load_with
 from satseg.errors import UserError
 from satseg.jobs.gpus import VISIBLE, list_gpus
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None, prog: str = "satseg run") -> None:
         config = load_with(options.configfile)
         studies = options.study or config.studies
         for name in studies:
-            known_study(config, name)
+            known_name("study", name, config.study)
         command = snakemake_command(options, passed_on)
     except UserError as error:
         sys.exit(f"error: {error}")

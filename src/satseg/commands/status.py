@@ -4,9 +4,9 @@ import argparse
 import sys
 import time
 
-from satseg.commands.names import known_study
 from satseg.commands.states import study_states
 from satseg.commands.words import status_text
+from satseg.config.names import known_name
 from satseg.config.reading import load_with
 from satseg.config.root import Config
 from satseg.errors import UserError
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None, prog: str = "satseg status") -> Non
         config = load_with(options.configfile)
         studies = options.study or config.studies
         for name in studies:
-            known_study(config, name)
+            known_name("study", name, config.study)
         show(config, studies, options.watch)
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 
+from satseg.config.names import known_name
 from satseg.config.reading import load, load_with
 from satseg.errors import UserError
 from satseg.estimate.expect import Estimate
@@ -34,8 +35,7 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate"
             config = load(overrides=_overrides(arguments.config_json), origin="--config-json")
         studies = arguments.study or config.studies
         for name in studies:
-            if name not in config.study:
-                raise UserError(f"no study {name!r}; choose from {', '.join(config.study)}")
+            known_name("study", name, config.study)
         if not studies:
             raise UserError(f"no study is named; choose from {', '.join(config.study)}")
         files = shlex.join(arguments.configfile)
