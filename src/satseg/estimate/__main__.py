@@ -9,6 +9,7 @@ from satseg.config.names import known_name
 from satseg.config.reading import load, load_with
 from satseg.errors import UserError
 from satseg.estimate.expect import Estimate
+from satseg.estimate.published import PublishedTimes
 from satseg.estimate.words import report
 
 
@@ -27,6 +28,11 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate"
     )
     parser.add_argument("--data", default="data", help="folder of the data")
     parser.add_argument("--results", default="results", help="folder of the results")
+    parser.add_argument(
+        "--no-measuring",
+        action="store_true",
+        help="do not time a model for a few seconds to scale published profiles",
+    )
     arguments = parser.parse_args(words)
     try:
         if arguments.config_json is None:
@@ -40,7 +46,9 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate"
             raise UserError(f"no study is named; choose from {', '.join(config.study)}")
         files = shlex.join(arguments.configfile)
         options = f" --configfile {files}" if files else ""
-        print(report(Estimate(config, studies, arguments.data, arguments.results), options))
+        published = None if arguments.no_measuring else PublishedTimes()
+        folders = (arguments.data, arguments.results)
+        print(report(Estimate(config, studies, *folders, published), options))
     except UserError as error:
         sys.exit(f"error: {error}")
 
