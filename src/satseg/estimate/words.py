@@ -145,7 +145,8 @@ def _times_rows(times: list[Times]) -> list[list[str]]:
     for key, time in first.items():
         hours = "unknown"
         if time.epoch_seconds is not None:
-            hours = _hours(counts[key] * time.epochs * time.epoch_seconds)
+            seconds = counts[key] * time.epochs * time.epoch_seconds
+            hours = f"about {_rounded(seconds / 3600, 1)}" if time.target else _hours(seconds)
         tiles = "unknown" if time.tiles is None else f"{time.tiles:,}"
         source = "" if time.target else time.source
         if time.target and time.epoch_seconds is not None:

@@ -27,6 +27,7 @@ from satseg.training.checkpoints import Checkpoints
 from satseg.training.failures import explained_failures
 from satseg.training.history import COLUMNS, History
 from satseg.training.limits import Limits
+from satseg.training.loggers import build_logger
 from satseg.training.optimizer import monitor_mode
 from satseg.training.subsets import labelled_tiles, loss_weights
 from satseg.training.task import Task
@@ -44,6 +45,7 @@ def train(
     workers: int = 0,
     limits: Limits = UNLIMITED,
     teacher: str | Path | None = None,
+    logger: str = "csv",
 ) -> dict:
     """Train one cell; write `history.csv`, `best.pt` and `final.pt` into `out`.
 
@@ -60,6 +62,7 @@ def train(
         workers: loader processes.
         limits: when to save, and when to stop early.
         teacher: weights of the cell that the recipe's `teacher` names.
+        logger: where the rows of history.csv go too, as `build_logger` has it; decides no result.
 
     Returns:
         What `run.json` records about the training; empty in a process that follows another.
@@ -99,6 +102,7 @@ def train(
         )
 
     # The loop
+    further = [] if logger == "csv" else [build_logger(logger, job, out, identity)]
     precision = resolve_precision(settings.precision)
     with (
         warnings.catch_warnings(),
@@ -107,7 +111,7 @@ def train(
     ):
         for message in NOISE:
             warnings.filterwarnings("ignore", message=message)
-        trainer = build_trainer(settings, precision, callbacks, out)
+        trainer = build_trainer(settings, precision, callbacks, out, *further)
         trainer.fit(
             task,
             loaders["train"],
