@@ -5,8 +5,10 @@ import json
 import os
 import socket
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
+from snakemake.persistence.file import FilePersistence
 
 from satseg.commands import staleness
 from satseg.commands.expected import seconds_left, study_left
@@ -155,7 +157,9 @@ def test_why_a_cell_is_stale(config, tmp_path):
     output = "results/runs/demo/unet_tiny/mine/seed0/run.json"
     note = staleness.NOTES / base64.urlsafe_b64encode(output.encode()).decode()
 
-    def reason(text=wanted, code=code, checksum=f"sha256:{sha256(split)}"):
+    is_same = f"sha256:{sha256(split)}"
+
+    def reason(text=wanted, code=code, checksum=is_same):
         checksums = {name: checksum, "src/a.py": "sha256:0"}
         write_json(note, {"params": [repr(text), repr(code)], "input_checksums": checksums})
         state = study_states(config, STUDY)[0]
@@ -172,12 +176,10 @@ def test_why_a_cell_is_stale(config, tmp_path):
 
 
 def test_long_names_are_found_where_snakemake_puts_them(tmp_path, monkeypatch):
-    persistence = pytest.importorskip("snakemake.persistence")
     monkeypatch.chdir(tmp_path)
     output = f"results/{'long/' * 60}run.json"
-    (tmp_path / staleness.NOTES).mkdir(parents=True)
-    stub = type("Stub", (), {"_b64id": persistence.Persistence._b64id})()
-    place = persistence.Persistence._record_path(stub, str(staleness.NOTES), output)
+    longest = SimpleNamespace(_fetch_max_len=lambda folder: 255)
+    place = FilePersistence._record_path(longest, str(staleness.NOTES), output)
     write_json(place, {"rule": "train"})
     assert staleness.noted(output) == {"rule": "train"}
 

@@ -15,7 +15,7 @@ from satseg.jobs.dependencies import digest, model_code, weights_files
 from satseg.jobs.slices import evaluate_slice, train_slice
 
 NOTES = Path(".snakemake", "metadata")
-LONGEST_NAME = 255
+LONGEST_NAME = 254  # characters; beyond, Snakemake divides a name
 # Data of a cell whose content Snakemake compares: the small files that change with large ones.
 DATA = ("digests.json", "tiles.csv", "origin.json")
 SHOWN = 3  # changed keys that are named
@@ -90,9 +90,9 @@ def noted(output: Path) -> dict:
     """What Snakemake noted when a job wrote a file; empty if it did not, or notes it otherwise."""
     name = base64.urlsafe_b64encode(str(output).encode()).decode()
     place = NOTES
-    while len(name) > LONGEST_NAME:  # as Snakemake divides long names
-        place = place / f"@{name[: LONGEST_NAME - 1]}"
-        name = name[LONGEST_NAME - 1 :]
+    while len(name) > LONGEST_NAME:
+        place = place / f"@{name[:LONGEST_NAME]}"
+        name = name[LONGEST_NAME:]
     try:
         note = json.loads((place / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
