@@ -10,10 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from conftest import ROOT
+from conftest import ROOT, write_raster
 from satseg.config.reading import load
 
 PAGES = [
@@ -137,7 +138,10 @@ def copy(tmp_path_factory) -> Path:
         shutil.copy(ROOT / name, folder)
     (folder / "profiles").symlink_to("workflow/profiles")
     (folder / ".venv").symlink_to(sys.prefix)
-    (folder / "dubai").mkdir()
+    scene = np.full((3, 64, 64), 90, np.uint8)
+    write_raster(folder / "dubai/Tile 1/images/image_part_1.jpg", scene)
+    land = np.array([0x84, 0x29, 0xF6], np.uint8)[:, None, None]
+    write_raster(folder / "dubai/Tile 1/masks/image_part_1.png", np.broadcast_to(land, scene.shape))
     (mine,) = [b for b in blocks(ROOT / "README.md", "yaml") if b.startswith("datasets")]
     (folder / "my.yaml").write_text(
         mine.replace("/data/dubai", str(folder / "dubai")), encoding="utf-8"

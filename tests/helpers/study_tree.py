@@ -81,7 +81,7 @@ PAPER = {
         },
         "size": {
             "text": "Time follows memory", "test": "follows", "by": ["latency_ms"], "size": "memory_mb",
-            "rather_than": "parameters",
+            "rather_than": ["parameters"],
         },
         "rare": {"text": "Rare classes do worst", "test": "rare_classes", "by": ["iou"]},
         "gain": {

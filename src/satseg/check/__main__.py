@@ -13,6 +13,7 @@ from satseg.check.words import report
 from satseg.config.names import known_name
 from satseg.config.reading import load_with
 from satseg.errors import UserError
+from satseg.jobs.program import prepare
 from satseg.progress import log
 
 
@@ -27,6 +28,7 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.check") -
         "--data", default="data", help="folder of raw data; the picture goes to check/ in it"
     )
     arguments = parser.parse_args(words)
+    prepare()
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)

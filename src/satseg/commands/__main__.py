@@ -5,6 +5,8 @@ import sys
 from importlib import import_module
 from typing import NamedTuple
 
+from satseg.jobs.program import prepare
+
 
 class Subcommand(NamedTuple):
     """What a word after `satseg` does."""
@@ -32,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(usage())
         return
 
+    prepare()
     name, *rest = words
     if name not in SUBCOMMANDS:
         nearest = difflib.get_close_matches(name, SUBCOMMANDS, n=1)

@@ -11,6 +11,7 @@ from satseg.errors import UserError
 from satseg.estimate.expect import Estimate
 from satseg.estimate.published import PublishedTimes
 from satseg.estimate.words import report
+from satseg.jobs.program import prepare
 
 
 def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate") -> None:
@@ -34,6 +35,7 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate"
         help="do not time a model for a few seconds to scale published profiles",
     )
     arguments = parser.parse_args(words)
+    prepare()
     try:
         if arguments.config_json is None:
             config = load_with(arguments.configfile)

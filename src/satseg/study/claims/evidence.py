@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from satseg.config.recipes import Recipe
 from satseg.metrics.baseline import subset_pixels
 from satseg.study.comparison import Comparison
 from satseg.study.inputs import StudyInputs
@@ -20,6 +21,10 @@ PROFILED = ("train_step_ms", "latency_ms")
 HOLDS = "holds"
 FAILS = "does not hold"
 UNKNOWN = "cannot tell"
+PRINTED = "so printed"
+"""Of figures that come without an interval: they say so, and nothing says how sure they are."""
+NOT_PRINTED = "not so printed"
+UNTESTED = "not tested"
 RESULTS = "results"
 """The source of a finding on our own results."""
 
@@ -55,6 +60,8 @@ class Evidence:
     """Validation pixels of each class."""
     histories: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
     """history.csv of every run of each model."""
+    recipe: Recipe | None = None
+    """The recipe they were trained by."""
 
     @cached_property
     def models(self) -> list[str]:
@@ -116,6 +123,7 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         pixels=pixels["train"],
         val_pixels=pixels["val"],
         histories=histories,
+        recipe=recipe,
     )
 
 
