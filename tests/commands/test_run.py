@@ -64,6 +64,7 @@ def test_a_profile_decides_for_itself(monkeypatch):
             ["LockException:", "Error: Directory cannot be locked. Please"],
             "error: another Snakemake works",
         ),
+        (["noise"] * 30 + ["Missing input files for rule x:", "a.csv"], "noise\nnoise\n"),
         ([], "error: Snakemake ended without a word"),
     ],
 )

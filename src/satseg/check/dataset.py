@@ -148,7 +148,7 @@ def _divide(
 
 def _unmatched(facts: Facts, dataset: Dataset) -> list[str]:
     """Patterns of `groups` that match no scene, unless scenes are known to be missing."""
-    if dataset.expected and len(facts.scenes) < dataset.expected.scenes:
+    if not facts.scenes or (dataset.expected and len(facts.scenes) < dataset.expected.scenes):
         return []
     return unmatched(facts.scenes, dataset.groups)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ ANSWERS = {
     "--summary", "-S", "--detailed-summary", "-D", "--list-rules", "--list", "-l", "--help", "-h",
     "--version", "-v", "--delete-all-output", "--cleanup-metadata", "--touch", "-t", "--report",
 }  # fmt: skip
+# How our messages end or are built: the log they come from, or what is wrong and what to do.
+OURS = re.compile(r"\(logs/\S+\)$|; ")
+SHOWN = 10  # lines of any other end
 LOCKED = "Directory cannot be locked"
 
 
@@ -108,14 +112,17 @@ def gpus_here() -> int:
 
 
 def one_error(lines: list[str]) -> str:
-    """The line that says why Snakemake failed: the last one, which the workflow sees to."""
+    """The line that says why Snakemake failed: the last one, which the workflow sees to; if it is
+    not one of ours, the last few."""
     said = [line for line in lines if line.strip()]
     if any(LOCKED in line for line in said):
         return (
             "error: another Snakemake works in this folder, or was killed in it; wait for it, or "
             "remove its lock with `snakemake --unlock`"
         )
-    return said[-1] if said else "error: Snakemake ended without a word; try `--verbose`"
+    if not said:
+        return "error: Snakemake ended without a word; try `--verbose`"
+    return said[-1] if OURS.search(said[-1]) else "\n".join(said[-SHOWN:])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from satseg.processes import end_with_parent
 from satseg.progress import LOG_EVERY
 
 EVERY = 1.0  # seconds between two looks
+LOOKING = 4.0  # times as long as a look takes, at least, before the next
 KEPT = 500  # lines of Snakemake's output
 NARROW = 24  # columns that a terminal has at least
 
@@ -53,9 +54,12 @@ def watched_run(command: list[str], config: Config, studies: list[str]) -> tuple
     interrupted = False
     while process.poll() is None:
         try:
+            before = time.monotonic()
             view.show()
+            # A study of a thousand cells takes a while to look at.
+            pause = max(EVERY, LOOKING * (time.monotonic() - before))
             with suppress(subprocess.TimeoutExpired):
-                process.wait(EVERY)
+                process.wait(pause)
         except KeyboardInterrupt:
             interrupted = True
             view.say("Stopping; what runs saves its state first …")
