@@ -108,7 +108,7 @@ def test_a_run_is_watched_to_its_end(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     script = (
         "import pathlib, sys; log = pathlib.Path('logs/tile/demo.log'); "
-        "log.parent.mkdir(parents=True); log.write_text('tiling: 3 of 9 scenes\\n'); "
+        "log.parent.mkdir(parents=True); log.write_text('12:00:00 tiling: 3 of 9 scenes\\n'); "
         "print('noise'); sys.exit('error: the end')"
     )
     config = load()

@@ -1,5 +1,6 @@
 """Running Snakemake, with a view of what a person wants to know in place of its job blocks."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from satseg.progress import LOG_EVERY
 
 EVERY = 1.0  # seconds between two looks
 LOOKING = 4.0  # times as long as a look takes, at least, before the next
+CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")  # that lines of our logs begin with
 KEPT = 500  # lines of Snakemake's output
 NARROW = 24  # columns that a terminal has at least
 
@@ -126,7 +128,7 @@ class View:
             return "looking at what has to be done …"
         file = recent[1].relative_to(LOGS).with_suffix("")
         rule = file.parts[0]
-        said = last_line(recent[1])
+        said = CLOCK.sub("", last_line(recent[1]))
         return ": ".join(filter(None, [f"{rule} {Path(*file.parts[1:])}", said]))
 
     def say(self, text: str) -> None:
