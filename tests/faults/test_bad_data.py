@@ -722,7 +722,7 @@ def test_too_few_groups(store, refused, fault, tmp_path):
     table = pd.read_csv(store / "tiles.csv")
     table.assign(group="one").to_csv(store / "tiles.csv", index=False)
     said = refused("split", spec, tiles=store, out=tmp_path / "split.csv")
-    assert said.startswith("1 groups of scenes cannot fill 3 subsets")
+    assert said.startswith("1 group of scenes cannot fill 3 subsets")
     fault("Splits", "fewer groups than subsets", said)
 
 
