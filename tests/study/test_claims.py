@@ -507,13 +507,18 @@ def test_the_frame_has_a_row_for_each_statistic_and_one_for_none():
     assert claims_frame([]).columns.tolist() == frame.columns.tolist()
 
 
+def speeds(step: float, latency: float) -> dict:
+    """A profile whose rounds agreed."""
+    profile = {"device": {"kind": "cpu", "name": "Toy"}, "reference_ms": 1.0}
+    for stem, value in (("train_step", step), ("latency", latency)):
+        for end in ("", "_low", "_high", "_p95"):
+            profile[f"{stem}{end}_ms"] = value
+    return profile
+
+
 def test_the_order_of_speed_stands_beside_the_printed_one():
     models = {"c": 30, "a": 9, "d_small": 20, "other": 1}
-    device = {"kind": "cpu", "name": "Toy"}
-    profiles = {
-        ("d", m): {"train_step_ms": t, "latency_ms": -t, "device": device}
-        for m, t in models.items()
-    }
+    profiles = {("d", m): speeds(t, 300 / t) for m, t in models.items()}
     frame = speed_frame(toy_paper(), profiles).set_index(["measure", "model"])
     step = frame.loc["train_step_ms"]
     assert step["place"].to_dict() == {"c": 3, "a": 1, "d_small": 2}
@@ -523,10 +528,24 @@ def test_the_order_of_speed_stands_beside_the_printed_one():
         [stats.spearmanr([30, 9, 20], [30, 10, 40]).statistic]
     )
     assert frame.loc["latency_ms", "rho"].unique() == pytest.approx([-0.5])
+    assert frame.loc["latency_ms", "place"].to_dict() == {"c": 1, "a": 3, "d_small": 2}
     alone = speed_frame(None, profiles)
     assert len(alone) == 8
     assert alone[["published", "published_place", "rho"]].isna().all(axis=None)
     assert (alone["table"] == "").all()
+
+
+def test_no_model_ranks_before_another_within_the_spread():
+    profiles = {
+        ("d", "first"): speeds(10, 10),
+        ("d", "near"): speeds(10.5, 10),
+        ("d", "noisy"): speeds(14, 10) | {"train_step_high_ms": 21},
+        ("d", "last"): speeds(15, 10),
+    }
+    frame = speed_frame(None, profiles)
+    step = frame[frame["measure"] == "train_step_ms"].set_index("model")
+    # The last is told from the first two, but not from the noisy one, nor that from them.
+    assert step["place"].to_dict() == {"first": 1, "near": 1, "noisy": 1, "last": 3}
 
 
 # --- the paper of the project ---------------------------------------------------------------------

@@ -29,6 +29,7 @@ from satseg.training.history import COLUMNS, History
 from satseg.training.limits import Limits
 from satseg.training.loggers import build_logger
 from satseg.training.optimizer import monitor_mode
+from satseg.training.sharing import Sharing
 from satseg.training.subsets import labelled_tiles, loss_weights
 from satseg.training.task import Task
 from satseg.training.trainer import NOISE, build_trainer
@@ -94,7 +95,8 @@ def train(
     progress = None if rank(settings.devices) else out / "checkpoints" / PROGRESS
     history = History(settings.epochs, progress, settings.early_stopping is not None)
     checkpoints = Checkpoints(out / "checkpoints", identity, settings, loaders, limits)
-    callbacks = [history, checkpoints]
+    sharing = Sharing()
+    callbacks = [sharing, history, checkpoints]
     if settings.early_stopping:
         patience = settings.early_stopping
         callbacks.append(
@@ -155,6 +157,7 @@ def train(
         "epochs": len(history.rows),
         "best_epoch": checkpoints.best["epoch"],
         "resumed_at": checkpoints.resumed_at,
+        "shared": sharing.record(),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "tiles": {subset: len(numbers) for subset, numbers in tile_numbers.items()},
     }
