@@ -194,7 +194,9 @@ def test_the_pictures_apart_show_what_the_figure_shows(tree):
                 expected = pictures.painted(predicted, group.classes)
                 assert np.array_equal(decoded(guess["picture"])[inside], expected[inside])
                 wrong = decoded(guess["errors"], "RGBA")
-                assert np.array_equal(wrong[..., 3] == 0, (predicted == mask) & np.isin(mask, group.counted))
+                assert np.array_equal(
+                    wrong[..., 3] == 0, (predicted == mask) & np.isin(mask, group.counted)
+                )
                 pink = (wrong == (*bytes.fromhex(pictures.WRONG[1:]), 255)).all(-1)
                 assert np.array_equal(pink, (predicted != mask) & np.isin(mask, group.counted))
 

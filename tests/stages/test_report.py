@@ -439,9 +439,9 @@ class TestInChromium:
         seen = browse(tree[2], tmp_path, 1200)["viewer"]
         assert seen["before"] == [1, 0, 0]  # as large as its place, it stays there
         middle, moved, corner, different = seen["dragged"]
-        assert middle == pytest.approx([2, -0.5, -0.5])
-        assert moved == pytest.approx([2, -0.4, -0.7])
-        assert corner == pytest.approx([2, 0, -1])  # never beyond its edges
+        assert middle == pytest.approx([2, -0.5, -0.5], abs=1e-4)
+        assert moved == pytest.approx([2, -0.4, -0.7], abs=1e-4)
+        assert corner == pytest.approx([2, 0, -1], abs=1e-4)  # never beyond its edges
         assert different == 1
         assert seen["other"] in ("none", "matrix(1, 0, 0, 1, 0, 0)")
 

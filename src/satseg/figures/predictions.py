@@ -80,7 +80,8 @@ def _draw_row(
     """One tile: its name, why it is shown, its image, and what lies over it."""
     middle = top + side / 2
     upright = {"rotation": 90, "ha": "center", "va": "center", "linespacing": 1, "fontsize": 6.5}
-    fit_text(write_text(figure, left + 0.07, middle, group.names[row], color=MUTED, **upright), side)
+    name = write_text(figure, left + 0.07, middle, group.names[row], color=MUTED, **upright)
+    fit_text(name, side)
     if group.notes:
         note = write_text(figure, left + 0.25, middle, group.notes[row], color=INK, **upright)
         fit_text(note, side)

@@ -41,10 +41,9 @@ def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> None:
     confusion = Confusion(len(segmenter.counted), device())
     kept = KeptPredictions(segmenter, panels.tiles)
     counts = evaluate_tiles(segmenter, store, tile_numbers, job.augmentation, confusion, kept)
+    predictions = kept.all()
     if job.augmentation:  # tiles are shown as they are
         predictions = predict_tiles(segmenter, store, panels.tiles)
-    else:
-        predictions = kept.all()
 
     files = [Path(run, name) for name in ("counts.csv", "confusion.csv", "panels.npz")]
     with together(*files) as (counts_file, confusion_file, panels_file):
