@@ -23,7 +23,15 @@ PANELS = {
             "title": "Toy",
             "classes": [{"name": "a", "color": "#000000"}],
             "layers": ["Truth"],
-            "tiles": [{"name": "1", "image": "", "layers": [{"picture": "", "accuracy": 0.5}]}],
+            "tiles": [
+                {
+                    "name": "1",
+                    "note": "",
+                    "hard": False,
+                    "image": "",
+                    "layers": [{"picture": "", "errors": "", "accuracy": 0.5}],
+                }
+            ],
         }
     ]
 }

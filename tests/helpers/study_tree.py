@@ -345,11 +345,17 @@ def write_figures(folder: Path, spec: StudySlice) -> None:
     if "predictions" in spec.study.figures:
         models = spec.study.models
         layers = [
-            {"picture": DOT, "accuracy": None},
-            *({"picture": DOT, "accuracy": 0.5 + i / 8} for i in range(3)),
+            {"picture": DOT, "errors": None, "accuracy": None},
+            *({"picture": DOT, "errors": DOT, "accuracy": 0.5 + i / 8} for i in range(3)),
         ]
         tiles = [
-            {"name": f"scene {n}", "image": DOT, "layers": layers[: 1 + len(models)]}
+            {
+                "name": f"scene {n}",
+                "note": ["percentile 50", "hard: odd Lake"][n],
+                "hard": n == 1,
+                "image": DOT,
+                "layers": layers[: 1 + len(models)],
+            }
             for n in range(2)
         ]
         classes = [{"name": name, "color": color} for name, color, _ in CLASSES]

@@ -113,8 +113,8 @@ def test_counts_are_those_of_the_masks(built):
 def test_panels(built):
     panels = np.load(built[0] / CELL / "panels.npz")
     tiles = pd.read_csv(built[0] / "data/tiles/demo/tiles.csv").loc[panels["tiles"]]
-    mixed = tiles[panels["hard"] == ""]
-    assert len(mixed) and mixed["scene"].is_unique
+    drawn = tiles[panels["hard"] == ""]
+    assert len(drawn) and drawn["tile"].is_unique
     assert set(panels["hard"]) <= {"", "Field", "Woodland", "Water", "Road", "Building"}
     assert panels["predictions"].shape == (len(tiles), TILE, TILE)
     assert panels["predictions"].dtype == np.uint8
