@@ -52,7 +52,10 @@ def read_profiles(folder, job):
 
 def read_runs(folder, job):
     inputs = StudyInputs(job, folder / "data", folder / "results")
-    cells = [(inputs.device(cell), provenance(cell, folder / "results/runs")) for cell in job.cells]
+    cells = [
+        (inputs.run(cell)["device"], provenance(cell, folder / "results/runs"))
+        for cell in job.cells
+    ]
     return json.dumps(cells, default=str)
 
 

@@ -1,6 +1,7 @@
 """Tests of claims against closed forms, brute force and scipy."""
 
 import math
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
@@ -307,6 +308,13 @@ def test_times_of_different_devices_are_not_compared():
     ):
         with pytest.raises(Untestable, match=said):
             measured_quantity(e, by, ["a", "b"])
+
+
+def test_times_of_a_shared_machine_are_not_compared():
+    e = replace(evidence(dict.fromkeys("ab", 0.5)), shared="the machine was shared")
+    with pytest.raises(Untestable, match="the machine was shared"):
+        measured_quantity(e, "epoch_seconds", ["a", "b"])
+    measured_quantity(e, "miou_d", ["a", "b"])  # scores do not depend on it
 
 
 # --- what time follows ----------------------------------------------------------------------------
