@@ -31,6 +31,9 @@ FIGURES = {
 # What it shows unless it says otherwise.
 USUAL_FIGURES = [name for name in FIGURES if name not in ("augmentations", "trials")]
 
+# How far a training run is, beside its checkpoint.
+PROGRESS = "progress.json"
+
 # The tiles of the figure `predictions` one by one, for the page.
 PANELS = "panels.json"
 

@@ -75,6 +75,7 @@ def test_history(trained):
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
     assert result["best_epoch"] == history["val_loss"].argmin() + 1
     assert result["precision"] == "32" and result["resumed_at"] == []
+    assert 0 <= result["shared"]["cpu_others"] <= 1
 
 
 def test_a_log_tells_how_far_an_epoch_is(data, tmp_path, monkeypatch, caplog):

@@ -46,6 +46,7 @@ rule train:
     resources:
         gpu=lambda w: cfg.recipe(w.recipe).devices,
         local_tiles=0,
+        logger=cfg.logger,  # no parameter: it decides no result
     params:
         slice=lambda w: slices.train_slice(
             cfg, w.dataset, w.model, w.recipe, w.seed, targets.fold_number(w.fold)
@@ -68,5 +69,5 @@ rule train:
         r"""
         exec python -m satseg.stages.train --slice {params.slice:q} \
             --raw {params.raw:q} --tiles {params.tiles:q} --split {input.split:q} --out {params.out:q} \
-            {params.teacher:q} {params.tuned:q} --local-tiles {resources.local_tiles} --with-parent 1 &>{log:q}
+            {params.teacher:q} {params.tuned:q} --local-tiles {resources.local_tiles} --logger {resources.logger} --with-parent 1 &>{log:q}
         """

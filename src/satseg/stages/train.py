@@ -18,6 +18,7 @@ from satseg.progress import log
 from satseg.readers import read_split
 from satseg.training.cell import train
 from satseg.training.limits import Limits
+from satseg.training.loggers import KINDS
 from satseg.training.record import identity, origins, run_record
 from satseg.training.settings import with_settings
 from satseg.training.subsets import check_trainable
@@ -34,6 +35,7 @@ def run(
     teacher: str | None = None,
     settings: str | None = None,
     shorter: str | None = None,
+    logger: str = "csv",
     **limits: float | None,
 ) -> None:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
@@ -61,12 +63,12 @@ def run(
 
     if follows:
         with following():
-            train(job, store, subsets, out, mark, workers, limits, teacher, shorter)
+            train(job, store, subsets, out, mark, workers, limits, teacher, shorter, logger)
         return
 
     checkpoints = Path(out, "checkpoints")
     with sole_writer(cell(out), parent=limits.parent):
-        result = train(job, store, subsets, out, mark, workers, limits, teacher, shorter)
+        result = train(job, store, subsets, out, mark, workers, limits, teacher, shorter, logger)
         write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
         # Last: a run that is interrupted before this resumes from them.
         if job.training.last_epoch == job.training.epochs:
@@ -98,6 +100,11 @@ if __name__ == "__main__":
         shorter={
             "metavar": "CELL",
             "help": "folder of a run of the same settings that stopped earlier, to go on from",
+        },
+        logger={
+            "choices": KINDS,
+            "default": "csv",
+            "help": "where the rows of history.csv go too (default: csv, nowhere else)",
         },
         time_budget={
             "type": float,
