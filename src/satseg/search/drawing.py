@@ -1,5 +1,6 @@
 """Drawing the settings of a trial, by Optuna."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,10 +56,14 @@ def draw_tpe(
         whole: keys that take whole numbers only.
         seed: of the tuning.
         number: of the trial, from 1.
-        rivals: settings and value of each trial that has finished.
+        rivals: settings and value of each trial that has finished; NaN if it diverged.
     """
     own_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    finished = [(to_points(space, settings), value) for settings, value in rivals]
+    worst = min((value for _, value in rivals if not math.isnan(value)), default=0.0)
+    finished = [
+        (to_points(space, settings), worst if math.isnan(value) else value)
+        for settings, value in rivals
+    ]
     return _draw(space, whole, TPESampler(seed=own_seed), finished, 1)
 
 

@@ -20,7 +20,8 @@ RUNG = ["trial", "epochs", "value", "kept"]
 
 
 def trial_value(folder: Path, weights: str) -> float:
-    """The validation mIoU^D of a run, after the epoch whose weights would be tested.
+    """The validation mIoU^D of a run, after the epoch whose weights would be tested; NaN if it
+    diverged.
 
     Args:
         folder: of the run.
@@ -29,21 +30,26 @@ def trial_value(folder: Path, weights: str) -> float:
     Raises:
         UserError: a file is missing or broken.
     """
+    record = read_json(folder / "run.json", {"best_epoch": int})
+    if record.get("diverged"):
+        return math.nan
     history = read_csv(folder / "history.csv", ["epoch", OBJECTIVE])
-    epoch = history["epoch"].max()
-    if weights == "best":
-        epoch = read_json(folder / "run.json", {"best_epoch": int})["best_epoch"]
+    epoch = record["best_epoch"] if weights == "best" else history["epoch"].max()
     rows = history.loc[history["epoch"] == epoch, OBJECTIVE]
     if len(rows) != 1:
         raise UserError(f"{folder / 'history.csv'}: it has no epoch {epoch}; train again")
     return float(rows.iloc[0])
 
 
+def number_kept(count: int, share: float) -> int:
+    """How many of so many trials go on: this share, rounded down, at least one."""
+    return max(1, math.floor(count * share + 1e-9))  # 0.29 × 100 is below 29
+
+
 def kept(trials: Sequence[int], values: Sequence[float], share: float) -> list[int]:
-    """The trials that go on from a rung, in their order: this share of the best, rounded down, at
-    least one. Of equal values, the earlier trial's counts as better; an unknown one is the
-    worst."""
-    count = max(1, math.floor(len(trials) * share + 1e-9))  # 0.29 × 100 is below 29
+    """The trials that go on from a rung, in their order: as many of the best as `number_kept` says.
+    Of equal values, the earlier trial's counts as better; an unknown one is the worst."""
+    count = number_kept(len(trials), share)
     known = [-math.inf if math.isnan(value) else value for value in values]
     best_first = sorted(zip(known, trials, strict=True), key=lambda pair: (-pair[0], pair[1]))
     return sorted(trial for _, trial in best_first[:count])
@@ -69,10 +75,19 @@ def rung_table(
         folders: of their runs.
         weights: as of `trial_value`.
         share: as of `kept`.
+
+    Raises:
+        UserError: a file is missing or broken, or every trial diverged.
     """
     import pandas as pd
 
     values = [trial_value(folder, weights) for folder in folders]
+    if all(map(math.isnan, values)):
+        record = read_json(folders[0] / "run.json", {"diverged": str})
+        raise UserError(
+            f"{folders[0]}: every trial diverged, this one as {record['diverged']}; give the "
+            "tuning lower learning rates, or other losses"
+        )
     epochs = [len(read_csv(folder / "history.csv", ["epoch"])) for folder in folders]
     going_on = kept(trials, values, share)
     return pd.DataFrame(
