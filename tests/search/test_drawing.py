@@ -1,5 +1,7 @@
 """What a trial is given: within its ranges, spread over them, and the same each time."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def test_a_draw_depends_on_the_seed_and_its_number_alone():
     assert draw_qmc(SPACE, WHOLE, 3, 5) == trials[4]  # with none before it
     assert drawn(6) == trials
     assert drawn(6, seed=4) != trials
-    for a, b in zip(trials, trials[1:], strict=False):
+    for a, b in pairwise(trials):
         assert a["optimizer.lr"] != b["optimizer.lr"]
 
 
