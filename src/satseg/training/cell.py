@@ -22,6 +22,7 @@ from satseg.jobs.slices import TrainSlice
 from satseg.losses import build_loss
 from satseg.models import build_model
 from satseg.models.segmenter import Segmenter, load_weights, save_weights
+from satseg.progress import FILE
 from satseg.training.checkpoints import Checkpoints
 from satseg.training.failures import explained_failures
 from satseg.training.history import COLUMNS, History
