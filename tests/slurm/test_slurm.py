@@ -344,6 +344,27 @@ def test_a_training_that_hits_its_time_limit_is_continued(study):
     assert_same_training(project, times_resumed=1)
 
 
+def test_a_job_that_waited_trains_what_was_submitted(study):
+    project, *_ = study
+    project.set_aside()
+    recipes = project.folder / "config/recipes.yaml"
+    before = recipes.read_text(encoding="utf-8")
+    cluster.run("scontrol", "update", "partition=gpu", "state=down")
+    driver = project.driver(TARGET)
+    try:
+        until(lambda: "PENDING" in cluster.run("squeue", "-h", "-o", "%T"), "the job waits")
+        changed = yaml.safe_load(before)
+        for recipe in changed["recipes"].values():
+            recipe["epochs"] += 1
+        recipes.write_text(yaml.safe_dump(changed), encoding="utf-8")
+        cluster.run("scontrol", "update", "partition=gpu", "state=up")
+        finished(driver, project)
+    finally:
+        cluster.run("scontrol", "update", "partition=gpu", "state=up")
+        recipes.write_text(before, encoding="utf-8")
+    assert_same_training(project, times_resumed=0)
+
+
 def test_cancelled_requeued_and_left_by_its_node(study):
     """`scancel`, `scontrol requeue` and a dead slurmd, one after the other, on one training."""
     project, *_ = study

@@ -50,7 +50,7 @@ rule figures:
         models=rules.tables.output.models,
         audit=rules.tables.output.splits,
         runs=lambda w: targets.run_files(
-            cfg, w.study, ["history.csv", "panels.npz", "confusion.csv"]
+            cfg, w.study, ["history.csv", "counts.csv", "panels.npz", "confusion.csv"]
         ),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "digests.json"]),
         arrays=lambda w: ancient(

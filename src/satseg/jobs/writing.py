@@ -92,8 +92,8 @@ def _locked(output: Output, parent: int | None) -> Iterator[None]:
         try:
             lock = _lock(output)
         except OSError as error:
-            given = {output.lock: output.path, output.lock.parent: output.path.parent}
-            error.filename = str(given.get(Path(error.filename or ""), error.filename))
+            if error.filename == str(output.lock):
+                error.filename = str(output.path)
             raise
         try:
             holder = {

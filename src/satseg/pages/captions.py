@@ -29,9 +29,11 @@ CAPTIONS = {
     ),
     "predictions": Caption(
         "What the models predict.",
-        "The same evaluated tiles for every model: image, mask and prediction. A tile marked odd "
-        "is the one whose class, such as road, looks least like that class elsewhere; the other "
-        "tiles have the most even mix of classes, and no two of these come from one scene.",
+        "The same evaluated tiles for every model: image, mask and prediction by the first seed. "
+        "They are tiles at the 10th, 50th and 90th percentile of the models' mean mIoU, in each "
+        "group of tiles that show the same ground if there are up to three such groups, else in "
+        "different groups; the percentile written is that among all evaluated tiles. The hard "
+        "tiles stand apart: in each, the class named looks least like itself elsewhere.",
     ),
     "per_class": Caption(
         "Which classes are hard.",
@@ -54,8 +56,8 @@ CAPTIONS = {
     ),
     "samples": Caption(
         "What the models see.",
-        "Tiles of each dataset beside their masks, in the colours of the classes. Unlabelled "
-        "pixels have no colour.",
+        "Tiles of each dataset beside their masks: those with the most even mix of classes, one "
+        "per scene, not typical ones. Pixels without a label are striped grey.",
     ),
     "augmentations": Caption(
         "What training makes of a tile.",

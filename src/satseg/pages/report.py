@@ -18,12 +18,12 @@ from satseg.readers import AGAIN, present, read_json
 TEMPLATE = "report.html.j2"
 STYLE = "report.css"
 SCRIPT = "report.js"
-PICTURES = [{"picture": str, "accuracy": (float, None)}]
+PICTURES = [{"picture": str, "errors": (str, None), "accuracy": (float, None)}]
 GROUP = {
     "title": str,
     "classes": [{"name": str, "color": str}],
     "layers": [str],
-    "tiles": [{"name": str, "image": str, "layers": PICTURES}],
+    "tiles": [{"name": str, "note": str, "hard": bool, "image": str, "layers": PICTURES}],
 }
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
 

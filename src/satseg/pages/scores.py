@@ -128,10 +128,11 @@ def _evaluation(job: StudySlice, comparison: Comparison) -> str:
     weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}
 
     sentences = [recipe.about] if recipe.about else []
+    apart = "; no two groups share ground" if comparison.groups > 1 else ""
     sentences.append(
-        f"Weights of the {weights[recipe.evaluate.weights]}, evaluated on {comparison.tiles:,} "
-        f"{comparison.subset} tiles of {comparison.scenes:,} scenes in "
-        f"{counted(comparison.groups, 'group')}; no two groups share ground."
+        f"Weights of the {weights[recipe.evaluate.weights]}, evaluated on "
+        f"{counted(comparison.tiles, f'{comparison.subset} tile')} of "
+        f"{counted(comparison.scenes, 'scene')} in {counted(comparison.groups, 'group')}{apart}."
     )
     if comparison.folds:
         sentences.append(

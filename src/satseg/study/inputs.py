@@ -215,9 +215,9 @@ class StudyInputs:
             )
         return found.to_numpy(np.int64).reshape(BINS, len(names), len(names))
 
-    def device(self, cell: Cell) -> dict:
-        """The device that a cell was trained on."""
-        return read_json(self.run_folder(cell) / "run.json", {"device": DEVICE})["device"]
+    def run(self, cell: Cell) -> dict:
+        """run.json of a cell: the device that it was trained on, and what else it recorded."""
+        return read_json(self.run_folder(cell) / "run.json", {"device": DEVICE})
 
     @cached_property
     def profiles(self) -> dict[tuple[str, str], dict]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from satseg.config.papers import Paper, PaperTable
-from satseg.study.claims.correlation import spearman
+from satseg.statistics.correlation import spearman
 from satseg.study.claims.evidence import PROFILED, device_name
 from satseg.study.spread import nearness
 
@@ -87,7 +87,7 @@ def _rank_correlation(times: dict[str, float], published: dict[str, float]) -> f
     both = [model for model in times if model in published]
     if len(both) < 3:
         return math.nan
-    return spearman([times[model] for model in both], [published[model] for model in both])
+    return spearman([times[model] for model in both], [published[model] for model in both]).rho
 
 
 def _measured_place(model: str, profiles: dict[str, dict], measure: str) -> int:

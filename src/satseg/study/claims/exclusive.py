@@ -21,16 +21,17 @@ def shared_by(runs: Iterable[Mapping]) -> str:
             runs recorded it.
     """
     for run in runs:
-        shared = run.get("shared") or {}
-        cpu = shared.get("cpu_others")
-        gpu = shared.get("gpu_others")
-        if cpu is None:
+        shared = run.get("shared")
+        recorded = shared if isinstance(shared, dict) else {}
+        cpu = recorded.get("cpu_others")
+        gpu = recorded.get("gpu_others")
+        if not isinstance(cpu, int | float):
             return f"{NOT_KNOWN}: a run did not record it"
         if cpu > MOST:
             return f"{SHARED}: other processes took {percent(cpu)} of the CPU time of an epoch"
         if run["device"]["kind"] != "cuda":
             continue
-        if gpu is None:
+        if not isinstance(gpu, int):
             return f"{NOT_KNOWN}: other processes on the GPU could not be seen"
         if gpu:
             return f"{SHARED}: {counted(gpu, 'other job')} used the GPU"
