@@ -8,7 +8,7 @@ import pandas as pd
 
 from satseg.data.ground import Ground
 from satseg.data.labels import NO_LABEL
-from satseg.data.mosaic import Mosaic, cut_out, grey, mosaics, reduced, strips
+from satseg.data.mosaic import Mosaic, brightness, cut_out, mosaics, reduced, strips
 from satseg.data.shifts import Shift, common_shape, shift_between, spectrum
 from satseg.progress import log
 from satseg.text import counted
@@ -221,8 +221,8 @@ def _windows(box: tuple[int, int, int, int], side: int) -> list[tuple[int, int, 
 def _shift_within(overlap: Overlap, window: tuple[int, int, int, int], images: np.ndarray) -> Shift:
     """What is left of the shift in a window of the first scene."""
     shape = common_shape(window[2:])
-    first = grey(images, overlap.first, window)
-    second = grey(images, overlap.second, overlap.in_second(window))
+    first = brightness(images, overlap.first, window)
+    second = brightness(images, overlap.second, overlap.in_second(window))
     return shift_between(spectrum(first, shape), spectrum(second, shape))
 
 

@@ -56,21 +56,25 @@ def cut_out(array: np.ndarray, scene: Mosaic, box: tuple[int, int, int, int]) ->
     return whole[top : top + height, left : left + width]
 
 
-def grey(array: np.ndarray, scene: Mosaic, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The mean over the bands of a part, float32 [h, w]; arguments as of `cut_out`."""
-    return cut_out(array, scene, box).mean(axis=2, dtype=np.float32)
+def brightness(array: np.ndarray, scene: Mosaic, box: tuple[int, int, int, int]) -> np.ndarray:
+    """The sum over the bands of a part, float32 [h, w]; arguments as of `cut_out`."""
+    bands = cut_out(array, scene, box)
+    total = bands[..., 0].astype(np.float32)
+    for band in range(1, bands.shape[2]):  # an axis of three is slow to sum over
+        total += bands[..., band]
+    return total
 
 
 def reduced(array: np.ndarray, scene: Mosaic, factor: int) -> np.ndarray:
-    """The whole scene in grey, float32, each pixel the mean of `factor`² pixels; what is left over
-    at the lower and right edge is dropped."""
+    """The brightness of a whole scene, float32, each pixel the mean of `factor`² pixels; what is
+    left over at the lower and right edge is dropped."""
     height = scene.height // factor
     width = scene.width // factor
     sums = np.zeros((height + 1, width + 1), np.float32)
     size = array.shape[1]
 
     for top, rows in strips(scene.height, size):
-        strip = grey(array, scene, (top, 0, rows, scene.width))
+        strip = brightness(array, scene, (top, 0, rows, scene.width))
         sides = np.add.reduceat(strip, np.arange(0, scene.width, factor), axis=1)
         np.add.at(sums, (top + np.arange(rows)) // factor, _wide(sides, width + 1))
 
