@@ -30,9 +30,6 @@ FIGURES = {
 # What it shows unless it says otherwise.
 USUAL_FIGURES = [name for name in FIGURES if name != "augmentations"]
 
-# How far a training run is, beside its checkpoint.
-PROGRESS = "progress.json"
-
 # The tiles of the figure `predictions` one by one, for the page.
 PANELS = "panels.json"
 
