@@ -93,8 +93,11 @@ def annotators_agreement(
     frame = pd.DataFrame(rows, columns=COLUMNS)
     if len(frame):
         pairs = frame[["first", "second"]].drop_duplicates()
-        pixels = frame["pixels"].sum()
-        log.info("%s of ground annotated twice", f"{counted(len(pairs), 'overlap')}, {pixels:,} px")
+        log.info(
+            "ground annotated twice: %s of %s",
+            counted(int(frame["pixels"].sum()), "pixel"),
+            counted(len(pairs), "pair") + " of scenes",
+        )
     return frame
 
 
@@ -119,8 +122,8 @@ def _overlaps(table: pd.DataFrame, images: np.ndarray, groups: dict[str, str]) -
     candidates.sort(key=lambda candidate: -candidate[0])
     if cut_off or len(candidates) > MOST_REGISTERED:
         log.info(
-            "groups are too large to compare each scene with each; the agreement of annotators is "
-            "that of the pairs that were"
+            "groups are too large to compare each scene with each: the agreement of annotators is "
+            "that of some pairs"
         )
     found = (
         _registered(overlap, images, factor) for _, overlap, factor in candidates[:MOST_REGISTERED]
