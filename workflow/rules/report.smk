@@ -53,6 +53,7 @@ rule figures:
         runs=lambda w: targets.run_files(
             cfg, w.study, ["history.csv", "counts.csv", "panels.npz", "confusion.csv"]
         ),
+        profiles=lambda w: targets.profile_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "digests.json"]),
         arrays=lambda w: ancient(
             targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])
