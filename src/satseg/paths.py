@@ -31,9 +31,6 @@ FIGURES = {
 # What it shows unless it says otherwise.
 USUAL_FIGURES = [name for name in FIGURES if name not in ("augmentations", "trials")]
 
-# How far a training run is, beside its checkpoint.
-PROGRESS = "progress.json"
-
 # The tiles of the figure `predictions` one by one, for the page.
 PANELS = "panels.json"
 
@@ -66,6 +63,10 @@ class Paths:
     def tiles_table(self, dataset: str) -> Path:
         """The table of a tile store, a row per tile."""
         return self.tiles(dataset) / "tiles.csv"
+
+    def agreement(self, dataset: str) -> Path:
+        """What two annotations of the same ground say, a row per two scenes and two classes."""
+        return self.tiles(dataset) / "agreement.csv"
 
     def split(self, dataset: str, split: str, fold: int | None = None) -> Path:
         """The subset of each tile, in a fold if the split has folds."""

@@ -589,7 +589,7 @@ def test_out_of_memory(forks, data, tmp_path, fault):
         "recipes.r.batch_size: 15 tiles do not fit into memory; batch_size: 5 with accumulate: 6 takes "
         "steps of 30 tiles too, though batch normalisation and jdt see 5 at a time"
     )
-    assert not (tmp_path / "cell/checkpoints").exists()
+    assert not (tmp_path / "cell/checkpoints/last.ckpt").exists()
     fault("Training", "Batch larger than the memory", line)
 
 

@@ -225,7 +225,7 @@ def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
             "starter",
             "this_process",
         },
-        "progress": {"log", "watched", "Pace"},  # they report, and change nothing
+        "progress": {"FILE", "log", "watched", "Pace"},  # they report, and change nothing
         "text": {"columns", "counted", "duration", "listing"},
     }
     modules = [datasets, sources, splits, models, recipes, papers, studies, root, config_types]

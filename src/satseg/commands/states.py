@@ -15,7 +15,8 @@ import psutil
 from satseg.commands.staleness import Staleness
 from satseg.config.root import Config
 from satseg.jobs.cells import Cell, cells
-from satseg.paths import PROGRESS, Paths
+from satseg.paths import Paths
+from satseg.progress import FILE
 
 LOGS = Path("logs")
 TRAINED = ("history.csv", "best.pt", "final.pt", "run.json")
@@ -106,7 +107,7 @@ def cell_state(config: Config, cell: Cell, paths: Paths, staleness: Staleness) -
 
 def _in_training(state: State, folder: Path) -> State:
     """What the run says of itself."""
-    file = folder / "checkpoints" / PROGRESS
+    file = folder / "checkpoints" / FILE
     progress = _json(file)
     if not progress:
         return state

@@ -29,6 +29,7 @@ READ = (
     "images.npy",
     "masks.npy",
     "tiles.csv",
+    "agreement.csv",
     "origin.json",
     "digests.json",
     "best.pt",
@@ -92,8 +93,9 @@ def _locked(output: Output, parent: int | None) -> Iterator[None]:
         try:
             lock = _lock(output)
         except OSError as error:
-            if error.filename == str(output.lock):
-                error.filename = str(output.path)
+            given = {os.path.realpath(path): path for path in (output.path.parent, output.path)}
+            given[str(output.lock)] = output.path
+            error.filename = str(given.get(str(error.filename), error.filename))
             raise
         try:
             holder = {

@@ -22,7 +22,7 @@ from satseg.jobs.slices import TrainSlice
 from satseg.losses import build_loss
 from satseg.models import build_model
 from satseg.models.segmenter import Segmenter, load_weights, save_weights
-from satseg.paths import PROGRESS
+from satseg.progress import FILE
 from satseg.training.checkpoints import Checkpoints
 from satseg.training.failures import explained_failures
 from satseg.training.history import COLUMNS, History
@@ -94,7 +94,7 @@ def train(
     task = Task(job, net, loss, bands, colours, load_teacher(job, teacher))
 
     # History, checkpoints, early stopping
-    progress = None if rank(settings.devices) else out / "checkpoints" / PROGRESS
+    progress = None if rank(settings.devices) else out / "checkpoints" / FILE
     history = History(settings.last_epoch, progress, settings.early_stopping is not None)
     checkpoints = Checkpoints(out / "checkpoints", identity, settings, loaders, limits)
     sharing = Sharing()
