@@ -31,6 +31,9 @@ FIGURES = {
 # What it shows unless it says otherwise.
 USUAL_FIGURES = [name for name in FIGURES if name not in ("augmentations", "trials")]
 
+# What a tuning ends with, in its folder.
+TUNING_FILES = ["recipe.yaml", "settings.yaml", "trials.csv", "importance.csv", "trials.svg"]
+
 # The tiles of the figure `predictions` one by one, for the page.
 PANELS = "panels.json"
 

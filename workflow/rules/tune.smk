@@ -82,5 +82,6 @@ rule tune:
         out=lambda w, output: dirname(output.recipe),
     shell:
         r"""
-        exec python -m satseg.stages.tune --slice {params.slice:q} --out {params.out:q} &>{log:q}
+        exec python -m satseg.stages.tune --slice {params.slice:q} --results results \
+            --out {params.out:q} &>{log:q}
         """

@@ -252,11 +252,6 @@ class Training(Strict):
         return alternatives
 
     @property
-    def last_epoch(self) -> int:
-        """The last epoch that is trained, at most."""
-        return self.stop_after or self.epochs
-
-    @property
     def logical_batch_size(self) -> int:
         """Tiles per optimizer step."""
         return self.batch_size * self.accumulate

@@ -1,5 +1,6 @@
 """Tunings as jobs: what their stages see of the configuration, and which files they consist of."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,9 @@ from satseg.config.tuned import takes_whole
 from satseg.config.tunings import Range, Trial, Tuning, trial_of
 from satseg.jobs.arguments import Slice
 from satseg.jobs.cells import Cell
-from satseg.paths import Paths
+from satseg.paths import TUNING_FILES, Paths
 
 PATHS = Paths()
-RESULT_FILES = ["recipe.yaml", "settings.yaml", "trials.csv", "importance.csv", "trials.svg"]
 
 
 class DrawSlice(Slice):
@@ -46,6 +46,8 @@ class TuneSlice(Slice):
     tuning: Tuning
     whole: list[str]
     """Keys that take whole numbers only."""
+    cells: list[Cell]
+    """Those of the trials below the last rung, of which checkpoints are left."""
     recipe: dict[str, Any]
     """The recipe before the values are found: whatever differs from the defaults."""
 
@@ -81,7 +83,11 @@ def tune_slice(config: Config, name: str) -> TuneSlice:
     """What decides a tuned recipe, apart from the trials."""
     recipe = config.recipes[name].model_dump(exclude_defaults=True)
     tuning = config.tunings[name]
-    return TuneSlice(name=name, tuning=tuning, whole=_whole(tuning), recipe=recipe)
+    below = [
+        Trial(name, *trial) for trial in product(tuning.trial_numbers, tuning.rung_numbers[:-1])
+    ]
+    cells = [trial_cell(config, trial) for trial in below]
+    return TuneSlice(name=name, tuning=tuning, whole=_whole(tuning), cells=cells, recipe=recipe)
 
 
 def _whole(tuning: Tuning) -> list[str]:
@@ -141,6 +147,8 @@ def train_options(config: Config, recipe: str) -> list[str | Path]:
         options += ["--settings", file]
     for folder in shorter_runs(config, recipe):
         options += ["--shorter", folder]
+    if trial_of(recipe):
+        options += ["--may-diverge", "1"]
     return options
 
 
@@ -163,4 +171,4 @@ def drawn_files(config: Config, name: str) -> list[Path]:
 
 def result_files(name: str) -> list[Path]:
     """What a tuning ends with."""
-    return [PATHS.tuning(name) / file for file in RESULT_FILES]
+    return [PATHS.tuning(name) / file for file in TUNING_FILES]

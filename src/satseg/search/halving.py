@@ -48,10 +48,11 @@ def number_kept(count: int, share: float) -> int:
 
 def kept(trials: Sequence[int], values: Sequence[float], share: float) -> list[int]:
     """The trials that go on from a rung, in their order: as many of the best as `number_kept` says.
-    Of equal values, the earlier trial's counts as better; an unknown one is the worst."""
+    Of equal values, the earlier trial's counts as better; one without a value does not go on."""
     count = number_kept(len(trials), share)
-    known = [-math.inf if math.isnan(value) else value for value in values]
-    best_first = sorted(zip(known, trials, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    pairs = zip(values, trials, strict=True)
+    known = [pair for pair in pairs if not math.isnan(pair[0])]
+    best_first = sorted(known, key=lambda pair: (-pair[0], pair[1]))
     return sorted(trial for _, trial in best_first[:count])
 
 

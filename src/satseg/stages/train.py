@@ -22,6 +22,7 @@ from satseg.training.loggers import KINDS
 from satseg.training.record import identity, origins, run_record
 from satseg.training.settings import with_settings
 from satseg.training.subsets import check_trainable
+from satseg.training.trainer import last_epoch
 
 
 def run(
@@ -36,17 +37,20 @@ def run(
     settings: str | None = None,
     shorter: str | None = None,
     logger: str = "csv",
+    may_diverge: bool = False,
     **limits: float | None,
 ) -> None:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
 
     A run that stops before its recipe's last epoch keeps its state, for a longer one to go on from.
+    One that may diverge and does ends there; `run.json` then says how, under `diverged`.
     Asked to stop, by a signal or by its `limits` (those of `Limits.from_now`), it saves its state
     and ends with exit status 75.
     """
     limits = Limits.from_now(**limits)
     job = with_settings(job, settings)
     devices = job.training.devices
+    training = (teacher, shorter, logger, bool(may_diverge))
     follows = rank(devices) > 0
     if follows:
         log.setLevel(logging.ERROR)
@@ -63,15 +67,16 @@ def run(
 
     if follows:
         with following():
-            train(job, store, subsets, out, mark, workers, limits, teacher, shorter, logger)
+            train(job, store, subsets, out, mark, workers, limits, *training)
         return
 
     checkpoints = Path(out, "checkpoints")
     with sole_writer(cell(out), parent=limits.parent):
-        result = train(job, store, subsets, out, mark, workers, limits, teacher, shorter, logger)
+        result = train(job, store, subsets, out, mark, workers, limits, *training)
         write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
         # Last: a run that is interrupted before this resumes from them.
-        if job.training.last_epoch == job.training.epochs:
+        goes_on = last_epoch(job.training) < job.training.epochs and "diverged" not in result
+        if not goes_on:
             shutil.rmtree(checkpoints, ignore_errors=True)
 
 
@@ -100,6 +105,11 @@ if __name__ == "__main__":
         shorter={
             "metavar": "CELL",
             "help": "folder of a run of the same settings that stopped earlier, to go on from",
+        },
+        may_diverge={
+            "type": int,
+            "choices": (0, 1),
+            "help": "1: a loss that is not finite ends the run, and does not fail it (default: 0)",
         },
         logger={
             "choices": KINDS,
