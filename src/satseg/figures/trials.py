@@ -17,7 +17,7 @@ from satseg.figures.style import FAINT, INK, PALETTE, WIDTH, stack, styled, writ
 ACROSS = 4  # axes in a row
 HEIGHT = 2.0  # inches of a row
 TITLE = 0.35
-LABEL = "validation mIoU^D"
+LABEL = "validation mIoUᴰ"
 BEST = PALETTE[1]
 SHADES = [FAINT, PALETTE[5], PALETTE[0]]  # of trials dropped at the first rung, later, never
 
@@ -51,7 +51,7 @@ def trials_figure(groups: Sequence[TunedTrials]) -> Figure:
 
 
 def _draw_group(part: SubFigure, group: TunedTrials, rows: int) -> None:
-    best = group.trials.sort_values(["rung", "kept"]).iloc[-1]
+    best = group.trials.sort_values(["rung", "kept"]).to_dict("records")[-1]
     part.suptitle(
         f"{group.title}: best trial {best['trial']} of {group.tuning.trials}, "
         f"{LABEL} {best['value']:.3f} after {best['epochs']} epochs",

@@ -73,15 +73,11 @@ def _trials_block(tuning: Tuning, trials: pd.DataFrame) -> Table:
     """The values and the last score of every trial, the best first."""
     last = trials.sort_values("rung").groupby("trial", as_index=False).last()
     ordered = last.sort_values(["rung", "kept", "value"], ascending=False)
-    rows = [
-        [
-            text_cell(f"trial {row['trial']}", strong=place == 0),
-            *(text_cell(_value_text(row[key])) for key in tuning.space),
-            number_cell(row["epochs"], 0),
-            number_cell(row["value"]),
-        ]
-        for place, row in enumerate(ordered.to_dict("records"))
-    ]
+    rows = []
+    for place, row in enumerate(ordered.to_dict("records")):
+        values = [text_cell(_value_text(row[key])) for key in tuning.space]
+        head = text_cell(f"trial {row['trial']}", strong=place == 0)
+        rows.append([head, *values, number_cell(row["epochs"], 0), number_cell(row["value"])])
     return Table(columns(["Trial", *tuning.space], ["Epochs", LABEL]), rows)
 
 

@@ -1,6 +1,6 @@
 """What the tunings of a study's recipes found."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -20,9 +20,9 @@ class TuningResult(NamedTuple):
     """importance.csv."""
 
     @property
-    def best(self) -> pd.Series:
+    def best(self) -> dict[str, Any]:
         """The row of the best trial at the last rung."""
-        return self.trials.sort_values(["rung", "kept"]).iloc[-1]
+        return self.trials.sort_values(["rung", "kept"]).to_dict("records")[-1]
 
 
 def tuning_results(inputs: StudyInputs) -> dict[str, TuningResult]:
