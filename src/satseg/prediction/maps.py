@@ -1,6 +1,5 @@
 """The files of a prediction: class map, probabilities, colours."""
 
-import colorsys
 import json
 import logging
 from collections.abc import Iterator
@@ -15,16 +14,13 @@ import torch
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
-from satseg.config.reading import load
 from satseg.data.labels import NO_LABEL
-from satseg.errors import UserError
 from satseg.models.segmenter import Segmenter, choose
 from satseg.prediction.blending import FinishedRows
-from satseg.progress import log
+from satseg.prediction.colors import class_colors, colormap
 
 STEPS = 250  # of a probability: 250 is certainty, so that 255 is left for no data
 BLOCK = 512  # height and width of the blocks in files, in pixels
-GOLDEN = 0.618  # hues this far apart on the circle stay distinct however many there are
 
 
 class MapFiles:
@@ -48,7 +44,7 @@ class MapFiles:
 
         classes = json.dumps(dict(enumerate(segmenter.classes)), ensure_ascii=False)
         self.map = _create(map_file, scene, 1)
-        self.map.write_colormap(1, _colormap(segmenter, colors))
+        self.map.write_colormap(1, colormap(class_colors(segmenter, colors)))
         self.map.set_band_description(1, "class")
         self.map.update_tags(CLASSES=classes)
 
@@ -149,33 +145,3 @@ def refuse(errors: list[str]) -> None:
     """Raise the first of GDAL's errors, if there is one."""
     if errors:
         raise RasterioIOError(errors[0])
-
-
-def _colormap(
-    segmenter: Segmenter, colors: dict[str, str] | None
-) -> dict[int, tuple[int, int, int, int]]:
-    """Class index → red, green, blue, alpha; no data is transparent."""
-    if colors is None:
-        colors = _configured(segmenter.dataset)
-
-    colormap = {NO_LABEL: (0, 0, 0, 0)}
-    for i, name in enumerate(segmenter.classes):
-        if name in colors:
-            rgb = bytes.fromhex(colors[name].removeprefix("#"))
-        else:
-            shares = colorsys.hsv_to_rgb(i * GOLDEN % 1, 0.65, 0.9)
-            rgb = [round(255 * share) for share in shares]
-        colormap[i] = (*rgb, 255)
-    return colormap
-
-
-def _configured(dataset: str) -> dict[str, str]:
-    """Colours that the configuration gives a dataset's classes; none if it does not have the
-    dataset."""
-    try:
-        known = load().datasets.get(dataset)
-    except UserError as error:
-        reason = str(error).splitlines()[0]
-        log.warning("the map's colours are not those of the configuration: %s", reason)
-        return {}
-    return {land.name: land.color for land in known.classes} if known else {}
