@@ -18,6 +18,8 @@ FORMAT = 1
 class Source(NamedTuple):
     """Weights, and what is known about them beside what they hold."""
 
+    name: Path
+    """What messages call the weights."""
     weights: Path | BinaryIO
     """The file, or its content in memory if it lies in an archive."""
     about: dict[str, Any]
@@ -35,13 +37,16 @@ def find_weights(path: str | Path, epoch: str = "best") -> Source:
         UserError: an archive or a folder that calls itself a bundle is none, or is damaged.
     """
     path = Path(path)
-    if path.is_dir():
-        if (path / ABOUT).is_file():
-            return Source(path / WEIGHTS, _about(path, (path / ABOUT).read_bytes()))
-        return Source(path / f"{epoch}.pt", {})
-    if path.suffix.lower() == ".zip" and path.is_file():
+    suffix = path.suffix.lower()
+    if suffix == ".zip" and path.is_file():
         return _unpacked(path)
-    return Source(path, {})
+    if suffix == ".pt" and not path.is_dir():
+        return Source(path, path, {})
+    if is_bundle(path):
+        about = _about(path, (path / ABOUT).read_bytes())
+        return Source(path / WEIGHTS, path / WEIGHTS, about)
+    weights = path / f"{epoch}.pt"
+    return Source(weights, weights, {})
 
 
 def is_bundle(path: str | Path) -> bool:
@@ -67,7 +72,7 @@ def _unpacked(path: Path) -> Source:
         raise UserError(
             f"{path}: not a bundle of satseg, or damaged; export it again with --bundle"
         ) from None
-    return Source(weights, _about(path, about))
+    return Source(path, weights, _about(path, about))
 
 
 def _about(path: Path, content: bytes) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from satseg.data.origin import Origin
 from satseg.devices import constant, queues
 from satseg.errors import UserError, is_innocent
 from satseg.files import sha256
-from satseg.models.bundle import find_weights
+from satseg.models.bundle import Source, find_weights
 
 FORMAT = 1
 
@@ -78,7 +78,7 @@ def save_weights(path: str | Path, net: nn.Module, model: ModelSpec, bands: int,
 
 
 def load_weights(
-    path: str | Path, device: str | torch.device = "cpu", python_file: str | None = None
+    path: str | Path | Source, device: str | torch.device = "cpu", python_file: str | None = None
 ) -> Segmenter:
     """Read what `save_weights` wrote, as data: nothing in the file is executed.
 
@@ -106,8 +106,9 @@ def load_weights(
     """
     from satseg.models import build_model
 
+    source = path if isinstance(path, Source) else find_weights(path)
+    path = source.name
     try:
-        source = find_weights(path)
         content = sealed.load(source.weights)
         if content.pop("format") != FORMAT:
             raise KeyError

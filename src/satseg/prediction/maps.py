@@ -17,23 +17,24 @@ from rasterio.windows import Window
 from satseg.data.labels import NO_LABEL
 from satseg.models.segmenter import Segmenter, choose
 from satseg.prediction.blending import FinishedRows
-from satseg.prediction.colors import class_colors, colormap
+from satseg.prediction.colors import colormap
 
 STEPS = 250  # of a probability: 250 is certainty, so that 255 is left for no data
 BLOCK = 512  # height and width of the blocks in files, in pixels
 
 
 class MapFiles:
-    """The map, and the probabilities if a second file is given, as plain GeoTIFFs that a thread
-    writes."""
+    """The map, and probabilities and confidence if files for them are given, as plain GeoTIFFs that
+    a thread writes."""
 
     def __init__(
         self,
         segmenter: Segmenter,
         scene: rasterio.DatasetReader,
-        map_file: Path,
-        probability_file: Path | None = None,
-        colors: dict[str, str] | None = None,
+        colors: list[str],
+        map: Path,
+        probabilities: Path | None = None,
+        confidence: Path | None = None,
     ):
         device = next(segmenter.model.parameters()).device
         self.counted = torch.tensor(segmenter.counted, dtype=torch.uint8, device=device)
@@ -43,17 +44,28 @@ class MapFiles:
         self.pending.set_result(None)
 
         classes = json.dumps(dict(enumerate(segmenter.classes)), ensure_ascii=False)
-        self.map = _create(map_file, scene, 1)
-        self.map.write_colormap(1, colormap(class_colors(segmenter, colors)))
+        self.map = _create(map, scene, 1)
+        self.map.write_colormap(1, colormap(colors))
         self.map.set_band_description(1, "class")
         self.map.update_tags(CLASSES=classes)
 
         self.probabilities = None
-        if probability_file:
+        if probabilities:
             names = [segmenter.classes[i] for i in segmenter.counted]
-            self.probabilities = _create(probability_file, scene, len(names))
+            self.probabilities = _create(probabilities, scene, len(names))
             self.probabilities.descriptions = names
             self.probabilities.scales = [1 / STEPS] * len(names)
+
+        self.confidence = None
+        if confidence:
+            self.confidence = _create(confidence, scene, 1)
+            self.confidence.set_band_description(1, "confidence")
+            self.confidence.scales = [1 / STEPS]
+
+    @property
+    def files(self) -> list[rasterio.io.DatasetWriter]:
+        """The files that are written."""
+        return [file for file in (self.map, self.probabilities, self.confidence) if file]
 
     def __enter__(self) -> "MapFiles":
         return self
@@ -61,9 +73,8 @@ class MapFiles:
     def __exit__(self, failed: type | None, *_: object) -> None:
         self.pool.shutdown()
         with heard_errors() as errors:
-            self.map.close()
-            if self.probabilities:
-                self.probabilities.close()
+            for file in self.files:
+                file.close()
         if failed is None:
             self.pending.result()
             refuse(errors)
@@ -81,7 +92,9 @@ class MapFiles:
         positions = choose(probabilities[None], range(len(probabilities)))
         layers = [self.counted[positions].cpu().numpy()]
         if self.probabilities:
-            layers.append((probabilities * STEPS).round().to(torch.uint8).cpu().numpy())
+            layers.append(_in_steps(probabilities))
+        if self.confidence:
+            layers.append(_in_steps(probabilities.amax(0, keepdim=True)))
 
         window = Window(first, rows.top, width, height)
         self.pending.result()
@@ -89,9 +102,13 @@ class MapFiles:
 
     def _store(self, layers: list[np.ndarray], nodata: np.ndarray, window: Window) -> None:
         with rasterio.Env():
-            for file, layer in zip((self.map, self.probabilities), layers, strict=False):
+            for file, layer in zip(self.files, layers, strict=True):
                 layer[:, nodata] = NO_LABEL
                 file.write(layer, window=window)
+
+
+def _in_steps(probabilities: torch.Tensor) -> np.ndarray:
+    return (probabilities * STEPS).round().to(torch.uint8).cpu().numpy()
 
 
 def _create(path: Path, scene: rasterio.DatasetReader, count: int) -> rasterio.io.DatasetWriter:
@@ -108,6 +125,13 @@ def _create(path: Path, scene: rasterio.DatasetReader, count: int) -> rasterio.i
     if scene.rpcs:
         file.rpcs = scene.rpcs
     return file
+
+
+def write_picture(plain: Path, final: Path) -> None:
+    """Write a map as a PNG with its colours; no data is transparent. It has no position."""
+    with heard_errors() as errors, rasterio.Env(GDAL_PAM_ENABLED="NO"):
+        rasterio.shutil.copy(plain, final, driver="PNG")
+    refuse(errors)
 
 
 def optimise(plain: Path, final: Path, resampling: str) -> None:
