@@ -43,7 +43,12 @@ FAMILIES = {
     "data.sources": "demo http kaggle local",
     "data.official": "scenes tiles lists",
 }
-HELPERS = {"satseg.data.official.reading", "satseg.models.segmenter"}  # of all kinds
+HELPERS = {  # of all kinds
+    "satseg.data.official.reading",
+    "satseg.models.bundle",
+    "satseg.models.segmenter",
+    "satseg.models.voting",
+}
 LOOKED_UP = {
     folder: [f"satseg.{folder}.{name}" for name in names.split()]
     for folder, names in FAMILIES.items()

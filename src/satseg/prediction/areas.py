@@ -8,6 +8,7 @@ import rasterio
 
 from satseg.data.globe import degrees, equal_area
 from satseg.data.labels import NO_LABEL
+from satseg.data.origin import pixel_size
 
 CELL = 16  # pixels: within a square this wide, every pixel is taken to cover the same ground
 HECTARE = 1e4  # square metres
@@ -52,6 +53,8 @@ def class_areas(file: rasterio.DatasetReader, count: int) -> tuple[np.ndarray, n
             in_cells = _in_cells(labels == index)
             pixels[index] += in_cells.sum()
             metres2[index] += (in_cells * ground).sum()
+    if pixel_size(file) is None:
+        metres2[:] = np.nan
     return pixels, metres2
 
 
@@ -84,6 +87,6 @@ def _cell_areas(
     cells[..., 0] = first + (cells[..., 0] - first + 180) % 360 - 180
 
     px, py = np.moveaxis(equal_area(cells) - equal_area(cells[..., :1, :]), -1, 0)
-    next_x, next_y = np.roll(px, -1, -1), np.roll(py, -1, -1)
-    ground = np.abs((px * next_y - next_x * py).sum(-1)) / 2
+    twice = px * np.roll(py, -1, -1) - np.roll(px, -1, -1) * py
+    ground = np.abs(twice.sum(-1)) / 2
     return ground / (np.diff(rows)[:, None] * np.diff(columns))

@@ -113,7 +113,8 @@ def describe(
     recipe = config.recipes.get(record.get("cell", {}).get("recipe")) if config else None
     evaluated = recipe.evaluate.weights if recipe else epoch
     subset = recipe.evaluate.subset if recipe else "evaluated"
-    rows, tested = [], None
+    rows = []
+    tested = None
     if evaluated == epoch and (run / "counts.csv").is_file():
         rows, tested = _scores(run / "counts.csv", segmenter.counted_classes, tiles)
     return {

@@ -5,35 +5,22 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import rasterio
 from rasterio.features import shapes
-from rasterio.warp import transform
+from rasterio.transform import Affine
+from rasterio.warp import transform as transformed
 
 from satseg.data.globe import ring_area
 from satseg.data.labels import NO_LABEL
 from satseg.data.origin import pixel_size
 from satseg.prediction.antimeridian import cut, is_wide
-from satseg.prediction.generalise import Shape, sieved, simplified
+from satseg.prediction.generalise import Area, Shape, sieved, simplified
 from satseg.prediction.vector import DRIVERS, write_vector
 
 CHUNK = 2000  # polygons transformed at a time
 DIGITS = 9  # decimals of a degree: a tenth of a millimetre
-
-
-class Area(NamedTuple):
-    """A connected area of one class."""
-
-    index: int
-    """The class index."""
-    square_metres: float
-    shape: Shape
-    """Its closed rings [n, 2] in the map's coordinate system: the outer one anticlockwise, holes
-    clockwise."""
-    parts: list[list[np.ndarray]]
-    """Polygons as rings in degrees, the outer one first: several where the antimeridian cuts it."""
 
 
 def write_polygons(
@@ -58,7 +45,7 @@ def write_polygons(
         classes: class names by class index.
         name: the name of the collection.
         min_area: square metres; smaller areas become part of the largest neighbour, and are left
-            out where they have none.
+            out where all neighbours are too small themselves, or there is none.
         simplify: metres by which borders may be smoothed; neighbours keep a common border.
 
     Raises:
@@ -103,14 +90,15 @@ def _areas(file: rasterio.DatasetReader, min_area: float, simplify: float) -> It
     side = pixel_size(file) or 1
     known = _shapes(file, min_area / side**2)
     if simplify:
-        unit = abs(file.transform.determinant) ** 0.5 / side
-        known = iter(simplified(list(known), simplify * unit))
+        in_pixels = [(index, _placed(rings, ~file.transform)) for index, rings in known]
+        smooth = simplified(in_pixels, simplify / side, file.shape)
+        known = ((index, _placed(rings, file.transform)) for index, rings in smooth)
 
     # A tenth of a pixel; a minute of arc is a nautical mile.
     tolerance = side / 10 / 1852 / 60
 
     def degrees(places: np.ndarray) -> np.ndarray:
-        return np.column_stack(transform(file.crs, "EPSG:4326", *places.T))
+        return np.column_stack(transformed(file.crs, "EPSG:4326", *places.T))
 
     while chunk := list(islice(known, CHUNK)):
         oriented = [_oriented(polygon) for _, polygon in chunk]
@@ -126,7 +114,7 @@ def _areas(file: rasterio.DatasetReader, min_area: float, simplify: float) -> It
 
 
 def _shapes(file: rasterio.DatasetReader, min_pixels: float) -> Iterator[tuple[int, Shape]]:
-    """Class index and rings of each area that has so many pixels, or gets them."""
+    """Class index of each area that has so many pixels, or gets them, and its rings."""
     source = sieved(file.read(1), min_pixels) if min_pixels > 1 else rasterio.band(file, 1)
     for shape, index in shapes(source, connectivity=4, transform=file.transform):
         rings = [np.array(ring) for ring in shape["coordinates"]]
@@ -143,6 +131,11 @@ def _pixels(rings: Shape, file: rasterio.DatasetReader) -> int:
 def _square_metres(rings: list[np.ndarray]) -> float:
     outer, *holes = map(ring_area, rings)
     return outer - sum(holes)
+
+
+def _placed(polygon: Shape, transform: Affine) -> Shape:
+    """Rings in pixels as rings in the map's coordinate system, or the reverse."""
+    return [np.column_stack(transform @ ring.T) for ring in polygon]
 
 
 def _oriented(polygon: Shape) -> Shape:

@@ -72,7 +72,8 @@ def predict_scene(
         areas: a CSV file for the hectares and share of each class.
         style: a QGIS style (`.qml`) for the map.
         web: an HTML page that shows the map over the scene.
-        min_area: square metres; smaller polygons become part of their largest neighbour.
+        min_area: square metres; smaller polygons become part of their largest neighbour or are left
+            out (see `write_polygons`).
         simplify: metres by which the polygons' borders may be smoothed.
         tta: test-time augmentation: `none`, `flips` (the mean of 4 views) or `all` (of 8).
         colors: colour of each class (`#rrggbb`), by name; None for those of the configuration, or

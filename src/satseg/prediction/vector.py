@@ -1,20 +1,14 @@
 """Polygons as GeoPackage or FlatGeobuf."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rasterio.crs import CRS
 
 from satseg.errors import UserError
-from satseg.prediction.generalise import INSTALL
-
-if TYPE_CHECKING:
-    from satseg.prediction.polygons import Area
+from satseg.prediction.generalise import INSTALL, Area
 
 DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
 
