@@ -22,7 +22,7 @@ from satseg.losses import build_loss
 from satseg.models import build_model
 from satseg.models.segmenter import autocast
 from satseg.profiling import repeated
-from satseg.study.claims.correlation import spearman
+from satseg.statistics.correlation import spearman
 from satseg.study.speed import printed_seconds
 from satseg.training.cell import train
 
@@ -68,7 +68,7 @@ def published(epochs: dict[str, float]) -> dict[str, dict]:
         if len(printed) < 2:  # no order to compare with
             continue
         both = [model for model in epochs if model in printed]
-        rho = spearman([epochs[model] for model in both], [printed[model] for model in both])
+        rho = spearman([epochs[model] for model in both], [printed[model] for model in both]).rho
         tables[table.title] = {
             "device": table.device,
             "epoch_seconds": printed,

@@ -196,10 +196,14 @@ CURVES = ("jaccard", "dice", "pixel_accuracy", "precision", "recall")
 """Of history.csv, for the training and for the validation tiles."""
 HISTORY = tuple(f"{subset}_{curve}" for curve in ("loss", *CURVES) for subset in ("train", "val"))
 """Columns of history.csv that a claim may be about."""
+UNMEASURED = "text"
+"""What a claim is about that nothing here can decide."""
 
 
 def label(name: str) -> str:
     """What a measure, or a column of history.csv, is called."""
+    if name == UNMEASURED:
+        return "Nothing measured"
     if name not in HISTORY:
         return MEASURES[name].label
     subset, curve = name.split("_", 1)

@@ -67,6 +67,20 @@ def sound(tmp_path):
     return folder
 
 
+def test_a_pattern_of_groups_that_matches_nothing(sound, caplog, tmp_path):
+    config = configured(sound, groups=[["s0", "s1x"], ["t*"]])
+    assert [problem.what for problem in check(config, "mine", sound).problems] == [
+        f"groups: '{pattern}' matches no scene (one is called s0); correct it, or leave it out"
+        for pattern in ("s1x", "t*")
+    ]
+    with caplog.at_level("WARNING", "satseg"):
+        build_tiles(tile_slice(config, "mine"), sound, tmp_path / "tiles")
+    assert caplog.text.count("matches no scene") == 2
+    # A copy that lacks scenes may lack those of a group.
+    partial = configured(sound, groups=[["s0", "s1x"]], expected={"scenes": 6, "pixels": 9})
+    assert check(partial, "mine", sound).problems == []
+
+
 def test_a_sound_dataset(sound, tmp_path):
     config = configured(sound)
     found = check(config, "mine", sound, tmp_path / "sheet.png")

@@ -94,6 +94,18 @@ def classes(**extra):
             "mine.yaml: datasets.mine: classes: value is for masks of indices",
         ),
         (
+            {"classes": classes(value=9), "gaps": [7, 9]},
+            "mine.yaml: datasets.mine: gaps: 9 stands under classes too",
+        ),
+        (
+            {"classes": classes(aliases=[7]), "gaps": [7]},
+            "mine.yaml: datasets.mine: classes: b: aliases: 7 stands under gaps too",
+        ),
+        (
+            {"layout": DATASET["layout"] | {"masks": "masks/{area}.png"}},
+            "mine.yaml: datasets.mine.layout: masks: must have the same fields as images (area, n)",
+        ),
+        (
             {"layout": DATASET["layout"] | {"scene": "{name}"}},
             "mine.yaml: datasets.mine: layout.scene: 'name' is not a field of layout.images; allowed: area, n",
         ),

@@ -127,7 +127,7 @@ def test_a_value_is_refused_or_reaches_its_job(configured, key):
 
         jobs = [slices.study_slice(config, name) for name in config.study]
         for study in config.study.values():
-            cell = slices.cells(study)[0]
+            cell = slices.cells(study, config.folds)[0]
             jobs += [
                 slices.train_slice(config, cell.dataset, cell.model, cell.recipe, cell.seed),
                 slices.tile_slice(config, cell.dataset),

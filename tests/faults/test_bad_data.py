@@ -292,7 +292,13 @@ REFUSED = [
         "an unknown class index",
         partial(swap, what=MASK, bands=WHOLE + 7),
         {},
-        r"masks/b\.tif: value 7 in 1280 pixels is not a class of the dataset; add it to `classes`, or to `gaps`",
+        r"masks/b\.tif: value 7 in 1280 pixels is not a class of the dataset; make it the `value` or one of the `aliases` of a class, or add it to `gaps`",
+    ),
+    (
+        "-1 in a mask of signed 16 bits",
+        partial(swap, what=MASK, bands=WHOLE.astype(np.int16) - 1),
+        {},
+        r"masks/b\.tif: value -1 in \d+ pixels is not a class of the dataset; .* add it to `gaps`",
     ),
     (
         "an unknown colour",
@@ -343,10 +349,22 @@ REFUSED = [
         r"images/b\.tif: 1 band, but .*a\.tif has 3; select bands that all images have",
     ),
     (
-        "an image with a transparency band",
+        "a fourth band that is marked as transparency and holds data",
         partial(swap, what=IMAGE, bands=PICTURE[[0, 1, 2, 0]]),
         {},
-        r"images/b\.tif: band 4 is marked as transparency; select the bands to use with the dataset's pixels\.bands, .* \[1, 2, 3\]",
+        r"images/b\.tif: band 4 is marked as transparency, but holds data, such as near infrared; set the dataset's pixels\.bands to \[1, 2, 3, 4\] to use it, or to \[1, 2, 3\]",
+    ),
+    (
+        "an image with a transparency band",
+        partial(swap, what=IMAGE, bands=np.concatenate([PICTURE, PICTURE[:1] // 128 * 255])),
+        {},
+        r"images/b\.tif: band 4 is marked as transparency; set the dataset's pixels\.bands to \[1, 2, 3\], which hides pixels where it is 0, or to \[1, 2, 3, 4\] if it is data",
+    ),
+    (
+        "an 8-bit image where pixels.scale is for 16 bits",
+        partial(swap, what=IMAGE, bands=PICTURE),
+        {"pixels": {"scale": [0, 10000]}},
+        r"images/\w\.tif: 8-bit pixels, which the dataset's pixels\.scale up to 10000 makes black; convert it",
     ),
     (
         "an image whose values are numbers of a palette",
@@ -627,7 +645,7 @@ def test_read_only_output(raw, tile_slice, refused, fault, tmp_path):
         said = refused("tile", spec_of(tile_slice), raw=raw, out=out)
     finally:
         subprocess.run(["umount", "--lazy", out], check=True)
-    assert said == f"{out}/images.npy: read-only file system; use a folder that can be written to"
+    assert said == f"{out}: read-only file system; use a folder that can be written to"
     fault("Outputs that cannot be written", "a read-only output folder", said)
 
 
@@ -704,7 +722,7 @@ def test_too_few_groups(store, refused, fault, tmp_path):
     table = pd.read_csv(store / "tiles.csv")
     table.assign(group="one").to_csv(store / "tiles.csv", index=False)
     said = refused("split", spec, tiles=store, out=tmp_path / "split.csv")
-    assert said.startswith("1 groups of scenes cannot fill 3 subsets")
+    assert said.startswith("1 group of scenes cannot fill 3 subsets")
     fault("Splits", "fewer groups than subsets", said)
 
 

@@ -4,6 +4,7 @@ flat memory."""
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,42 @@ def test_no_data_stays_no_data(model, tmp_path, kind):
     np.testing.assert_array_equal(classes == 255, nodata)
     np.testing.assert_array_equal(shares == 255, np.broadcast_to(nodata, shares.shape))
     assert agrees(classes, expected(model, seen), nodata)
+
+
+def test_a_scene_in_a_zip(model, tmp_path, monkeypatch):
+    write_scene(tmp_path / "in/scene.tif", noise(70, 80))
+    predict_scene(model, tmp_path / "in/scene.tif", tmp_path / "map.tif")
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "in/scene.tif", "delivery/scene.tif")
+        archive.writestr("delivery/readme.txt", "x")
+    monkeypatch.chdir(tmp_path)
+    names = [packed, "packed.zip", f"/vsizip/{packed}/delivery/scene.tif"]
+    names.append("/vsizip/packed.zip/delivery/scene.tif")
+    for name in names:
+        predict_scene(model, name, tmp_path / "again.tif")
+        assert (tmp_path / "again.tif").read_bytes() == (tmp_path / "map.tif").read_bytes()
+
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.write(tmp_path / "in/scene.tif", "delivery/other.tif")
+    with pytest.raises(
+        UserError, match=r"packed\.zip: holds 2 images, not one; unpack it, or name"
+    ):
+        predict_scene(model, packed, tmp_path / "third.tif")
+    packed.write_bytes(packed.read_bytes()[:-30])
+    with pytest.raises(UserError, match=r"packed\.zip: not a complete zip archive"):
+        predict_scene(model, packed, tmp_path / "third.tif")
+
+
+def test_a_scene_whose_fourth_band_holds_data_is_seen_whole(model, tmp_path, caplog):
+    """Near infrared marked as transparency: it hides nothing, where it is 0 neither."""
+    pixels = noise(70, 80, 4)
+    pixels[3, :9] = 0
+    scene = write_scene(tmp_path / "scene.tif", pixels)
+    with caplog.at_level("WARNING", "satseg"):
+        predict_scene(model, scene, tmp_path / "map.tif", overlap=ENOUGH)
+    assert "band 4 is marked as transparency, but holds data; it hides no pixel" in caplog.text
+    assert agrees(read(tmp_path / "map.tif")[0], expected(model, pixels[:3]))
 
 
 def test_a_fourth_band_marked_as_alpha_may_be_what_the_model_sees(tmp_path):

@@ -12,8 +12,9 @@ from satseg.check.notes import absences, dataset_notes
 from satseg.check.sheet import draw_sheet
 from satseg.check.survey import read_dataset, same_ground, tile_grid
 from satseg.check.words import classes_text, scenes_text, splits_text, tiles_text
+from satseg.config.datasets import Dataset
 from satseg.config.root import Config
-from satseg.data.groups import scene_groups
+from satseg.data.groups import scene_groups, unmatched
 from satseg.data.layout import Problem
 from satseg.data.leakage import leakage
 from satseg.data.official import published_subsets
@@ -59,7 +60,7 @@ def check(
         "Scenes": scenes_text(facts, dataset),
         "Classes": classes_text(facts, dataset),
         "Tiles": tiles_text(table, job),
-        "Splits": splits_text(divisions, len(table)),
+        "Splits": splits_text(divisions, len(table)) if len(table) else "",
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in sections.items() if body)
     notes = [
@@ -68,10 +69,17 @@ def check(
         *absences(facts, dataset, divisions),
         *_leaks(facts, overlaps, divisions),
     ]
-    problems = facts.problems + _split_problems(divisions, official_error)
+    # Scenes that are missing or unusable may be all that a split lacks.
+    incomplete = bool(facts.unpaired) or len(facts.shapes) < len(facts.scenes)
+    problems = facts.problems
+    if not incomplete:
+        problems = problems + _split_problems(divisions, official_error)
+    problems += [Problem(mistake, [], "") for mistake in _unmatched(facts, dataset)]
 
     if sheet and facts.shapes:
         draw_sheet(facts, dataset, job, dataset_name, Path(sheet))
+    elif sheet:
+        Path(sheet).unlink(missing_ok=True)  # that of an earlier check
     return Findings(text, notes, problems)
 
 
@@ -136,6 +144,13 @@ def _divide(
         return Division(title, assigned, leakage(table, assigned), "", used, official)
     except UserError as error:
         return Division(title, None, None, str(error), used, official)
+
+
+def _unmatched(facts: Facts, dataset: Dataset) -> list[str]:
+    """Patterns of `groups` that match no scene, unless scenes are known to be missing."""
+    if not facts.scenes or (dataset.expected and len(facts.scenes) < dataset.expected.scenes):
+        return []
+    return unmatched(facts.scenes, dataset.groups)
 
 
 def _split_problems(divisions: list[Division], official_error: str) -> list[Problem]:

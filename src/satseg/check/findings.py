@@ -64,6 +64,10 @@ class Facts:
     """Class indices that occur in each scene."""
     unknown: dict[str, Unknown] = field(default_factory=dict)
     """Mask values or colours, in words, that are not a class."""
+    remedy: str = ""
+    """What to do about them."""
+    doubt: str = ""
+    """What is odd about the masks as a whole."""
     places: dict[str, Place] = field(default_factory=dict)
     """Where the georeferenced scenes lie."""
     turned: dict[str, list[str]] = field(default_factory=dict)
@@ -84,7 +88,11 @@ class Facts:
     def problems(self) -> list[Problem]:
         """Everything that stops the pipeline."""
         complaints = [Problem(what, files, way) for (what, way), files in self.complaints.items()]
-        return self.unpaired + complaints + self._unknown_problems() + self._band_problems()
+        problems = self.unpaired + complaints + self._unknown_problems() + self._band_problems()
+        if self.doubt:
+            what, _, way = self.doubt.rpartition("; ")
+            problems.append(Problem(what, [], way))
+        return problems
 
     def _band_problems(self) -> list[Problem]:
         """Images that differ in their number of bands from most."""
@@ -120,8 +128,7 @@ class Facts:
         problems = []
         for name, value in self.unknown.items():
             what = f"{name} is not a class of the dataset, in {counted(value.pixels, 'pixel')}"
-            way = "add it to `classes`, or to `gaps` if it means no label"
-            problems.append(Problem(what, value.masks, way))
+            problems.append(Problem(what, value.masks, self.remedy))
         return problems
 
     def complain(self, scene: Scene, error: UserError) -> None:

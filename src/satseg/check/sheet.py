@@ -4,11 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from rasterio.enums import Resampling
 
 from satseg.check.findings import Facts
 from satseg.config.datasets import Dataset, LandClass
-from satseg.data.images import open_image, read_bands
+from satseg.data.images import hides_pixels, open_image, read_bands
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene
 from satseg.data.masks import MaskReader
@@ -21,6 +20,7 @@ from satseg.jobs.slices import TileSlice
 
 SHEET = 12  # scenes on the contact sheet
 THUMBNAIL = 192  # their longer side in pixels
+FINER = 4  # pixels read for each that is shown, in each direction
 
 
 def draw_sheet(
@@ -62,16 +62,20 @@ def _thumbnail(
         height, width = (max(1, round(side * factor)) for side in image.shape)
         bands = len(job.pixels.bands or image.indexes)
 
-        averaged = {"out_shape": (bands, height, width), "resampling": Resampling.average}
-        reduced, missing = read_bands(image, job.pixels, **averaged)
+        # Not averaged by GDAL, which would leave out what a band marked as transparency hides.
+        finer = {"out_shape": (bands, FINER * height, FINER * width)}
+        masked = hides_pixels(image, job.pixels)
+        pixels, hidden = read_bands(image, job.pixels, masked, **finer)
+        blocks = (height, FINER, width, FINER)
+        reduced = pixels.reshape(*blocks, bands).mean((1, 3)).astype(np.uint8)
         turn = mask_turn(image, mask, scene)
         values = read_mask(mask, turn, out_shape=(mask.count, height, width))
         codes = reader.codes(values, mask, scene.mask)
         labels = reader.known(codes, mask)
 
     labels = np.where(labels == UNKNOWN, np.uint8(unknown), labels)
-    if missing is not None:
-        labels[missing] = NO_LABEL
+    if hidden is not None:
+        labels[hidden.reshape(blocks).all((1, 3))] = NO_LABEL
 
     # In a square, as the pictures of all scenes have one size.
     picture = np.zeros((THUMBNAIL, THUMBNAIL, bands), np.uint8)

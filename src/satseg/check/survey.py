@@ -13,10 +13,10 @@ from rasterio.windows import Window
 
 from satseg.check.findings import Facts, Place, Unknown
 from satseg.data.ground import footprints, overlaps
-from satseg.data.images import BLOCK_CACHE, no_data, open_image, scene_shape, selected_bands
+from satseg.data.images import BLOCK_CACHE, hides_pixels, open_image, read_values, scene_shape
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene, survey
-from satseg.data.masks import MaskReader
+from satseg.data.masks import MaskReader, doubts
 from satseg.data.registration import Turn, mask_turn, read_mask
 from satseg.errors import UserError
 from satseg.files import sha256
@@ -39,8 +39,8 @@ def read_dataset(
         watched: passes the scenes on one by one, and may show the progress.
     """
     scenes, unpaired = survey(root, job.layout)
-    facts = Facts(scenes=scenes, unpaired=unpaired)
     reader = MaskReader(job)
+    facts = Facts(scenes=scenes, unpaired=unpaired, remedy=reader.remedy)
 
     with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE):
         for scene in watched(scenes):
@@ -62,6 +62,11 @@ def read_dataset(
                 if shape:
                     facts.shapes[scene.name] = shape
 
+    held = [name for index, name in enumerate(job.classes) if facts.labels[index]]
+    if facts.labels[NO_LABEL] and not facts.unknown:
+        facts.doubt = doubts(
+            [scene for scene in scenes if scene.name in facts.shapes], held, reader
+        )
     return facts
 
 
@@ -88,11 +93,13 @@ def _read_scene(facts: Facts, scene: Scene, job: TileSlice, reader: MaskReader |
         if any(turn):
             facts.turned.setdefault(str(turn), []).append(str(scene.mask))
 
-        bands = [band for band in selected_bands(image, job.pixels) if band <= image.count]
+        pixels = job.pixels
+        if pixels.bands and max(pixels.bands) > image.count:
+            pixels = pixels.model_copy(update={"bands": None})
+        masked = hides_pixels(image, pixels)
         for row in range(0, image.height, STRIP):
             window = Window(0, row, image.width, min(STRIP, image.height - row))
-            values = image.read(bands, window=window)
-            missing = no_data(values, [image.nodatavals[band - 1] for band in bands])
+            values, missing = read_values(image, pixels, masked, window)
             _add_values(facts, values, missing, image.height * image.width)
 
             if reader:

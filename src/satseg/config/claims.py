@@ -2,12 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field, model_validator
 
 from satseg.config.types import Strict
-from satseg.measures import CLASS_METRICS, HISTORY, METRICS, SIZES, TIMES
+from satseg.measures import CLASS_METRICS, HISTORY, METRICS, SIZES, TIMES, UNMEASURED
 
 
 class Claim(Strict):
@@ -41,10 +39,64 @@ class FollowsClaim(Claim):
     """Kind of claim."""
     by: Annotated[list[Literal[*TIMES]], Field(min_length=1)]
     """Times it is about; each is tested separately."""
-    size: Literal[*SIZES]
+    size: Literal[*SIZES, "gflops"]
     """The size it follows."""
-    rather_than: Literal[*SIZES]
-    """The size it does not follow."""
+    rather_than: Annotated[list[Literal[*SIZES, "gflops"]], Field(min_length=1)]
+    """Sizes it does not follow; each is a rival of its own."""
+
+
+class HigherClaim(Claim):
+    """A model scores higher than another, or a recipe than another."""
+
+    test: Literal["higher"]
+    """Kind of claim."""
+    by: Annotated[list[Literal[*METRICS]], Field(min_length=1)]
+    """Metrics it is about; each is tested separately."""
+    model: str | None = None
+    """Pattern of the model; null for the mean over the paper's models."""
+    than: str | None = None
+    """Pattern of the model it is compared with; null for the same one."""
+    recipe: str | None = None
+    """Recipe of the model; null for every recipe of the study."""
+    than_recipe: str | None = None
+    """Recipe it is compared with; null for the same one."""
+    by_more_than: float = 0.0
+    """Difference that it exceeds; below 0, how much may be lost where accuracy is said to be
+    retained."""
+
+    @model_validator(mode="after")
+    def _two_sides(self):
+        if bool(self.than) == bool(self.than_recipe):
+            raise ValueError("name what it is compared with: either than or than_recipe")
+        one_model = bool(self.than) and not self.model
+        one_recipe = bool(self.than_recipe) and not self.recipe
+        if one_model or one_recipe:
+            raise ValueError("name both sides: model and than, or recipe and than_recipe")
+        return self
+
+
+class LargerClaim(Claim):
+    """A model has more of a size than another."""
+
+    test: Literal["larger"]
+    """Kind of claim."""
+    by: Annotated[list[Literal[*SIZES]], Field(min_length=1)]
+    """Sizes it is about; each is tested separately."""
+    model: str
+    """Pattern of the model."""
+    than: str
+    """Pattern of the model it is compared with."""
+
+
+class UntestedClaim(Claim):
+    """A claim that no data of this project can decide."""
+
+    test: Literal["untested"]
+    """Kind of claim."""
+    by: Annotated[list[Literal[UNMEASURED]], Field(min_length=1, max_length=1)] = [UNMEASURED]
+    """Nothing that is measured."""
+    reason: str
+    """Why it is not tested, and what is known."""
 
 
 class RareClassesClaim(Claim):
@@ -115,6 +167,14 @@ class BeatsMajorityClaim(Claim):
 
 HistoryClaim = ImprovesClaim | AboveClaim | ConvergesClaim
 AnyClaim = Annotated[
-    RankClaim | FollowsClaim | RareClassesClaim | NoGainClaim | HistoryClaim | BeatsMajorityClaim,
+    RankClaim
+    | FollowsClaim
+    | HigherClaim
+    | LargerClaim
+    | RareClassesClaim
+    | NoGainClaim
+    | HistoryClaim
+    | BeatsMajorityClaim
+    | UntestedClaim,
     Field(discriminator="test"),
 ]

@@ -26,6 +26,11 @@ from satseg.config.types import (
 MOST_BANDS = 2**16  # what GDAL reads
 WIDEST = 1e30  # values of a pixel: beyond, their differences overflow
 
+# Of signed and of unsigned 16 bits.
+LOWEST_MASK_VALUE = -32768
+HIGHEST_MASK_VALUE = 65535
+MaskValue = Annotated[int, Field(ge=LOWEST_MASK_VALUE, le=HIGHEST_MASK_VALUE)]
+
 
 class LandClass(Strict):
     """One class of a dataset; its position in the list is its class index."""
@@ -33,14 +38,23 @@ class LandClass(Strict):
     name: Label
     """Name in tables and legends; any but `all`, which means the mean over the classes."""
     color: Color
-    """Colour in figures, and in the mask files if `mask_values` is `color`."""
-    value: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Colour in the mask files if `mask_values` is `color`, and in figures and maps unless there is
+    a `display_color`."""
+    display_color: Color | None = None
+    """Colour in figures and maps, if that of the mask files is hard to tell from another class's;
+    null for `color`."""
+    value: MaskValue | None = None
     """Value in the mask files if `mask_values` is `index`; null for its position in the list,
     counted from 0."""
-    aliases: list[Color] | list[Annotated[int, Field(ge=0, le=65535)]] = []
+    aliases: list[Color] | list[MaskValue] = []
     """Further colours or values in the mask files that mean this class."""
     unlabelled: bool = False
     """Pixels the annotators left open; each recipe decides whether they count as a class."""
+
+    @property
+    def shown_color(self) -> str:
+        """The colour that people see."""
+        return self.display_color or self.color
 
 
 class Pixels(Strict):
@@ -140,7 +154,7 @@ class Tiling(Strict):
     """The classes, in the order of their index."""
     pixels: Pixels = Pixels()
     """Bands of the images to use, and how to scale them."""
-    gaps: list[Color] | list[Annotated[int, Field(ge=0, le=65535)]] = []
+    gaps: list[Color] | list[MaskValue] = []
     """Mask colours (or indices) of pixels without any label; stored as 255."""
     tile_size: Size
     """Height and width of a tile in pixels."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from statistics import fmean
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import (
@@ -93,6 +94,11 @@ class PaperTable(Strict):
     stopping_epoch: bool = True
     """Whether its mean epoch times include the epoch at which early stopping ends a training; ours
     beside them do as they do."""
+    class_pixels: dict[str, Annotated[int, Field(ge=0)]] = {}
+    """Training pixels of each class, where they are published."""
+    no_class: str | None = None
+    """A printed class that stands for pixels without a label; what is said of all classes is tested
+    with and without it."""
     columns: Annotated[list[PaperColumn], Field(min_length=1)]
     """The columns."""
     rows: Annotated[dict[str, list[float | PrintedSize]], Field(min_length=1)]
@@ -136,6 +142,15 @@ class PaperTable(Strict):
                 if figure.column.metric == metric and figure.column.class_name == "all":
                     values[name] = figure.value
         return values
+
+    def class_means(self, metric: str) -> dict[str, float]:
+        """Class → printed value, mean over the rows; empty if there are none by class."""
+        values: dict[str, list[float]] = {}
+        for name in self.rows:
+            for figure in self.row(name):
+                if figure.column.metric == metric and figure.column.class_name != "all":
+                    values.setdefault(figure.column.class_name, []).append(figure.value)
+        return {name: fmean(own) for name, own in values.items()}
 
 
 class PaperDraw(Strict):

@@ -16,6 +16,7 @@ from satseg.errors import UserError
 
 FILES = {
     "studies": "config.yaml",
+    "logger": "config.yaml",
     "predictions": "config.yaml",
     "datasets": "datasets.yaml",
     "splits": "splits.yaml",
@@ -104,7 +105,11 @@ def _read_folder(folder: Path) -> dict[str, Any]:
         raw |= values
 
     studies = sorted((folder / "studies").glob("*.yaml"))
-    raw["study"] = {path.stem: read_mapping(path) for path in studies}
+    raw["study"] = {
+        path.stem: read_mapping(path)
+        for path in studies
+        if not path.name.startswith(".")  # macOS puts files like ._demo.yaml beside its copies
+    }
     return raw
 
 

@@ -55,7 +55,7 @@ class Optimizer(Strict):
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
     """Optimizer of torch.optim; `sgd` uses a momentum of 0.9."""
-    lr: Annotated[float, Field(gt=0, le=1000)] = 1e-3
+    lr: Annotated[float, Field(gt=0, le=1e30)] = 1e-3
     """Learning rate."""
     weight_decay: Weight = 0.0
     """Weight decay (L2 for adam and sgd, decoupled for adamw)."""

@@ -36,6 +36,8 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
             entries = opened.infolist()
             _check_entries(archive, entries)
             _check_size(archive, entries)
+            for entry in entries:  # some programs on Windows write its separator
+                entry.filename = entry.filename.replace("\\", "/")
             entries = _new_entries(archive, entries, folder)
             opened.extractall(folder, entries)
     except (*DAMAGED, OSError) as error:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from fnmatch import fnmatchcase
+from itertools import chain
 
 from satseg.data.layout import Scene
 from satseg.files import sha256
@@ -22,6 +23,19 @@ def scene_groups(
         groups |= {name: groups[first] for name, group in groups.items() if group in joined}
 
     return groups
+
+
+def unmatched(scenes: list[Scene], patterns: list[list[str]]) -> list[str]:
+    """What is wrong with each pattern that matches no scene: what it should have kept together may
+    be divided."""
+    mistakes = []
+    for pattern in chain.from_iterable(patterns):
+        if scenes and not any(fnmatchcase(scene.name, pattern) for scene in scenes):
+            mistakes.append(
+                f"groups: {pattern!r} matches no scene (one is called {scenes[0].name}); correct "
+                f"it, or leave it out"
+            )
+    return mistakes
 
 
 def same_images(scenes: list[Scene]) -> list[list[str]]:

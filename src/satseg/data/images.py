@@ -13,6 +13,7 @@ from rasterio.windows import Window
 from satseg.config.datasets import Pixels
 from satseg.data.layout import Scene
 from satseg.data.registration import mask_turn
+from satseg.data.transparency import alpha_band, hides, holds_data
 from satseg.errors import UserError
 
 # Bytes of decoded blocks: strips are read once only, and GDAL would keep 5 % of the RAM.
@@ -35,18 +36,24 @@ DESCRIPTION = (
 # What a file may declare a band to be that models cannot use, and what to do.
 PALETTE = "its values are palette indices, not brightness; save it as RGB"
 INKS = "its bands are printing inks (CMYK); save it as RGB"
-ALPHA = (
-    "band {band} is marked as transparency; select the bands to use with the dataset's "
-    "pixels.bands, such as {others}"
+TRANSPARENCY = (
+    "band {band} is marked as transparency; set the dataset's pixels.bands to {others}, which "
+    "hides pixels where it is 0, or to {every} if it is data"
 )
+DATA = (
+    "band {band} is marked as transparency, but holds data, such as near infrared; set the "
+    "dataset's pixels.bands to {every} to use it, or to {others} to leave it out"
+)
+DARK = 2 * 255  # a `scale` that ends above this makes an 8-bit image nearly black
 
 
 def band_count(file: rasterio.DatasetReader, path: str | Path, pixels: Pixels) -> int:
     """Number of bands that `read_bands` takes of an image.
 
     Raises:
-        UserError: it lacks a band, a band is not brightness (palette, inks, transparency), or its
-            values are not 8-bit and nothing says how to scale them.
+        UserError: it lacks a band, a band is not brightness (palette, inks, transparency), its
+            values are not 8-bit and nothing says how to scale them, or they are 8-bit and scaled
+            as if they were wider.
     """
     beyond = [band for band in pixels.bands or [] if band > file.count]
     if beyond:
@@ -71,6 +78,13 @@ def band_count(file: rasterio.DatasetReader, path: str | Path, pixels: Pixels) -
         raise UserError(
             f"{path}: {len(bands)} bands; the dataset's pixels.scale has {len(pixels.scale)} pairs"
         )
+    highest = max((high for _, high in pixels.scale or []), default=0)
+    if "uint8" in dtypes and highest > DARK:
+        raise UserError(
+            f"{path}: 8-bit pixels, which the dataset's pixels.scale up to {highest:g} makes "
+            f"black; convert it to the values of the other images "
+            f"(gdal_translate -ot … -scale …), or remove it"
+        )
     return len(bands)
 
 
@@ -84,26 +98,58 @@ def _check_meaning(file: rasterio.DatasetReader, path: str | Path, pixels: Pixel
         return
     if ColorInterp.cyan in meanings:
         raise UserError(f"{path}: {INKS}")
-    if ColorInterp.alpha in meanings:
-        band = meanings.index(ColorInterp.alpha) + 1
-        others = [other for other in range(1, file.count + 1) if other != band]
-        raise UserError(f"{path}: {ALPHA.format(band=band, others=others)}")
+    band = alpha_band(file)
+    if band:
+        every = list(file.indexes)
+        others = [other for other in every if other != band]
+        message = DATA if holds_data(file, band) else TRANSPARENCY
+        raise UserError(f"{path}: {message.format(band=band, others=others, every=every)}")
+
+
+def hides_pixels(file: rasterio.DatasetReader, pixels: Pixels) -> bool:
+    """Whether a mask of the file or a transparent band hides some of the pixels that are read."""
+    return hides(file, selected_bands(file, pixels))
 
 
 def read_bands(
-    file: rasterio.DatasetReader, pixels: Pixels, window: Window | None = None, **options
+    file: rasterio.DatasetReader,
+    pixels: Pixels,
+    masked: bool,
+    window: Window | None = None,
+    **options,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Read a part of an image.
 
     Args:
         file: the opened image; `band_count` has accepted it.
         pixels: which bands, and how they are scaled.
+        masked: what `hides_pixels` says of it.
         window: the part; None for all of it.
         options: further arguments of rasterio's `read`.
 
     Returns:
-        uint8 [h, w, C], and bool [h, w] where all these bands hold the file's no-data value or NaN;
-        None instead if the file can hold neither.
+        uint8 [h, w, C], and bool [h, w] where the file hides a pixel, or all these bands hold its
+        no-data value or NaN; None instead if the file can hold no such pixel.
+    """
+    values, missing = read_values(file, pixels, masked, window, **options)
+    stored = scaled(values, pixels)
+    if missing is not None:
+        stored[missing] = 0
+        missing = missing.all(0)
+    return stored.transpose(1, 2, 0), missing
+
+
+def read_values(
+    file: rasterio.DatasetReader,
+    pixels: Pixels,
+    masked: bool,
+    window: Window | None = None,
+    **options,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read a part of an image as it is, with the arguments of `read_bands`.
+
+    Returns:
+        [C, h, w], and bool [C, h, w] where there is no data; None if there is data everywhere.
     """
     bands = selected_bands(file, pixels)
 
@@ -116,11 +162,13 @@ def read_bands(
     values = file.read(bands, window=window, **options)
 
     missing = no_data(values, [file.nodatavals[band - 1] for band in bands])
-    stored = scaled(values, pixels)
-    if missing is not None:
-        stored[missing] = 0
-        missing = missing.all(0)
-    return stored.transpose(1, 2, 0), missing
+    if masked:
+        hidden = file.dataset_mask(window=window, out_shape=values.shape[1:]) == 0
+        alpha = alpha_band(file)
+        if alpha:  # which GDAL's mask leaves out unless there are two or four bands
+            hidden |= file.read(alpha, window=window, out_shape=values.shape[1:]) == 0
+        missing = np.broadcast_to(hidden, values.shape) if missing is None else missing | hidden
+    return values, missing
 
 
 def selected_bands(file: rasterio.DatasetReader, pixels: Pixels) -> list[int]:

@@ -1,6 +1,8 @@
 """Batches of tiles from the memory-mapped store."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,9 @@ from satseg.data.labels import NO_LABEL
 from satseg.data.store import Tiles
 from satseg.errors import UserError
 from satseg.processes import end_with_parent
+from satseg.progress import log
 
+SHARED_MEMORY = Path("/dev/shm")
 # Batches a reading process has ready: enough to bridge a tile that has to come from the disk.
 AHEAD = 4
 
@@ -149,6 +153,7 @@ def loader(
     if order and order.count > 1 and order.count % batch_size == 1:
         order.count -= 1
 
+    workers = _fitting(workers, dataset, batch_size)
     batches = Batches(order or SequentialSampler(dataset), batch_size, drop_last=False)
     batches.rank = rank
     batches.world = world
@@ -170,6 +175,25 @@ def loader(
 
 def _end_with_its_run(worker: int) -> None:
     end_with_parent()
+
+
+def _fitting(workers: int, dataset: TileDataset, batch_size: int) -> int:
+    """No more of these processes than shared memory has room for: in a container with little of it
+    they would wait for ever."""
+    if not workers or not SHARED_MEMORY.is_dir():
+        return workers
+    batch = batch_size * (dataset.images[0].nbytes + dataset.masks[0].nbytes)
+    fitting = int(shutil.disk_usage(SHARED_MEMORY).free // ((AHEAD + 1) * batch))
+    if fitting >= workers:
+        return workers
+    log.warning(
+        "%s: room for %d of %d processes that read batches ahead; a container gets more of it with "
+        "--shm-size=2g",
+        SHARED_MEMORY,
+        fitting,
+        workers,
+    )
+    return fitting
 
 
 def _as_it_is(batch: tuple) -> tuple:

@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
+from satseg.config.datasets import HIGHEST_MASK_VALUE, LOWEST_MASK_VALUE
+from satseg.data.images import open_image
 from satseg.data.labels import NO_LABEL, UNKNOWN
+from satseg.data.layout import Scene
 from satseg.errors import UserError
 from satseg.jobs.slices import TileSlice
 
@@ -17,20 +20,27 @@ class MaskReader:
         self.colors = job.colors is not None
 
         if self.colors:
-            self.lookup = np.full(2**24, UNKNOWN, np.uint8)
+            self.lowest = 0
+            size = 2**24
             values = [_code(color) for color in job.colors]
         else:
-            self.lookup = np.full(2**16, UNKNOWN, np.uint8)
-            self.lookup[NO_LABEL] = NO_LABEL
+            self.lowest = LOWEST_MASK_VALUE
+            size = HIGHEST_MASK_VALUE - LOWEST_MASK_VALUE + 1
             values = job.values or range(len(job.classes))
 
+        self.lookup = np.full(size, UNKNOWN, np.uint8)
+        # 255 means no label, unless a class has it.
+        if not self.colors:
+            self.lookup[NO_LABEL - self.lowest] = NO_LABEL
         for index, value in enumerate(values):
-            self.lookup[value] = index
+            self.lookup[value - self.lowest] = index
         for name, aliases in job.aliases.items():
             for alias in aliases:
-                self.lookup[_code(alias)] = job.classes.index(name)
+                self.lookup[_code(alias) - self.lowest] = job.classes.index(name)
         for gap in job.gaps:
-            self.lookup[_code(gap)] = NO_LABEL
+            self.lookup[_code(gap) - self.lowest] = NO_LABEL
+        self.not_negative = self.lookup[-self.lowest :]
+        self.says_255 = NO_LABEL in job.gaps or self.not_negative[NO_LABEL] != NO_LABEL
 
     def labels(self, values: np.ndarray, file: rasterio.DatasetReader, path: Path) -> np.ndarray:
         """Class indices uint8 [h, w] of mask bands [bands, h, w].
@@ -46,7 +56,7 @@ class MaskReader:
             code = int(codes[unknown][0])
             raise UserError(
                 f"{path}: {self.shown(code)} in {int((codes == code).sum())} pixels is not a class "
-                f"of the dataset; add it to `classes`, or to `gaps` if it means no label"
+                f"of the dataset; {self.remedy}"
             )
         return labels
 
@@ -54,7 +64,7 @@ class MaskReader:
         """Class indices uint8 of the result of `codes`: `NO_LABEL` for gaps, `UNKNOWN` for what is
         not a class."""
         if codes.dtype == np.uint8:
-            table = self.lookup[:256]
+            table = self.not_negative[:256]
             codes_below = int(codes.max()) + 1
             if np.array_equal(table[:codes_below], np.arange(codes_below)):
                 labels = codes  # they are the indices already
@@ -63,10 +73,11 @@ class MaskReader:
                 translated = bytearray(codes.tobytes()).translate(table)
                 labels = np.frombuffer(translated, np.uint8).reshape(codes.shape)
         elif codes.dtype == np.uint16 or self.colors:
-            labels = self.lookup[codes]
+            labels = self.not_negative[codes]
         else:
-            inside = (codes >= 0) & (codes < len(self.lookup))
-            labels = np.where(inside, self.lookup[np.where(inside, codes, 0)], np.uint8(UNKNOWN))
+            inside = (codes >= self.lowest) & (codes <= HIGHEST_MASK_VALUE)
+            places = np.where(inside, codes, 0).astype(np.int64) - self.lowest
+            labels = np.where(inside, self.lookup[places], np.uint8(UNKNOWN))
 
         if not self.colors and file.nodata is not None:
             labels[(labels == UNKNOWN) & (codes == file.nodata)] = NO_LABEL
@@ -82,6 +93,29 @@ class MaskReader:
         if self.colors:
             return self._colour_codes(values, file, path)
         return self._indices(values, path)
+
+    def doubt(self, classes: list[str]) -> str:
+        """What is odd about masks that hold only these classes and 255; empty if nothing is.
+
+        A mask of 0 and 255 has two classes, although 255 means no label where nothing says what it
+        means.
+        """
+        if self.colors or self.says_255 or len(classes) > 1:
+            return ""
+        held = f"class {classes[0]!r} and 255" if classes else "255"
+        return (
+            f"the masks hold only {held}, which means no label; give the class that 255 stands for "
+            f"`value: 255`, or list 255 in `gaps`"
+        )
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a code that is not a class."""
+        key = "color" if self.colors else "value"
+        return (
+            f"make it the `{key}` or one of the `aliases` of a class, or add it to `gaps` if it "
+            f"means no label"
+        )
 
     def shown(self, code: int) -> str:
         """A code in the words of messages."""
@@ -124,6 +158,20 @@ class MaskReader:
                 f"layout.mask_values: color, or replace the mask"
             )
         return values[0]
+
+
+def doubts(scenes: list[Scene], classes: list[str], reader: MaskReader) -> str:
+    """`MaskReader.doubt` of the masks of these scenes, in which these classes occur.
+
+    The masks are read only if it depends on what they hold.
+    """
+    doubt = reader.doubt(classes)
+    for scene in scenes if doubt else []:
+        with open_image(scene.mask) as mask:
+            for _, window in mask.block_windows(1):
+                if (mask.read(1, window=window) == NO_LABEL).any():
+                    return doubt
+    return ""
 
 
 def _code(value: str | int) -> int:

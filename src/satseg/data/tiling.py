@@ -12,13 +12,20 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from satseg.config.datasets import Pixels
+from satseg.data.agreement import annotators_agreement
 from satseg.data.arrays import ArrayFile
 from satseg.data.ground import footprints
-from satseg.data.groups import same_images, scene_groups
-from satseg.data.images import BLOCK_CACHE, open_image, read_bands, scene_shape
+from satseg.data.groups import same_images, scene_groups, unmatched
+from satseg.data.images import (
+    BLOCK_CACHE,
+    hides_pixels,
+    open_image,
+    read_bands,
+    scene_shape,
+)
 from satseg.data.labels import NO_LABEL, pixels_column
 from satseg.data.layout import Scene, find_scenes
-from satseg.data.masks import MaskReader
+from satseg.data.masks import MaskReader, doubts
 from satseg.data.official import published_subsets
 from satseg.data.origin import describe
 from satseg.data.registration import mask_turn, read_mask
@@ -26,16 +33,24 @@ from satseg.errors import UserError
 from satseg.files import together, write_json
 from satseg.jobs.slices import TileSlice
 from satseg.progress import log, watched
+from satseg.readers import read_array
 from satseg.text import counted
 
-FILES = ("images.npy", "masks.npy", "tiles.csv", "origin.json", "digests.json")
+FILES = (
+    "images.npy",
+    "masks.npy",
+    "tiles.csv",
+    "agreement.csv",
+    "origin.json",
+    "digests.json",
+)
 
 
 def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFrame:
     """Cut every scene below `root` into tiles; edges are padded with black images and 255 masks.
 
-    Where an image has no data, the mask gets no label. Scenes are read in strips one tile high, so
-    memory grows neither with their height nor with their number.
+    Where an image has no data or hides a pixel, the mask gets no label. Scenes are read in strips
+    one tile high, so memory grows neither with their height nor with their number.
 
     Args:
         job: what the dataset's files are like, and the size of a tile.
@@ -57,6 +72,8 @@ def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFra
             ", ".join(others),
             first,
         )
+    for mistake in unmatched(scenes, job.groups):
+        log.warning("%s", mistake)
     groups = scene_groups(scenes, job.groups, copies)
 
     with warnings.catch_warnings(), ExitStack() as stack:
@@ -79,8 +96,17 @@ def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFra
             rows = list(watched(rows, tile_count, "tiling", "tiles"))
 
         table = pd.DataFrame([{"tile": tile} | row for tile, row in enumerate(rows)])
+        held = [name for name in job.classes if table[pixels_column(name)].any()]
+        doubt = doubts(scenes, held, MaskReader(job))
+        if doubt:
+            raise UserError(f"{root}: {doubt}")
         table["official_split"] = published_subsets(table, scenes, root, job.official)
         table.to_csv(files["tiles.csv"], index=False)
+        arrays = [read_array(files[name]) for name in ("images.npy", "masks.npy")]
+        # Copies of an image are no second look at the ground, unless the configuration says so.
+        configured = scene_groups(scenes, job.groups, [])
+        agreement = annotators_agreement(table, *arrays, job.classes, configured)
+        agreement.to_csv(files["agreement.csv"], index=False)
 
         origin = describe((scene.image for scene in scenes), job.pixels)
         files["origin.json"].write_text(origin.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -124,10 +150,11 @@ def _rows(
         image_buffers: list[np.ndarray | None] = [None, None]
         mask_buffers: list[np.ndarray | None] = [None, None]
 
-        with open_image(scene.image) as image:
-            corners = iter(footprints(image, size))
-
         for row, strip, labels in _strips(scene, shape, job, reader):
+            if row == 0:  # not before: a scene too large for the memory is refused with its strip
+                with open_image(scene.image) as image:
+                    corners = iter(footprints(image, size))
+
             turn = row % 2
             image_tiles = _cut(strip, size, 0, image_buffers[turn])
             mask_tiles = _cut(labels, size, NO_LABEL, mask_buffers[turn])
@@ -195,10 +222,11 @@ def _strips(
         if any(turn):
             log.info("%s: stored %s, by its position; read as its image lies", scene.mask, turn)
 
+        masked = hides_pixels(image, job.pixels)
         for row in range(-(-height // size)):
             window = Window(0, row * size, width, min(size, height - row * size))
             try:
-                strip, missing = read_bands(image, job.pixels, window)
+                strip, missing = read_bands(image, job.pixels, masked, window)
                 values = read_mask(mask, turn, window)
             except RasterioError:
                 raise UserError(

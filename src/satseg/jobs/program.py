@@ -2,9 +2,13 @@
 
 import argparse
 import errno
+import importlib.util
+import io
 import logging
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from satseg.config.types import Strict
 from satseg.errors import UserError, out_of_memory
@@ -33,6 +37,7 @@ LESS_MEMORY = {
 }
 LOADER = "DataLoader worker"  # begins torch's messages about one that has ended
 
+FOREIGN_TABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
 OTHER_ADVICE = "fix that and run the same command again"
 
 
@@ -89,9 +94,25 @@ def starter_pid() -> int | None:
     return snakemake.pid if snakemake and snakemake.is_visible else None
 
 
+def prepare() -> None:
+    """Make this process independent of what other installations and the console are like.
+
+    Variables that lead GDAL and PROJ to the tables of another version are removed where rasterio
+    brings its own, and a console that lacks a character shows a question mark for it.
+    """
+    rasterio = importlib.util.find_spec("rasterio")
+    if rasterio and Path(rasterio.origin).with_name("proj_data").is_dir():
+        for variable in FOREIGN_TABLES:
+            os.environ.pop(variable, None)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def guarded(name: str, work: Callable[[], None]) -> None:
     """Do the work of a program: its log goes to stderr; a `UserError` or `OSError`, and a lack of
     memory, end in one line and exit status 1."""
+    prepare()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     log.setLevel(logging.INFO)
     try:

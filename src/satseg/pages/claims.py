@@ -35,25 +35,41 @@ TESTS = [
         "difference, wide enough for those of all models to hold at once. For profiled times, "
         "which are medians of a few to some dozens of repetitions, the bounds are a convention: "
         "10 % either way, or more if the repetitions, the rounds of the profile or the machine's "
-        "speed differ by more. Published figures have no interval, and their order is taken as it "
-        "stands.",
+        "speed differ by more.",
+    ),
+    (
+        "So printed",
+        "Published figures have no interval: what they say is so printed, or not, and nothing says "
+        "how sure it is.",
+    ),
+    (
+        "Accuracy",
+        "A verdict on scores needs three seeds of every model, of runs that stopped by themselves "
+        "or reached a plateau: the best epoch lies before the last fifth of them, and before the "
+        "last three. Otherwise nobody can tell, whatever the interval.",
+    ),
+    (
+        "Higher",
+        "A score is higher if the interval of the paired difference lies above what the claim "
+        "names; accuracy is retained if it lies above the loss that the claim allows.",
     ),
     (
         "rho",
         "Spearman's rank correlation; p is the one-sided share of all permutations (of 100,000 "
         "random ones for more than eight values) that reach at least as much. A time follows one "
-        "size rather than another if rho has p ≤ 0.05 with the one but not with the other, where "
-        "it is lower; with few models the difference itself hardly ever reaches that. Classes with "
-        "few pixels score lowest if rho has p ≤ 0.05. A claim does not hold if its opposite has "
-        "p ≤ 0.05, or if rho with the other size has and is not lower.",
+        "size rather than others if rho has p ≤ 0.05 with the one, and its difference from the rho "
+        "with each of the others has, too: p of a difference is that of Fisher's exchange test, "
+        "two-sided, corrected for the number of rivals by Holm's method. Two sizes that rank fewer "
+        "than six models differently cannot be told apart. Classes with few pixels score lowest if "
+        "rho has p ≤ 0.05. A claim does not hold if its opposite has p ≤ 0.05.",
     ),
     (
         "rho with epoch",
         "The same between epoch and metric, or minus the loss, or minus the distance of two "
         "curves, in each run. A claim holds if every run has p ≤ 0.05, and does not if in one the "
-        "opposite has. Neighbouring epochs are alike, so that p is lower than it would be for "
-        "independent ones: it says that there is a trend, not how sure another training would "
-        "show it.",
+        "opposite has, corrected for the number of runs by Holm's method. Neighbouring epochs are "
+        "alike, so that p is lower than it would be for independent ones: it says that there is a "
+        "trend, not how sure another training would show it.",
     ),
     (
         "Curves",

@@ -1,36 +1,67 @@
 """Which scenes a model can predict."""
 
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import rasterio
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 
 from satseg.config.datasets import Pixels
 from satseg.data.images import PALETTE
 from satseg.data.origin import pixel_size
+from satseg.data.transparency import alpha_band, hides, holds_data
 from satseg.errors import UserError
 from satseg.models.segmenter import Segmenter
 from satseg.progress import log
 from satseg.text import counted
 
+IMAGES = {".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg"}  # in a zip
 COARSER = 1.25  # by this factor, pixels may be larger or smaller than those of the training images
-HARMLESS = {MaskFlags.all_valid, MaskFlags.nodata}  # read_bands sees the no-data value by itself
 
 
 class AcceptedScene(NamedTuple):
     """An opened scene that fits the model."""
 
     file: rasterio.DatasetReader
-    path: Path
+    path: str | Path
     pixels: Pixels
     """The bands that the model sees, and how they are scaled."""
     masked: bool
     """Whether an alpha band or a mask hides pixels."""
 
 
+def unpacked(scene: str | Path) -> str | Path:
+    """What GDAL opens for a scene: the image inside, if it is a zip.
+
+    Raises:
+        UserError: the zip is damaged, or does not hold exactly one image.
+    """
+    path = Path(scene)
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return scene  # a path would lose the second slash of an address or of `/vsizip//folder/…`
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        raise UserError(f"{path}: not a complete zip archive; get it again") from None
+    inside = f"/vsizip/{path.resolve()}"
+    images = [name for name in names if Path(name).suffix.lower() in IMAGES]
+    if len(images) != 1:
+        example = f", such as {inside}/{images[0]}" if images else ""
+        raise UserError(
+            f"{path}: holds {counted(len(images), 'image')}, not one; unpack it, or name the one "
+            f"to predict{example}"
+        )
+    return f"{inside}/{images[0]}"
+
+
 def accept(
-    file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, georeferenced: bool = False
+    file: rasterio.DatasetReader,
+    path: str | Path,
+    segmenter: Segmenter,
+    georeferenced: bool = False,
 ) -> AcceptedScene:
     """Accept a scene that is like those the model was trained on.
 
@@ -57,11 +88,17 @@ def accept(
             f"{path}: has no known position on the globe, which polygons need; leave them out"
         )
 
+    alpha = alpha_band(file)
+    if alpha and alpha not in bands and holds_data(file, alpha):
+        log.warning(
+            "%s: band %d is marked as transparency, but holds data; it hides no pixel", path, alpha
+        )
+
     pixels = segmenter.origin.pixels.model_copy(update={"bands": bands})
-    return AcceptedScene(file, path, pixels, _is_masked(file, bands))
+    return AcceptedScene(file, path, pixels, hides(file, bands))
 
 
-def _bands(file: rasterio.DatasetReader, path: Path, segmenter: Segmenter) -> list[int]:
+def _bands(file: rasterio.DatasetReader, path: str | Path, segmenter: Segmenter) -> list[int]:
     """The bands that the model sees, counted from 1; an alpha band is one only if it is needed."""
     colours = [band for band in file.indexes if file.colorinterp[band - 1] != ColorInterp.alpha]
     trained_on = segmenter.origin.pixels.bands
@@ -84,7 +121,7 @@ def _bands(file: rasterio.DatasetReader, path: Path, segmenter: Segmenter) -> li
 
 
 def _check_types(
-    file: rasterio.DatasetReader, path: Path, segmenter: Segmenter, bands: list[int]
+    file: rasterio.DatasetReader, path: str | Path, segmenter: Segmenter, bands: list[int]
 ) -> None:
     known = segmenter.origin.dtypes
     unknown = sorted({file.dtypes[band - 1] for band in bands} - set(known))
@@ -95,7 +132,7 @@ def _check_types(
         )
 
 
-def _check_resolution(metres: float | None, path: Path, segmenter: Segmenter) -> None:
+def _check_resolution(metres: float | None, path: str | Path, segmenter: Segmenter) -> None:
     """Refuse pixels of another size than those of the training images, where both are known."""
     if segmenter.origin.metres is None:
         return
@@ -111,14 +148,3 @@ def _check_resolution(metres: float | None, path: Path, segmenter: Segmenter) ->
             f"{path}: pixels of {metres:.3g} m, but the model was trained on {known}; resample the "
             f"scene (gdalwarp -tr), or train on images like it"
         )
-
-
-def _is_masked(file: rasterio.DatasetReader, bands: list[int]) -> bool:
-    """Whether an alpha band or a mask hides pixels of these bands.
-
-    Some programs mark any fourth band as alpha: if the model sees that band, it hides nothing.
-    """
-    if ColorInterp.alpha in {file.colorinterp[band - 1] for band in bands}:
-        return False
-    flags = [set(file.mask_flag_enums[band - 1]) for band in bands]
-    return any(not kinds or kinds - HARMLESS for kinds in flags)

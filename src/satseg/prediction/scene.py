@@ -20,7 +20,7 @@ from satseg.files import scratch_folder, together
 from satseg.jobs.writing import refuse_inputs
 from satseg.models.segmenter import Segmenter
 from satseg.models.voting import VIEWS, check_members, mean_probabilities
-from satseg.prediction.accepting import AcceptedScene, accept
+from satseg.prediction.accepting import AcceptedScene, accept, unpacked
 from satseg.prediction.blending import Read, Score, blend
 from satseg.prediction.colors import class_colors
 from satseg.prediction.maps import MapFiles, optimise, write_picture
@@ -62,7 +62,7 @@ def predict_scene(
         segmenter: a trained model, as `load_weights` returns it; several vote with the mean of
             their probabilities.
         scene: an image that GDAL reads, with the bands, pixel type and resolution of the training
-            images.
+            images; also one in a zip (`scene.zip`, or `/vsizip/…` as GDAL calls it).
         out: the map; with the suffix `.png` a picture of it without a position.
         probabilities: a file for probabilities as well: a band for each counted class, uint8 in
             steps of 1/250, 255 where there is no data.
@@ -111,9 +111,10 @@ def predict_scene(
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE))
-        file = stack.enter_context(open_scene(scene))
+        source = unpacked(scene)
+        file = stack.enter_context(open_scene(source))
         refuse_inputs(outputs, file.files)  # of a VRT, those it is made of
-        accepted = accept(file, Path(scene), segmenter, georeferenced=bool(polygons))
+        accepted = accept(file, source, segmenter, georeferenced=bool(polygons))
 
         finals = dict(zip(products.wanted, stack.enter_context(together(*outputs)), strict=True))
         scratch = stack.enter_context(scratch_folder(f"{outputs[0]}.blocks"))
@@ -215,16 +216,12 @@ def _row_reader(scene: AcceptedScene, left: int, right: int) -> Read:
         window = Window(left, top, width, height)
         try:
             with rasterio.Env():  # GDAL reports errors per thread
-                image, nodata = read_bands(file, scene.pixels, window)
-                mask = file.dataset_mask(window=window) if scene.masked else None
+                image, nodata = read_bands(file, scene.pixels, scene.masked, window)
         except RasterioError:
             raise UserError(f"{scene.path}: damaged near row {top}; replace it") from None
 
         if nodata is None:
             nodata = np.zeros((height, width), bool)
-        if mask is not None:
-            nodata = nodata | (mask == 0)
-            image = np.where(nodata[..., None], np.uint8(0), image)
 
         image = np.pad(image, ((0, 0), beyond, (0, 0)), "reflect")
         return image, np.pad(nodata, ((0, 0), beyond), constant_values=True)

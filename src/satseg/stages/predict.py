@@ -64,9 +64,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def main() -> None:
+def main(words: list[str] | None = None, prog: str = "python -m satseg.stages.predict") -> None:
     """Parse the command line and predict."""
-    parser = argparse.ArgumentParser(prog="python -m satseg.stages.predict", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     option = parser.add_argument
     option("scene", help="an image GDAL reads: bands, type and resolution as in training")
     option(
@@ -113,7 +113,7 @@ def main() -> None:
     option("--batch-size", type=_at_least(1), help="windows per forward pass (default: training's)")
     option("--slice", help="class colours: JSON, or a file of it (default: those of config/)")
 
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     guarded("predict", lambda: run(arguments))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from satseg.metrics.baseline import MAJORITY
+from satseg.measures import MAJORITY
 from satseg.metrics.confusion import BINS, WIDTH
 from satseg.metrics.counts import counts_array
 from satseg.metrics.errors import brightness_iou, error_metrics

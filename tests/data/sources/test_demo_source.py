@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_bytes_however_many_scenes(tmp_path):
 
 
 def test_another_seed_and_another_scene_differ(tmp_path):
-    here, there = (fetch(tmp_path / str(seed), scenes=3, size=128, seed=seed) for seed in (7, -7))
+    here, there = (fetch(tmp_path / str(seed), scenes=3, size=128, seed=seed) for seed in (7, 8))
     assert len({*here.values(), *there.values()}) == 12
 
 

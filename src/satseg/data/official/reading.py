@@ -1,5 +1,6 @@
 """Lists of names, one file for each subset."""
 
+import codecs
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def read_lists(
             log.warning("%s: no such list below %s; the tiles get no official split", pattern, root)
             return {}
 
-        names = map(str.strip, divide(path.read_text(encoding="utf-8-sig")))
+        names = map(str.strip, divide(_text(path)))
         names = list(filter(None, names))
         repeated = set(names) & set(subsets)
         if repeated:
@@ -38,3 +39,17 @@ def read_lists(
         subsets |= dict.fromkeys(names, subset)
 
     return subsets
+
+
+def _text(path: Path) -> str:
+    """A list's text; besides UTF-8 it may be UTF-16 that says so in its first two bytes.
+
+    Raises:
+        UserError: it is neither.
+    """
+    content = path.read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not text in UTF-8; save it as UTF-8") from None

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from satseg.config.recipes import Recipe
 from satseg.metrics.baseline import subset_pixels
+from satseg.study.claims.exclusive import shared_by
 from satseg.study.comparison import Comparison
 from satseg.study.inputs import StudyInputs
 
@@ -20,6 +22,10 @@ PROFILED = ("train_step_ms", "latency_ms")
 HOLDS = "holds"
 FAILS = "does not hold"
 UNKNOWN = "cannot tell"
+PRINTED = "so printed"
+"""Of figures that come without an interval: they say so, and nothing says how sure they are."""
+NOT_PRINTED = "not so printed"
+UNTESTED = "not tested"
 RESULTS = "results"
 """The source of a finding on our own results."""
 
@@ -55,6 +61,10 @@ class Evidence:
     """Validation pixels of each class."""
     histories: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
     """history.csv of every run of each model."""
+    recipe: Recipe | None = None
+    """The recipe they were trained by."""
+    shared: str = ""
+    """Why the times of the runs say nothing; empty if each had the machine to itself."""
 
     @cached_property
     def models(self) -> list[str]:
@@ -105,8 +115,11 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         pixels[subset] = {name: of_folds[name] for name in comparison.classes}
 
     devices: dict[str, set[str]] = {model: set() for model in models}
+    runs = []
     for cell in inputs.cells(comparison.dataset, comparison.recipe):
-        devices[cell.model].add(device_with_threads(inputs.device(cell)))
+        run = inputs.run(cell)
+        runs.append(run)
+        devices[cell.model].add(device_with_threads(run["device"]))
 
     return Evidence(
         comparison=comparison,
@@ -116,6 +129,8 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         pixels=pixels["train"],
         val_pixels=pixels["val"],
         histories=histories,
+        recipe=recipe,
+        shared=shared_by(runs),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
 
 import pandas as pd
 
@@ -11,18 +12,25 @@ from satseg.config.claims import (
     AnyClaim,
     BeatsMajorityClaim,
     FollowsClaim,
+    HigherClaim,
     HistoryClaim,
+    LargerClaim,
     NoGainClaim,
     RankClaim,
     RareClassesClaim,
+    UntestedClaim,
 )
 from satseg.config.papers import Paper, PaperTable
+from satseg.measures import TIMES
 from satseg.study.claims.evidence import (
     FAILS,
     HOLDS,
+    NOT_PRINTED,
+    PRINTED,
     PROFILED,
     RESULTS,
     UNKNOWN,
+    UNTESTED,
     Evidence,
     Finding,
     Statistic,
@@ -30,13 +38,16 @@ from satseg.study.claims.evidence import (
 )
 from satseg.study.claims.histories import beats_majority, curves
 from satseg.study.claims.measured import measured_quantity, published_quantity
+from satseg.study.claims.rankings import follows, rare_classes, rarest_lowest
+from satseg.study.claims.settled import settled_only
 from satseg.study.claims.verdicts import (
     NO_MODEL,
     Tested,
-    follows,
+    as_printed,
+    higher,
+    larger,
     no_gain,
     rank,
-    rare_classes,
     verdict_of,
 )
 
@@ -62,23 +73,23 @@ def examine(paper: Paper, evidence: Sequence[Evidence]) -> list[Finding]:
     findings = []
     for name, claim in paper.claims.items():
         for by in claim.by:
-            if isinstance(claim, NoGainClaim):
-                models = paper.own(evidence[0].models)
+            if isinstance(claim, UntestedClaim):
+                findings.append(Finding(name, RESULTS, "", "", by, [], UNTESTED, claim.reason))
+            elif isinstance(claim, NoGainClaim):
                 place = (name, RESULTS, "", "", by)
-                findings.append(_finding(place, no_gain, claim, by, evidence, models))
-                continue
+                models = paper.own(evidence[0].models)
+                findings.append(_finding(place, _tuning, claim, by, evidence, models))
+            elif isinstance(claim, HigherClaim) and claim.than_recipe:
+                findings += _between_recipes(name, claim, by, evidence, paper)
+            else:
+                for each in _places(by, evidence):
+                    recipe = "" if by in PROFILED else each.comparison.recipe
+                    place = (name, RESULTS, each.comparison.dataset, recipe, by)
+                    models = paper.own(each.models)
+                    findings.append(_finding(place, _on_results, claim, by, each, models))
 
-            for each in _places(by, evidence):
-                recipe = "" if by in PROFILED else each.comparison.recipe
-                place = (name, RESULTS, each.comparison.dataset, recipe, by)
-                models = paper.own(each.models)
-                findings.append(_finding(place, _on_results, claim, by, each, models))
-
-            if isinstance(claim, RankClaim | FollowsClaim):
-                for table in paper.tables:
-                    if len(table.rows) > 1 and table.column(by):
-                        place = (name, table.title, table.dataset, "", by)
-                        findings.append(_finding(place, _on_table, claim, by, table))
+            for table in paper.tables:
+                findings += _in_table(name, claim, by, table)
     return findings
 
 
@@ -92,6 +103,57 @@ def _places(by: str, evidence: Sequence[Evidence]) -> Iterable[Evidence]:
     return first.values()
 
 
+def _between_recipes(
+    name: str, claim: HigherClaim, by: str, evidence: Sequence[Evidence], paper: Paper
+) -> list[Finding]:
+    """A claim about two recipes, on every dataset."""
+    places = {(e.comparison.dataset, e.comparison.recipe): e for e in evidence}
+    findings = []
+    for dataset in dict.fromkeys(dataset for dataset, _ in places):
+        place = (name, RESULTS, dataset, "", by)
+        pair = [places.get((dataset, recipe)) for recipe in (claim.recipe, claim.than_recipe)]
+        findings.append(_finding(place, _recipes, claim, by, pair, paper))
+    return findings
+
+
+def _recipes(claim: HigherClaim, by: str, pair: list[Evidence | None], paper: Paper) -> Tested:
+    for recipe, evidence in zip((claim.recipe, claim.than_recipe), pair, strict=True):
+        if evidence is None:
+            raise Untestable(f"this study has no {recipe} to compare")
+    first, second = pair
+    tested = higher(claim, by, first, second, paper.own(first.models))
+    return settled_only(settled_only(tested, first), second)
+
+
+def _tuning(
+    claim: NoGainClaim, by: str, evidence: Sequence[Evidence], models: Sequence[str]
+) -> Tested:
+    tested = no_gain(claim, by, evidence, models)
+    for each in evidence:
+        tested = settled_only(tested, each)
+    return tested
+
+
+def _in_table(name: str, claim: AnyClaim, by: str, table: PaperTable) -> list[Finding]:
+    """What a paper's own table says of a claim."""
+    place = (name, table.title, table.dataset, "", by)
+    of_models = isinstance(claim, RankClaim | FollowsClaim | HigherClaim | LargerClaim)
+    between_recipes = getattr(claim, "than_recipe", None)
+    if of_models and not between_recipes and len(table.rows) > 1 and table.column(by):
+        return [_finding(place, _on_table, claim, by, table)]
+    if isinstance(claim, RareClassesClaim) and table.class_pixels:
+        means = table.class_means(by)
+        findings = []
+        for left_out in dict.fromkeys([None, table.no_class]):
+            scores = {key: value for key, value in means.items() if key != left_out}
+            if scores:
+                title = f"{table.title}, without {left_out}" if left_out else table.title
+                place = (name, title, table.dataset, "", by)
+                findings.append(_finding(place, rarest_lowest, scores, table.class_pixels))
+        return findings
+    return []
+
+
 def _finding(
     place: tuple[str, str, str, str, str], test: Callable[..., Tested], *arguments
 ) -> Finding:
@@ -102,36 +164,67 @@ def _finding(
 
 
 def _on_results(claim: AnyClaim, by: str, evidence: Evidence, models: list[str]) -> Tested:
-    if isinstance(claim, RareClassesClaim):
-        return rare_classes(evidence, by, models)
-    if isinstance(claim, BeatsMajorityClaim):
-        return beats_majority(by, evidence, models)
     if isinstance(claim, HistoryClaim):
         return curves(claim, by, evidence, models)
+    if isinstance(claim, BeatsMajorityClaim):
+        return settled_only(beats_majority(by, evidence, models), evidence)
+    if isinstance(claim, RareClassesClaim):
+        return settled_only(rare_classes(evidence, by, models), evidence)
+    if isinstance(claim, HigherClaim):
+        _require_recipe(claim, evidence)
+        return settled_only(higher(claim, by, evidence, evidence, models), evidence)
     if not models:
         raise Untestable(NO_MODEL)
+    if isinstance(claim, LargerClaim):
+        sizes = {model: evidence.profiles[model][by] for model in models}
+        return larger(by, _one(claim.model, models), _one(claim.than, models), sizes)
 
     quantity = measured_quantity(evidence, by, models)
     if isinstance(claim, RankClaim):
-        return rank(claim, quantity)
+        tested = rank(claim, quantity)
+        return tested if by in TIMES else settled_only(tested, evidence)
 
     sizes = {}
-    for name in (claim.size, claim.rather_than):
+    for name in (claim.size, *claim.rather_than):
         sizes[name] = {model: evidence.profiles[model][name] for model in models}
     return follows(claim, quantity, sizes)
 
 
-def _on_table(claim: RankClaim | FollowsClaim, by: str, table: PaperTable) -> Tested:
-    quantity = published_quantity(table, by)
+def _require_recipe(claim: HigherClaim, evidence: Evidence) -> None:
+    if claim.recipe and claim.recipe != evidence.comparison.recipe:
+        raise Untestable(f"the claim is about {claim.recipe}")
+
+
+def _on_table(claim: AnyClaim, by: str, table: PaperTable) -> Tested:
+    if isinstance(claim, FollowsClaim):
+        sizes = {name: table.column(name) for name in (claim.size, *claim.rather_than)}
+        return follows(claim, published_quantity(table, by), sizes)
     if isinstance(claim, RankClaim):
-        return rank(claim, quantity)
-    sizes = {name: table.column(name) for name in (claim.size, claim.rather_than)}
-    return follows(claim, quantity, sizes)
+        statistics, verdict, why = rank(claim, published_quantity(table, by))
+        return statistics, as_printed(verdict), why
+
+    values = table.column(by)
+    first = _one(claim.model, values)
+    second = _one(claim.than, values)
+    statistics = [Statistic(first, values[first]), Statistic(second, values[second])]
+    margin = getattr(claim, "by_more_than", 0.0)
+    printed = PRINTED if values[first] - values[second] > margin else NOT_PRINTED
+    return statistics, printed, f"{values[first]:g} and {values[second]:g}, without intervals"
+
+
+def _one(pattern: str, models: Iterable[str]) -> str:
+    """The first model that a pattern matches, or whose own pattern is the same."""
+    for model in models:
+        if fnmatchcase(model, pattern) or model == pattern:
+            return model
+    raise Untestable(f"there is no {pattern}")
 
 
 def overall_verdict(verdicts: Sequence[str]) -> str:
     """The verdict of several places together: it holds if it holds in all of them, and does not if
     it fails in one."""
+    if set(verdicts) == {UNTESTED}:
+        return UNTESTED
     return verdict_of(bool(verdicts) and set(verdicts) == {HOLDS}, FAILS in verdicts)
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
 
-from satseg.config.claims import FollowsClaim, NoGainClaim, RankClaim
+from satseg.config.claims import HigherClaim, NoGainClaim, RankClaim
+from satseg.measures import label
 from satseg.statistics.differences import differences
 from satseg.statistics.jackknife import Jackknife
-from satseg.study.claims.correlation import all_orders, correlations, tail_shares
-from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence, Statistic, Untestable
+from satseg.study.claims.evidence import (
+    FAILS,
+    HOLDS,
+    NOT_PRINTED,
+    PRINTED,
+    UNKNOWN,
+    Evidence,
+    Statistic,
+    Untestable,
+)
 from satseg.study.claims.measured import Quantity
-from satseg.study.comparison import Result
-from satseg.text import listing
+from satseg.text import counted, listing
 
-LEVEL = 0.05  # of the one-sided permutation tests
+LEVEL = 0.05  # of every test
 NO_MODEL = "the study has none of the paper's models"
 
 Tested = tuple[list[Statistic], str, str]
@@ -80,93 +87,53 @@ def rank(claim: RankClaim, quantity: Quantity) -> Tested:
     return statistics, verdict_of(holds, fails), why
 
 
-def follows(claim: FollowsClaim, times: Quantity, sizes: dict[str, dict[str, float]]) -> Tested:
-    """Rank correlation with one size and with another, by permutation of the times.
+def larger(by: str, first: str, second: str, sizes: dict[str, float]) -> Tested:
+    """Whether one model has more of a size than another; sizes are exact."""
+    difference = sizes[first] - sizes[second]
+    statistics = [Statistic(first, sizes[first]), Statistic(second, sizes[second])]
+    why = f"{label(by).lower()} of {first} and {second}: {sizes[first]:g} and {sizes[second]:g}"
+    return statistics, verdict_of(difference > 0, difference <= 0), why
+
+
+def higher(claim: HigherClaim, by: str, first: Evidence, second: Evidence, models: list) -> Tested:
+    """Paired difference of two models, or of a recipe from another as the mean over models.
 
     Args:
         claim: what is claimed.
-        times: the times.
-        sizes: size → model → value.
+        by: the metric.
+        first: the results of the recipe that is said to be higher.
+        second: those it is compared with; the same, if the claim is about models.
+        models: the paper's models in the study.
 
     Raises:
-        Untestable: there are too few models, or a size is the same for all.
+        Untestable: a side is missing, or the two are evaluated on different tiles.
     """
-    models = list(times.values)
-    if len(models) < 3:
-        raise Untestable("a rank correlation needs at least three models")
+    _require_same_tiles(second, first)
+    names = {}
+    sides = {}
+    parts = (("first", first, claim.model), ("second", second, claim.than or claim.model))
+    for side, evidence, pattern in parts:
+        chosen = [m for m in models if pattern is None or fnmatchcase(m, pattern)]
+        if not chosen:
+            raise Untestable(f"there is no {pattern}" if pattern else NO_MODEL)
+        sides[side] = _mean_over_models(evidence, by, chosen)
+        names[side] = evidence.comparison.recipe if claim.than_recipe else listing(chosen)
 
-    seconds = [times.values[model] for model in models]
-    orders = all_orders(len(models))
-    first = correlations(seconds, [sizes[claim.size][m] for m in models], orders)
-    second = correlations(seconds, [sizes[claim.rather_than][m] for m in models], orders)
-    if not np.isfinite([first, second]).all():
-        raise Untestable("all values are equal")
-
-    # The first of the orders is the one that was observed.
-    difference = first - second
-    rho = float(first[0])
-    rho_other = float(second[0])
-    p, p_reverse = tail_shares(first, rho)
-    p_other, _ = tail_shares(second, rho_other)
-    p_difference, p_against = tail_shares(difference, difference[0])
-
-    holds = p <= LEVEL < p_other and rho > rho_other
-    follows_the_other = p_other <= LEVEL and rho_other >= rho
-    fails = min(p_against, p_reverse) <= LEVEL or follows_the_other
-    statistics = [
-        Statistic(f"rho, {claim.size}", rho, p=p),
-        Statistic(f"rho, {claim.rather_than}", rho_other, p=p_other),
-        Statistic("difference of rho", float(difference[0]), p=p_difference),
-    ]
+    (row,) = differences(sides, [("first", "second")])
+    if not row.known:
+        groups = counted(row.units, "group")
+        raise Untestable(f"{groups} of tiles are too few for an interval of the difference")
+    name = f"{names['first']} − {names['second']}"
+    ends = (row.difference, row.low, row.high, row.p)
     why = (
-        f"over {len(models)} models, rho is {rho:.2f} with {claim.size} and {rho_other:.2f} with "
-        f"{claim.rather_than}"
+        f"{names['first']} minus {names['second']} is {row.difference:+.3f} ({row.low:+.3f} to "
+        f"{row.high:+.3f})"
     )
-    return statistics, verdict_of(holds, fails), why
-
-
-def rare_classes(evidence: Evidence, by: str, models: Sequence[str]) -> Tested:
-    """Rank correlation of a class's training pixels with its score, mean over models, by
-    permutation.
-
-    Raises:
-        Untestable: there are too few classes.
-    """
-    results = [result for result in evidence.comparison.results if result.model in models]
-    if not results:
-        raise Untestable(NO_MODEL)
-
-    classes = [name for name in evidence.comparison.classes if _can_be_found(name, results)]
-    if len(classes) < 3:
-        raise Untestable("a rank correlation needs at least three classes")
-
-    scores = [_mean_score(results, by, name) for name in classes]
-    pixels = [evidence.pixels[name] for name in classes]
-    drawn = correlations(scores, pixels, all_orders(len(classes)))
-    if not np.isfinite(drawn).all():
-        raise Untestable("all values are equal")
-
-    rho = float(drawn[0])
-    p, p_reverse = tail_shares(drawn, rho)
-    lowest = int(np.argmin(scores))
-    share = 100 * pixels[lowest] / sum(pixels)
-    why = (
-        f"over {len(classes)} classes, rho of the score with the number of training pixels is "
-        f"{rho:.2f}; {classes[lowest]} scores lowest with {share:.1f} % of the pixels"
-    )
-    statistics = [Statistic("rho, training pixels", rho, p=p)]
-    return statistics, verdict_of(p <= LEVEL, p_reverse <= LEVEL), why
-
-
-def _mean_score(results: Sequence[Result], by: str, class_name: str) -> float:
-    """A class's score, mean over models."""
-    return float(np.mean([result.scores[by, class_name].value for result in results]))
-
-
-def _can_be_found(class_name: str, results: Sequence[Result]) -> bool:
-    """Whether a class occurs: the published rule gives 0 to one that does not, and only `iou` shows
-    that there was nothing to find."""
-    return all(math.isfinite(result.scores["iou", class_name].value) for result in results)
+    if claim.by_more_than:
+        why += f", to be compared with {claim.by_more_than:+g}"
+    holds = row.low > claim.by_more_than
+    fails = row.high < claim.by_more_than
+    return [Statistic(name, *ends)], verdict_of(holds, fails), why
 
 
 def no_gain(
@@ -233,6 +200,11 @@ def _require_same_tiles(baseline: Evidence, other: Evidence) -> None:
     if not same_tiles or not same_classes:
         names = listing([baseline.comparison.recipe, other.comparison.recipe])
         raise Untestable(f"{names} are evaluated on different tiles or classes")
+
+
+def as_printed(verdict: str) -> str:
+    """The verdict on figures without intervals: what they say, not what holds."""
+    return {HOLDS: PRINTED, FAILS: NOT_PRINTED}.get(verdict, verdict)
 
 
 def verdict_of(holds: bool, fails: bool) -> str:
