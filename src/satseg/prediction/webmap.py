@@ -87,7 +87,7 @@ def _rounded(size: float | None, reduction: int) -> float | None:
 def _photograph(scene: AcceptedScene, shape: tuple[int, int]) -> str:
     """The scene's first bands as they are seen: colours if there are three."""
     image, _ = read_bands(
-        scene.file, scene.pixels, out_shape=(len(scene.pixels.bands), *shape),
+        scene.file, scene.pixels, scene.masked, out_shape=(len(scene.pixels.bands), *shape),
         resampling=Resampling.average,
     )  # fmt: skip
     bands = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
