@@ -225,6 +225,8 @@ def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
             "this_process",
         },
         "progress": {"log", "watched", "Pace"},  # they report, and change nothing
+        # They compare what is read, and write down what it was.
+        "records": {"digest_of", "is_copy", "note", "write_record"},
         "text": {"columns", "counted", "duration", "listing"},
     }
     modules = [datasets, sources, splits, models, recipes, papers, studies, root, config_types]

@@ -19,7 +19,8 @@ rule download:
         out=lambda w, output: dirname(output.manifest),
     shell:
         r"""
-        exec python -m satseg.stages.download --slice {params.slice:q} --out {params.out:q} &>{log:q}
+        exec python -m satseg.stages.download --slice {params.slice:q} --code {params.code} \
+            --out {params.out:q} &>{log:q}
         """
 
 
@@ -29,9 +30,9 @@ rule tile:
         looked_at=looked_at,
         code=lambda w: tile_code(slices.tile_slice(cfg, w.dataset)),
     output:
+        table="data/tiles/{dataset}/tiles.csv",
         images="data/tiles/{dataset}/images.npy",
         masks="data/tiles/{dataset}/masks.npy",
-        table="data/tiles/{dataset}/tiles.csv",
         origin="data/tiles/{dataset}/origin.json",
         digests="data/tiles/{dataset}/digests.json",
     log:
@@ -48,7 +49,7 @@ rule tile:
         out=lambda w, output: dirname(output.table),
     shell:
         r"""
-        exec python -m satseg.stages.tile --slice {params.slice:q} \
+        exec python -m satseg.stages.tile --slice {params.slice:q} --code {params.code} \
             --raw {params.raw:q} --out {params.out:q} &>{log:q}
         """
 
@@ -75,6 +76,6 @@ rule split:
         tiles=lambda w, input: dirname(input.table),
     shell:
         r"""
-        exec python -m satseg.stages.split --slice {params.slice:q} \
+        exec python -m satseg.stages.split --slice {params.slice:q} --code {params.code} \
             --tiles {params.tiles:q} --out {output.split:q} &>{log:q}
         """

@@ -7,6 +7,7 @@ rule evaluate:
         masks=ancient("data/tiles/{dataset}/masks.npy"),
         digests="data/tiles/{dataset}/digests.json",
         table="data/tiles/{dataset}/tiles.csv",
+        origin="data/tiles/{dataset}/origin.json",
         split=lambda w: targets.recipe_split(
             cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
         ),
@@ -36,7 +37,7 @@ rule evaluate:
         run=lambda w, input: dirname(input.run),
     shell:
         r"""
-        exec python -m satseg.stages.evaluate --slice {params.slice:q} \
+        exec python -m satseg.stages.evaluate --slice {params.slice:q} --code {params.code} \
             --tiles {params.tiles:q} --split {input.split:q} --run {params.run:q} &>{log:q}
         """
 
@@ -63,6 +64,6 @@ rule profile:
         tiles="data/tiles/{dataset}",
     shell:
         r"""
-        exec python -m satseg.stages.profile --slice {params.slice:q} --tiles {params.tiles:q} \
-            --out {output.profile:q} &>{log:q}
+        exec python -m satseg.stages.profile --slice {params.slice:q} --code {params.code} \
+            --tiles {params.tiles:q} --out {output.profile:q} &>{log:q}
         """

@@ -41,5 +41,6 @@ rule predict_scene:
     shell:
         r"""
         exec python -m satseg.stages.predict {params.scene:q} --slice {params.slice:q} \
+            --code {params.code} \
             --run {params.run:q} --weights {params.weights} -o {output.map:q} &>{log:q}
         """

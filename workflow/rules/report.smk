@@ -13,8 +13,8 @@ rule tables:
         splits=lambda w: targets.split_files(cfg, w.study),
         code=code("tables", *STUDY_MODULES),
     output:
-        markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
         pages="results/{study}/tables/pages.json",
+        markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
         scores=table("scores", "Scores"),
         summary=table("summary", "Scores over all runs"),
         folds=table("folds", "Scores fold by fold"),
@@ -38,7 +38,7 @@ rule tables:
         code=digest(code("tables", *STUDY_MODULES)),
     shell:
         r"""
-        exec python -m satseg.stages.tables --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.tables --slice {params.slice:q} --code {params.code} --data data --results results &>{log:q}
         """
 
 
@@ -80,7 +80,7 @@ rule figures:
         code=digest(code("figures", *STUDY_MODULES)),
     shell:
         r"""
-        exec python -m satseg.stages.figures --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.figures --slice {params.slice:q} --code {params.code} --data data --results results &>{log:q}
         """
 
 
@@ -112,5 +112,5 @@ rule report:
         code=digest(code("report", *STUDY_MODULES)),
     shell:
         r"""
-        exec python -m satseg.stages.report --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.report --slice {params.slice:q} --code {params.code} --data data --results results &>{log:q}
         """

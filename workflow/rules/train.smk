@@ -28,10 +28,10 @@ rule train:
         ],
         code=lambda w: stage_code("train", w.model),
     output:
+        run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
         history="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/history.csv",
         best="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/best.pt",
         final="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/final.pt",
-        run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
     log:
         "logs/train/{dataset}/{model}/{recipe}/seed{seed}{fold}.log",
     benchmark:
@@ -61,7 +61,7 @@ rule train:
         ],
     shell:
         r"""
-        exec python -m satseg.stages.train --slice {params.slice:q} \
+        exec python -m satseg.stages.train --slice {params.slice:q} --code {params.code} \
             --raw {params.raw:q} --tiles {params.tiles:q} --split {input.split:q} --out {params.out:q} \
             {params.teacher:q} --local-tiles {resources.local_tiles} --with-parent 1 &>{log:q}
         """

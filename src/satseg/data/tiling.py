@@ -34,7 +34,7 @@ from satseg.jobs.slices import TileSlice
 from satseg.progress import log, watched
 from satseg.text import counted
 
-FILES = ("images.npy", "masks.npy", "tiles.csv", "origin.json", "digests.json")
+FILES = ("tiles.csv", "images.npy", "masks.npy", "origin.json", "digests.json")
 
 
 def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFrame:

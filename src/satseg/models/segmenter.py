@@ -19,6 +19,7 @@ from satseg.data.origin import Origin
 from satseg.devices import constant, queues
 from satseg.errors import UserError, is_innocent
 from satseg.files import sha256
+from satseg.records import note
 
 FORMAT = 1
 
@@ -102,6 +103,7 @@ def load_weights(
 
     try:
         content = sealed.load(path)
+        note(path)
         if content.pop("format") != FORMAT:
             raise KeyError
 

@@ -12,6 +12,7 @@ from satseg.jobs.writing import file, refuse_inputs, sole_writer
 from satseg.models.segmenter import load_weights
 from satseg.prediction import predict_scene
 from satseg.progress import log
+from satseg.records import digest_of, note, write_record
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -38,6 +39,9 @@ def run(arguments: argparse.Namespace) -> None:
             overlap=arguments.overlap,
             batch_size=arguments.batch_size,
         )
+        if job:
+            note(arguments.scene)
+            write_record(outputs, digest_of(job.model_dump_json()), arguments.code)
     log.info(
         "%s: %d windows of %d², with %s", arguments.out, count, segmenter.tile_size, arguments.run
     )
@@ -60,6 +64,7 @@ def main() -> None:
     )
     option("--batch-size", type=_at_least(1), help="windows per forward pass (default: training's)")
     option("--slice", help="class colours: JSON, or a file of it (default: those of config/)")
+    option("--code", help="digest of its source files, for the record of the map; with --slice")
 
     arguments = parser.parse_args()
     guarded("predict", lambda: run(arguments))
