@@ -2,8 +2,6 @@
 
 
 rule download:
-    input:
-        code=lambda w: download_code(slices.download_slice(cfg, w.dataset)),
     output:
         manifest="data/raw/{dataset}/manifest.json",
     log:
@@ -28,7 +26,6 @@ rule tile:
     input:
         manifest=lambda w: targets.manifest_file(cfg, w.dataset),
         looked_at=looked_at,
-        code=lambda w: tile_code(slices.tile_slice(cfg, w.dataset)),
     output:
         table="data/tiles/{dataset}/tiles.csv",
         images="data/tiles/{dataset}/images.npy",
@@ -57,7 +54,6 @@ rule tile:
 rule split:
     input:
         table="data/tiles/{dataset}/tiles.csv",
-        code=code("split"),
     output:
         split="data/splits/{dataset}/{split}{fold}.csv",
         leakage="data/splits/{dataset}/{split}{fold}.leakage.csv",

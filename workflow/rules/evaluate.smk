@@ -16,7 +16,6 @@ rule evaluate:
             "results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/final.pt"
         ),
         run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
-        code=lambda w: stage_code("evaluate", w.model),
     output:
         counts="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/counts.csv",
         confusion="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/confusion.csv",
@@ -32,7 +31,7 @@ rule evaluate:
         gpu=1,
     params:
         slice=lambda w: slices.evaluate_slice(cfg, w.recipe, w.model).argument(),
-        code=lambda w: digest(stage_code("evaluate", w.model)),
+        code=lambda w: stage_code("evaluate", w.model),
         tiles=lambda w, input: dirname(input.table),
         run=lambda w, input: dirname(input.run),
     shell:
@@ -46,7 +45,6 @@ rule evaluate:
 rule profile:
     input:
         tiles=lambda w: ancient(targets.profiled_tiles(cfg, w.dataset)),
-        code=lambda w: stage_code("profile", w.model),
     output:
         profile="results/profiles/{dataset}/{model}.json",
     log:
@@ -60,7 +58,7 @@ rule profile:
         gpu=1,
     params:
         slice=lambda w: slices.profile_slice(cfg, w.dataset, w.model).argument(),
-        code=lambda w: digest(stage_code("profile", w.model)),
+        code=lambda w: stage_code("profile", w.model),
         tiles="data/tiles/{dataset}",
     shell:
         r"""

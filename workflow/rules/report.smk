@@ -11,7 +11,6 @@ rule tables:
         profiles=lambda w: targets.profile_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv"]),
         splits=lambda w: targets.split_files(cfg, w.study),
-        code=code("tables", *STUDY_MODULES),
     output:
         pages="results/{study}/tables/pages.json",
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
@@ -57,7 +56,6 @@ rule figures:
             targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])
         ),
         splits=lambda w: targets.split_files(cfg, w.study),
-        code=code("figures", *STUDY_MODULES),
     output:
         figures=report(
             directory("results/{study}/figures"),
@@ -91,7 +89,6 @@ rule report:
         figures=ancient("results/{study}/figures"),
         figures_digest=rules.figures.output.figures_digest,
         runs=lambda w: targets.run_files(cfg, w.study, ["history.csv", "run.json"]),
-        code=code("report", *STUDY_MODULES),
     output:
         report(
             "results/{study}/report.html",

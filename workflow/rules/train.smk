@@ -26,7 +26,6 @@ rule train:
                 cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
             )
         ],
-        code=lambda w: stage_code("train", w.model),
     output:
         run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
         history="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/history.csv",
@@ -46,9 +45,7 @@ rule train:
         slice=lambda w: slices.train_slice(
             cfg, w.dataset, w.model, w.recipe, w.seed, targets.fold_number(w.fold)
         ).argument(),
-        code=lambda w: digest(
-            stage_code("train", w.model) + weights_files(cfg.models[w.model])
-        ),
+        code=lambda w: stage_code("train", w.model),
         raw=lambda w, input: dirname(input.manifest),
         tiles=lambda w, input: dirname(input.table),
         out=lambda w, output: dirname(output.run),

@@ -1,5 +1,5 @@
-"""Which source files decide what a stage writes, found by reading imports: a rule lists them as
-input."""
+"""Which source files decide what a stage writes, found by reading imports: their digest is a
+parameter of its rule."""
 
 import ast
 import hashlib

@@ -92,9 +92,10 @@ class _Plan:
         recall()
         self.fresh.clear()
         for job in self._recorded_jobs():
-            if self.workflow.touch:
-                adopt(job)
             verdict, reason = judge(job)
+            if self.workflow.touch and verdict != FRESH:
+                adopt(job)
+                verdict, reason = judge(job)
             if verdict == FRESH:
                 self.fresh.add(job)
             elif verdict == STALE:
@@ -176,8 +177,7 @@ def adopt(job: Any) -> None:
     outputs = [path for path in map(Path, job.output) if path.is_file()]
     if not outputs or not all(map(os.path.exists, job.output)):
         return
-    sources = set(job.input.get("code", []))
-    digests = {str(file): current(file) for file in job.input if file not in sources}
+    digests = {str(file): current(file) for file in job.input}
     inputs = {name: digest for name, digest in digests.items() if digest is not None}
     write_record(outputs, digest_of(job.params.slice), job.params.code, inputs)
 
