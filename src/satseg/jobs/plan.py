@@ -2,14 +2,17 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from snakemake.jobs import Job
+from snakemake.logging import logger
 from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange
 
+from satseg.files import files_below
 from satseg.records import (
     current,
     digest_of,
@@ -22,6 +25,7 @@ from satseg.records import (
 
 FRESH = "fresh"
 STALE = "stale"
+SAID = 20  # reasons that are listed one by one
 
 
 class Misfit(ParamsChange):
@@ -63,6 +67,7 @@ class _Plan:
         self.workflow = workflow
         self.dag = workflow.dag
         self.fresh: set[Any] = set()
+        self.said: Counter[str] = Counter()
         self.decide = self.dag.update_needrun
         self.dag.update_needrun = self.update_needrun
         self._overrule(workflow.persistence)
@@ -91,6 +96,7 @@ class _Plan:
         """Snakemake's own decision, after the records' one."""
         recall()
         self.fresh.clear()
+        reasons: Counter[str] = Counter()
         for job in self._recorded_jobs():
             verdict, reason = judge(job)
             if self.workflow.touch and verdict != FRESH:
@@ -100,12 +106,23 @@ class _Plan:
                 self.fresh.add(job)
             elif verdict == STALE:
                 self.dag.reason(job).params_changed = Misfit(reason)
+                reasons[f"{job.rule.name}: {reason}"] += 1
         remember()
+        self._say(reasons)
 
         await self.decide(*arguments, **options)
         if not self.workflow.dryrun:
             for job in self.dag.needrun_jobs():
                 bring_to_now(job.input)
+
+    def _say(self, reasons: Counter[str]) -> None:
+        """List why records do not fit, once."""
+        if reasons != self.said:
+            for reason, count in list(reasons.items())[:SAID]:
+                logger.info(f"{reason} ({count} jobs)" if count > 1 else reason)
+            if len(reasons) > SAID:
+                logger.info(f"... and {len(reasons) - SAID} other reasons")
+        self.said = reasons
 
     def _recorded_jobs(self) -> Iterator[Any]:
         """Jobs of stages that write records, from first to last."""
@@ -122,15 +139,15 @@ def judge(job: Any) -> tuple[str | None, str]:
     if record is None:
         return None, ""
     if not record or record["slice"] != digest_of(job.params.slice):
-        return STALE, "Made with another configuration"
+        return STALE, "made with another configuration"
     if record["code"] is None:
         return None, ""
     if record["code"] != job.params.code:
-        return STALE, "Made by other code"
+        return STALE, "made by other code"
 
     changed = list(changed_outputs(job, record))
     if changed:
-        return STALE, f"Changed since they were made: {', '.join(changed)}"
+        return STALE, f"changed since they were made: {', '.join(changed)}"
     return compare_inputs(job, record)
 
 
@@ -168,14 +185,19 @@ def compare_inputs(job: Any, record: dict[str, Any]) -> tuple[str | None, str]:
             elif now != digest:
                 changed.append(name)
     if changed:
-        return STALE, f"Made of other inputs: {', '.join(changed)}"
+        return STALE, f"made of other inputs: {', '.join(changed)}"
     return verdict, ""
 
 
 def adopt(job: Any) -> None:
     """Write the record of outputs as they are, as if they had been made of what holds now."""
-    outputs = [path for path in map(Path, job.output) if path.is_file()]
-    if not outputs or not all(map(os.path.exists, job.output)):
+    outputs = list(map(Path, job.output))
+    if not all(path.exists() for path in outputs):
+        return
+    for folder in [path for path in outputs if path.is_dir()]:
+        outputs.remove(folder)
+        outputs += [path for path in files_below(folder) if not path.name.startswith(".")]
+    if not outputs:
         return
     digests = {str(file): current(file) for file in job.input}
     inputs = {name: digest for name, digest in digests.items() if digest is not None}
