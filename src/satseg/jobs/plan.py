@@ -67,7 +67,7 @@ class _Plan:
         self.workflow = workflow
         self.dag = workflow.dag
         self.fresh: set[Any] = set()
-        self.said: Counter[str] = Counter()
+        self.verdicts: dict[Any, tuple[str | None, str]] = {}
         self.decide = self.dag.update_needrun
         self.dag.update_needrun = self.update_needrun
         self._overrule(workflow.persistence)
@@ -94,35 +94,35 @@ class _Plan:
 
     async def update_needrun(self, *arguments: Any, **options: Any) -> None:
         """Snakemake's own decision, after the records' one."""
-        recall()
-        self.fresh.clear()
-        reasons: Counter[str] = Counter()
-        for job in self._recorded_jobs():
-            verdict, reason = judge(job)
-            if self.workflow.touch and verdict != FRESH:
-                adopt(job)
-                verdict, reason = judge(job)
-            if verdict == FRESH:
-                self.fresh.add(job)
-            elif verdict == STALE:
+        jobs = [job for job in self._recorded_jobs() if job not in self.verdicts]
+        if jobs:
+            self._judge(jobs)
+        for job, (verdict, reason) in self.verdicts.items():
+            if verdict == STALE and not self.dag.finished(job):
                 self.dag.reason(job).params_changed = Misfit(reason)
-                reasons[f"{job.rule.name}: {reason}"] += 1
-        remember()
-        self._say(reasons)
 
         await self.decide(*arguments, **options)
         if not self.workflow.dryrun:
             for job in self.dag.needrun_jobs():
                 bring_to_now(job.input)
 
-    def _say(self, reasons: Counter[str]) -> None:
-        """List why records do not fit, once."""
-        if reasons != self.said:
-            for reason, count in list(reasons.items())[:SAID]:
-                logger.info(f"{reason} ({count} jobs)" if count > 1 else reason)
-            if len(reasons) > SAID:
-                logger.info(f"... and {len(reasons) - SAID} other reasons")
-        self.said = reasons
+    def _judge(self, jobs: list[Any]) -> None:
+        """Compare the records of jobs, in this order, and list why some do not fit."""
+        recall()
+        for job in jobs:
+            self.verdicts[job] = judge(job)
+            if self.workflow.touch and self.verdicts[job][0] != FRESH:
+                adopt(job)
+                self.verdicts[job] = judge(job)
+        remember()
+
+        self.fresh |= {job for job in jobs if self.verdicts[job][0] == FRESH}
+        stale = [job for job in jobs if self.verdicts[job][0] == STALE]
+        reasons = Counter(f"{job.rule.name}: {self.verdicts[job][1]}" for job in stale)
+        for reason, count in list(reasons.items())[:SAID]:
+            logger.info(f"{reason} ({count} jobs)" if count > 1 else reason)
+        if len(reasons) > SAID:
+            logger.info(f"... and {len(reasons) - SAID} other reasons")
 
     def _recorded_jobs(self) -> Iterator[Any]:
         """Jobs of stages that write records, from first to last."""
