@@ -67,6 +67,7 @@ $(UV_STAMP):
 .venv/.torch-lock: requirements.lock pyproject.toml | $(UV_STAMP)
 	rm -f .venv/.torch-*
 	-@$(WHOLE)
+	@echo "Installing into .venv: about 6 GB, two minutes and more with a slow network ..."
 	$(UV) pip sync $(PIP_OPTIONS) --compile-bytecode --require-hashes requirements.lock
 	$(UV) pip install $(PIP_OPTIONS) --no-deps --editable .
 	$(WHOLE)
@@ -83,6 +84,7 @@ $(UV_STAMP):
 .venv/.torch-cpu: requirements.lock pyproject.toml | $(UV_STAMP)
 	rm -f .venv/.torch-*
 	-@$(WHOLE)
+	@echo "Installing into .venv: about 2 GB, a minute or two ..."
 	$(UV) pip compile --quiet --torch-backend cpu --python .venv/bin/python --constraint requirements.lock --group dev pyproject.toml -o .venv/requirements-cpu.txt
 	$(UV) pip sync $(PIP_OPTIONS) --compile-bytecode --torch-backend cpu .venv/requirements-cpu.txt
 	$(UV) pip install $(PIP_OPTIONS) --no-deps --editable .

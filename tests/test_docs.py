@@ -10,10 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from conftest import ROOT
+from conftest import ROOT, write_raster
 from satseg.config.reading import load
 
 PAGES = [
@@ -34,6 +35,7 @@ OWN, PREDICT = (
     "workflow/test_own_dataset.py",
     "stages/test_predict.py::test_every_command_of_the_page",
 )
+COMMAND = "commands/"
 CELL = "results/runs/demo/unet_tiny/demo/seed0"
 PROFILE = "snakemake --workflow-profile workflow/profiles/mine"
 COMMANDS = {
@@ -42,6 +44,20 @@ COMMANDS = {
     "make lint": "ci",
     "make setup": "each target of .ci/run begins with it",
     "source .venv/bin/activate": "real",
+    "satseg --help": f"{COMMAND}test_run.py::test_the_command_lists_its_commands",
+    "satseg new fields --from fields": f"{COMMAND}test_new.py::test_values_in_folders",
+    "satseg check fields --configfile fields.yaml": f"{COMMAND}test_run.py::test_the_nearest_name",
+    "satseg run my_fields --configfile fields.yaml": "workflow/test_command.py::test_a_run_ends_with_the_report",
+    "satseg run demo": "workflow/test_command.py::test_a_run_ends_with_the_report",
+    "satseg run lab_report": "workflow/test_command.py::test_a_run_ends_with_the_report",
+    "satseg run faster_unet --cores 8 --gpus 2": f"{COMMAND}test_run.py::test_all_cores_and_the_gpus_that_are_here",
+    "satseg run faster_unet --profile workflow/profiles/mine": f"{COMMAND}test_run.py::test_a_profile_decides_for_itself",
+    "satseg run demo -- --forcerun tables": f"{COMMAND}test_run.py::test_targets_are_no_values_of_options",
+    "satseg status demo": "workflow/test_command.py::test_a_finished_study_is_done",
+    "satseg status lab_report": "workflow/test_command.py::test_a_finished_study_is_done",
+    "satseg status faster_unet --watch": "it never ends",
+    ".venv/bin/uv pip install --python .venv/bin/python --editable '.[tensorboard]'": "it downloads packages",
+    "tensorboard --logdir results/runs": "it never ends",
     ".venv/bin/pytest tests/data": "it runs tests; make test runs the same",
     "snakemake --cores 8 --resources gpu=1": "dry",
     "snakemake --cores all lab_report": "dry",
@@ -122,7 +138,10 @@ def copy(tmp_path_factory) -> Path:
         shutil.copy(ROOT / name, folder)
     (folder / "profiles").symlink_to("workflow/profiles")
     (folder / ".venv").symlink_to(sys.prefix)
-    (folder / "dubai").mkdir()
+    scene = np.full((3, 64, 64), 90, np.uint8)
+    write_raster(folder / "dubai/Tile 1/images/image_part_1.jpg", scene)
+    land = np.array([0x84, 0x29, 0xF6], np.uint8)[:, None, None]
+    write_raster(folder / "dubai/Tile 1/masks/image_part_1.png", np.broadcast_to(land, scene.shape))
     (mine,) = [b for b in blocks(ROOT / "README.md", "yaml") if b.startswith("datasets")]
     (folder / "my.yaml").write_text(
         mine.replace("/data/dubai", str(folder / "dubai")), encoding="utf-8"

@@ -1,7 +1,6 @@
 """Sizes and operations against published figures and closed forms."""
 
 import json
-from functools import partial
 from itertools import product
 
 import pytest
@@ -18,6 +17,7 @@ from satseg.profiling import (
     gflops,
     layer_summary,
     peak_memory_mb,
+    repeated,
 )
 from satseg.stages.profile import run, sizes
 
@@ -116,8 +116,9 @@ def test_a_profile(tmp_path):
     for times in (profile, profile["trained"]):
         for name in ("latency", "train_step"):
             assert 0 < times[f"{name}_low_ms"] <= times[f"{name}_ms"] <= times[f"{name}_high_ms"]
-    assert 3 <= profile["rounds"] == len(profile["load"]) <= 6
-    assert profile["reference_ms"] > 0
+    assert 2 <= profile["rounds"] == len(profile["load"]) == len(profile["others"]) <= 6
+    assert all(0 <= share <= 1 for share in profile["others"])
+    assert 0 < profile["reference_low_ms"] <= profile["reference_ms"]
     assert profile["device"]["kind"] == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -133,25 +134,49 @@ def test_a_profile_is_of_the_bands_that_are_trained(tmp_path):
     assert trained["gflops"] == pytest.approx(profile["gflops"] / 16 + added, abs=2e-3)
 
 
-def test_rounds_are_repeated_while_they_disagree(monkeypatch):
+def timed(durations: list[float], monkeypatch) -> list[str]:
+    """Let works take these milliseconds, one after another, and a round four seconds: the names of
+    the works that were called."""
     turns = []
+    left = iter(durations)
+    clock = iter(range(0, 400, 4))
 
-    def work(name: str):
-        turns.append(name)
+    def repeated(work, seconds, fewest, warm):
+        turns.append(work())
+        return [next(left)]
 
-    durations = iter([1.0, 1.0, 1.5, 1.0, 1.5, 1.0, 1.2, 1.0])
+    monkeypatch.setattr("satseg.profiling.repeated", repeated)
+    monkeypatch.setattr("satseg.profiling.time.perf_counter", lambda: next(clock))
+    return turns
 
-    def timed(work, seconds, fewest):
-        work()
-        return [next(durations)]
 
-    monkeypatch.setattr("satseg.profiling.repeated", timed)
-    works = {"a": partial(work, "a"), "b": partial(work, "b")}
-    rounds, loads = _in_rounds(works)
-    assert len(loads) == 4 and turns == ["a", "b"] * 4
-    assert rounds["a"] == [[1.0], [1.5], [1.5], [1.2]]
+WORKS = {"a": lambda: "a", "b": lambda: "b"}
 
-    turns.clear()
-    durations = iter([1.0, 2.0, 1.05, 2.0, 1.0, 2.1])
-    _, loads = _in_rounds(works)
-    assert len(loads) == 3
+
+def test_rounds_that_agree_are_not_repeated(monkeypatch):
+    turns = timed([1.0, 2.0, 1.05, 2.0], monkeypatch)
+    rounds, machine = _in_rounds(WORKS)
+    assert turns == ["a", "b"] * 2
+    assert rounds == {"a": [[1.0], [1.05]], "b": [[2.0], [2.0]]}
+    assert len(machine["load"]) == len(machine["others"]) == 2
+
+
+def test_rounds_are_repeated_while_they_disagree(monkeypatch):
+    timed([1.0, 1.0, 1.5, 1.0, 1.5, 1.0, 1.2, 1.0] + [1.0] * 8, monkeypatch)
+    monkeypatch.setattr("satseg.profiling.LONGEST", 99)
+    rounds, machine = _in_rounds(WORKS)
+    assert len(machine["load"]) == 6
+    assert rounds["a"] == [[1.0], [1.5], [1.5], [1.2], [1.0], [1.0]]
+
+
+def test_measuring_ends_in_time(monkeypatch):
+    timed([1.0, 1.0, 1.5, 1.0] * 3, monkeypatch)
+    monkeypatch.setattr("satseg.profiling.LONGEST", 10)
+    _, machine = _in_rounds(WORKS)
+    assert len(machine["load"]) == 3  # after the third, twelve seconds have passed
+
+
+def test_a_work_is_warmed_up_unless_it_is_warm():
+    calls = []
+    assert len(repeated(lambda: calls.append(1), 0, fewest=2)) == 2 and len(calls) == 3
+    assert len(repeated(lambda: calls.append(1), 0, fewest=2, warm=True)) == 2 and len(calls) == 5

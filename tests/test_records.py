@@ -8,6 +8,7 @@ import pytest
 
 from satseg import records
 from satseg.errors import UserError
+from satseg.files import atomic
 from satseg.readers import read_csv, read_json
 
 
@@ -57,6 +58,13 @@ def test_readers_say_what_they_read(made, tmp_path):
         "own.json": sha('{"a": 1}'),
         "run/counts.csv": sha("tile,tp\n0,1\n"),
     }
+
+
+def test_what_a_process_is_writing_is_nothing_it_has_read(made, tmp_path):
+    with atomic(tmp_path / "new.csv") as temporary:
+        temporary.write_text("tp\n1\n")
+        assert len(read_csv(temporary, ["tp"])) == 1
+    assert records._read == {}
 
 
 @pytest.mark.parametrize("content", ["tile,tp\n0,2\n", "tile,tp\n0,11\n"])

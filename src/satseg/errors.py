@@ -1,5 +1,7 @@
 """The one exception whose message is written for the user, and errors that are no file's fault."""
 
+import errno
+
 # On a CPU, torch raises a plain RuntimeError.
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")
 
@@ -21,5 +23,6 @@ def is_innocent(error: BaseException) -> bool:
     """Whether the content of the file that was read is not to blame: no permission, no memory, too
     many open files."""
     if isinstance(error, OSError):
-        return error.errno is not None
+        # Without a number, or as an invalid argument, libraries report what they cannot read.
+        return error.errno not in (None, errno.EINVAL)
     return out_of_memory(error)

@@ -18,16 +18,20 @@ from torchinfo import summary
 from satseg.devices import device
 from satseg.processes import end_with_parent
 from satseg.progress import Pace
+from satseg.sharing import Meter
 
 INPUT = (3, 512, 512)
 # Enough repetitions for a stable median, but not minutes of them if one takes seconds.
 FEWEST = 3
 MOST = 50
 SECONDS = 3.0
-# Rounds whose medians differ by more than this ratio are repeated, up to a limit.
+# Rounds whose medians differ by more than this ratio are repeated, up to a number of rounds and of
+# seconds.
 AGREEMENT = 1.1
-FEWEST_ROUNDS = 3
-MOST_ROUNDS = 4
+FEWEST_ROUNDS = 2
+MOST_ROUNDS = 6
+LONGEST = 20.0
+SHARE = 0.3  # seconds of a round for each work; a single call may take longer
 REFERENCE = (64, 128, 128)
 """Channels and size of the convolution that every profile times beside its model."""
 
@@ -83,7 +87,8 @@ def measure(
 
     All are timed in turns, in rounds that are repeated while their medians disagree: what else the
     machine does then falls on each of them. A convolution that is the same in every profile takes
-    turns too, so that two profiles tell whether the machine was as fast for both.
+    turns too, so that two profiles tell whether the machine was as fast for both. Each is warmed up
+    once, before the first round, with an image no larger than the smallest.
 
     Args:
         nets: each model, and the shape [C, H, W] of its image.
@@ -92,10 +97,13 @@ def measure(
         For each model, latency_ms, the median of a forward pass, and train_step_ms, that of
         forward, backward and an Adam step, over all rounds; each with the lowest and highest
         median of a round (`_low_ms`, `_high_ms`) and its 95th percentile (`_p95_ms`). Then what
-        holds for all: the number of rounds, reference_ms, and the machine's load average before
-        each round.
+        holds for all: the number of rounds; of the convolution, reference_ms with the same ends;
+        the machine's load average before each round (`load`), and the share of other processes in
+        the CPU time used during it (`others`).
     """
     at = device()
+    height = min(shape[1] for _, shape in nets)
+    width = min(shape[2] for _, shape in nets)
     works: dict[tuple[int, str], Callable[[], None]] = {}
     for i, (net, shape) in enumerate(nets):
         # A single pixel at the deepest level has no variance to normalise by; evaluation mode costs
@@ -106,18 +114,21 @@ def measure(
         target = torch.zeros(1, *shape[1:], dtype=torch.long, device=at)
         works[i, "latency"] = partial(_forward, net, images)
         works[i, "train_step"] = partial(_step, net, images, target, optimizer)
+        part = (..., slice(height), slice(width))
+        _forward(net, images[part])
+        _step(net, images[part], target[part], optimizer)
     channels, *_ = REFERENCE
     convolution = nn.Conv2d(channels, channels, 3, padding=1).to(at)
     works[-1, "reference"] = partial(_forward, convolution, torch.rand(1, *REFERENCE).to(at))
+    works[-1, "reference"]()
 
-    rounds, loads = _in_rounds(works)
+    rounds, machine = _in_rounds(works)
     measured: list[dict[str, float]] = [{} for _ in nets]
     for (i, name), times in rounds.items():
         if i >= 0:
             measured[i] |= _summary(name, times)
-    reference = np.concatenate(rounds[-1, "reference"])
-    shared = {"rounds": len(loads), "load": loads, "reference_ms": float(np.median(reference))}
-    return measured, shared
+    reference = _summary("reference", rounds[-1, "reference"])
+    return measured, {"rounds": len(machine["load"]), **machine, **reference}
 
 
 def _forward(net: nn.Module, images: torch.Tensor) -> None:
@@ -133,17 +144,24 @@ def _step(
     optimizer.step()
 
 
-def _in_rounds(works: dict) -> tuple[dict, list[float]]:
-    """Milliseconds of each work, a list per round, and the load average before each round."""
+def _in_rounds(works: dict) -> tuple[dict, dict[str, list[float]]]:
+    """Milliseconds of each work, a list per round; and of each round, the load average before it
+    and the share of other processes in the CPU time used during it."""
     rounds: dict = {key: [] for key in works}
-    loads = []
+    machine: dict[str, list[float]] = {"load": [], "others": []}
     pace = Pace("profile", MOST_ROUNDS, "rounds at most")
-    while len(loads) < FEWEST_ROUNDS or (len(loads) < MOST_ROUNDS and _disagree(rounds)):
-        loads.append(os.getloadavg()[0])
+    start = time.perf_counter()
+    for done in range(1, MOST_ROUNDS + 1):
+        machine["load"].append(os.getloadavg()[0])
+        meter = Meter()
         for key, work in works.items():
-            rounds[key].append(repeated(work, SECONDS / FEWEST_ROUNDS, fewest=1))
-        pace.at(len(loads))
-    return rounds, loads
+            rounds[key].append(repeated(work, SHARE, fewest=1, warm=True))
+        machine["others"].append(meter.others())
+        pace.at(done)
+        is_late = time.perf_counter() - start > LONGEST
+        if done >= FEWEST_ROUNDS and (is_late or not _disagree(rounds)):
+            break
+    return rounds, machine
 
 
 def _disagree(rounds: dict) -> bool:
@@ -168,11 +186,12 @@ def _summary(name: str, times: list[list[float]]) -> dict[str, float]:
 
 
 def repeated(
-    work: Callable[[], None], seconds: float = SECONDS, fewest: int = FEWEST
+    work: Callable[[], None], seconds: float = SECONDS, fewest: int = FEWEST, warm: bool = False
 ) -> list[float]:
-    """Milliseconds of repeated calls, after a warm-up: for so many seconds, but at least the fewest
-    calls."""
-    work()
+    """Milliseconds of repeated calls: for so many seconds, but at least the fewest calls; after a
+    warm-up, unless it is `warm` already."""
+    if not warm:
+        work()
     times: list[float] = []
     while len(times) < fewest or (len(times) < MOST and sum(times) < seconds * 1e3):
         _wait()

@@ -12,6 +12,7 @@ from satseg.text import duration
 
 log = logging.getLogger("satseg")
 
+FILE = "progress.json"  # how far a training run is, beside its checkpoint
 LOG_EVERY = 20.0  # seconds between lines about the progress, if there is no terminal for a bar
 
 Item = TypeVar("Item")

@@ -12,8 +12,8 @@ from satseg.config.reading import ROOT
 from satseg.files import sha256
 from satseg.readers import read_json
 
+DISTRIBUTION = "satseg-studies"  # what pip calls this package
 PACKAGES = (
-    "satseg",
     "torch",
     "torchvision",
     "lightning",
@@ -61,7 +61,8 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages that can affect a result, of those that are
     installed: a stage runs without Snakemake, and from a folder of satseg's code."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    distributions = {"satseg": DISTRIBUTION} | {name: name for name in PACKAGES}
+    for name, distribution in distributions.items():
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
+            found[name] = version(distribution)
     return found

@@ -37,6 +37,8 @@ NAMES = (
     "first",
     "second",
     "why",
+    "first_class",
+    "second_class",
     "truth",
     "prediction",
 )

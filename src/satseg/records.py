@@ -15,6 +15,7 @@ from typing import Any
 
 from satseg.errors import UserError
 from satseg.files import sha256, write_json
+from satseg.processes import this_process
 
 SUFFIX = ".made.json"
 LARGE = 100 * 2**20  # bytes: above this size, only what a record names has a digest
@@ -88,7 +89,8 @@ def note(path: str | Path) -> None:
         UserError: it is not what its record says.
     """
     path = Path(path).absolute()
-    if any(path.is_relative_to(copy) for copy in _copies):
+    is_own = f".{this_process()}." in path.name  # a temporary file, which it is writing
+    if is_own or any(path.is_relative_to(copy) for copy in _copies):
         return
     here = Path.cwd()
     name = os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -414,7 +414,7 @@ def test_overrides_go_over_the_files_key_by_key(folder):
         ({"studies": ["dem"]}, "mine.yaml: studies.0: unknown study, got 'dem'; "),
         (
             {"recipe": {}},
-            "mine.yaml: recipe: unknown key; allowed: datasets, models, papers, predictions, recipes, splits, studies",
+            "mine.yaml: recipe: unknown key; allowed: datasets, logger, models, papers, predictions, recipes, splits, studies",
         ),
         (
             {"splits": {"half": {"unit": "tile", "train": 1}}},

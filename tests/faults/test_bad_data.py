@@ -645,7 +645,7 @@ def test_read_only_output(raw, tile_slice, refused, fault, tmp_path):
         said = refused("tile", spec_of(tile_slice), raw=raw, out=out)
     finally:
         subprocess.run(["umount", "--lazy", out], check=True)
-    assert said == f"{out}/images.npy: read-only file system; use a folder that can be written to"
+    assert said == f"{out}: read-only file system; use a folder that can be written to"
     fault("Outputs that cannot be written", "a read-only output folder", said)
 
 
@@ -722,7 +722,7 @@ def test_too_few_groups(store, refused, fault, tmp_path):
     table = pd.read_csv(store / "tiles.csv")
     table.assign(group="one").to_csv(store / "tiles.csv", index=False)
     said = refused("split", spec, tiles=store, out=tmp_path / "split.csv")
-    assert said.startswith("1 groups of scenes cannot fill 3 subsets")
+    assert said.startswith("1 group of scenes cannot fill 3 subsets")
     fault("Splits", "fewer groups than subsets", said)
 
 

@@ -318,12 +318,6 @@ RESULTS = [
         r"alpha\.json: not valid JSON",
     ),
     (
-        "a profile that is a list",
-        "tables",
-        partial(write, name="results/profiles/toy/alpha.json", content=b"[]"),
-        r"alpha\.json: not a JSON object of keys and values; delete the file",
-    ),
-    (
         "no tables",
         "report",
         lambda f: None,

@@ -23,7 +23,15 @@ PANELS = {
             "title": "Toy",
             "classes": [{"name": "a", "color": "#000000"}],
             "layers": ["Truth"],
-            "tiles": [{"name": "1", "image": "", "layers": [{"picture": "", "accuracy": 0.5}]}],
+            "tiles": [
+                {
+                    "name": "1",
+                    "note": "",
+                    "hard": False,
+                    "image": "",
+                    "layers": [{"picture": "", "errors": "", "accuracy": 0.5}],
+                }
+            ],
         }
     ]
 }
@@ -44,7 +52,10 @@ def read_profiles(folder, job):
 
 def read_runs(folder, job):
     inputs = StudyInputs(job, folder / "data", folder / "results")
-    cells = [(inputs.device(cell), provenance(cell, folder / "results/runs")) for cell in job.cells]
+    cells = [
+        (inputs.run(cell)["device"], provenance(cell, folder / "results/runs"))
+        for cell in job.cells
+    ]
     return json.dumps(cells, default=str)
 
 

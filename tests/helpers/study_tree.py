@@ -11,6 +11,7 @@ import pandas as pd
 
 from satseg.config.models import UNetSpec
 from satseg.config.studies import Study
+from satseg.data.agreement import COLUMNS as AGREEMENT
 from satseg.data.leakage import COLUMNS as LEAKAGE
 from satseg.jobs.slices import StudySlice
 from satseg.paths import FIGURES, PANELS, Paths
@@ -133,6 +134,7 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
     masks = draw_masks(rng, len(names))
     tiles = tile_table(masks, names)
     write_csv(root / "data/tiles/toy/tiles.csv", tiles)
+    write_csv(root / "data/tiles/toy/agreement.csv", pd.DataFrame(columns=AGREEMENT))
     (root / "data/raw/toy").mkdir(parents=True)
     manifest = {
         "dataset": "toy",
@@ -333,21 +335,29 @@ def write_figures(folder: Path, spec: StudySlice) -> None:
     """A drawing for each figure the study shows."""
     import matplotlib.pyplot as plt
 
+    from satseg.figures.style import save
+
     folder.mkdir(parents=True)
     for name in spec.study.figures:
         figure, axes = plt.subplots(figsize=(8, 3.5))
         axes.plot([1, 2, 3], [3, 1, 2])
         axes.set_title(name)
-        figure.savefig(folder / f"{name}.{FIGURES[name]}")
+        save(figure, folder / f"{name}.{FIGURES[name]}")
         plt.close(figure)
     if "predictions" in spec.study.figures:
         models = spec.study.models
         layers = [
-            {"picture": DOT, "accuracy": None},
-            *({"picture": DOT, "accuracy": 0.5 + i / 8} for i in range(3)),
+            {"picture": DOT, "errors": None, "accuracy": None},
+            *({"picture": DOT, "errors": DOT, "accuracy": 0.5 + i / 8} for i in range(3)),
         ]
         tiles = [
-            {"name": f"scene {n}", "image": DOT, "layers": layers[: 1 + len(models)]}
+            {
+                "name": f"scene {n}",
+                "note": ["percentile 50", "hard: odd Lake"][n],
+                "hard": n == 1,
+                "image": DOT,
+                "layers": layers[: 1 + len(models)],
+            }
             for n in range(2)
         ]
         classes = [{"name": name, "color": color} for name, color, _ in CLASSES]

@@ -276,7 +276,7 @@ def test_a_gpu_job_gets_its_gpu(study):
         for rule in ("train", "evaluate"):
             log = (project.folder / f"logs/{rule}/demo/{model}/quick/seed0.log").read_text()
             job = table.loc[
-                table["what"] == f"rule_{rule}_wildcards_demo_{model}_quick_0", "id"
+                table["what"].str.rstrip("_") == f"rule_{rule}_wildcards_demo_{model}_quick_0", "id"
             ].item()
             assert f"CUDA_VISIBLE_DEVICES=0 is set, by SLURM job {job}\n" in log
 
@@ -325,7 +325,9 @@ def test_a_training_on_several_gpus_asks_for_them(study):
 def attempts(last: int) -> pd.DataFrame:
     """The last jobs that trained the cell, in order of their start."""
     table = jobs()
-    return table[table["what"] == "rule_train_wildcards_demo_mini_quick_0"].tail(last)
+    return table[table["what"].str.rstrip("_") == "rule_train_wildcards_demo_mini_quick_0"].tail(
+        last
+    )
 
 
 def test_a_training_that_hits_its_time_limit_is_continued(study):
@@ -342,6 +344,27 @@ def test_a_training_that_hits_its_time_limit_is_continued(study):
     assert "Trying to restart job" in said
     assert attempts(2)["state"].tolist() == ["FAILED", "COMPLETED"]
     assert_same_training(project, times_resumed=1)
+
+
+def test_a_job_that_waited_trains_what_was_submitted(study):
+    project, *_ = study
+    project.set_aside()
+    recipes = project.folder / "config/recipes.yaml"
+    before = recipes.read_text(encoding="utf-8")
+    cluster.run("scontrol", "update", "partition=gpu", "state=down")
+    driver = project.driver(TARGET)
+    try:
+        until(lambda: "PENDING" in cluster.run("squeue", "-h", "-o", "%T"), "the job waits")
+        changed = yaml.safe_load(before)
+        for recipe in changed["recipes"].values():
+            recipe["epochs"] += 1
+        recipes.write_text(yaml.safe_dump(changed), encoding="utf-8")
+        cluster.run("scontrol", "update", "partition=gpu", "state=up")
+        finished(driver, project)
+    finally:
+        cluster.run("scontrol", "update", "partition=gpu", "state=up")
+        recipes.write_text(before, encoding="utf-8")
+    assert_same_training(project, times_resumed=0)
 
 
 def test_cancelled_requeued_and_left_by_its_node(study):

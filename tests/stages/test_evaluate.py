@@ -8,7 +8,7 @@ import torch
 from satseg.config.models import UNetSpec
 from satseg.config.recipes import Augmentation
 from satseg.data.store import Tiles
-from satseg.evaluation.counting import evaluate_tiles, predict_tiles
+from satseg.evaluation.counting import KeptPredictions, evaluate_tiles, predict_tiles
 from satseg.evaluation.panels import odd_tiles, panel_tiles
 from satseg.models import build_model
 from satseg.models.segmenter import Segmenter
@@ -29,7 +29,12 @@ def store() -> Tiles:
     level[2][masks[2] == 1] = 150
     images = np.clip(level[..., None] + rng.normal(0, 3, (12, 16, 16, 3)), 0, 255).astype(np.uint8)
     table = pd.DataFrame(
-        {"tile": range(12), "scene": [f"s{i // 2}" for i in range(12)], "whole": 1}
+        {
+            "tile": range(12),
+            "scene": [f"s{i // 2}" for i in range(12)],
+            "group": ["north"] * 8 + ["south"] * 4,
+            "whole": 1,
+        }
     )
     for index, name in enumerate(NAMES):
         table[f"pixels_{name}"] = (masks == index).sum((1, 2))
@@ -88,12 +93,27 @@ def test_odd_tiles_are_those_where_a_class_does_not_look_like_itself(store):
     assert all(name == "road" for _, name in odd_tiles(store, CHOSEN, [0], ["road"]))
 
 
-def test_shown_are_mixed_tiles_one_a_scene_and_hard_ones(store):
-    shown, hard = panel_tiles(store, CHOSEN, [0, 1], NAMES)
-    assert shown.tolist() == sorted(set(shown)) and len(shown) == len(hard) == 6
-    assert {(tile, name) for tile, name in zip(shown.tolist(), hard, strict=True) if name} == {
+def test_kept_predictions_are_those_that_are_counted(store, segmenter):
+    some = np.array([1, 4, 5, 11])
+    kept = KeptPredictions(segmenter, some)
+    evaluate_tiles(segmenter, store, CHOSEN, kept=kept)
+    assert kept.all().dtype == np.uint8
+    assert np.array_equal(kept.all(), predict_tiles(segmenter, store, some))
+
+
+def test_kept_are_tiles_of_every_group_and_hard_ones(store, monkeypatch):
+    tiles, hard = panel_tiles(store, CHOSEN, [0, 1], NAMES)
+    assert tiles.tolist() == CHOSEN.tolist()  # few enough to keep all
+    assert {(tile, name) for tile, name in zip(tiles.tolist(), hard, strict=True) if name} == {
         (7, "road"),
         (2, "water"),
     }
-    mixed = [tile for tile, name in zip(shown, hard, strict=True) if not name]
-    assert store.table.loc[mixed, "scene"].is_unique
+    monkeypatch.setattr("satseg.evaluation.panels.POOL", 5)
+    fewer, hard = panel_tiles(store, CHOSEN, [0, 1], NAMES)
+    assert fewer.tolist() == sorted(set(fewer))
+    drawn = [tile for tile, name in zip(fewer, hard, strict=True) if not name]
+    assert 3 <= len(drawn) <= 5  # a drawn one may be hard, too
+    groups = store.table.loc[fewer, "group"].value_counts()
+    assert groups["south"] == 2  # two by two from either group, then one of the first
+    again, _ = panel_tiles(store, CHOSEN, [0, 1], NAMES)
+    assert np.array_equal(fewer, again)

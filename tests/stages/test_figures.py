@@ -3,6 +3,7 @@ do not fit."""
 
 import base64
 import io
+import itertools
 import json
 import re
 import shutil
@@ -176,8 +177,9 @@ def test_the_pictures_apart_show_what_the_figure_shows(tree):
             mask = group.masks[row]
             alike = np.corrcoef(decoded(tile["image"]).ravel(), group.images[row].ravel())[0, 1]
             assert alike > 0.5  # noise as a JPEG
+            assert (tile["note"], tile["hard"]) == (group.notes[row], "hard" in group.notes[row])
             truth, *guesses = tile["layers"]
-            assert truth["accuracy"] is None
+            assert truth["accuracy"] is truth["errors"] is None
             assert np.array_equal(decoded(truth["picture"]), pictures.painted(mask, group.classes))
             for guess, predicted in zip(guesses, group.predictions.values(), strict=True):
                 predicted = predicted[row]
@@ -191,12 +193,18 @@ def test_the_pictures_apart_show_what_the_figure_shows(tree):
                 inside = ~pictures.padding(mask)
                 expected = pictures.painted(predicted, group.classes)
                 assert np.array_equal(decoded(guess["picture"])[inside], expected[inside])
+                wrong = decoded(guess["errors"], "RGBA")
+                assert np.array_equal(
+                    wrong[..., 3] == 0, (predicted == mask) & np.isin(mask, group.counted)
+                )
+                pink = (wrong == (*bytes.fromhex(pictures.WRONG[1:]), 255)).all(-1)
+                assert np.array_equal(pink, (predicted != mask) & np.isin(mask, group.counted))
 
 
-def decoded(uri: str) -> np.ndarray:
-    """The pixels of a picture in a data URI, uint8 [H, W, 3]."""
+def decoded(uri: str, mode: str = "RGB") -> np.ndarray:
+    """The pixels of a picture in a data URI, uint8 [H, W, 3 or 4]."""
     content = base64.b64decode(uri.split(";base64,")[1])
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(content)).convert(mode))
 
 
 def test_only_the_figures_of_the_study_are_made(small):
@@ -307,9 +315,9 @@ def test_predictions_show_the_first_seed_of_every_model_by_recipe(tree):
     for block, recipe in enumerate(["leaky", "apart"]):
         for column, model in enumerate(["alpha", "beta", "gamma"]):
             with np.load(root / f"results/runs/toy/{model}/{recipe}/seed0/panels.npz") as arrays:
-                tile = arrays["tiles"][1]
-                guess = arrays["predictions"][1]
-            axes = figure.axes[block * 20 + 5 : block * 20 + 10]
+                tile = arrays["tiles"][2]  # the hard one, which comes last
+                guess = arrays["predictions"][2]
+            axes = figure.axes[block * 20 + 15 : block * 20 + 20]
             assert np.array_equal(
                 axes[1].images[0].get_array(), pictures.painted(masks[tile], lands)
             )
@@ -317,6 +325,28 @@ def test_predictions_show_the_first_seed_of_every_model_by_recipe(tree):
             assert np.array_equal(
                 axes[2 + column].images[0].get_array(), pictures.painted(guess, lands)
             )
+
+
+def test_percentiles_of_shown_tiles_are_those_of_the_models_mean(tree):
+    """Counted by hand from counts.csv: the mean over models, seeds and the classes of the mask."""
+    root, spec = tree
+    group = panels.evaluated_tiles(inputs(root, spec))[1]
+    frames = []
+    for model, seed in itertools.product(spec.models, (0, 1)):
+        counts = pd.read_csv(root / f"results/runs/toy/{model}/apart/seed{seed}/counts.csv")
+        counts["iou"] = counts["tp"] / (counts["tp"] + counts["fp"] + counts["fn"])
+        frames.append(counts[counts["tp"] + counts["fn"] > 0])
+    runs = [frame.groupby("tile")["iou"].mean() for frame in frames]
+    means = pd.concat(runs, axis=1).mean(axis=1)
+    with np.load(root / "results/runs/toy/alpha/apart/seed0/panels.npz") as arrays:
+        hard = arrays["tiles"][2]
+        typical = np.delete(arrays["tiles"], 2)
+    ranks = {tile: 100 * ((means < means[tile]).sum() + 0.5) / len(means) for tile in typical}
+    assert means.is_unique
+    written = [float(note.split()[-1]) for note in group.notes]
+    assert sorted(written[:3]) == sorted(np.floor(list(ranks.values())))
+    below = 100 * ((means < means[hard]).sum() + 0.5) / len(means)
+    assert (group.hard, group.notes[3]) == (1, f"hard: odd Lake, percentile {np.floor(below):.0f}")
 
 
 def test_histories_are_read_by_cell_and_losses_meet_the_report(tree):
@@ -412,6 +442,7 @@ def fails(root: Path, spec: StudySlice, figure: str) -> str:
         ("metrics", f"{RUN}/history.csv"),
         ("losses", f"{RUN}/history.csv"),
         ("predictions", f"{RUN}/panels.npz"),
+        ("predictions", f"{RUN}/counts.csv"),
         ("per_class", "results/mine/tables/scores.csv"),
         ("leakage", "data/splits/toy/by_apart.leakage.csv"),
         ("cost", "results/mine/tables/models.csv"),

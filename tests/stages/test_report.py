@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from satseg.errors import UserError
-from satseg.pages.captions import CAPTIONS
+from satseg.pages.captions import CAPTIONS, caption
 from satseg.pages.provenance import flat_entries
 from satseg.pages.report import MIME
 from satseg.paths import FIGURES, TABLES, USUAL_FIGURES
@@ -121,6 +121,13 @@ def test_every_figure_is_there_in_order_with_its_own_bytes(tree, page):
         assert kind == MIME[FIGURES[name]]
         assert base64.b64decode(content) == file.read_bytes()
         assert image["alt"].startswith(CAPTIONS[name].title)
+
+
+def test_a_caption_says_that_one_fold_is_shown():
+    for name in CAPTIONS:
+        assert caption(name, folds=False) == CAPTIONS[name]
+        told = "first fold" in caption(name, folds=True).text
+        assert told == (name == "predictions")
 
 
 def test_every_figure_a_study_may_show_has_a_caption():
@@ -304,17 +311,50 @@ addEventListener("load", () => {
   const viewer = document.querySelector(".viewer"), radios = [...viewer.querySelectorAll("[type=radio]")];
   const visible = one => getComputedStyle(one).display !== "none";
   const shown = () => [...viewer.querySelectorAll(".tile")].map(tile => [
-    [...tile.querySelectorAll("img")].filter(visible).map(one => one.alt), tile.querySelector("p").innerText]);
-  const cut = () => getComputedStyle(viewer.querySelectorAll(".stack img")[1]).clipPath;
+    [...tile.querySelectorAll("img")].filter(visible).map(one => one.alt),
+    tile.querySelector(".under").firstElementChild.innerText]);
+  const cut = () => [...viewer.querySelectorAll(".over")].map(one => getComputedStyle(one).clipPath);
   const all = document.querySelector("#figure-predictions > .frame");
+  const [first, second] = viewer.querySelectorAll(".pair"), stack = first.firstElementChild;
   seen.viewer = {figure: visible(all), first: shown(), cuts: [cut()]};
-  radios[2].click();
-  seen.viewer.third = shown();
+  radios[1].click();
+  seen.viewer.second = shown();
+  radios[4].click();
+  seen.viewer.errors = shown();
   const slider = viewer.querySelector("[type=range]");
   slider.value = 20;
   slider.dispatchEvent(new Event("input", {bubbles: true}));
   seen.viewer.cuts.push(cut());
-  seen.viewer.reached = [...radios, slider].map(one => { one.focus(); return document.activeElement === one; });
+  const buttons = [...first.parentElement.querySelectorAll("button")];
+  seen.viewer.reached = [...radios, slider, first, ...buttons].map(one => {
+    one.focus();
+    return document.activeElement === one;
+  });
+  const views = () => [...viewer.querySelectorAll(".stack img")].map(one => getComputedStyle(one).transform);
+  const size = stack.getBoundingClientRect().width;
+  const box = stack.getBoundingClientRect();
+  const point = (type, across, down) => first.dispatchEvent(new PointerEvent(type, {
+    pointerId: 1, bubbles: true, clientX: box.left + across * size, clientY: box.top + down * size}));
+  first.setPointerCapture = () => {};
+  const drag = (across, down) => {
+    point("pointerdown", 0.5, 0.5);
+    point("pointermove", 0.5 + across, 0.5 + down);
+    point("pointerup", 0.5 + across, 0.5 + down);
+    const {a, e, f} = new DOMMatrix(getComputedStyle(stack.querySelector("img")).transform);
+    return [a, e / size, f / size];
+  };
+  const alike = () => new Set([...first.querySelectorAll("img")].filter(visible).map(
+    one => getComputedStyle(one).transform)).size;
+  seen.viewer.before = drag(0.2, 0.2);
+  buttons[1].click();
+  seen.viewer.dragged = [drag(0, 0), drag(0.1, -0.2), drag(5, -5), alike()];
+  seen.viewer.other = getComputedStyle(second.querySelector("img")).transform;
+  buttons[2].click();
+  const tiles = [...viewer.querySelectorAll(".tile")];
+  const whole = () => [getComputedStyle(viewer).position, ...tiles.map(visible)];
+  seen.viewer.filled = [whole(), stack.getBoundingClientRect().width > size];
+  buttons[2].dispatchEvent(new KeyboardEvent("keydown", {key: "Escape", bubbles: true}));
+  seen.viewer.filled.push(whole());
   seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   seen.dark = matchMedia("(prefers-color-scheme: dark)").matches;
   seen.paper = color(document.body, "backgroundColor");
@@ -387,17 +427,34 @@ class TestInChromium:
         seen = browse(tree[2], tmp_path, 1200)
         assert seen["offered"] == ["Peak memory (MB)", "Memory (MB)", "Latency (ms)", "Epoch (s)"]
 
-    def test_a_prediction_is_chosen_and_swiped_off_the_image(self, tree, tmp_path):
+    def test_truth_stands_beside_the_prediction_or_its_errors(self, tree, tmp_path):
         seen = browse(tree[2], tmp_path, 1200)["viewer"]
         assert not seen["figure"]  # all of them side by side is for paper
-        for n, (before, after) in enumerate(zip(seen["first"], seen["third"], strict=True)):
-            assert before == [[f"scene {n}: image", f"scene {n}: Truth"], f"scene {n}"]
-            assert after == [
-                [f"scene {n}: image", f"scene {n}: beta"],
-                f"scene {n}, 0.62 of the pixels correct",
-            ]
-        assert seen["cuts"] == ["inset(0px 0px 0px 50%)", "inset(0px 0px 0px 20%)"]
-        assert all(seen["reached"]) and len(seen["reached"]) == 5
+        notes = ["percentile 50", "hard: odd Lake"]
+        for key, shown, share in (
+            ("first", "alpha", "0.50"),
+            ("second", "beta", "0.62"),
+            ("errors", "errors of beta", "0.62"),
+        ):
+            for n, tile in enumerate(seen[key]):
+                alts = [f"scene {n}: {what}" for what in ("image", "truth", "image", shown)]
+                assert tile == [alts, f"scene {n}, {notes[n]}; {share} of the pixels correct"]
+        assert seen["cuts"] == [["inset(0px 0px 0px 0%)"] * 4, ["inset(0px 0px 0px 20%)"] * 4]
+        assert all(seen["reached"]) and len(seen["reached"]) == 3 + 2 + 1 + 1 + 3
+
+    def test_a_pair_is_enlarged_and_dragged_together(self, tree, tmp_path):
+        seen = browse(tree[2], tmp_path, 1200)["viewer"]
+        assert seen["before"] == [1, 0, 0]  # as large as its place, it stays there
+        middle, moved, corner, different = seen["dragged"]
+        assert middle == pytest.approx([2, -0.5, -0.5], abs=1e-4)
+        assert moved == pytest.approx([2, -0.4, -0.7], abs=1e-4)
+        assert corner == pytest.approx([2, 0, -1], abs=1e-4)  # never beyond its edges
+        assert different == 1
+        assert seen["other"] in ("none", "matrix(1, 0, 0, 1, 0, 0)")
+
+    def test_a_pair_fills_the_window_until_escape(self, tree, tmp_path):
+        filled, larger, back = browse(tree[2], tmp_path, 1200)["viewer"]["filled"]
+        assert (filled, larger, back) == (["fixed", True, False], True, ["static", True, True])
 
     @pytest.mark.parametrize("width", [390, 1200])
     def test_the_page_never_scrolls_sideways(self, tree, tmp_path, width):

@@ -1,6 +1,7 @@
 """Tests of claims against closed forms, brute force and scipy."""
 
 import math
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
@@ -309,6 +310,13 @@ def test_times_of_different_devices_are_not_compared():
             measured_quantity(e, by, ["a", "b"])
 
 
+def test_times_of_a_shared_machine_are_not_compared():
+    e = replace(evidence(dict.fromkeys("ab", 0.5)), shared="the machine was shared")
+    with pytest.raises(Untestable, match="the machine was shared"):
+        measured_quantity(e, "epoch_seconds", ["a", "b"])
+    measured_quantity(e, "miou_d", ["a", "b"])  # scores do not depend on it
+
+
 # --- what time follows ----------------------------------------------------------------------------
 
 UP = [1, 2, 3, 4, 5, 6]
@@ -507,13 +515,18 @@ def test_the_frame_has_a_row_for_each_statistic_and_one_for_none():
     assert claims_frame([]).columns.tolist() == frame.columns.tolist()
 
 
+def speeds(step: float, latency: float) -> dict:
+    """A profile whose rounds agreed."""
+    profile = {"device": {"kind": "cpu", "name": "Toy"}, "reference_ms": 1.0}
+    for stem, value in (("train_step", step), ("latency", latency)):
+        for end in ("", "_low", "_high", "_p95"):
+            profile[f"{stem}{end}_ms"] = value
+    return profile
+
+
 def test_the_order_of_speed_stands_beside_the_printed_one():
     models = {"c": 30, "a": 9, "d_small": 20, "other": 1}
-    device = {"kind": "cpu", "name": "Toy"}
-    profiles = {
-        ("d", m): {"train_step_ms": t, "latency_ms": -t, "device": device}
-        for m, t in models.items()
-    }
+    profiles = {("d", m): speeds(t, 300 / t) for m, t in models.items()}
     frame = speed_frame(toy_paper(), profiles).set_index(["measure", "model"])
     step = frame.loc["train_step_ms"]
     assert step["place"].to_dict() == {"c": 3, "a": 1, "d_small": 2}
@@ -523,10 +536,24 @@ def test_the_order_of_speed_stands_beside_the_printed_one():
         [stats.spearmanr([30, 9, 20], [30, 10, 40]).statistic]
     )
     assert frame.loc["latency_ms", "rho"].unique() == pytest.approx([-0.5])
+    assert frame.loc["latency_ms", "place"].to_dict() == {"c": 1, "a": 3, "d_small": 2}
     alone = speed_frame(None, profiles)
     assert len(alone) == 8
     assert alone[["published", "published_place", "rho"]].isna().all(axis=None)
     assert (alone["table"] == "").all()
+
+
+def test_no_model_ranks_before_another_within_the_spread():
+    profiles = {
+        ("d", "first"): speeds(10, 10),
+        ("d", "near"): speeds(10.5, 10),
+        ("d", "noisy"): speeds(14, 10) | {"train_step_high_ms": 21},
+        ("d", "last"): speeds(15, 10),
+    }
+    frame = speed_frame(None, profiles)
+    step = frame[frame["measure"] == "train_step_ms"].set_index("model")
+    # The last is told from the first two, but not from the noisy one, nor that from them.
+    assert step["place"].to_dict() == {"first": 1, "near": 1, "noisy": 1, "last": 3}
 
 
 # --- the paper of the project ---------------------------------------------------------------------

@@ -75,6 +75,7 @@ def test_history(trained):
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
     assert result["best_epoch"] == history["val_loss"].argmin() + 1
     assert result["precision"] == "32" and result["resumed_at"] == []
+    assert 0 <= result["shared"]["cpu_others"] <= 1
 
 
 def test_a_log_tells_how_far_an_epoch_is(data, tmp_path, monkeypatch, caplog):
@@ -124,8 +125,7 @@ def test_training_and_evaluation_give_the_same_numbers(data, trained, weights, t
     labelled = (store.masks[tiles.to_numpy()] != 255).sum()
     assert totals.sum(axis=1).tolist() == [labelled] * 3
     panels = np.load(tmp_path / "panels.npz")
-    shown = store.table.loc[panels["tiles"]]
-    assert shown["scene"][panels["hard"] == ""].is_unique and set(panels["tiles"]) <= set(tiles)
+    assert set(panels["tiles"]) <= set(tiles)
     for tile, prediction in zip(panels["tiles"], panels["predictions"], strict=True):
         mask = store.masks[tile]
         row = counts[(counts["tile"] == tile) & (counts["class"] == "water")].iloc[0]

@@ -86,7 +86,8 @@ def test_training(built):
     assert history[metrics].to_numpy().min() >= 0
     assert history[metrics].to_numpy().max() <= 1
     run = json.loads((folder / "run.json").read_text())
-    assert run["cell"] == {"dataset": "demo", "model": "mini", "recipe": "quick", "seed": 0}
+    names = {"dataset": "demo", "model": "mini", "recipe": "quick"}
+    assert run["cell"] == names | {"seed": 0, "fold": None}
     assert run["epochs"] == 2
     subsets = pd.read_csv(built[0] / "data/splits/demo/thirds.csv")["subset"].value_counts()
     assert run["tiles"] == {"train": subsets["train"], "val": subsets["val"]}
@@ -112,8 +113,8 @@ def test_counts_are_those_of_the_masks(built):
 def test_panels(built):
     panels = np.load(built[0] / CELL / "panels.npz")
     tiles = pd.read_csv(built[0] / "data/tiles/demo/tiles.csv").loc[panels["tiles"]]
-    mixed = tiles[panels["hard"] == ""]
-    assert len(mixed) and mixed["scene"].is_unique
+    drawn = tiles[panels["hard"] == ""]
+    assert len(drawn) and drawn["tile"].is_unique
     assert set(panels["hard"]) <= {"", "Field", "Woodland", "Water", "Road", "Building"}
     assert panels["predictions"].shape == (len(tiles), TILE, TILE)
     assert panels["predictions"].dtype == np.uint8
@@ -225,9 +226,10 @@ def test_an_unknown_target_is_named(project):
     assert done.stdout.splitlines()[-1] == "tinny: no such study or rule; did you mean 'tiny'?"
 
 
-def test_a_dataset_is_looked_at_before_the_first_job(project):
-    write_raster(project / "mine/images/1.tif", np.zeros((3, 70, 64), np.uint8))
-    write_raster(project / "mine/masks/1.tif", np.full((1, 70, 64), 9, np.uint8))
+def test_a_dataset_is_looked_at_before_the_first_job(project, tmp_path):
+    """From another folder, where nothing is tiled yet."""
+    write_raster(tmp_path / "mine/images/1.tif", np.zeros((3, 70, 64), np.uint8))
+    write_raster(tmp_path / "mine/masks/1.tif", np.full((1, 70, 64), 9, np.uint8))
     layout = {
         "images": "images/{n}.tif",
         "masks": "masks/{n}.tif",
@@ -237,8 +239,9 @@ def test_a_dataset_is_looked_at_before_the_first_job(project):
 
     def last_line(**changes):
         entry = {"path": "mine", "source": None, "layout": layout} | changes
-        (project / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"demo": entry}}))
-        done = snakemake(project, "--dry-run", "--configfile", "mine.yaml")
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"demo": entry}}))
+        here = ("--directory", str(tmp_path), "--configfile", str(tmp_path / "mine.yaml"))
+        done = snakemake(project, "--dry-run", *here)
         assert done.returncode == 1
         return done.stdout.splitlines()[-1]
 

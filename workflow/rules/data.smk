@@ -30,6 +30,7 @@ rule tile:
         table="data/tiles/{dataset}/tiles.csv",
         images="data/tiles/{dataset}/images.npy",
         masks="data/tiles/{dataset}/masks.npy",
+        agreement="data/tiles/{dataset}/agreement.csv",
         origin="data/tiles/{dataset}/origin.json",
         digests="data/tiles/{dataset}/digests.json",
     log:

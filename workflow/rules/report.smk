@@ -9,7 +9,7 @@ rule tables:
             cfg, w.study, ["counts.csv", "confusion.csv", "history.csv", "run.json"]
         ),
         profiles=lambda w: targets.profile_files(cfg, w.study),
-        tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv"]),
+        tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "agreement.csv"]),
         splits=lambda w: targets.split_files(cfg, w.study),
     output:
         pages="results/{study}/tables/pages.json",
@@ -20,6 +20,7 @@ rule tables:
         differences=table("differences", "Differences between the models"),
         errors=table("errors", "Errors beside the scores"),
         brightness=table("brightness", "Scores by brightness"),
+        agreement=table("agreement", "Agreement of annotators"),
         models=table("models", "Cost of the models"),
         splits=table("splits", "Leakage of the splits"),
         published=table("published", "Published figures beside ours"),
@@ -49,8 +50,9 @@ rule figures:
         models=rules.tables.output.models,
         audit=rules.tables.output.splits,
         runs=lambda w: targets.run_files(
-            cfg, w.study, ["history.csv", "panels.npz", "confusion.csv"]
+            cfg, w.study, ["history.csv", "counts.csv", "panels.npz", "confusion.csv"]
         ),
+        profiles=lambda w: targets.profile_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "digests.json"]),
         arrays=lambda w: ancient(
             targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])

@@ -41,6 +41,7 @@ rule train:
     resources:
         gpu=lambda w: cfg.recipes[w.recipe].devices,
         local_tiles=0,
+        logger=cfg.logger,  # no parameter: it decides no result
     params:
         slice=lambda w: slices.train_slice(
             cfg, w.dataset, w.model, w.recipe, w.seed, targets.fold_number(w.fold)
@@ -60,5 +61,5 @@ rule train:
         r"""
         exec python -m satseg.stages.train --slice {params.slice:q} --code {params.code} \
             --raw {params.raw:q} --tiles {params.tiles:q} --split {input.split:q} --out {params.out:q} \
-            {params.teacher:q} --local-tiles {resources.local_tiles} --with-parent 1 &>{log:q}
+            {params.teacher:q} --local-tiles {resources.local_tiles} --logger {resources.logger} --with-parent 1 &>{log:q}
         """

@@ -10,15 +10,16 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from satseg.check.dataset import check, scenes_folder
 from satseg.check.words import report
+from satseg.config.names import known_name
 from satseg.config.reading import load_with
 from satseg.errors import UserError
 from satseg.jobs.program import prepare
 from satseg.progress import log
 
 
-def main() -> None:
+def main(words: list[str] | None = None, prog: str = "python -m satseg.check") -> None:
     """Check a dataset; exit status 1 means that something would stop the pipeline."""
-    parser = argparse.ArgumentParser(prog="python -m satseg.check", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument("dataset", help="name of the dataset in the configuration")
     parser.add_argument(
         "--configfile", nargs="+", default=[], help="YAML files that override config/"
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--data", default="data", help="folder of raw data; the picture goes to check/ in it"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     prepare()
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
@@ -35,10 +36,7 @@ def main() -> None:
 
     try:
         config = load_with(arguments.configfile)
-        if arguments.dataset not in config.datasets:
-            raise UserError(
-                f"no dataset {arguments.dataset!r}; choose from {', '.join(config.datasets)}"
-            )
+        known_name("dataset", arguments.dataset, config.datasets)
         root = scenes_folder(config, arguments.dataset, arguments.data)
         sheet = Path(arguments.data, "check", f"{arguments.dataset}.png")
         findings = check(config, arguments.dataset, root, sheet)

@@ -60,7 +60,7 @@ def check(
         "Scenes": scenes_text(facts, dataset),
         "Classes": classes_text(facts, dataset),
         "Tiles": tiles_text(table, job),
-        "Splits": splits_text(divisions, len(table)),
+        "Splits": splits_text(divisions, len(table)) if len(table) else "",
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in sections.items() if body)
     notes = [
@@ -69,11 +69,17 @@ def check(
         *absences(facts, dataset, divisions),
         *_leaks(facts, overlaps, divisions),
     ]
-    problems = facts.problems + _split_problems(divisions, official_error)
+    # Scenes that are missing or unusable may be all that a split lacks.
+    incomplete = bool(facts.unpaired) or len(facts.shapes) < len(facts.scenes)
+    problems = facts.problems
+    if not incomplete:
+        problems = problems + _split_problems(divisions, official_error)
     problems += [Problem(mistake, [], "") for mistake in _unmatched(facts, dataset)]
 
     if sheet and facts.shapes:
         draw_sheet(facts, dataset, job, dataset_name, Path(sheet))
+    elif sheet:
+        Path(sheet).unlink(missing_ok=True)  # that of an earlier check
     return Findings(text, notes, problems)
 
 
@@ -142,7 +148,7 @@ def _divide(
 
 def _unmatched(facts: Facts, dataset: Dataset) -> list[str]:
     """Patterns of `groups` that match no scene, unless scenes are known to be missing."""
-    if dataset.expected and len(facts.scenes) < dataset.expected.scenes:
+    if not facts.scenes or (dataset.expected and len(facts.scenes) < dataset.expected.scenes):
         return []
     return unmatched(facts.scenes, dataset.groups)
 

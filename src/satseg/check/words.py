@@ -21,10 +21,11 @@ def scenes_text(facts: Facts, dataset: Dataset) -> str:
     if len(sizes) > COMMON:
         listed.append("…")
 
-    lines = [
-        f"{counted(len(facts.scenes), 'pair')} of image and mask; {len(facts.shapes)} usable: "
-        f"{', '.join(listed) or 'none'}"
-    ]
+    pairs = f"{counted(len(facts.scenes), 'pair')} of image and mask"
+    if not facts.shapes:
+        return f"  {pairs}, none of them usable" if facts.scenes else "  no pair of image and mask"
+
+    lines = [f"{pairs}; {len(facts.shapes)} usable: {', '.join(listed)}"]
     lines += [f"{kind}: {counted(len(images), 'image')}" for kind, images in facts.kinds.items()]
 
     places = Counter(f"{place.crs}, pixels of {place.pixel:g}" for place in facts.places.values())
@@ -64,6 +65,9 @@ def _bands_text(facts: Facts, dataset: Dataset) -> str:
 
 def classes_text(facts: Facts, dataset: Dataset) -> str:
     """A table of the classes and how much of each there is."""
+    if not facts.shapes:
+        return "\n".join(_unknown_lines(facts))
+
     total = max(1, facts.labels.sum())
     by_color = dataset.layout.mask_values == "color"
     rows = [["index", "in the masks", "class", "pixels", "share", "scenes"]]
@@ -110,8 +114,8 @@ def tiles_text(table: pd.DataFrame, job: TileSlice) -> str:
     whole = int((table["whole"] == 1).sum())
     groups = table["group"].nunique()
     return (
-        f"  {counted(len(table), 'tile')} of {job.tile_size}², {whole} of them whole, "
-        f"{len(table) - whole} across a scene's edge; {counted(groups, 'group')} of scenes"
+        f"  {counted(len(table), 'tile')} of {job.tile_size}², {whole:,} of them whole, "
+        f"{len(table) - whole:,} across a scene's edge; {counted(groups, 'group')} of scenes"
     )
 
 

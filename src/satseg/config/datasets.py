@@ -38,7 +38,11 @@ class LandClass(Strict):
     name: Label
     """Name in tables and legends; any but `all`, which means the mean over the classes."""
     color: Color
-    """Colour in figures, and in the mask files if `mask_values` is `color`."""
+    """Colour in the mask files if `mask_values` is `color`, and in figures and maps unless there is
+    a `display_color`."""
+    display_color: Color | None = None
+    """Colour in figures and maps, if that of the mask files is hard to tell from another class's;
+    null for `color`."""
     value: MaskValue | None = None
     """Value in the mask files if `mask_values` is `index`; null for its position in the list,
     counted from 0."""
@@ -46,6 +50,11 @@ class LandClass(Strict):
     """Further colours or values in the mask files that mean this class."""
     unlabelled: bool = False
     """Pixels the annotators left open; each recipe decides whether they count as a class."""
+
+    @property
+    def shown_color(self) -> str:
+        """The colour that people see."""
+        return self.display_color or self.color
 
 
 class Pixels(Strict):

@@ -1,5 +1,6 @@
 """Refusing names that no entry of the configuration has."""
 
+import difflib
 import fnmatch
 from collections.abc import Callable, Iterable
 
@@ -8,6 +9,24 @@ from satseg.errors import UserError
 
 # A path of keys → how messages name the file it stands in.
 Place = Callable[[tuple], str]
+
+
+def known_name(kind: str, name: str, names: Iterable[str]) -> None:
+    """Refuse a name that a person typed and nothing has.
+
+    Args:
+        kind: what it should be the name of, such as `study`.
+        name: the name.
+        names: those there are.
+
+    Raises:
+        UserError: it is none of them; the message has the nearest.
+    """
+    names = sorted(names)
+    if name not in names:
+        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        advice = f"did you mean {nearest[0]!r}?" if nearest else f"choose from {', '.join(names)}"
+        raise UserError(f"no {kind} {name!r}; {advice}")
 
 
 class Names:

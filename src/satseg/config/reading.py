@@ -16,6 +16,7 @@ from satseg.errors import UserError
 
 FILES = {
     "studies": "config.yaml",
+    "logger": "config.yaml",
     "predictions": "config.yaml",
     "datasets": "datasets.yaml",
     "splits": "splits.yaml",

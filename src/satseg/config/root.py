@@ -1,5 +1,7 @@
 """The whole configuration."""
 
+from typing import Literal
+
 from satseg.config.datasets import Dataset
 from satseg.config.models import ModelSpec
 from satseg.config.papers import Paper
@@ -14,6 +16,10 @@ class Config(Strict):
 
     studies: list[str] = []
     """Studies that plain `snakemake` builds."""
+    logger: Literal["csv", "tensorboard", "mlflow", "wandb"] = "csv"
+    """Where the rows of every run's history.csv go besides: nowhere (`csv`), or to TensorBoard,
+    MLflow or Weights & Biases, each an extra to install. It changes no result and reruns
+    nothing."""
     predictions: dict[Name, Prediction] = {}
     """Maps that `snakemake predict` makes, by name: `results/predictions/<name>/<scene>.tif`."""
     datasets: dict[Name, Dataset]

@@ -164,6 +164,9 @@ def read_values(
     missing = no_data(values, [file.nodatavals[band - 1] for band in bands])
     if masked:
         hidden = file.dataset_mask(window=window, out_shape=values.shape[1:]) == 0
+        alpha = alpha_band(file)
+        if alpha:  # which GDAL's mask leaves out unless there are two or four bands
+            hidden |= file.read(alpha, window=window, out_shape=values.shape[1:]) == 0
         missing = np.broadcast_to(hidden, values.shape) if missing is None else missing | hidden
     return values, missing
 

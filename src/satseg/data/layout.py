@@ -65,7 +65,8 @@ def survey(root: str | Path, layout: Layout) -> tuple[list[Scene], list[Problem]
         problems.append(Problem(what, [str(root)], f"check `path` and `layout.images`{inside}"))
 
     problems += _without_partner(images, masks, "mask")
-    problems += _without_partner(masks, images, "image")
+    if images:  # otherwise that is all that is wrong
+        problems += _without_partner(masks, images, "image")
 
     scenes: dict[str, Scene] = {}
     for fields, image in images.items():

@@ -222,7 +222,7 @@ def _by_group(
     sizes = table["group"].value_counts().sort_index()
     if len(sizes) < len(shares):
         raise UserError(
-            f"{len(sizes)} groups of scenes cannot fill {len(shares)} subsets "
+            f"{counted(len(sizes), 'group')} of scenes cannot fill {len(shares)} subsets "
             f"({', '.join(shares)}); use a split by tile, or one with fewer subsets"
         )
 

@@ -18,8 +18,8 @@ def hides(file: rasterio.DatasetReader, bands: list[int]) -> bool:
     A band marked as transparency hides nothing if it is one of them, or if it holds data.
     """
     alpha = alpha_band(file)
-    if alpha and (alpha in bands or holds_data(file, alpha)):
-        return False
+    if alpha:
+        return alpha not in bands and not holds_data(file, alpha)
     flags = [set(file.mask_flag_enums[band - 1]) for band in bands]
     return any(not kinds or kinds - HARMLESS for kinds in flags)
 

@@ -5,16 +5,18 @@ import json
 import shlex
 import sys
 
+from satseg.config.names import known_name
 from satseg.config.reading import load, load_with
 from satseg.errors import UserError
 from satseg.estimate.expect import Estimate
+from satseg.estimate.published import PublishedTimes
 from satseg.estimate.words import report
 from satseg.jobs.program import prepare
 
 
-def main() -> None:
+def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate") -> None:
     """Say what to expect of studies before they start."""
-    parser = argparse.ArgumentParser(prog="python -m satseg.estimate", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=main.__doc__)
     parser.add_argument(
         "study", nargs="*", help="studies; by default those that plain `snakemake` builds"
     )
@@ -27,7 +29,12 @@ def main() -> None:
     )
     parser.add_argument("--data", default="data", help="folder of the data")
     parser.add_argument("--results", default="results", help="folder of the results")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--no-measuring",
+        action="store_true",
+        help="do not time a model for a few seconds to scale published profiles",
+    )
+    arguments = parser.parse_args(words)
     prepare()
     try:
         if arguments.config_json is None:
@@ -36,13 +43,14 @@ def main() -> None:
             config = load(overrides=_overrides(arguments.config_json), origin="--config-json")
         studies = arguments.study or config.studies
         for name in studies:
-            if name not in config.study:
-                raise UserError(f"no study {name!r}; choose from {', '.join(config.study)}")
+            known_name("study", name, config.study)
         if not studies:
             raise UserError(f"no study is named; choose from {', '.join(config.study)}")
         files = shlex.join(arguments.configfile)
         options = f" --configfile {files}" if files else ""
-        print(report(Estimate(config, studies, arguments.data, arguments.results), options))
+        published = None if arguments.no_measuring else PublishedTimes()
+        folders = (arguments.data, arguments.results)
+        print(report(Estimate(config, studies, *folders, published), options))
     except UserError as error:
         sys.exit(f"error: {error}")
 

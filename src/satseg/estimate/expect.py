@@ -1,6 +1,7 @@
 """What to expect of studies before they start: jobs, downloads, disk and hours on this device.
 
-Nothing is guessed: what cannot be known yet is called unknown, together with how to find out.
+Nothing is guessed: what cannot be known yet is called unknown, together with how to find out, and
+what rests on another machine's figures says so.
 """
 
 import sys
@@ -17,12 +18,14 @@ from satseg.data.splits import draw_split
 from satseg.data.store import read_table
 from satseg.errors import UserError
 from satseg.estimate.measured import PROFILE, RUN, is_same_model, is_this_device
+from satseg.estimate.published import PublishedTimes
 from satseg.jobs.cells import Cell, cells, teacher_cell
 from satseg.paths import Paths
 from satseg.readers import read_array, read_csv, read_json
 
 FORWARD = 1 / 3  # share of a training step's time that the forward pass, all of validation, takes
 MEASURED = 512**2  # pixels of the image that profiles are measured on
+UNPROFILED = "Not yet profiled on this device"
 WEIGHTS = 2 * 4  # bytes per parameter: those of the best and the last epoch, 32-bit
 
 
@@ -46,9 +49,9 @@ class Times(NamedTuple):
     epoch_seconds: float | None
     """None if nothing has been measured."""
     source: str
-    """Where that comes from; if nothing has been measured, why not."""
+    """Where that comes from; if nothing has been measured here, why not."""
     target: Path | None = None
-    """The file that has to be built to find out; None if nothing is missing."""
+    """The file that has to be built to find out, or to know better; None if nothing is missing."""
 
 
 class Estimate:
@@ -60,10 +63,13 @@ class Estimate:
         studies: list[str],
         data: str | Path = "data",
         results: str | Path = "results",
+        published: PublishedTimes | None = None,
     ):
         self.config = config
         self.studies = studies
         self.paths = Paths(data, results)
+        self.published = published
+        """Where to look for times that have not been measured here; None for nowhere."""
 
         by_path: dict[Path, Cell] = {}
         for study in studies:
@@ -236,14 +242,24 @@ class Estimate:
         if measured_step is not None:
             return Times(cell, train, epochs, steps * measured_step, "an earlier run")
 
-        profile = self.profile(cell.dataset, cell.model)
-        if profile is None:
-            path = self.paths.profile(cell.dataset, cell.model)
-            return Times(cell, train, epochs, None, "Not yet profiled on this device", path)
-
         tile_pixels = self.config.datasets[cell.dataset].tile_size ** 2
-        step = profile["train_step_ms"] / 1e3 * tile_pixels / MEASURED
-        return Times(cell, train, epochs, steps * step, f"profile on {profile['dataset']}")
+        each_ms = steps * tile_pixels / MEASURED / 1e3
+        profile = self.profile(cell.dataset, cell.model)
+        if profile is not None:
+            seconds = each_ms * profile["train_step_ms"]
+            return Times(cell, train, epochs, seconds, f"profile on {profile['dataset']}")
+
+        path = self.paths.profile(cell.dataset, cell.model)
+        step_ms = self._published_step(cell.model)
+        seconds = None if step_ms is None else each_ms * step_ms
+        return Times(cell, train, epochs, seconds, UNPROFILED, path)
+
+    @cache  # noqa: B019
+    def _published_step(self, model_name: str) -> float | None:
+        """Milliseconds of a training step, from what is published; None if nothing is."""
+        if self.published is None:
+            return None
+        return self.published.step_ms(self.config.models[model_name])
 
     @cache  # noqa: B019
     def _measured_step(self, dataset_name: str, model_name: str) -> float | None:

@@ -116,10 +116,16 @@ def _times_text(estimate: Estimate, options: str) -> str:
             "batches and bf16 help. Epochs are an upper limit;\n  early stopping ends sooner."
         )
 
+    if any(time.target and time.epoch_seconds is not None for time in times):
+        lines.append(
+            f"  Hours by published profiles are those of another machine, scaled:\n  "
+            f"{estimate.published.said()}.\n  Expect a factor of two either way."
+        )
+
     for reason, targets in _missing(times).items():
         force = "--force " if any(target.exists() for target in targets.values()) else ""
         files = " ".join(map(str, targets.values()))
-        lines.append(f"  {reason}: {', '.join(targets)}. To find out, run:")
+        lines.append(f"  {reason}: {', '.join(targets)}. To measure, run:")
         lines.append(f"    snakemake {force}{files}{options}")
 
     return "\n".join(lines)
@@ -139,9 +145,12 @@ def _times_rows(times: list[Times]) -> list[list[str]]:
     for key, time in first.items():
         hours = "unknown"
         if time.epoch_seconds is not None:
-            hours = _hours(counts[key] * time.epochs * time.epoch_seconds)
+            seconds = counts[key] * time.epochs * time.epoch_seconds
+            hours = f"about {_rounded(seconds / 3600, 1)}" if time.target else _hours(seconds)
         tiles = "unknown" if time.tiles is None else f"{time.tiles:,}"
         source = "" if time.target else time.source
+        if time.target and time.epoch_seconds is not None:
+            source = "published profiles"
         rows.append([*key, str(counts[key]), str(time.epochs), tiles, hours, source])
 
     return rows

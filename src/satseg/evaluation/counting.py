@@ -44,12 +44,37 @@ def check_fit(segmenter: Segmenter, store: Tiles, weights: Path) -> None:
         )
 
 
+class KeptPredictions:
+    """The predictions of some of the evaluated tiles.
+
+    Args:
+        segmenter: the trained model.
+        tile_numbers: the tiles to keep, ascending, int64 [K].
+    """
+
+    def __init__(self, segmenter: Segmenter, tile_numbers: np.ndarray):
+        self.class_indices = np.array(segmenter.counted, np.uint8)
+        self.tile_numbers = tile_numbers
+        self.pixels: list[np.ndarray] = []
+
+    def add(self, numbers: torch.Tensor, prediction: torch.Tensor) -> None:
+        """Keep those of a batch: tile numbers [B], counted positions [B, H, W]."""
+        rows = np.flatnonzero(np.isin(numbers.numpy(), self.tile_numbers))
+        if len(rows):
+            self.pixels.append(self.class_indices[prediction[rows].cpu().numpy()])
+
+    def all(self) -> np.ndarray:
+        """Class index of every pixel, uint8 [K, H, W], once every tile was evaluated."""
+        return np.concatenate(self.pixels)
+
+
 def evaluate_tiles(
     segmenter: Segmenter,
     store: Tiles,
     tile_numbers: np.ndarray,
     augmentation: Augmentation | None = None,
     confusion: Confusion | None = None,
+    kept: KeptPredictions | None = None,
 ) -> np.ndarray:
     """Predict tiles and count pixels.
 
@@ -59,6 +84,7 @@ def evaluate_tiles(
         tile_numbers: those to evaluate, int64 [N].
         augmentation: random changes of the tiles, for a recipe that augments them too.
         confusion: where to count which class is taken for which.
+        kept: where to keep predictions; `tile_numbers` must rise.
 
     Returns:
         int64 [N, C, 4]: tp, fp, fn, tn of each tile and counted class.
@@ -77,6 +103,8 @@ def evaluate_tiles(
         counts.append(known_tile_counts(prediction, target, len(segmenter.counted)))
         if confusion:
             confusion.add(images, target, prediction)
+        if kept:
+            kept.add(numbers, prediction)
     return torch.cat(counts).cpu().numpy()
 
 

@@ -1,4 +1,4 @@
-"""Which tiles the figures show."""
+"""The tiles whose predictions are kept, for the figures to choose from."""
 
 import warnings
 from pathlib import Path
@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from satseg.data.labels import pixels_column
 from satseg.data.store import Tiles
 
-PANELS = 6  # tiles that are shown
-HARD = 2  # of these, tiles that are hard
+POOL = 64  # tiles drawn, whatever they look like
+HARD = 2  # tiles that are hard, beside these
 LEAST_SHARE = 0.01  # of a tile that a class must cover to have a look there
 
 
 class Panels(NamedTuple):
-    """The tiles to show."""
+    """The tiles to keep."""
 
     tiles: np.ndarray
     """Tile numbers [K], ascending."""
@@ -26,8 +25,8 @@ class Panels(NamedTuple):
 def panel_tiles(
     store: Tiles, tile_numbers: np.ndarray, counted: list[int], classes: list[str]
 ) -> Panels:
-    """The tiles to show, the same for every model: some that are hard, and the most mixed ones of
-    different scenes.
+    """The tiles to keep, the same for every model: some drawn at random from every group, and some
+    that are hard.
 
     Args:
         store: the tiles.
@@ -35,22 +34,19 @@ def panel_tiles(
         counted: class indices that count [C].
         classes: their names [C].
     """
-    hard = _hard_tiles(store, tile_numbers, counted, classes)
-
-    rows = store.table.loc[tile_numbers]
-    pixels = rows[[pixels_column(name) for name in classes]].to_numpy(float)
-    shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)
-    entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
-    order = rows.assign(entropy=entropy).sort_values(
-        ["whole", "entropy", "tile"], ascending=[False, False, True]
-    )
-    mixed = order[~order["tile"].isin(list(hard))].drop_duplicates("scene")["tile"]
-
-    names = dict(hard)
-    for tile in mixed[: PANELS - len(hard)]:
-        names[int(tile)] = ""
+    names = dict.fromkeys(_drawn_tiles(store, tile_numbers), "")
+    names |= _hard_tiles(store, tile_numbers, counted, classes)
     tiles = sorted(names)
     return Panels(np.array(tiles), [names[tile] for tile in tiles])
+
+
+def _drawn_tiles(store: Tiles, tile_numbers: np.ndarray) -> list[int]:
+    """Tiles at random, from each group in turn: the same draw every time."""
+    order = np.random.default_rng(0).permutation(tile_numbers)
+    rows = store.table.loc[order]
+    turn = rows.groupby("group", sort=False).cumcount()
+    drawn = rows.assign(turn=turn).sort_values("turn", kind="stable")
+    return drawn["tile"].head(POOL).tolist()
 
 
 def _hard_tiles(

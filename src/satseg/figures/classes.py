@@ -62,7 +62,7 @@ def _mark(subset: str) -> dict:
 
 def _draw_pool(axes: Axes, pool: ClassShares) -> None:
     places = np.arange(len(pool.classes))
-    colors = [land_class.color for land_class in pool.classes]
+    colors = [land_class.shown_color for land_class in pool.classes]
     axes.barh(places, pool.overall, height=0.74, color=colors, edgecolor=MUTED, linewidth=0.5)
 
     offsets = np.linspace(-0.22, 0.22, len(pool.subsets)) if len(pool.subsets) > 1 else [0]

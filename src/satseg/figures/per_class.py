@@ -68,7 +68,7 @@ def _draw_class_title(axes: Axes, land_class: LandClass) -> None:
     """A class's name over a band of its colour."""
     axes.set_title(textwrap.fill(land_class.name, 14), pad=9, fontsize=8)
     above = axes.transAxes + ScaledTranslation(0, 4 / 72, axes.figure.dpi_scale_trans)
-    for color, width in ((MUTED, 5), (land_class.color, 4)):
+    for color, width in ((MUTED, 5), (land_class.shown_color, 4)):
         band = {"color": color, "lw": width, "solid_capstyle": "butt"}
         axes.plot([0, 1], [1, 1], transform=above, clip_on=False, **band)
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from satseg.data.labels import NO_LABEL
-from satseg.figures.style import MUTED, WIDTH, fit_text, place_axes, styled, write_text
+from satseg.figures.style import INK, MUTED, WIDTH, fit_text, place_axes, styled, write_text
 from satseg.figures.tiles import (
     PHOTOGRAPHS,
     ShownTiles,
@@ -22,17 +22,19 @@ from satseg.figures.tiles import (
 )
 
 NOTE = (
-    "Number under a prediction: pixel accuracy of the tile. Odd road: the tile whose road looks "
-    "least like road elsewhere."
+    "Under a prediction: pixel accuracy of the tile. Percentile: of the models' mean mIoU of the "
+    "tile, among all evaluated tiles."
 )
+HARD_NOTE = "Hard tiles, apart: in each, a class looks least like itself elsewhere"
 # Inches: above the first group, between tiles, between groups, below a tile, above the first tile
-# of a group, left of the first one.
+# of a group, left of the first one, above the hard tiles.
 NOTE_HEIGHT = 0.25
 GAP = 0.05
 BETWEEN = 0.3
 UNDER = 0.2
 HEADER = 0.3
-NAMES = 0.24
+NAMES = 0.36
+APART = 0.26
 
 
 @styled
@@ -49,7 +51,8 @@ def predictions_figure(groups: Sequence[ShownTiles]) -> Figure:
     heights = []
     for group in groups:
         tiles = len(group.images) * (side + UNDER)
-        heights.append(head_height(group, width) + HEADER + tiles + 0.1)
+        apart = APART if group.hard else 0
+        heights.append(head_height(group, width) + HEADER + tiles + apart + 0.1)
     tallest = [max(heights[i : i + across]) for i in range(0, len(groups), across)]
     figure = Figure((WIDTH, NOTE_HEIGHT + sum(tallest)))
     write_text(figure, 0, 0.02, NOTE, va="top", color=MUTED)
@@ -59,21 +62,29 @@ def predictions_figure(groups: Sequence[ShownTiles]) -> Figure:
         top = NOTE_HEIGHT + sum(tallest[: i // across])
         draw_head(figure, left, top, group, width)
         top += head_height(group, width) + HEADER
+        first_hard = len(group.images) - group.hard
         for row in range(len(group.images)):
-            _draw_row(figure, left, top + row * (side + UNDER), side, group, row)
+            y = top + row * (side + UNDER)
+            if row >= first_hard:
+                y += APART
+            if row == first_hard:
+                options = {"va": "bottom", "fontsize": 7.5, "color": INK}
+                write_text(figure, left + NAMES, y - 0.04, HARD_NOTE, **options)
+            _draw_row(figure, left, y, side, group, row)
     return figure
 
 
 def _draw_row(
     figure: Figure, left: float, top: float, side: float, group: ShownTiles, row: int
 ) -> None:
-    """One tile: its name, its image, and what lies over it."""
+    """One tile: its name, why it is shown, its image, and what lies over it."""
     middle = top + side / 2
-    upright = {"rotation": 90, "ha": "center", "va": "center", "linespacing": 1, "color": MUTED}
-    name = write_text(
-        figure, left + NAMES / 2 - 0.02, middle, group.names[row], fontsize=6.5, **upright
-    )
+    upright = {"rotation": 90, "ha": "center", "va": "center", "linespacing": 1, "fontsize": 6.5}
+    name = write_text(figure, left + 0.07, middle, group.names[row], color=MUTED, **upright)
     fit_text(name, side)
+    if group.notes:
+        note = write_text(figure, left + 0.25, middle, group.notes[row], color=INK, **upright)
+        fit_text(note, side)
 
     mask = group.masks[row]
     outside = padding(mask)

@@ -26,7 +26,7 @@ class ShownTiles(NamedTuple):
     title: str
     classes: Sequence[LandClass]
     names: Sequence[str]
-    """What each tile is called [K]: its scene, and why it is shown."""
+    """What each tile is called [K]: its scene."""
     images: np.ndarray
     """uint8 [K, H, W, C]."""
     masks: np.ndarray
@@ -35,10 +35,17 @@ class ShownTiles(NamedTuple):
     """Model → class index, uint8 [K, H, W]."""
     counted: Sequence[int] = ()
     """Class indices that count in the pixel accuracy."""
+    notes: Sequence[str] = ()
+    """Why each tile is shown [K]."""
+    hard: int = 0
+    """How many of the last tiles stand apart, because they are hard."""
 
 
 # Square inches that a figure may give to photographs; at 150 dpi its PNG stays near 1 MB.
 PHOTOGRAPHS = 14
+
+WRONG = "#FF1F8F"  # seen on any ground
+UNCOUNTED = "#8A8A8A"
 
 
 def padding(mask: np.ndarray) -> np.ndarray:
@@ -58,7 +65,7 @@ def photograph(image: np.ndarray) -> np.ndarray:
 def painted(mask: np.ndarray, classes: Sequence[LandClass]) -> np.ndarray:
     """uint8 [H, W, 3]: a mask in its class colours, striped in greys where it has no label."""
     palette = np.full((256, 3), 255, np.uint8)
-    palette[: len(classes)] = np.rint([np.multiply(to_rgb(c.color), 255) for c in classes])
+    palette[: len(classes)] = np.rint([np.multiply(to_rgb(c.shown_color), 255) for c in classes])
     rows, columns = np.indices(mask.shape)
     stripe = (rows + columns) // max(1, mask.shape[0] // 32) % 3 == 0
     stripes = np.where(stripe, 190, 245).astype(np.uint8)[..., None]
@@ -77,6 +84,21 @@ def mask_uri(labels: np.ndarray, mask: np.ndarray, classes: Sequence[LandClass])
     return _uri(
         Image.fromarray(shown).convert("P", palette=Image.Palette.ADAPTIVE), "png", optimize=True
     )
+
+
+def error_map(prediction: np.ndarray, mask: np.ndarray, counted: Sequence[int]) -> np.ndarray:
+    """Which pixels are wrong, uint8 [H, W]: 0 right, 1 wrong, 2 not counted."""
+    wrong = (prediction != mask).astype(np.uint8)
+    return np.where(np.isin(mask, counted), wrong, 2).astype(np.uint8)
+
+
+def errors_uri(prediction: np.ndarray, mask: np.ndarray, counted: Sequence[int]) -> str:
+    """The wrong pixels as a PNG in a data URI, to lie over the image: right ones are clear, those
+    that do not count are grey."""
+    picture = Image.fromarray(error_map(prediction, mask, counted)).convert("P")
+    colors = (np.multiply(to_rgb(color), 255) for color in ("white", WRONG, UNCOUNTED))
+    picture.putpalette(np.rint(np.concatenate(list(colors))).astype(np.uint8).tobytes())
+    return _uri(picture, "png", optimize=True, transparency=bytes([0, 255, 255]))
 
 
 def _uri(picture: Image.Image, kind: str, **options) -> str:
@@ -135,7 +157,7 @@ def draw_head(
 
 def _legend_patches(group: ShownTiles) -> list[Patch]:
     outline = {"edgecolor": MUTED, "linewidth": 0.5}
-    patches = [Patch(facecolor=c.color, label=c.name, **outline) for c in group.classes]
+    patches = [Patch(facecolor=c.shown_color, label=c.name, **outline) for c in group.classes]
     if (group.masks == NO_LABEL).any():
         patches.append(Patch(facecolor="#F5F5F5", hatch="/////", label="no label", **outline))
     return patches

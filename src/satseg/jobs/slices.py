@@ -211,7 +211,7 @@ def predict_slice(config: Config, prediction: str) -> PredictSlice:
     """How the maps of a prediction look."""
     classes = config.datasets[config.predictions[prediction].dataset].classes
     return PredictSlice(
-        colors={land.name: land.color for land in classes},
+        colors={land.name: land.shown_color for land in classes},
         python_file=_python_file(config, config.predictions[prediction].model),
     )
 

@@ -29,6 +29,7 @@ READ = (
     "images.npy",
     "masks.npy",
     "tiles.csv",
+    "agreement.csv",
     "origin.json",
     "digests.json",
     "best.pt",
@@ -92,8 +93,9 @@ def _locked(output: Output, parent: int | None) -> Iterator[None]:
         try:
             lock = _lock(output)
         except OSError as error:
-            given = {output.lock: output.path, output.lock.parent: output.path.parent}
-            error.filename = str(given.get(Path(error.filename or ""), error.filename))
+            given = {os.path.realpath(path): path for path in (output.path.parent, output.path)}
+            given[str(output.lock)] = output.path
+            error.filename = str(given.get(str(error.filename), error.filename))
             raise
         try:
             holder = {

@@ -196,6 +196,13 @@ def class_mean(values: np.ndarray, occurs: np.ndarray) -> np.ndarray:
     return ratio(np.where(occurs, np.nan_to_num(values), 0).sum(-1), occurs.sum(-1))
 
 
+def tile_means(counts: np.ndarray) -> np.ndarray:
+    """In each tile, the mean IoU over the classes of its mask: counts [T, C, 4] → float64 [T]; NaN
+    for a tile without a counted pixel."""
+    tp, _, fn, _ = np.moveaxis(np.asarray(counts), -1, 0)
+    return class_mean(class_metrics(counts)["jaccard"], tp + fn > 0)
+
+
 def counts_array(frame: pd.DataFrame) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Turn a counts.csv frame into an array.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from satseg.metrics.confusion import class_counts
-from satseg.metrics.counts import class_mean, class_metrics, ratio
+from satseg.metrics.counts import class_mean, class_metrics, ratio, tile_means
 
 WORST = (5, 10)
 """Per cent of the tiles that the worst-case means are over."""
@@ -26,11 +26,11 @@ def error_metrics(counts: np.ndarray, classes: Sequence[str]) -> dict[tuple[str,
     tp, fp, fn, _ = np.moveaxis(counts, -1, 0)
     iou = np.nan_to_num(ratio(tp, tp + fp + fn))
     in_mask = tp + fn > 0
-    tile_means = class_mean(iou, in_mask)
+    of_tiles = tile_means(counts)
 
     metrics = {("kappa", "all"): kappa(counts.sum(0))}
     for share in WORST:
-        metrics[f"miou_i_{share}", "all"] = lowest_mean(tile_means, share)
+        metrics[f"miou_i_{share}", "all"] = lowest_mean(of_tiles, share)
         of_classes = [lowest_mean(iou[in_mask[:, c], c], share) for c in range(len(classes))]
         known = np.isfinite(of_classes)
         metrics[f"miou_c_{share}", "all"] = float(ratio(np.nansum(of_classes), known.sum()))

@@ -10,12 +10,19 @@ class Caption(NamedTuple):
     text: str
 
 
+FIRST_FOLD = (
+    " Of a split with folds, these are tiles of the first fold, seen by models trained without "
+    "them; the tables count those of all folds."
+)
+ONE_FOLD = {"predictions"}  # the figures that show no other
+
 # In the order of the report: the cost of a score is shown beside the answer.
 CAPTIONS = {
     "cost": Caption(
         "What a better score costs.",
         "Score against cost. Up and to the left is better; of models that the scores do not tell "
-        "apart (≈), the cheapest is the best choice.",
+        "apart (≈), the cheapest is the best choice. Latencies within the spread of the "
+        "measurements count as equal.",
     ),
     "losses": Caption(
         "Training and validation loss.",
@@ -29,9 +36,11 @@ CAPTIONS = {
     ),
     "predictions": Caption(
         "What the models predict.",
-        "The same evaluated tiles for every model: image, mask and prediction. A tile marked odd "
-        "is the one whose class, such as road, looks least like that class elsewhere; the other "
-        "tiles have the most even mix of classes, and no two of these come from one scene.",
+        "The same evaluated tiles for every model: image, mask and prediction by the first seed. "
+        "They are tiles at the 10th, 50th and 90th percentile of the models' mean mIoU, in each "
+        "group of tiles that show the same ground if there are up to three such groups, else in "
+        "different groups; the percentile written is that among all evaluated tiles. The hard "
+        "tiles stand apart: in each, the class named looks least like itself elsewhere.",
     ),
     "per_class": Caption(
         "Which classes are hard.",
@@ -54,8 +63,8 @@ CAPTIONS = {
     ),
     "samples": Caption(
         "What the models see.",
-        "Tiles of each dataset beside their masks, in the colours of the classes. Unlabelled "
-        "pixels have no colour.",
+        "Tiles of each dataset beside their masks: those with the most even mix of classes, one "
+        "per scene, not typical ones. Pixels without a label are striped grey.",
     ),
     "augmentations": Caption(
         "What training makes of a tile.",
@@ -73,3 +82,10 @@ CAPTIONS = {
         "channels, height for resolution.",
     ),
 }
+
+
+def caption(name: str, folds: bool) -> Caption:
+    """The caption of a figure in a study that has recipes with folds, or none."""
+    if not folds or name not in ONE_FOLD:
+        return CAPTIONS[name]
+    return CAPTIONS[name]._replace(text=CAPTIONS[name].text + FIRST_FOLD)

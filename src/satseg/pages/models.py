@@ -129,7 +129,10 @@ def _speed_blocks(speed: pd.DataFrame) -> list[Block]:
     heads = [*labels(measures), *(f"{title}, {epoch}" for title in titles)]
     blocks: list[Block] = [
         Heading("Order of speed", level=3),
-        Paragraph("In brackets: the rank, fastest first."),
+        Paragraph(
+            "In brackets: the rank, fastest first. Of profiled times, a model ranks behind those "
+            "that are faster by more than the measurements spread, so several may share a rank."
+        ),
         Table(columns(["Model"], heads), list(rows.values())),
     ]
     compared = speed[speed["rho"].notna()].drop_duplicates(["measure", "table"])

@@ -49,20 +49,106 @@ for (const form of document.querySelectorAll(".limit")) {
   form.hidden = !select.length;
   if (select.length) update();
 }
-// In place of the figure of all predictions: one at a time over the image, which a slider uncovers.
+// In place of the figure of all predictions: truth and one model's prediction, or its errors, over the image.
 for (const viewers of document.querySelectorAll(".viewers")) {
   viewers.hidden = false;
   viewers.previousElementSibling.hidden = true;
   for (const form of viewers.children) {
-    form.addEventListener("input", () => {
+    const tiles = [...form.querySelectorAll(".tile")];
+    const update = () => {
+      const [model, kind] = [...form.querySelectorAll(":checked")].map(one => one.value);
       form.style.setProperty("--cut", form.querySelector("[type=range]").value + "%");
-      const shown = Number(form.querySelector(":checked").value);
-      for (const tile of form.querySelectorAll(".tile")) {
-        tile.querySelectorAll(".stack img + img").forEach((one, i) => { one.hidden = i !== shown; });
-        tile.querySelectorAll("span").forEach((one, i) => { one.hidden = i !== shown; });
+      form.querySelectorAll(".wrong, .uncounted").forEach(one => { one.hidden = kind !== "errors"; });
+      for (const tile of tiles) {
+        for (const one of ["picture", "errors"]) {
+          tile.querySelectorAll("." + one).forEach((image, i) => { image.hidden = one !== kind || i !== Number(model); });
+        }
+        tile.querySelectorAll(".accuracy").forEach((text, i) => { text.hidden = i !== Number(model); });
       }
-    });
+    };
+    form.addEventListener("input", update);
     form.addEventListener("submit", event => event.preventDefault());
+    form.addEventListener("keydown", event => { if (event.key === "Escape") fill(form, null); });
+    for (const tile of tiles) {
+      const [image] = tile.querySelectorAll("img");
+      tile.querySelectorAll(".stack")[1].prepend(image.cloneNode());
+      enlargeable(tile.querySelector(".pair"), tile.querySelectorAll("[data-zoom]"));
+      tile.querySelector(".enlarge").addEventListener("click", () => {
+        fill(form, tile.classList.contains("large") ? null : tile);
+      });
+    }
+  }
+}
+// One tile in the whole window, with the choices above it; null for all of them in their places.
+function fill(form, chosen) {
+  form.classList.toggle("large", chosen !== null);
+  document.documentElement.classList.toggle("filled", chosen !== null);
+  for (const tile of form.querySelectorAll(".tile")) {
+    tile.classList.toggle("large", tile === chosen);
+    tile.querySelector(".enlarge").setAttribute("aria-pressed", tile === chosen);
+  }
+}
+// Both pictures of a pair are enlarged and moved together. `x` and `y` are where their corner lies, in widths of one.
+function enlargeable(pair, buttons) {
+  let zoom = 1, x = 0, y = 0;
+  const pointers = new Map();
+  const show = () => {
+    const inside = place => Math.min(0, Math.max(1 - zoom, place));
+    [x, y] = [inside(x), inside(y)];
+    pair.style.setProperty("--view", `translate(${x * 100}%, ${y * 100}%) scale(${zoom})`);
+    pair.classList.toggle("enlarged", zoom > 1);
+  };
+  const enlarge = (factor, left = 0.5, top = 0.5) => {
+    const wanted = Math.min(16, Math.max(1, zoom * factor));
+    x = left - (left - x) * wanted / zoom;
+    y = top - (top - y) * wanted / zoom;
+    zoom = wanted;
+    show();
+  };
+  const within = (event, target = event.target.closest(".stack") || pair.firstElementChild) => {
+    const box = target.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  };
+  const move = (across, down) => { x += across; y += down; show(); };
+  const keys = {
+    "+": () => enlarge(2), "-": () => enlarge(0.5), "0": () => enlarge(1 / 16),
+    ArrowLeft: () => move(0.1, 0), ArrowRight: () => move(-0.1, 0), ArrowUp: () => move(0, 0.1), ArrowDown: () => move(0, -0.1),
+  };
+  buttons.forEach(button => button.addEventListener("click", () => enlarge(Number(button.dataset.zoom))));
+  pair.addEventListener("dblclick", event => enlarge(2, ...within(event)));
+  pair.addEventListener("keydown", event => {
+    const moves = zoom > 1 || !event.key.startsWith("Arrow");
+    if (keys[event.key] && moves) {
+      event.preventDefault();
+      keys[event.key]();
+    }
+  });
+  // The wheel scrolls the page, except where the page cannot be scrolled or the reader asks to zoom.
+  pair.addEventListener("wheel", event => {
+    if (!event.ctrlKey && !pair.closest(".large")) return;
+    event.preventDefault();
+    enlarge(2 ** (-event.deltaY / 300), ...within(event));
+  }, {passive: false});
+  pair.addEventListener("pointerdown", event => {
+    pointers.set(event.pointerId, event);
+    if (zoom > 1 || pointers.size > 1) pair.setPointerCapture(event.pointerId);
+  });
+  pair.addEventListener("pointermove", event => {
+    const before = pointers.get(event.pointerId);
+    if (!before) return;
+    const stack = pair.firstElementChild;
+    const size = stack.getBoundingClientRect().width;
+    const [other] = [...pointers.values()].filter(one => one.pointerId !== event.pointerId);
+    if (other) {
+      const apart = one => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+      enlarge(apart(event) / Math.max(1, apart(before)), ...within(event, before.target.closest(".stack") || stack));
+    } else if (zoom > 1) {
+      move((event.clientX - before.clientX) / size, (event.clientY - before.clientY) / size);
+    }
+    pointers.set(event.pointerId, event);
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    pair.addEventListener(end, event => pointers.delete(event.pointerId));
   }
 }
 // Paper cannot be unfolded.

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from satseg.errors import UserError
 from satseg.jobs.slices import StudySlice
 from satseg.pages.blocks import STRONG, read_pages
-from satseg.pages.captions import CAPTIONS, Caption
+from satseg.pages.captions import CAPTIONS, Caption, caption
 from satseg.pages.provenance import credit, provenance
 from satseg.paths import FIGURES, PAGES, PANELS
 from satseg.readers import AGAIN, present, read_json
@@ -18,12 +18,12 @@ from satseg.readers import AGAIN, present, read_json
 TEMPLATE = "report.html.j2"
 STYLE = "report.css"
 SCRIPT = "report.js"
-PICTURES = [{"picture": str, "accuracy": (float, None)}]
+PICTURES = [{"picture": str, "errors": (str, None), "accuracy": (float, None)}]
 GROUP = {
     "title": str,
     "classes": [{"name": str, "color": str}],
     "layers": [str],
-    "tiles": [{"name": str, "image": str, "layers": PICTURES}],
+    "tiles": [{"name": str, "note": str, "hard": bool, "image": str, "layers": PICTURES}],
 }
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
 
@@ -62,7 +62,11 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
         script=Markup((here / SCRIPT).read_text(encoding="utf-8")),
         scores=pages["scores"],
         pages=[pages[name] for name in later_pages(job)],
-        figures=[embedded(figures, name) for name in CAPTIONS if name in job.study.figures],
+        figures=[
+            embedded(figures, name, caption(name, folds=bool(job.folds)))
+            for name in CAPTIONS
+            if name in job.study.figures
+        ],
         panels=tile_pictures(figures) if "predictions" in job.study.figures else [],
         runs=[provenance(cell, results / "runs") for cell in job.cells],
         credits=[credit(job, dataset_name, data / "raw") for dataset_name in job.datasets],
@@ -85,12 +89,12 @@ def inline_html(text: str) -> Markup:
     return html
 
 
-def embedded(folder: Path, name: str) -> ReportFigure:
+def embedded(folder: Path, name: str, text: Caption) -> ReportFigure:
     """A figure with its file as a data URI, so that nothing is requested and no two drawings share
     an id."""
     extension = FIGURES[name]
     content = base64.b64encode(present(folder / f"{name}.{extension}").read_bytes()).decode()
-    return ReportFigure(name, CAPTIONS[name], f"data:{MIME[extension]};base64,{content}")
+    return ReportFigure(name, text, f"data:{MIME[extension]};base64,{content}")
 
 
 def tile_pictures(folder: Path) -> list[dict]:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from satseg.jobs.slices import StudySlice
+from satseg.pages.agreement import agreement_blocks
 from satseg.pages.blocks import Block, Heading, Page, Paragraph, Table, TableCell, columns
 from satseg.pages.cells import (
     comparison_title,
@@ -36,15 +37,21 @@ CLASS_COLUMNS = ["iou", "interval", *OTHER_CLASS_SCORES]
 
 
 def scores_page(
-    job: StudySlice, comparisons: list[Comparison], gaps: list[Gap], folds: pd.DataFrame
+    job: StudySlice,
+    comparisons: list[Comparison],
+    gaps: list[Gap],
+    folds: pd.DataFrame,
+    agreement: pd.DataFrame,
 ) -> Page:
-    """scores.md: the answer, then the main table of each dataset × recipe.
+    """scores.md: the answer, the main table of each dataset × recipe, and what
+    annotators reach.
 
     Args:
         job: the study.
         comparisons: the models of each dataset × recipe.
         gaps: pairs of comparisons that show what leakage adds.
         folds: the frame of folds.csv.
+        agreement: the frame of agreement.csv.
     """
     blocks: list[Block] = []
     for comparison in comparisons:
@@ -60,6 +67,9 @@ def scores_page(
             blocks.append(Paragraph(MARKS))
         blocks += fold_blocks(comparison, folds)
         blocks += difference_blocks(comparison)
+    for name, dataset in job.datasets.items():
+        own = agreement[agreement["dataset"] == name]
+        blocks += agreement_blocks(dataset.title, dataset.classes, own)
 
     answer = [*map(answer_sentence, comparisons), *map(gap_sentence, gaps)]
     return Page("scores", "Scores", blocks, definitions(SCORE_COLUMNS), answer)
@@ -128,10 +138,11 @@ def _evaluation(job: StudySlice, comparison: Comparison) -> str:
     weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}
 
     sentences = [recipe.about] if recipe.about else []
+    apart = "; no two groups share ground" if comparison.groups > 1 else ""
     sentences.append(
-        f"Weights of the {weights[recipe.evaluate.weights]}, evaluated on {comparison.tiles:,} "
-        f"{comparison.subset} tiles of {comparison.scenes:,} scenes in "
-        f"{counted(comparison.groups, 'group')}; no two groups share ground."
+        f"Weights of the {weights[recipe.evaluate.weights]}, evaluated on "
+        f"{counted(comparison.tiles, f'{comparison.subset} tile')} of "
+        f"{counted(comparison.scenes, 'scene')} in {counted(comparison.groups, 'group')}{apart}."
     )
     if comparison.folds:
         sentences.append(

@@ -27,7 +27,7 @@ from satseg.pages.cells import (
 from satseg.pages.sentences import gap_sentence
 from satseg.study.comparison import Gap
 from satseg.study.strata import DrawFits
-from satseg.text import fold_title, percent
+from satseg.text import counted, fold_title, percent
 
 SHARING = (
     "A model evaluated on ground it was trained on shows what it remembers, not what it has "
@@ -73,8 +73,9 @@ def splits_page(
         blocks += [
             Heading(job.datasets[dataset_name].title),
             Paragraph(
-                f"{len(table):,} tiles, {int(table['whole'].sum()):,} of them whole, from "
-                f"{table['scene'].nunique():,} scenes in {table['group'].nunique():,} groups; "
+                f"{counted(len(table), 'tile')}, {int(table['whole'].sum()):,} of them whole, from "
+                f"{counted(table['scene'].nunique(), 'scene')} in "
+                f"{counted(table['group'].nunique(), 'group')}; "
                 f"{_placed(table)}."
             ),
             Bullets([_recipe_audit(name, job.recipes[name], own) for name, own in by_recipe]),
@@ -121,11 +122,14 @@ def _recipe_audit(name: str, recipe: Recipe, rows: pd.DataFrame) -> str:
 
 
 def _subset_audit(row) -> str:
-    tiles = f"of the {row.tiles:,} {row.subset} tiles"
-    near = f"{row.near:,} lie within a tile's side of one" if row.near else ""
+    tiles = f"of the {counted(row.tiles, f'{row.subset} tile')}"
+    lie = "lies" if row.near == 1 else "lie"
+    near = f"{row.near:,} {lie} within a tile's side of one" if row.near else ""
     if row.exposed:
         share = percent(row.exposed, row.tiles, decimals=1)
-        text = f"{row.exposed:,} {tiles} ({share}) touch a training tile or share its ground"
+        does = "touches a training tile or shares its ground"
+        do = "touch a training tile or share its ground"
+        text = f"{row.exposed:,} {tiles} ({share}) {does if row.exposed == 1 else do}"
         return f"{text}, and {near}" if near else text
 
     text = f"none {tiles} touches a training tile or shares its ground"

@@ -178,4 +178,4 @@ def _configured(dataset: str) -> dict[str, str]:
         reason = str(error).splitlines()[0]
         log.warning("the map's colours are not those of the configuration: %s", reason)
         return {}
-    return {land.name: land.color for land in known.classes} if known else {}
+    return {land.name: land.shown_color for land in known.classes} if known else {}

@@ -5,7 +5,13 @@ from pathlib import Path
 from satseg.data.loader import subset_tiles
 from satseg.data.store import open_tiles
 from satseg.devices import device
-from satseg.evaluation.counting import check_fit, counts_table, evaluate_tiles, predict_tiles
+from satseg.evaluation.counting import (
+    KeptPredictions,
+    check_fit,
+    counts_table,
+    evaluate_tiles,
+    predict_tiles,
+)
 from satseg.evaluation.panels import panel_tiles, save_panels
 from satseg.files import together
 from satseg.jobs.program import stage
@@ -33,8 +39,11 @@ def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> list[Path]:
     tile_numbers = subset_tiles(store, split_table, subset, segmenter.padded_tiles)
     panels = panel_tiles(store, tile_numbers, segmenter.counted, segmenter.counted_classes)
     confusion = Confusion(len(segmenter.counted), device())
-    counts = evaluate_tiles(segmenter, store, tile_numbers, job.augmentation, confusion)
-    predictions = predict_tiles(segmenter, store, panels.tiles)
+    kept = KeptPredictions(segmenter, panels.tiles)
+    counts = evaluate_tiles(segmenter, store, tile_numbers, job.augmentation, confusion, kept)
+    predictions = kept.all()
+    if job.augmentation:  # tiles are shown as they are
+        predictions = predict_tiles(segmenter, store, panels.tiles)
 
     files = [Path(run, name) for name in ("counts.csv", "confusion.csv", "panels.npz")]
     with together(*files) as (counts_file, confusion_file, panels_file):

@@ -47,9 +47,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def main() -> None:
+def main(words: list[str] | None = None, prog: str = "python -m satseg.stages.predict") -> None:
     """Parse the command line and predict."""
-    parser = argparse.ArgumentParser(prog="python -m satseg.stages.predict", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     option = parser.add_argument
     option("scene", help="an image GDAL reads: bands, type and resolution as in training")
     option("--run", required=True, help="folder of the trained cell")
@@ -66,7 +66,7 @@ def main() -> None:
     option("--slice", help="class colours: JSON, or a file of it (default: those of config/)")
     option("--code", help="digest of its source files, for the record of the map; with --slice")
 
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     guarded("predict", lambda: run(arguments))
 
 

@@ -8,6 +8,7 @@ from satseg.jobs.slices import TileSlice
 from satseg.jobs.writing import folder
 from satseg.progress import log
 from satseg.readers import read_json
+from satseg.text import counted
 
 
 def run(job: TileSlice, raw: str, out: str) -> list[Path]:
@@ -15,10 +16,10 @@ def run(job: TileSlice, raw: str, out: str) -> list[Path]:
     manifest = read_json(Path(raw, "manifest.json"), {"root": str})
     table = build_tiles(job, Path(raw, manifest["root"]), out)
     log.info(
-        "%s: %d scenes, %d tiles of %d², %d of them whole",
+        "%s: %s, %s of %d², %d of them whole",
         job.dataset,
-        table["scene"].nunique(),
-        len(table),
+        counted(table["scene"].nunique(), "scene"),
+        counted(len(table), "tile"),
         job.tile_size,
         table["whole"].sum(),
     )

@@ -19,6 +19,7 @@ from satseg.readers import read_split
 from satseg.records import is_copy
 from satseg.training.cell import train
 from satseg.training.limits import Limits
+from satseg.training.loggers import KINDS
 from satseg.training.record import identity, origins, run_record
 from satseg.training.subsets import check_trainable
 
@@ -34,6 +35,7 @@ def run(
     workers: int | None = None,
     local_tiles: bool = False,
     teacher: str | None = None,
+    logger: str = "csv",
     **limits: float | None,
 ) -> list[Path]:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
@@ -63,12 +65,12 @@ def run(
 
     if follows:
         with following():
-            train(job, store, subsets, out, mark, workers, limits, teacher)
+            train(job, store, subsets, out, mark, workers, limits, teacher, logger)
         return []
 
     checkpoints = Path(out, "checkpoints")
     with sole_writer(cell(out), parent=limits.parent):
-        result = train(job, store, subsets, out, mark, workers, limits, teacher)
+        result = train(job, store, subsets, out, mark, workers, limits, teacher, logger)
         write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
         # Last: a run that is interrupted before this resumes from them.
         shutil.rmtree(checkpoints, ignore_errors=True)
@@ -96,6 +98,11 @@ if __name__ == "__main__":
             "help": "1: copy the tiles to $TMPDIR first (default: 0)",
         },
         teacher={"help": "weights of the cell that the recipe's `teacher` names"},
+        logger={
+            "choices": KINDS,
+            "default": "csv",
+            "help": "where the rows of history.csv go too (default: csv, nowhere else)",
+        },
         time_budget={
             "type": float,
             "metavar": "MINUTES",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from satseg.config.datasets import LandClass
 from satseg.config.splits import fold_numbers
-from satseg.data import leakage
+from satseg.data import agreement, leakage
 from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.cost import COSTS
@@ -136,6 +136,10 @@ class StudyInputs:
         pixels = [pixels_column(c.name) for c in self.job.datasets[dataset_name].classes]
         return read_csv(self.paths.tiles_table(dataset_name), [*TILES, *pixels])
 
+    def agreement(self, dataset_name: str) -> pd.DataFrame:
+        """agreement.csv of a dataset."""
+        return read_csv(self.paths.agreement(dataset_name), agreement.COLUMNS)
+
     def array(self, dataset_name: str, file_name: str) -> np.ndarray:
         """`images.npy` or `masks.npy`, memory-mapped."""
         path = self.paths.tiles(dataset_name) / file_name
@@ -215,9 +219,9 @@ class StudyInputs:
             )
         return found.to_numpy(np.int64).reshape(BINS, len(names), len(names))
 
-    def device(self, cell: Cell) -> dict:
-        """The device that a cell was trained on."""
-        return read_json(self.run_folder(cell) / "run.json", {"device": DEVICE})["device"]
+    def run(self, cell: Cell) -> dict:
+        """run.json of a cell: the device that it was trained on, and what else it recorded."""
+        return read_json(self.run_folder(cell) / "run.json", {"device": DEVICE})
 
     @cached_property
     def profiles(self) -> dict[tuple[str, str], dict]:

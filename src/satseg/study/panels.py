@@ -8,9 +8,21 @@ import pandas as pd
 from satseg.config.datasets import LandClass
 from satseg.data.labels import pixels_column
 from satseg.errors import UserError
-from satseg.figures.tiles import ShownTiles, mask_uri, photograph_uri, shown_accuracy
-from satseg.metrics.counts import ratio
-from satseg.study.inputs import StudyInputs
+from satseg.figures.tiles import (
+    ShownTiles,
+    errors_uri,
+    mask_uri,
+    photograph_uri,
+    shown_accuracy,
+)
+from satseg.metrics.counts import counts_array, ratio, tile_means
+from satseg.study.inputs import Place, StudyInputs
+from satseg.study.selection import (
+    models_mean,
+    percentile_ranks,
+    percentile_text,
+    representative_tiles,
+)
 
 
 def diverse_tiles(table: pd.DataFrame, classes: list[LandClass], count: int) -> np.ndarray:
@@ -48,25 +60,64 @@ def stored_tiles(
 
 @cache  # the figure and the pictures of the page show the same
 def evaluated_tiles(inputs: StudyInputs) -> list[ShownTiles]:
-    """The shown tiles of each dataset and recipe, with every model's prediction by the first
-    seed."""
+    """The shown tiles of each dataset and recipe, with every model's prediction by the first seed:
+    those that stand for the others, then the hard ones."""
     groups = []
     for place in inputs.places():
-        numbers, odd_classes, predictions = _panels(inputs, place.dataset, place.recipe)
-        stored = stored_tiles(inputs, place.dataset, place.title, numbers)
-        names = [
-            f"{scene}: odd {odd_class}" if odd_class else scene
-            for scene, odd_class in zip(stored.names, odd_classes, strict=True)
-        ]
-        counted = inputs.counted(place.dataset, place.recipe)
-        groups.append(stored._replace(names=names, predictions=predictions, counted=counted))
+        kept, odd_classes, predictions = _panels(inputs, place.dataset, place.recipe)
+        rows, notes, hard = _chosen(inputs, place, kept, odd_classes)
+        stored = stored_tiles(inputs, place.dataset, place.title, kept[rows])
+        groups.append(
+            stored._replace(
+                predictions={model: predicted[rows] for model, predicted in predictions.items()},
+                counted=inputs.counted(place.dataset, place.recipe),
+                notes=notes,
+                hard=hard,
+            )
+        )
     return groups
+
+
+def _chosen(
+    inputs: StudyInputs, place: Place, kept: np.ndarray, odd_classes: np.ndarray
+) -> tuple[list[int], list[str], int]:
+    """Rows of the kept tiles to show, what is written of each, and how many of the last are
+    hard."""
+    scores = _tile_scores(inputs, place)
+    groups = inputs.tiles[place.dataset].set_index("tile")["group"].reindex(scores.index)
+    ranks = percentile_ranks(scores)
+    row_of = {int(tile): row for row, tile in enumerate(kept)}
+    hard = {int(tile): odd for tile, odd in zip(kept, odd_classes, strict=True) if odd}
+
+    rows = []
+    notes = []
+    for tile, percentile in representative_tiles(scores, groups, list(row_of.keys() - hard)):
+        rows.append(row_of[tile])
+        notes.append(percentile_text(percentile))
+    for tile, odd in hard.items():
+        rank = ranks.get(tile, np.nan)
+        note = f"hard: odd {odd}"
+        rows.append(row_of[tile])
+        notes.append(note if np.isnan(rank) else f"{note}, {percentile_text(rank)}")
+    return rows, notes, len(hard)
+
+
+def _tile_scores(inputs: StudyInputs, place: Place) -> pd.Series:
+    """The models' mean of each tile's mIoU, by tile, over the runs of the first fold."""
+    fold = inputs.folds(place.recipe)[0]
+    of_runs = []
+    for cell in inputs.cells(place.dataset, place.recipe):
+        if cell.fold == fold:
+            frame = inputs.counts(cell)
+            counts, _, _ = counts_array(frame)
+            of_runs.append(pd.Series(tile_means(counts), index=frame["tile"].unique()))
+    return models_mean(of_runs)
 
 
 def _panels(
     inputs: StudyInputs, dataset_name: str, recipe_name: str
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """The shown tiles [K], the class that makes each of them odd, and every model's predictions, by
+    """The kept tiles [K], the class that makes each of them odd, and every model's predictions, by
     the first seed and fold."""
     first = (inputs.job.study.seeds[0], inputs.folds(recipe_name)[0])
     cells = [c for c in inputs.cells(dataset_name, recipe_name) if (c.seed, c.fold) == first]
@@ -95,7 +146,7 @@ def tile_pictures(inputs: StudyInputs) -> list[dict]:
         pictures.append(
             {
                 "title": group.title,
-                "classes": [{"name": c.name, "color": c.color} for c in group.classes],
+                "classes": [{"name": c.name, "color": c.shown_color} for c in group.classes],
                 "layers": ["Truth", *group.predictions],
                 "tiles": [_pictures(group, row) for row in range(len(group.images))],
             }
@@ -104,13 +155,25 @@ def tile_pictures(inputs: StudyInputs) -> list[dict]:
 
 
 def _pictures(group: ShownTiles, row: int) -> dict:
-    """A tile's image, its mask, and each model's prediction with its pixel accuracy, None if no
-    pixel counts."""
+    """A tile's image, its mask, and each model's prediction with its errors and its pixel accuracy,
+    None if no pixel counts."""
     mask = group.masks[row]
-    layers = [{"picture": mask_uri(mask, mask, group.classes), "accuracy": None}]
+    truth = mask_uri(mask, mask, group.classes)
+    layers = [{"picture": truth, "errors": None, "accuracy": None}]
     for predictions in group.predictions.values():
-        accuracy = shown_accuracy(predictions[row], mask, group.counted)
-        picture = mask_uri(predictions[row], mask, group.classes)
-        rounded = None if np.isnan(accuracy) else round(accuracy, 4)
-        layers.append({"picture": picture, "accuracy": rounded})
-    return {"name": group.names[row], "image": photograph_uri(group.images[row]), "layers": layers}
+        predicted = predictions[row]
+        accuracy = shown_accuracy(predicted, mask, group.counted)
+        layers.append(
+            {
+                "picture": mask_uri(predicted, mask, group.classes),
+                "errors": errors_uri(predicted, mask, group.counted),
+                "accuracy": None if np.isnan(accuracy) else round(accuracy, 4),
+            }
+        )
+    return {
+        "name": group.names[row],
+        "note": group.notes[row],
+        "hard": row >= len(group.images) - group.hard,
+        "image": photograph_uri(group.images[row]),
+        "layers": layers,
+    }

@@ -10,6 +10,7 @@ import pandas as pd
 from satseg.config.papers import Paper, PaperTable
 from satseg.statistics.correlation import spearman
 from satseg.study.claims.evidence import PROFILED, device_name
+from satseg.study.spread import nearness
 
 SPEED = [
     "dataset",
@@ -40,11 +41,12 @@ def speed_frame(paper: Paper | None, profiles: dict[tuple[str, str], dict]) -> p
         models = paper.own(models) if paper else models
         tables = _published_times(paper, models)
         for measure in PROFILED:
-            times = {model: float(profiles[dataset, model][measure]) for model in models}
+            own = {model: profiles[dataset, model] for model in models}
+            times = {model: float(profile[measure]) for model, profile in own.items()}
             for title, published in tables:
                 rho = _rank_correlation(times, published)
                 for model, time in times.items():
-                    device = device_name(profiles[dataset, model]["device"])
+                    device = device_name(own[model]["device"])
                     rows.append(
                         [
                             dataset,
@@ -52,7 +54,7 @@ def speed_frame(paper: Paper | None, profiles: dict[tuple[str, str], dict]) -> p
                             device,
                             model,
                             time,
-                            _place(model, times),
+                            _measured_place(model, own, measure),
                             title,
                             published.get(model, math.nan),
                             _place(model, published),
@@ -88,8 +90,19 @@ def _rank_correlation(times: dict[str, float], published: dict[str, float]) -> f
     return spearman([times[model] for model in both], [published[model] for model in both]).rho
 
 
+def _measured_place(model: str, profiles: dict[str, dict], measure: str) -> int:
+    """Place of a model from the fastest: those that the measurements do not tell from it are not
+    before it."""
+    own = profiles[model]
+    before = 0
+    for profile in profiles.values():
+        near = nearness(profile, own, measure)
+        before += own[measure] > near * profile[measure]
+    return 1 + before
+
+
 def _place(model: str, times: dict[str, float]) -> int | None:
-    """Place of a model from the fastest; equals share one."""
+    """Place of a printed time from the fastest; equals share one."""
     if model not in times:
         return None
     return 1 + sum(time < times[model] for time in times.values())

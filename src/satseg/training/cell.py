@@ -22,11 +22,14 @@ from satseg.jobs.slices import TrainSlice
 from satseg.losses import build_loss
 from satseg.models import build_model
 from satseg.models.segmenter import Segmenter, load_weights, save_weights
+from satseg.progress import FILE
 from satseg.training.checkpoints import Checkpoints
 from satseg.training.failures import explained_failures
 from satseg.training.history import COLUMNS, History
 from satseg.training.limits import Limits
+from satseg.training.loggers import build_logger
 from satseg.training.optimizer import monitor_mode
+from satseg.training.sharing import Sharing
 from satseg.training.subsets import labelled_tiles, loss_weights
 from satseg.training.task import Task
 from satseg.training.trainer import NOISE, build_trainer
@@ -43,6 +46,7 @@ def train(
     workers: int = 0,
     limits: Limits = UNLIMITED,
     teacher: str | Path | None = None,
+    logger: str = "csv",
 ) -> dict:
     """Train one cell; write `history.csv`, `best.pt` and `final.pt` into `out`.
 
@@ -59,6 +63,7 @@ def train(
         workers: loader processes.
         limits: when to save, and when to stop early.
         teacher: weights of the cell that the recipe's `teacher` names.
+        logger: where the rows of history.csv go too, as `build_logger` has it; decides no result.
 
     Returns:
         What `run.json` records about the training; empty in a process that follows another.
@@ -87,9 +92,11 @@ def train(
     task = Task(job, net, loss, bands, colours, load_teacher(job, teacher))
 
     # History, checkpoints, early stopping
-    history = History(settings.epochs)
+    progress = None if rank(settings.devices) else out / "checkpoints" / FILE
+    history = History(settings.epochs, progress, settings.early_stopping is not None)
     checkpoints = Checkpoints(out / "checkpoints", identity, settings, loaders, limits)
-    callbacks = [history, checkpoints]
+    sharing = Sharing()
+    callbacks = [sharing, history, checkpoints]
     if settings.early_stopping:
         patience = settings.early_stopping
         callbacks.append(
@@ -97,6 +104,7 @@ def train(
         )
 
     # The loop
+    further = [] if logger == "csv" else [build_logger(logger, job, out, identity)]
     precision = resolve_precision(settings.precision)
     with (
         warnings.catch_warnings(),
@@ -105,7 +113,7 @@ def train(
     ):
         for message in NOISE:
             warnings.filterwarnings("ignore", message=message)
-        trainer = build_trainer(settings, precision, callbacks, out)
+        trainer = build_trainer(settings, precision, callbacks, out, *further)
         trainer.fit(
             task,
             loaders["train"],
@@ -149,6 +157,7 @@ def train(
         "epochs": len(history.rows),
         "best_epoch": checkpoints.best["epoch"],
         "resumed_at": checkpoints.resumed_at,
+        "shared": sharing.record(),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "tiles": {subset: len(numbers) for subset, numbers in tile_numbers.items()},
     }

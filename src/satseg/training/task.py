@@ -194,7 +194,8 @@ class Task(L.LightningModule):
         """Publish the values that may pick the best epoch."""
         self.check_losses()
         result = self.epoch_result("val")
-        self.log_dict({"val_loss": result["loss"], "val_jaccard": result["jaccard"]})
+        values = {"val_loss": result["loss"], "val_jaccard": result["jaccard"]}
+        self.log_dict(values, logger=False)  # the whole row is logged with the epoch
 
     def on_train_epoch_end(self) -> None:
         """Step the schedule and reset the counts: after the epoch's row is written, before its

@@ -13,6 +13,7 @@ import pandas as pd
 
 from satseg.config.recipes import Recipe
 from satseg.metrics.baseline import subset_pixels
+from satseg.study.claims.exclusive import shared_by
 from satseg.study.comparison import Comparison
 from satseg.study.inputs import StudyInputs
 
@@ -62,6 +63,8 @@ class Evidence:
     """history.csv of every run of each model."""
     recipe: Recipe | None = None
     """The recipe they were trained by."""
+    shared: str = ""
+    """Why the times of the runs say nothing; empty if each had the machine to itself."""
 
     @cached_property
     def models(self) -> list[str]:
@@ -112,8 +115,11 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         pixels[subset] = {name: of_folds[name] for name in comparison.classes}
 
     devices: dict[str, set[str]] = {model: set() for model in models}
+    runs = []
     for cell in inputs.cells(comparison.dataset, comparison.recipe):
-        devices[cell.model].add(device_with_threads(inputs.device(cell)))
+        run = inputs.run(cell)
+        runs.append(run)
+        devices[cell.model].add(device_with_threads(run["device"]))
 
     return Evidence(
         comparison=comparison,
@@ -124,6 +130,7 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         val_pixels=pixels["val"],
         histories=histories,
         recipe=recipe,
+        shared=shared_by(runs),
     )
 
 

@@ -78,6 +78,8 @@ def _profiled_times(profiles: dict[str, dict], by: str) -> Quantity:
 def _epoch_times(evidence: Evidence, models: Sequence[str]) -> Quantity:
     devices = set().union(*(evidence.devices[model] for model in models))
     _require_one_device(devices, "runs were made")
+    if evidence.shared:
+        raise Untestable(evidence.shared)
     epochs = evidence.epochs
     means = {model: float(epochs[model].mean()) for model in models}
 

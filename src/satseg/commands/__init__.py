@@ -1,0 +1,1 @@
+"""The command `satseg`: a subcommand for each thing a person does, over what the package holds."""

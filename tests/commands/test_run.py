@@ -1,0 +1,119 @@
+"""The command line that `satseg run` gives Snakemake, and how it ends."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from snakemake.cli import get_argument_parser
+from snakemake.utils import available_cpu_count
+
+from conftest import ROOT
+from satseg.commands import __main__ as command
+from satseg.commands import run
+from satseg.commands.watching import View, watched_run
+from satseg.config.reading import load
+
+
+def parsed(monkeypatch, *words, passed_on=(), visible=None):
+    """What Snakemake's own parser makes of the command line."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible or "")
+    options = run._parser("satseg run").parse_args(words)
+    line = run.snakemake_command(options, list(passed_on))
+    assert line[:3] == [sys.executable, "-m", "snakemake"]
+    return get_argument_parser().parse_args(line[3:])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("demo", "--configfile", "my.yaml", "--cores", "3"),
+        ("--cores", "3", "--configfile", "my.yaml", "demo"),
+    ],
+)
+def test_targets_are_no_values_of_options(monkeypatch, words):
+    found = parsed(monkeypatch, *words, passed_on=["--forcerun", "train", "tables"])
+    assert set(found.targets) == {"demo"} and found.cores == 3
+    assert [Path(file).name for file in found.configfile] == ["my.yaml"]
+    assert set(found.forcerun) == {"train", "tables"}
+
+
+@pytest.mark.parametrize(("visible", "gpus"), [("", 1), ("0", 1), ("0,3,GPU-a", 3)])
+def test_all_cores_and_the_gpus_that_are_here(monkeypatch, visible, gpus):
+    found = parsed(monkeypatch, "demo", visible=visible)
+    assert found.cores == available_cpu_count()
+    assert found.resources["gpu"].value == gpus
+
+
+def test_a_profile_decides_for_itself(monkeypatch):
+    found = parsed(monkeypatch, "demo", "--profile", "workflow/profiles/slurm")
+    assert Path(found.workflow_profile).name == "slurm"
+    options = run._parser("satseg run").parse_args(["demo", "--profile", "p"])
+    assert not {"--cores", "--resources"} & set(run.snakemake_command(options, []))
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        (
+            ["Error in rule train:", "", "error: too large (logs/a.log)", ""],
+            "error: too large (logs/a.log)",
+        ),
+        (
+            ["LockException:", "Error: Directory cannot be locked. Please"],
+            "error: another Snakemake works",
+        ),
+        (["noise"] * 30 + ["Missing input files for rule x:", "a.csv"], "noise\nnoise\n"),
+        ([], "error: Snakemake ended without a word"),
+    ],
+)
+def test_the_one_error(lines, error):
+    assert run.one_error(lines).startswith(error)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["run", "dmeo"], "error: no study 'dmeo'; did you mean 'demo'?"),
+        (["status", "zzz"], "error: no study 'zzz'; choose from demo, "),
+        (["chekc"], "error: satseg chekc: no such command; did you mean 'check'?"),
+        (["estimate", "demoo"], "error: no study 'demoo'; did you mean 'demo'?"),
+        (["check", "dubay"], "error: no dataset 'dubay'; did you mean 'dubai'?"),
+    ],
+)
+def test_the_nearest_name(monkeypatch, words, error):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as ended:
+        command.main(words)
+    assert str(ended.value).startswith(error)
+
+
+@pytest.mark.parametrize("name", command.SUBCOMMANDS)
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main([name, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: satseg {name} ")
+
+
+def test_the_command_lists_its_commands():
+    said = subprocess.run(
+        [sys.executable, "-m", "satseg.commands"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(f"  {name} " in said for name in command.SUBCOMMANDS)
+
+
+def test_a_run_is_watched_to_its_end(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    script = (
+        "import pathlib, sys; log = pathlib.Path('logs/tile/demo.log'); "
+        "log.parent.mkdir(parents=True); log.write_text('12:00:00 tiling: 3 of 9 scenes\\n'); "
+        "print('noise'); sys.exit('error: the end')"
+    )
+    config = load()
+    status, lines = watched_run([sys.executable, "-c", script], config, ["demo"])
+    assert status == 1 and lines == ["noise", "error: the end"]
+    said = capfd.readouterr().out
+    assert "demo: 0 of 3 cells done (3 waiting)" in said and "noise" not in said
+    assert View(config, ["demo"], 0.0).lines()[1] == "  tile demo: tiling: 3 of 9 scenes"

@@ -1,0 +1,191 @@
+"""The state of cells, from files as their jobs leave them."""
+
+import base64
+import json
+import os
+import socket
+from datetime import datetime
+from types import SimpleNamespace
+
+import pytest
+from snakemake.persistence.file import FilePersistence
+
+from satseg.commands import staleness
+from satseg.commands.expected import seconds_left, study_left
+from satseg.commands.states import study_states
+from satseg.commands.words import headline, status_text
+from satseg.config.reading import load
+from satseg.files import sha256, write_json
+from satseg.jobs.dependencies import digest, model_code
+from satseg.jobs.slices import train_slice
+from satseg.training.history import COLUMNS
+
+STUDY = "mine"
+DEAD = 2**22 + 1  # no process has that number
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Four cells: two models, two seeds, five epochs; and an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    recipe = {"split": "groups_test", "loss": {"name": "jdt"}, "epochs": 5, "batch_size": 1}
+    study = {"datasets": ["demo"], "models": ["unet_tiny", "unet_shallow"], "recipes": ["mine"]}
+    overrides = {"recipes": {"mine": recipe}, "study": {STUDY: study | {"seeds": [0, 1]}}}
+    return load(overrides=overrides)
+
+
+def folder(tmp_path, model="unet_tiny", seed=0):
+    return tmp_path / f"results/runs/demo/{model}/mine/seed{seed}"
+
+
+def running(place, pid, host=None, **progress):
+    """A cell that a process trains."""
+    holder = {"host": host or socket.gethostname(), "pid": pid, "since": "now", "parent": None}
+    write_json(place / "checkpoints/lock", holder)
+    usual = {"epochs": 5, "may_stop_early": False, "share": 0.0}
+    write_json(place / "checkpoints/progress.json", usual | progress)
+
+
+def finished(place, evaluated=True):
+    """A cell that took ten seconds an epoch."""
+    place.mkdir(parents=True)
+    row = dict.fromkeys(COLUMNS, 0.25) | {"epoch_seconds": 10.0}
+    lines = [",".join(COLUMNS), *[",".join(map(str, row.values()))] * 5]
+    (place / "history.csv").write_text("\n".join(lines))
+    write_json(place / "run.json", {"best_epoch": 4})
+    names = ["best.pt", "final.pt"] + ["counts.csv", "confusion.csv", "panels.npz"] * evaluated
+    for name in names:
+        (place / name).touch()
+
+
+def logged(tmp_path, rule, text, model="unet_tiny", seed=0):
+    file = tmp_path / f"logs/{rule}/demo/{model}/mine/seed{seed}.log"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+
+def test_nothing_has_begun(config):
+    states = study_states(config, STUDY)
+    assert [state.kind for state in states] == ["waiting"] * 4
+    assert study_left(states) == (0.0, 4)
+    assert headline(STUDY, states) == "mine: 0 of 4 cells done (4 waiting)"
+
+
+def test_the_states_of_a_study_that_runs(config, tmp_path):
+    finished(folder(tmp_path))
+    running(
+        folder(tmp_path, seed=1),
+        os.getpid(),
+        done=2,
+        share=0.5,
+        epoch_seconds=[30.0, 8.0, 10.0, 12.0],
+        val_jaccard=[0.1, 0.2],
+    )
+    logged(tmp_path, "train", "epoch 1\nerror: recipes.mine: too large\n\n", "unet_shallow")
+
+    states = study_states(config, STUDY)
+    assert [state.kind for state in states] == ["done", "training", "failed", "waiting"]
+    done, training, failed, waiting = states
+    assert (done.score, done.best_epoch, done.epoch_seconds) == (0.25, 4, 10.0)
+    # The mean of the last three epochs; two and a half of five are left.
+    assert seconds_left(training, states) == 10.0 * 2.5
+    assert training.score == 0.2 and failed.note == "error: recipes.mine: too large"
+    assert seconds_left(waiting, states) is None  # no epoch of that model is done
+    assert study_left(states) == (25.0, 2)
+
+    text = status_text(STUDY, states, datetime(2030, 1, 1, 12, 0))
+    assert text.splitlines()[0] == (
+        "mine: 1 of 4 cells done (1 training, 1 failed, 1 waiting); "
+        "more than 25 s left, 2 cells not measured yet"
+    )
+    assert "demo/unet_tiny/mine/seed1     training" in text and "3 of 5" in text
+
+
+def test_cells_of_the_same_model_take_as_long(config, tmp_path):
+    finished(folder(tmp_path))
+    finished(folder(tmp_path, "unet_shallow"))
+    for model in ("unet_tiny", "unet_shallow"):
+        running(folder(tmp_path, model, 1), os.getpid(), done=0, epoch_seconds=[], val_jaccard=[])
+    states = study_states(config, STUDY)
+    assert study_left(states) == (50.0, 0)  # two at once, fifty seconds each
+    now = datetime(2030, 1, 1, 23, 59, 30)
+    assert headline(STUDY, states, now).endswith("about 50 s left; ends about 02 Jan, 00:00")
+
+
+@pytest.mark.parametrize(
+    ("last", "kind", "note"),
+    [
+        ("12:00:00 SIGTERM: stopped; run the same command again to resume", "stopped", "resumes"),
+        ("12:00:00 epoch 2/5: loss 1", "stopped", "ended without a word"),
+        ("torch.OutOfMemoryError: no", "failed", "torch.OutOfMemoryError: no"),
+    ],
+)
+def test_a_run_that_ended_before_its_end(config, tmp_path, last, kind, note):
+    place = folder(tmp_path)
+    running(place, DEAD, done=2, epoch_seconds=[1.0, 1.0], val_jaccard=[0.1, 0.2])
+    logged(tmp_path, "train", f"{last}\n")
+    state = study_states(config, STUDY)[0]
+    assert (state.kind, state.done) == (kind, 2) and state.note.startswith(note)
+
+
+def test_another_machine_is_believed_but_its_silence_is_told(config, tmp_path):
+    place = folder(tmp_path)
+    running(place, DEAD, "elsewhere", done=1, epoch_seconds=[1.0], val_jaccard=[0.1])
+    assert study_states(config, STUDY)[0][1:2] == ("training",)
+    os.utime(place / "checkpoints/progress.json", (1e9, 1e9))
+    state = study_states(config, STUDY)[0]
+    assert state.kind == "training" and state.note.startswith("no sign of it for ")
+
+
+def test_evaluation_fails_or_is_to_come(config, tmp_path):
+    finished(folder(tmp_path), evaluated=False)
+    assert study_states(config, STUDY)[0].kind == "trained"
+    logged(tmp_path, "evaluate", "error: no tile to test\n")
+    state = study_states(config, STUDY)[0]
+    assert (state.kind, state.note) == ("failed", "error: no tile to test")
+
+
+def test_why_a_cell_is_stale(config, tmp_path):
+    place = folder(tmp_path)
+    finished(place)
+    wanted = train_slice(config, "demo", "unet_tiny", "mine", 0).argument()
+    code = digest(model_code("train", config.models["unet_tiny"]))
+    split = tmp_path / "data/splits/demo/groups_test.csv"
+    split.parent.mkdir(parents=True)
+    split.write_text("tile,scene,subset\n")
+    name = str(split.relative_to(tmp_path))
+    output = "results/runs/demo/unet_tiny/mine/seed0/run.json"
+    note = staleness.NOTES / base64.urlsafe_b64encode(output.encode()).decode()
+
+    is_same = f"sha256:{sha256(split)}"
+
+    def reason(text=wanted, code=code, checksum=is_same):
+        checksums = {name: checksum, "src/a.py": "sha256:0"}
+        write_json(note, {"params": [repr(text), repr(code)], "input_checksums": checksums})
+        state = study_states(config, STUDY)[0]
+        assert (state.kind == "stale") == bool(state.note)
+        return state.note
+
+    assert reason() == ""
+    assert reason(wanted.replace('"epochs":5', '"epochs":3')) == "training.epochs: 3 → 5"
+    assert reason(code="another") == "its code has changed"
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/a.py").touch()
+    assert reason(code="another") == "src/a.py has changed"
+    assert reason(checksum="sha256:0") == f"{name} has changed"
+
+
+def test_long_names_are_found_where_snakemake_puts_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    output = f"results/{'long/' * 60}run.json"
+    longest = SimpleNamespace(_fetch_max_len=lambda folder: 255)
+    place = FilePersistence._record_path(longest, str(staleness.NOTES), output)
+    write_json(place, {"rule": "train"})
+    assert staleness.noted(output) == {"rule": "train"}
+
+
+def test_changes_name_the_keys_that_both_sides_have():
+    before = {"a": 1, "b": {"c": [1], "d": 2}, "old": 1}
+    after = {"a": 1, "b": {"c": [2], "d": 2}, "new": 1}
+    assert list(staleness.changes(before, after)) == ["b.c: [1] → [2]"]
+    assert json.loads("[]") == list(staleness.changes(before, before))
