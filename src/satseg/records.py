@@ -162,7 +162,7 @@ def recorded(path: str | Path) -> dict[str, Any] | None:
     ):
         try:
             entry = _entries(folder, folder.stat().st_ctime_ns).get(name)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         if entry is not None:
             return entry
