@@ -16,6 +16,7 @@ from satseg.jobs.slices import parse
 from satseg.jobs.writing import Output, refuse_inputs, sole_writer
 from satseg.processes import STARTER, starter
 from satseg.progress import log
+from satseg.records import digest_of, write_record
 
 # What to do about an error of the operating system.
 ADVICE = {
@@ -50,13 +51,15 @@ def stage(
     writes: Callable[..., list[Output]] | None = None,
     **options: dict,
 ) -> None:
-    """Parse the command line and call `run(slice, **paths, **options)`.
+    """Parse the command line, call `run(slice, **paths, **options)` and record what the files it
+    returns were made of (see `satseg.records`).
 
     Args:
         name: the stage, as in `python -m satseg.stages.<name>`.
         about: what `--help` says it does.
         slice_kind: class of the configuration slice it takes.
-        run: the work; a `UserError` or `OSError` from it ends in one line and exit status 1.
+        run: the work; a `UserError` or `OSError` from it ends in one line and exit status 1. It
+            returns the files it wrote; the first one gives the record its name.
         paths: required file arguments and their help; `--tiles-dir` reaches `run` as `tiles_dir`.
         writes: called like `run`, what it writes: no other process may meanwhile, and it must be
             nothing that is read. None if `run` sees to that itself.
@@ -68,12 +71,14 @@ def stage(
         required=True,
         help=f"the configuration it needs: JSON, or a file of it ({slice_kind.__name__})",
     )
+    parser.add_argument("--code", help="digest of its source files, for the record of its outputs")
     for flag, text in paths.items():
         parser.add_argument(f"--{flag}", required=True, help=text)
     for flag, keywords in options.items():
         parser.add_argument(f"--{flag.replace('_', '-')}", **keywords)
     arguments = vars(parser.parse_args())
     text = arguments.pop("slice")
+    code = arguments.pop("code")
 
     def work() -> None:
         job = parse(slice_kind, text)
@@ -83,7 +88,9 @@ def stage(
             inputs.append(text)
         refuse_inputs([output.path for output in outputs], inputs)
         with sole_writer(*outputs, parent=starter_pid()):
-            run(job, **arguments)
+            files = run(job, **arguments)
+            if files:
+                write_record(files, digest_of(job.model_dump_json()), code)
 
     guarded(name, work)
 

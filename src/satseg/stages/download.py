@@ -21,7 +21,7 @@ from satseg.jobs.writing import folder as locked_folder
 from satseg.progress import log
 
 
-def run(job: DownloadSlice, out: str) -> None:
+def run(job: DownloadSlice, out: str) -> list[Path]:
     """Fill the folder `out`; its `manifest.json`, written last, lists where the scenes lie and what
     they are.
 
@@ -56,6 +56,7 @@ def run(job: DownloadSlice, out: str) -> None:
     megabytes = sum(file["bytes"] for file in files) / 1e6
     place_of_files = folder / SCENES if is_ours else root
     log.info("%s: %d files, %.1f MB in %s", job.dataset, len(files), megabytes, place_of_files)
+    return [folder / MANIFEST]
 
 
 def fetch(job: DownloadSlice, folder: Path) -> tuple[Path, dict]:
