@@ -5,7 +5,6 @@
 rule draw:
     input:
         earlier=lambda w: tuned.earlier_draws(cfg, w.tuned, int(w.trial)),
-        code=code("draw"),
     output:
         settings="results/tunings/{tuned}/trials/{trial}.yaml",
     log:
@@ -24,7 +23,7 @@ rule draw:
         code=digest(code("draw")),
     shell:
         r"""
-        exec python -m satseg.stages.draw --slice {params.slice:q} --results results \
+        exec python -m satseg.stages.draw --slice {params.slice:q} --code {params.code} --results results \
             --out {output.settings:q} &>{log:q}
         """
 
@@ -34,7 +33,6 @@ checkpoint rung:
         runs=lambda w: tuned.run_files(
             cfg, w.tuned, int(w.rung), trials_at(w.tuned, w.rung)
         ),
-        code=code("rung"),
     output:
         table="results/tunings/{tuned}/rung{rung}.csv",
     log:
@@ -53,7 +51,7 @@ checkpoint rung:
         code=digest(code("rung")),
     shell:
         r"""
-        exec python -m satseg.stages.rung --slice {params.slice:q} --results results \
+        exec python -m satseg.stages.rung --slice {params.slice:q} --code {params.code} --results results \
             --out {output.table:q} &>{log:q}
         """
 
@@ -62,7 +60,6 @@ rule tune:
     input:
         rungs=lambda w: tuned.rung_files(cfg, w.tuned),
         drawn=lambda w: tuned.drawn_files(cfg, w.tuned),
-        code=code("tune"),
     output:
         recipe="results/tunings/{tuned}/recipe.yaml",
         settings="results/tunings/{tuned}/settings.yaml",
@@ -82,6 +79,6 @@ rule tune:
         out=lambda w, output: dirname(output.recipe),
     shell:
         r"""
-        exec python -m satseg.stages.tune --slice {params.slice:q} --results results \
+        exec python -m satseg.stages.tune --slice {params.slice:q} --code {params.code} --results results \
             --out {params.out:q} &>{log:q}
         """

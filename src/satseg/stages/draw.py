@@ -13,7 +13,7 @@ from satseg.search.halving import trial_value
 from satseg.settings import read_settings, settings_text
 
 
-def run(job: DrawSlice, results: str, out: str) -> None:
+def run(job: DrawSlice, results: str, out: str) -> list[str]:
     """Write the settings to `out`; TPE takes account of the trials that have finished by now."""
     if job.sampler == "qmc":
         settings = draw_qmc(job.space, job.whole, job.seed, job.trial)
@@ -22,6 +22,8 @@ def run(job: DrawSlice, results: str, out: str) -> None:
     with atomic(out) as temporary:
         temporary.write_text(settings_text(settings), encoding="utf-8")
     log.info("trial %d: %s", job.trial, settings)
+    # No record of a draw by TPE: which trials had finished then is nothing to compare with.
+    return [out] if job.sampler == "qmc" else []
 
 
 def _finished(job: DrawSlice, results: str, out: str) -> list[tuple[dict, float]]:

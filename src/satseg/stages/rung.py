@@ -9,7 +9,7 @@ from satseg.progress import log
 from satseg.search.halving import rung_table
 
 
-def run(job: RungSlice, results: str, out: str) -> None:
+def run(job: RungSlice, results: str, out: str) -> list[str]:
     """Write the rung's table to `out`: trial, epochs, validation mIoU^D, whether it goes on."""
     folders = [Paths(results=results).run(cell.path) for cell in job.cells]
     table = rung_table(job.trials, folders, job.weights, job.keep)
@@ -17,6 +17,7 @@ def run(job: RungSlice, results: str, out: str) -> None:
         table.to_csv(temporary, index=False)
     going_on = table.loc[table["kept"] == 1, "trial"].tolist()
     log.info("best of %d trials: %s", len(table), ", ".join(map(str, going_on)))
+    return [out]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from satseg.jobs.writing import cell, sole_writer
 from satseg.processes import end_with_starter
 from satseg.progress import log
 from satseg.readers import read_split
+from satseg.records import is_copy
 from satseg.training.cell import train
 from satseg.training.limits import Limits
 from satseg.training.loggers import KINDS
@@ -23,6 +24,8 @@ from satseg.training.record import identity, origins, run_record
 from satseg.training.settings import with_settings
 from satseg.training.subsets import check_trainable
 from satseg.training.trainer import last_epoch
+
+FILES = ("run.json", "history.csv", "best.pt", "final.pt")
 
 
 def run(
@@ -39,7 +42,7 @@ def run(
     logger: str = "csv",
     may_diverge: bool = False,
     **limits: float | None,
-) -> None:
+) -> list[Path]:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
 
     A run that stops before its recipe's last epoch keeps its state, for a longer one to go on from.
@@ -59,7 +62,11 @@ def run(
     if workers is None:
         workers = loader_workers()
 
-    store = open_tiles(local_copy(tiles) if local_tiles else tiles)
+    store = open_tiles(tiles)
+    if local_tiles:
+        copy = local_copy(tiles)
+        is_copy(copy)
+        store = open_tiles(copy)
     subsets = read_split(split, store.table)
     check_trainable(job, store, subsets)
     made_of = origins(raw, split)
@@ -68,7 +75,7 @@ def run(
     if follows:
         with following():
             train(job, store, subsets, out, mark, workers, limits, *training)
-        return
+        return []
 
     checkpoints = Path(out, "checkpoints")
     with sole_writer(cell(out), parent=limits.parent):
@@ -78,6 +85,7 @@ def run(
         goes_on = last_epoch(job.training) < job.training.epochs and "diverged" not in result
         if not goes_on:
             shutil.rmtree(checkpoints, ignore_errors=True)
+    return [Path(out, name) for name in FILES]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from satseg.search.outcome import importances, recipe_text, trials_table
 from satseg.settings import read_settings, settings_text
 
 
-def run(job: TuneSlice, results: str, out: str) -> None:
+def run(job: TuneSlice, results: str, out: str) -> list[Path]:
     """Write the recipe, its values alone, the trials as table and figure, and the importance of
     each key into the tuning's folder; delete the checkpoints that no trial goes on from any more.
     """
@@ -43,6 +43,7 @@ def run(job: TuneSlice, results: str, out: str) -> None:
     for cell in job.cells:
         shutil.rmtree(Paths(results=results).run(cell.path) / "checkpoints", ignore_errors=True)
     log.info("%s: trial %d, %s", job.name, best, settings[best])
+    return [here / name for name in TUNING_FILES]
 
 
 if __name__ == "__main__":
