@@ -125,6 +125,11 @@ class StudySlice(Slice):
         """Every cell, in the order tables and figures show them."""
         return cells(self.study, self.folds)
 
+    @property
+    def compares(self) -> bool:
+        """Whether the study compares itself with published figures."""
+        return self.paper is not None or bool(self.study.published)
+
     def counted(self, cell: Cell) -> list[int]:
         """Class indices that count in a cell."""
         return counted_classes(self.datasets[cell.dataset], self.recipes[cell.recipe])

@@ -64,16 +64,17 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
         pages=[pages[name] for name in later_pages(job)],
         figures=[embedded(figures, name) for name in CAPTIONS if name in job.study.figures],
         panels=tile_pictures(figures) if "predictions" in job.study.figures else [],
-        runs=[provenance(cell, results / "runs") for cell in job.cells],
+        provenance=provenance(job, results / "runs"),
         credits=[credit(job, dataset_name, data / "raw") for dataset_name in job.datasets],
-        recipes=job.recipes,
     )
 
 
 def later_pages(job: StudySlice) -> list[str]:
-    """The pages after the scores, in order; the claims only if some are tested."""
+    """The pages after the scores, in order; the claims only if some are tested, the published
+    figures only if the study compares itself with some."""
     claims = ["claims"] if job.paper and job.paper.claims else []
-    return ["per_class", "errors", *claims, "published", "splits", "models"]
+    published = ["published"] if job.compares else []
+    return ["per_class", "errors", *claims, *published, "splits", "models"]
 
 
 def inline_html(text: str) -> Markup:
