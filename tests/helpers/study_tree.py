@@ -336,7 +336,7 @@ def write_figures(folder: Path, spec: StudySlice) -> None:
     """A drawing for each figure the study shows."""
     import matplotlib.pyplot as plt
 
-    from satseg.figures.style import save
+    from satseg.figures.saving import save
 
     folder.mkdir(parents=True)
     for name in spec.study.figures:

@@ -15,7 +15,9 @@ CAPTIONS = {
     "cost": Caption(
         "What a better score costs.",
         "Score against cost. Up and to the left is better; of models that the scores do not tell "
-        "apart (≈), the cheapest is the best choice.",
+        "apart (≈), the cheapest is the best choice. A model that does not beat always answering "
+        "the most frequent class (majority) is no choice at all. Where costs differ more than "
+        "tenfold, their axis is logarithmic and says so.",
     ),
     "losses": Caption(
         "Training and validation loss.",

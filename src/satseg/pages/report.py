@@ -35,6 +35,8 @@ class ReportFigure:
     name: str
     caption: Caption
     uri: str
+    drawing: bool
+    """Whether it has colours for dark pages of its own."""
 
 
 def report_html(job: StudySlice, data: Path, results: Path) -> str:
@@ -91,7 +93,8 @@ def embedded(folder: Path, name: str) -> ReportFigure:
     an id."""
     extension = FIGURES[name]
     content = base64.b64encode(present(folder / f"{name}.{extension}").read_bytes()).decode()
-    return ReportFigure(name, CAPTIONS[name], f"data:{MIME[extension]};base64,{content}")
+    uri = f"data:{MIME[extension]};base64,{content}"
+    return ReportFigure(name, CAPTIONS[name], uri, drawing=extension == "svg")
 
 
 def tile_pictures(folder: Path) -> list[dict]:
