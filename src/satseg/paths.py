@@ -63,6 +63,10 @@ class Paths:
         """The table of a tile store, a row per tile."""
         return self.tiles(dataset) / "tiles.csv"
 
+    def agreement(self, dataset: str) -> Path:
+        """What two annotations of the same ground say, a row per two scenes and two classes."""
+        return self.tiles(dataset) / "agreement.csv"
+
     def split(self, dataset: str, split: str, fold: int | None = None) -> Path:
         """The subset of each tile, in a fold if the split has folds."""
         return Path(self.data, "splits", dataset, f"{with_fold(split, fold)}.csv")

@@ -36,6 +36,8 @@ NAMES = (
     "first",
     "second",
     "why",
+    "first_class",
+    "second_class",
     "truth",
     "prediction",
 )

@@ -567,6 +567,38 @@ def test_pareto_front_is_that_of_brute_force():
         assert pareto_front(cost, score).tolist() == expected
 
 
+def test_costs_that_cannot_be_told_apart_count_as_equal():
+    """Against brute force: a model is beaten by a better one that is not clearly dearer, or by one
+    that is as good and clearly cheaper."""
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        cost = rng.uniform(1, 2, 9)
+        score = rng.integers(0, 6, 9).astype(float)
+        score[rng.random(9) < 0.1] = np.nan
+        alike = np.maximum(cost, cost[:, None]) <= 1.2 * np.minimum(cost, cost[:, None])
+        expected = []
+        for i in range(9):
+            beaten = any(
+                (score[j] > score[i] and cost[j] <= 1.2 * cost[i])
+                or (score[j] == score[i] and 1.2 * cost[j] < cost[i])
+                for j in range(9)
+            )
+            expected.append(not np.isnan(score[i]) and not beaten)
+        assert pareto_front(cost, score, alike).tolist() == expected
+        assert any(expected)
+
+
+def test_the_front_of_a_panel_takes_what_is_alike():
+    rows = cost_rows()
+    same = {cost.COSTS[1]: np.full((7, 7), True)}
+    figure = cost.cost_figure([cost.CostScores("Toy land", rows, alike=same)], COLORS)
+    points = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
+    filled = [p.get_ydata()[0] for p in points if p.get_markerfacecolor() != style.PAPER]
+    assert filled == [rows["value"].max()]
+    others = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert sum(p.get_markerfacecolor() != style.PAPER for p in others) > 1
+
+
 def cost_rows(spread: float = 1.0) -> pd.DataFrame:
     rng = np.random.default_rng(6)
     value = rng.uniform(0.4, 0.5, 7)
@@ -605,7 +637,8 @@ def test_what_does_not_beat_the_baseline_is_on_no_front():
     rows = cost_rows().assign(low=np.nan, high=np.nan)
     cheapest = rows["latency_ms"].idxmin()
     failed = [MODELS[cheapest]]
-    group = cost.CostScores("Toy land", rows, (), rows.loc[cheapest, "value"], failed)
+    baseline = rows.loc[cheapest, "value"]
+    group = cost.CostScores("Toy land", rows, baseline=baseline, failed=failed)
     figure = cost.cost_figure([group], COLORS)
     assert MAJORITY in words(figure)
     others = rows.drop(cheapest)

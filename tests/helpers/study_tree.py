@@ -12,6 +12,7 @@ import pandas as pd
 from satseg.config.models import UNetSpec
 from satseg.config.recipes import Training
 from satseg.config.studies import Study
+from satseg.data.agreement import COLUMNS as AGREEMENT
 from satseg.data.leakage import COLUMNS as LEAKAGE
 from satseg.jobs.slices import StudySlice
 from satseg.paths import FIGURES, PANELS, Paths
@@ -134,6 +135,7 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
     masks = draw_masks(rng, len(names))
     tiles = tile_table(masks, names)
     write_csv(root / "data/tiles/toy/tiles.csv", tiles)
+    write_csv(root / "data/tiles/toy/agreement.csv", pd.DataFrame(columns=AGREEMENT))
     (root / "data/raw/toy").mkdir(parents=True)
     manifest = {
         "dataset": "toy",

@@ -18,6 +18,7 @@ def test_rules_write_where_the_package_looks():
     looked_for = [
         paths.manifest("{dataset}"),
         paths.tiles_table("{dataset}"),
+        paths.agreement("{dataset}"),
         *(store / name for name in ("images.npy", "masks.npy", "origin.json", "digests.json")),
         paths.split("{dataset}", "{split}{fold}"),
         paths.leakage("{dataset}", "{split}{fold}"),

@@ -276,7 +276,7 @@ def test_a_gpu_job_gets_its_gpu(study):
         for rule in ("train", "evaluate"):
             log = (project.folder / f"logs/{rule}/demo/{model}/quick/seed0.log").read_text()
             job = table.loc[
-                table["what"] == f"rule_{rule}_wildcards_demo_{model}_quick_0", "id"
+                table["what"].str.rstrip("_") == f"rule_{rule}_wildcards_demo_{model}_quick_0", "id"
             ].item()
             assert f"CUDA_VISIBLE_DEVICES=0 is set, by SLURM job {job}\n" in log
 
@@ -325,7 +325,9 @@ def test_a_training_on_several_gpus_asks_for_them(study):
 def attempts(last: int) -> pd.DataFrame:
     """The last jobs that trained the cell, in order of their start."""
     table = jobs()
-    return table[table["what"] == "rule_train_wildcards_demo_mini_quick_0"].tail(last)
+    return table[table["what"].str.rstrip("_") == "rule_train_wildcards_demo_mini_quick_0"].tail(
+        last
+    )
 
 
 def test_a_training_that_hits_its_time_limit_is_continued(study):

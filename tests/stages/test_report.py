@@ -12,7 +12,7 @@ import pytest
 
 from satseg.errors import UserError
 from satseg.measures import MEASURES, PRINTED
-from satseg.pages.captions import CAPTIONS
+from satseg.pages.captions import CAPTIONS, caption
 from satseg.pages.provenance import flat_entries
 from satseg.pages.report import MIME
 from satseg.paths import FIGURES, TABLES, USUAL_FIGURES
@@ -122,6 +122,13 @@ def test_every_figure_is_there_in_order_with_its_own_bytes(tree, page):
         assert kind == MIME[FIGURES[name]]
         assert base64.b64decode(content) == file.read_bytes()
         assert image["alt"].startswith(CAPTIONS[name].title)
+
+
+def test_a_caption_says_that_one_fold_is_shown():
+    for name in CAPTIONS:
+        assert caption(name, folds=False) == CAPTIONS[name]
+        told = "first fold" in caption(name, folds=True).text
+        assert told == (name == "predictions")
 
 
 def test_every_figure_a_study_may_show_has_a_caption():

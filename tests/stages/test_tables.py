@@ -50,6 +50,7 @@ COLUMNS = {
     "differences": "dataset,recipe,subset,metric,first,second,difference,low,high,p,units,seeds,why",
     "errors": "dataset,model,recipe,seed,metric,class,value",
     "brightness": "dataset,model,recipe,seed,brightness,share,value",
+    "agreement": "dataset,group,pairs,metric,class,either,both,value",
     "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
     "tile,tile_gflops,tile_latency_ms,tile_train_step_ms,tile_peak_memory_mb,epoch_seconds",
     "splits": "dataset,split,recipe,pool,subset,tiles,scene_shared,group_shared,placed,overlapping,"

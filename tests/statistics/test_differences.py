@@ -6,10 +6,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy import stats
-from simulation import World, counts, means, replicates
 
 from satseg.statistics.differences import Difference, differences, non_inferior
 from satseg.statistics.jackknife import Jackknife
+from simulation import World, counts, means, replicates
 
 SIX = tuple("abcdef")
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import logit
-from simulation import World, counts, means, replicates, true_miou
 
 from satseg.statistics.intervals import score_interval
 from satseg.statistics.jackknife import Jackknife
+from simulation import World, counts, means, replicates, true_miou
 
 FLAT = np.array([0.50, 0.56, 0.60, 0.64, 0.70, 0.75, 0.80])
 """Values without tails, whose variance has all n − 1 degrees of freedom."""

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import stats
-from simulation import means
 
 from satseg.statistics.jackknife import (
     FEWEST_UNITS,
@@ -13,6 +12,7 @@ from satseg.statistics.jackknife import (
     spread,
     unit_variance,
 )
+from simulation import means
 
 
 def test_every_metric_is_computed_anew_without_each_unit():

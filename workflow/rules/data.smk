@@ -32,6 +32,7 @@ rule tile:
         images="data/tiles/{dataset}/images.npy",
         masks="data/tiles/{dataset}/masks.npy",
         table="data/tiles/{dataset}/tiles.csv",
+        agreement="data/tiles/{dataset}/agreement.csv",
         origin="data/tiles/{dataset}/origin.json",
         digests="data/tiles/{dataset}/digests.json",
     log:

@@ -9,7 +9,7 @@ rule tables:
             cfg, w.study, ["counts.csv", "confusion.csv", "history.csv", "run.json"]
         ),
         profiles=lambda w: targets.profile_files(cfg, w.study),
-        tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv"]),
+        tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "agreement.csv"]),
         splits=lambda w: targets.split_files(cfg, w.study),
         code=code("tables", *STUDY_MODULES),
     output:
@@ -21,6 +21,7 @@ rule tables:
         differences=table("differences", "Differences between the models"),
         errors=table("errors", "Errors beside the scores"),
         brightness=table("brightness", "Scores by brightness"),
+        agreement=table("agreement", "Agreement of annotators"),
         models=table("models", "Cost of the models"),
         splits=table("splits", "Leakage of the splits"),
         published=table("published", "Published figures beside ours"),
@@ -52,6 +53,7 @@ rule figures:
         runs=lambda w: targets.run_files(
             cfg, w.study, ["history.csv", "counts.csv", "panels.npz", "confusion.csv"]
         ),
+        profiles=lambda w: targets.profile_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "digests.json"]),
         arrays=lambda w: ancient(
             targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])

@@ -12,6 +12,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from satseg.config.datasets import Pixels
+from satseg.data.agreement import annotators_agreement
 from satseg.data.arrays import ArrayFile
 from satseg.data.ground import footprints
 from satseg.data.groups import same_images, scene_groups, unmatched
@@ -32,9 +33,17 @@ from satseg.errors import UserError
 from satseg.files import together, write_json
 from satseg.jobs.slices import TileSlice
 from satseg.progress import log, watched
+from satseg.readers import read_array
 from satseg.text import counted
 
-FILES = ("images.npy", "masks.npy", "tiles.csv", "origin.json", "digests.json")
+FILES = (
+    "images.npy",
+    "masks.npy",
+    "tiles.csv",
+    "agreement.csv",
+    "origin.json",
+    "digests.json",
+)
 
 
 def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFrame:
@@ -93,6 +102,11 @@ def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFra
             raise UserError(f"{root}: {doubt}")
         table["official_split"] = published_subsets(table, scenes, root, job.official)
         table.to_csv(files["tiles.csv"], index=False)
+        arrays = [read_array(files[name]) for name in ("images.npy", "masks.npy")]
+        # Copies of an image are no second look at the ground, unless the configuration says so.
+        configured = scene_groups(scenes, job.groups, [])
+        agreement = annotators_agreement(table, *arrays, job.classes, configured)
+        agreement.to_csv(files["agreement.csv"], index=False)
 
         origin = describe((scene.image for scene in scenes), job.pixels)
         files["origin.json"].write_text(origin.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,9 @@ class CostScores(NamedTuple):
     """model, value, low, high (mIoU^D; NaN ends without an interval), and the columns of COSTS."""
     tied: Sequence[str] = ()
     """The models that cannot be told from the best one."""
+    alike: Mapping[str, np.ndarray] = MappingProxyType({})
+    """Column of COSTS → which costs cannot be told apart, bool [N, N] in the order of the rows;
+    those of other columns are exact."""
     baseline: float = float("nan")
     """The score of the majority baseline."""
     failed: Sequence[str] = ()
@@ -62,18 +66,22 @@ def label_places() -> list[LabelPlace]:
     return places
 
 
-def pareto_front(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
+def pareto_front(
+    cost: np.ndarray, score: np.ndarray, alike: np.ndarray | None = None
+) -> np.ndarray:
     """Which points no other beats, being at least as cheap and as good and one of the two more:
     bool [N].
 
     Args:
         cost, score: float [N]; a point with a NaN is never on the front.
+        alike: which costs count as equal, bool [N, N]; None for those that are.
     """
     known = np.isfinite(cost) & np.isfinite(score)
-    no_dearer = cost[None] <= cost[:, None]
+    equal = cost[None] == cost[:, None] if alike is None else alike
+    cheaper = (cost[None] < cost[:, None]) & ~equal
     no_worse = score[None] >= score[:, None]
-    better = (cost[None] < cost[:, None]) | (score[None] > score[:, None])
-    return known & ~(no_dearer & no_worse & better).any(1)
+    better = cheaper | (score[None] > score[:, None])
+    return known & ~((cheaper | equal) & no_worse & better & known[None]).any(1)
 
 
 @styled
@@ -121,7 +129,8 @@ def _draw_panel(axes: Axes, group: CostScores, column: str, colors: Mapping[str,
     costs = rows[column].to_numpy(float)
     scores = rows["value"].to_numpy(float)
     # What answers no better than without looking is no choice, however cheap.
-    on_front = pareto_front(costs, np.where(rows["model"].isin(group.failed), np.nan, scores))
+    choices = np.where(rows["model"].isin(group.failed), np.nan, scores)
+    on_front = pareto_front(costs, choices, group.alike.get(column))
     order = np.flatnonzero(on_front)[np.argsort(costs[on_front], kind="stable")]
     axes.plot(costs[order], scores[order], color=FAINT, lw=1.2, zorder=1, label="Pareto front")
 

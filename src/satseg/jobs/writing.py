@@ -29,6 +29,7 @@ READ = (
     "images.npy",
     "masks.npy",
     "tiles.csv",
+    "agreement.csv",
     "origin.json",
     "digests.json",
     "best.pt",

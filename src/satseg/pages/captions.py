@@ -10,14 +10,21 @@ class Caption(NamedTuple):
     text: str
 
 
+FIRST_FOLD = (
+    " Of a split with folds, these are tiles of the first fold, seen by models trained without "
+    "them; the tables count those of all folds."
+)
+ONE_FOLD = {"predictions"}  # the figures that show no other
+
 # In the order of the report: the cost of a score is shown beside the answer.
 CAPTIONS = {
     "cost": Caption(
         "What a better score costs.",
         "Score against cost. Up and to the left is better; of models that the scores do not tell "
-        "apart (≈), the cheapest is the best choice. A model that does not beat always answering "
-        "the most frequent class (majority) is no choice at all. Where costs differ more than "
-        "tenfold, their axis is logarithmic and says so.",
+        "apart (≈), the cheapest is the best choice. Latencies within the spread of the "
+        "measurements count as equal. A model that does not beat always answering the most "
+        "frequent class (majority) is no choice at all. Where costs differ more than tenfold, "
+        "their axis is logarithmic and says so.",
     ),
     "losses": Caption(
         "Training and validation loss.",
@@ -77,3 +84,10 @@ CAPTIONS = {
         "channels, height for resolution.",
     ),
 }
+
+
+def caption(name: str, folds: bool) -> Caption:
+    """The caption of a figure in a study that has recipes with folds, or none."""
+    if not folds or name not in ONE_FOLD:
+        return CAPTIONS[name]
+    return CAPTIONS[name]._replace(text=CAPTIONS[name].text + FIRST_FOLD)

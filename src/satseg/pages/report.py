@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from satseg.errors import UserError
 from satseg.jobs.slices import StudySlice
 from satseg.pages.blocks import STRONG, read_pages
-from satseg.pages.captions import CAPTIONS, Caption
+from satseg.pages.captions import CAPTIONS, Caption, caption
 from satseg.pages.provenance import credit, provenance
 from satseg.paths import FIGURES, PAGES, PANELS
 from satseg.readers import AGAIN, present, read_json
@@ -64,7 +64,11 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
         script=Markup((here / SCRIPT).read_text(encoding="utf-8")),
         scores=pages["scores"],
         pages=[pages[name] for name in later_pages(job)],
-        figures=[embedded(figures, name) for name in CAPTIONS if name in job.study.figures],
+        figures=[
+            embedded(figures, name, caption(name, folds=bool(job.folds)))
+            for name in CAPTIONS
+            if name in job.study.figures
+        ],
         panels=tile_pictures(figures) if "predictions" in job.study.figures else [],
         provenance=provenance(job, results / "runs"),
         credits=[credit(job, dataset_name, data / "raw") for dataset_name in job.datasets],
@@ -88,13 +92,13 @@ def inline_html(text: str) -> Markup:
     return html
 
 
-def embedded(folder: Path, name: str) -> ReportFigure:
+def embedded(folder: Path, name: str, text: Caption) -> ReportFigure:
     """A figure with its file as a data URI, so that nothing is requested and no two drawings share
     an id."""
     extension = FIGURES[name]
     content = base64.b64encode(present(folder / f"{name}.{extension}").read_bytes()).decode()
     uri = f"data:{MIME[extension]};base64,{content}"
-    return ReportFigure(name, CAPTIONS[name], uri, drawing=extension == "svg")
+    return ReportFigure(name, text, uri, drawing=extension == "svg")
 
 
 def tile_pictures(folder: Path) -> list[dict]:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from satseg.jobs.slices import StudySlice
+from satseg.pages.agreement import agreement_blocks
 from satseg.pages.blocks import Block, Heading, Page, Paragraph, Table, TableCell, columns
 from satseg.pages.cells import (
     comparison_title,
@@ -41,15 +42,21 @@ OTHER_CLASS_SCORES = ["dice", "precision", "recall", "iou_published"]
 
 
 def scores_page(
-    job: StudySlice, comparisons: list[Comparison], gaps: list[Gap], folds: pd.DataFrame
+    job: StudySlice,
+    comparisons: list[Comparison],
+    gaps: list[Gap],
+    folds: pd.DataFrame,
+    agreement: pd.DataFrame,
 ) -> Page:
-    """scores.md: the answer, then the main table of each dataset × recipe.
+    """scores.md: the answer, the main table of each dataset × recipe, and what
+    annotators reach.
 
     Args:
         job: the study.
         comparisons: the models of each dataset × recipe.
         gaps: pairs of comparisons that show what leakage adds.
         folds: the frame of folds.csv.
+        agreement: the frame of agreement.csv.
     """
     blocks: list[Block] = []
     for comparison in comparisons:
@@ -68,6 +75,9 @@ def scores_page(
             blocks.append(Paragraph(MARKS))
         blocks += fold_blocks(comparison, folds)
         blocks += difference_blocks(comparison)
+    for name, dataset in job.datasets.items():
+        own = agreement[agreement["dataset"] == name]
+        blocks += agreement_blocks(dataset.title, dataset.classes, own)
 
     answer = [*map(answer_sentence, comparisons), *map(gap_sentence, gaps), TERMS]
     return Page("scores", "Results", blocks, definitions(shown(SCORE_COLUMNS, job)), answer)

@@ -15,7 +15,7 @@ def study_pages(inputs: StudyInputs, numbers: StudyNumbers) -> list[Page]:
     """Every page of tables, from the numbers of a study."""
     job = inputs.job
     return [
-        scores_page(job, numbers.comparisons, numbers.gaps, numbers.folds),
+        scores_page(job, numbers.comparisons, numbers.gaps, numbers.folds, numbers.agreement),
         per_class_page(job, numbers.comparisons),
         errors_page(numbers.comparisons, numbers.errors, numbers.brightness),
         models_page(job, numbers.models, inputs.profiles, numbers.speed),

@@ -18,7 +18,7 @@ from satseg.statistics.intervals import ScoreInterval
 from satseg.statistics.jackknife import Jackknife
 from satseg.statistics.trainings import TrainingDifference, training_difference
 from satseg.study.inputs import StudyInputs
-from satseg.study.spread import nearness
+from satseg.study.spread import alike
 from satseg.study.tables import EvaluatedCounts, epoch_seconds
 
 MAIN = "miou_d"  # what models are compared by
@@ -120,12 +120,7 @@ class Comparison:
         """Those of the same models whose latency cannot be told from that of the fastest."""
         fastest = self.fastest
         others = [result for result in (self.best, *self.tied) if result is not fastest]
-        return [result for result in others if _as_fast(fastest, result)]
-
-
-def _as_fast(fastest: Result, other: Result) -> bool:
-    near = nearness(fastest.profile, other.profile, "latency_ms")
-    return other.latency_ms <= near * fastest.latency_ms
+        return [result for result in others if alike(fastest.profile, result.profile, "latency_ms")]
 
 
 def compare(inputs: StudyInputs, counts: EvaluatedCounts, splits: pd.DataFrame) -> Comparison:

@@ -28,7 +28,10 @@ from satseg.metrics.counts import ratio
 from satseg.study.errors import model_confusions
 from satseg.study.inputs import Place, StudyInputs
 from satseg.study.panels import diverse_tiles, evaluated_tiles, stored_tiles
+from satseg.study.spread import alike
 from satseg.text import fold_title
+
+TIMES = ("latency_ms",)  # the profiled costs that have a spread
 
 
 def draw_samples(inputs: StudyInputs) -> Figure:
@@ -196,10 +199,18 @@ def draw_cost(inputs: StudyInputs) -> Figure:
         here = (models["dataset"] == place.dataset) & (models["recipe"] == place.recipe)
         costs = models[here].drop(columns=["dataset", "recipe"])
         rows = own.reset_index().merge(costs, on="model", how="left")
+        same = {by: _same_times(inputs, place.dataset, list(rows["model"]), by) for by in TIMES}
         tied = _tied(inputs, place, own)
         failed = _failed(inputs, place, own, baseline)
-        groups.append(CostScores(place.title, rows, tied, baseline, failed))
+        groups.append(CostScores(place.title, rows, tied, same, baseline, failed))
     return cost_figure(groups, _colors(inputs))
+
+
+def _same_times(inputs: StudyInputs, dataset_name: str, models: list[str], by: str) -> np.ndarray:
+    """Which times of these models cannot be told apart: bool [N, N]."""
+    profiles = [inputs.profiles[dataset_name, model] for model in models]
+    pairs = [alike(first, second, by) for first, second in product(profiles, profiles)]
+    return np.array(pairs).reshape(len(models), len(models))
 
 
 def _tied(inputs: StudyInputs, place: Place, scores: pd.DataFrame) -> list[str]:

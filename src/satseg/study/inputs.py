@@ -10,7 +10,7 @@ import pandas as pd
 
 from satseg.config.datasets import LandClass
 from satseg.config.splits import fold_numbers
-from satseg.data import leakage
+from satseg.data import agreement, leakage
 from satseg.data.labels import pixels_column
 from satseg.errors import UserError
 from satseg.figures.cost import COSTS
@@ -135,6 +135,10 @@ class StudyInputs:
     def _tile_table(self, dataset_name: str) -> pd.DataFrame:
         pixels = [pixels_column(c.name) for c in self.job.datasets[dataset_name].classes]
         return read_csv(self.paths.tiles_table(dataset_name), [*TILES, *pixels])
+
+    def agreement(self, dataset_name: str) -> pd.DataFrame:
+        """agreement.csv of a dataset."""
+        return read_csv(self.paths.agreement(dataset_name), agreement.COLUMNS)
 
     def array(self, dataset_name: str, file_name: str) -> np.ndarray:
         """`images.npy` or `masks.npy`, memory-mapped."""

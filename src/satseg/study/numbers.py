@@ -5,6 +5,7 @@ from itertools import product
 
 import pandas as pd
 
+from satseg.study.agreement import agreement_frame
 from satseg.study.claims.evidence import Finding, gather_evidence
 from satseg.study.claims.examine import claims_frame, examine
 from satseg.study.comparison import Comparison, Gap, compare, leakage_gaps
@@ -32,6 +33,7 @@ class StudyNumbers:
     models: pd.DataFrame
     errors: pd.DataFrame
     brightness: pd.DataFrame
+    agreement: pd.DataFrame
     splits: pd.DataFrame
     published: pd.DataFrame
     speed: pd.DataFrame
@@ -51,6 +53,7 @@ class StudyNumbers:
             "differences": differences_table(self.comparisons),
             "errors": self.errors,
             "brightness": self.brightness,
+            "agreement": self.agreement,
             "models": self.models,
             "splits": self.splits,
             "published": self.published,
@@ -88,6 +91,7 @@ def study_numbers(inputs: StudyInputs) -> StudyNumbers:
         models=models,
         errors=errors_frame(evaluated),
         brightness=brightness_frame(inputs),
+        agreement=agreement_frame(inputs),
         splits=splits,
         published=published,
         speed=speed_frame(job.paper, inputs.profiles),

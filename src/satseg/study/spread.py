@@ -23,3 +23,9 @@ def nearness(first: dict, second: dict, by: str) -> float:
         rounds *= profile[f"{stem}_high_ms"] / profile[f"{stem}_low_ms"]
     references = sorted((first["reference_ms"], second["reference_ms"]))
     return max(NEAR, percentiles, rounds, references[1] / references[0])
+
+
+def alike(first: dict, second: dict, by: str) -> bool:
+    """Whether the times of two profiles cannot be told apart; arguments as of `nearness`."""
+    low, high = sorted((first[by], second[by]))
+    return high <= nearness(first, second, by) * low
