@@ -66,7 +66,7 @@ CAPTIONS = {
     "samples": Caption(
         "What the models see.",
         "Tiles of each dataset beside their masks: those with the most even mix of classes, one "
-        "per scene, not typical ones. Pixels without a label are striped grey.",
+        "per scene, not typical ones. Pixels without a label, if there are any, are striped grey.",
     ),
     "augmentations": Caption(
         "What training makes of a tile.",
