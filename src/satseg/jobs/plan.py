@@ -171,7 +171,8 @@ def compare_inputs(job: Any, record: dict[str, Any]) -> tuple[str | None, str]:
     with them.
     """
     taken = {str(file): file for file in job.input}
-    folders = {Path(name) for name in taken if not Path(name).suffix and Path(name).is_dir()}
+    paths = map(Path, taken)
+    folders = {path for path in paths if not path.suffix and path.is_dir()}
     changed = []
     verdict = FRESH
     for name, digest in record["inputs"].items():
