@@ -43,9 +43,11 @@ FAMILIES = {
 }
 HELPERS = {  # of several kinds
     "satseg.data.official.reading",
+    "satseg.models.bundle",
     "satseg.models.encoders",
     "satseg.models.segmenter",
     "satseg.models.skips",
+    "satseg.models.voting",
 }
 STANDS_ON = {"satseg.models.compact": {"satseg.models.smp"}}  # its encoder
 LOOKED_UP = {

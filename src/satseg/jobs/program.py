@@ -14,7 +14,7 @@ from satseg.config.types import Strict
 from satseg.errors import UserError, out_of_memory
 from satseg.jobs.slices import parse
 from satseg.jobs.writing import Output, refuse_inputs, sole_writer
-from satseg.processes import starter
+from satseg.processes import STARTER, starter
 from satseg.progress import log
 from satseg.records import digest_of, write_record
 
@@ -101,12 +101,16 @@ def starter_pid() -> int | None:
     return snakemake.pid if snakemake and snakemake.is_visible else None
 
 
-def prepare() -> None:
+def prepare(checkout: Path | None = None) -> None:
     """Make this process independent of what other installations and the console are like.
 
-    Variables that lead GDAL and PROJ to the tables of another version are removed where rasterio
-    brings its own, and a console that lacks a character shows a question mark for it.
+    It ends in one line if `checkout` is another one than that of this code; by default the working
+    directory, unless Snakemake started this process: it has looked. Variables that lead GDAL and
+    PROJ to the tables of another version are removed where rasterio brings its own, and a console
+    that lacks a character shows a question mark for it.
     """
+    if checkout or STARTER not in os.environ:
+        refuse_other_code(checkout or Path())
     rasterio = importlib.util.find_spec("rasterio")
     if rasterio and Path(rasterio.origin).with_name("proj_data").is_dir():
         for variable in FOREIGN_TABLES:
@@ -114,6 +118,18 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def refuse_other_code(checkout: Path) -> None:
+    """End in one line if a folder is a checkout, and this is the code of another: a copied or moved
+    `.venv` leads there."""
+    own = checkout / "src" / "satseg"
+    used = Path(__file__).resolve().parents[1]
+    if own.is_dir() and not own.samefile(used):
+        sys.exit(
+            f"error: {own.resolve()}: not the code that runs, which is {used}; run `make setup` in "
+            f"{checkout.resolve()}, and use its .venv"
+        )
 
 
 def guarded(name: str, work: Callable[[], None]) -> None:

@@ -1,5 +1,6 @@
 """Fetch the scenes of a dataset, as published, and list every file with its hash."""
 
+import os
 from importlib import import_module
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def run(job: DownloadSlice, out: str) -> list[Path]:
             manifest = {
                 "dataset": job.dataset,
                 "origin": origin,
-                "root": SCENES if is_ours else str(root),
+                "root": SCENES if is_ours else written_root(job.path, root, folder),
                 "files": files,
             }
             write_json(folder / MANIFEST, manifest)
@@ -69,6 +70,14 @@ def fetch(job: DownloadSlice, folder: Path) -> tuple[Path, dict]:
     # A source with a fallback returns the one that delivered.
     used = import_module(f"satseg.data.sources.{job.source.kind}").fetch(job.source, folder)
     return folder, (used or job.source).model_dump()
+
+
+def written_root(path: str, root: Path, folder: Path) -> str:
+    """How the manifest in `folder` says where a `path` leads: from there, if the path is relative,
+    so that a copied project reads its own scenes."""
+    leads = os.path.relpath(path, folder.resolve())
+    is_own = not Path(path).expanduser().is_absolute() and Path(folder, leads).resolve() == root
+    return leads if is_own else str(root)
 
 
 def writes(job: DownloadSlice, out: str) -> list[Output]:
