@@ -93,7 +93,7 @@ def test_progress_is_a_bar_on_a_terminal_and_log_lines_elsewhere(
     lines = re.findall(r"a\.zip: \d+ of 0 MB; about \d+ s left", caplog.text)
     assert len(lines) == -(-len(archive.content) // http.CHUNK)
     caplog.clear()
-    drop_archives(raw)
+    drop_archives(raw.parent)
     monkeypatch.setattr("sys.stderr", Terminal())
     http.fetch(source(server, archive.content), raw)
     assert "a.zip: 100%" in sys.stderr.getvalue() and "a.zip" not in caplog.text
