@@ -14,7 +14,7 @@ from satseg.data.raw import drop_archives
 from satseg.data.sources import http
 from satseg.errors import UserError
 from satseg.jobs.slices import DownloadSlice
-from satseg.stages.download import run
+from satseg.stages.download import run, tidy
 from web import source
 
 
@@ -111,6 +111,7 @@ def test_the_second_source_steps_in_and_the_manifest_says_so(server, kaggle, arc
         dataset="mine", path=None, source=source(server, b"never", fallback=SECOND)
     )
     run(spec, tmp_path / "raw")
+    tidy(spec, tmp_path / "raw")
     assert server.asked == [("/data/a.zip", None)]
     manifest = json.loads((tmp_path / "raw/manifest.json").read_text())
     assert manifest["origin"] == KaggleSource(**SECOND).model_dump()
