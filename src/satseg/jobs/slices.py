@@ -116,6 +116,8 @@ class StudySlice(Slice):
     datasets: dict[str, StudyDataset]
     models: dict[str, ModelSpec]
     recipes: dict[str, Recipe]
+    places: dict[str, int] = {}
+    """Place of each model among all that are configured, which decides its colour."""
     folds: dict[str, int] = {}
     """Number of folds of each recipe that has folds."""
     tunings: dict[str, Tuning] = {}
@@ -127,6 +129,11 @@ class StudySlice(Slice):
     def cells(self) -> list[Cell]:
         """Every cell, in the order tables and figures show them."""
         return cells(self.study, self.folds)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the study compares itself with published figures."""
+        return self.paper is not None or bool(self.study.published)
 
     def counted(self, cell: Cell) -> list[int]:
         """Class indices that count in a cell."""
@@ -258,6 +265,7 @@ def study_slice(config: Config, study_name: str) -> StudySlice:
         datasets=datasets,
         models={name: config.models[name] for name in study.models},
         recipes={name: config.recipes[name] for name in study.recipes},
+        places={name: place for place, name in enumerate(config.models) if name in study.models},
         folds={name: count for name, count in config.folds.items() if name in study.recipes},
         tunings={name: config.tunings[name] for name in study.recipes if name in config.tunings},
         paper=paper,
