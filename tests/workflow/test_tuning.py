@@ -1,8 +1,14 @@
-"""A tuning through Snakemake: a real one of four trials, the second of which diverges."""
+"""A tuning through Snakemake: a real one of three trials, the second of which diverges; it is killed
+at five moments."""
 
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
@@ -10,7 +16,7 @@ from satseg.config.reading import load
 from satseg.config.tunings import Tuning
 from satseg.search.drawing import draw_qmc
 from satseg.settings import read_settings
-from workflow import tiny_tuning
+from workflow import tiny_study, tiny_tuning
 
 NUMBERS = range(1, tiny_tuning.TRIALS + 1)
 
@@ -24,7 +30,7 @@ def run(project, trial: int, rung: int):
     return project / f"results/runs/demo/mini/tuned.trial{trial}.rung{rung}/seed1"
 
 
-def test_the_best_of_four_becomes_a_recipe(project):
+def test_the_best_of_three_becomes_a_recipe(project):
     found = project / tiny_tuning.RESULTS
     tuning = Tuning.model_validate(tiny_tuning.TUNING)
     settings = {number: read_settings(found / f"trials/{number}.yaml") for number in NUMBERS}
@@ -36,9 +42,9 @@ def test_the_best_of_four_becomes_a_recipe(project):
     histories = {number: pd.read_csv(run(project, number, 1) / "history.csv") for number in NUMBERS}
     values = {number: history["val_jaccard"].max() for number, history in histories.items()}
     assert first["trial"].tolist() == list(NUMBERS)
-    assert first["value"].isna().tolist() == [False, True, False, False]
+    assert first["value"].isna().tolist() == [False, True, False]
     known = sorted((number for number in NUMBERS if number != 2), key=values.get, reverse=True)
-    assert second["trial"].tolist() == sorted(known[:2])
+    assert second["trial"].tolist() == known[:1]
 
     best = int(second.loc[second["value"].idxmax(), "trial"])
     assert read_settings(found / "settings.yaml") == settings[best]
@@ -69,10 +75,58 @@ def test_a_trial_that_diverges_is_dropped(project):
 
 def test_no_checkpoint_is_left(project):
     assert list(project.rglob("checkpoints")) == []
-    assert len(list(project.rglob("run.json"))) == 6
+    assert len(list(project.rglob("run.json"))) == 4
 
 
 def test_the_recipe_is_one_like_any_other(project):
     config = load(project / "config")
     assert config.recipes["tuned"].epochs == 2
     assert config.study["shown"].recipes == ["tuned"]
+
+
+RUNS = "results/runs/demo/mini"
+LOGS = "logs/train/demo/mini"
+MOMENTS = {
+    "a trial has begun": f"{LOGS}/tuned.trial*.rung1/seed1.log",
+    "one trial is done": f"{RUNS}/tuned.trial*.rung1/seed1/run.json",
+    "the best is known": f"{tiny_tuning.RESULTS}/rung1.csv",
+    "the best goes on": f"{RUNS}/tuned.trial*.rung2/seed1/checkpoints/progress.json",
+    "its recipe is made": "logs/tune/tuned.log",
+}
+
+
+def kill_when(folder, pattern: str) -> None:
+    """Run the tuning; end Snakemake and all its jobs at once when there is such a file."""
+    with (folder / "said.txt").open("w") as said:
+        snakemake = subprocess.Popen(
+            [str(Path(sys.prefix, "bin", "snakemake")), "--cores", "2", "--nolock", "tuned"],
+            cwd=folder,
+            env=tiny_study.environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+    while not any(folder.glob(pattern)):
+        assert snakemake.poll() is None, (folder / "said.txt").read_text()
+        time.sleep(0.02)
+
+    top = psutil.Process(snakemake.pid)
+    top.suspend()  # no job starts between the listing and the end
+    for process in [*top.children(recursive=True), top]:
+        process.kill()
+    snakemake.wait()
+
+
+def test_killed_at_five_moments_it_ends_with_the_same_recipe(project, tmp_path):
+    folder = tmp_path / "killed"
+    tiny_tuning.copy_tiled(project, folder)
+    for pattern in MOMENTS.values():
+        kill_when(folder, pattern)
+        assert not (folder / tiny_tuning.RESULTS / "recipe.yaml").exists()
+
+    done = tiny_study.snakemake(folder, "tuned")
+    assert done.returncode == 0, done.stdout
+    for name in ("recipe.yaml", "settings.yaml", "trials.csv", "importance.csv"):
+        file = Path(tiny_tuning.RESULTS, name)
+        assert (folder / file).read_bytes() == (project / file).read_bytes()
+    assert list(folder.rglob("checkpoints")) == []

@@ -1,12 +1,13 @@
-"""A project with a tuning small enough to run here: four trials of a small model, one of which
-diverges, the better two for a second epoch."""
+"""A project with a tuning small enough to run here: three trials of a small model, one of which
+diverges, the best for a second epoch."""
 
+import shutil
 from functools import cache
 from pathlib import Path
 
 from workflow import tiny_study
 
-TRIALS = 4
+TRIALS = 3
 TUNING = {
     "dataset": "demo",
     "model": "mini",
@@ -18,7 +19,6 @@ TUNING = {
     },
     "trials": TRIALS,
     "rungs": [1, 2],
-    "keep": 0.5,
     "seed": 1,
 }
 STUDY = {
@@ -44,6 +44,12 @@ def write_project(folder: Path) -> None:
         "studies/shown.yaml": STUDY,
     }
     tiny_study.write(folder, tiny_study.CONFIG | files)
+
+
+def copy_tiled(project: Path, folder: Path) -> None:
+    """The project with its scenes, tiles and splits, before the tuning begins."""
+    write_project(folder)
+    shutil.copytree(project / "data", folder / "data")
 
 
 @cache
