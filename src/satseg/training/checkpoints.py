@@ -97,27 +97,37 @@ class Checkpoints(Checkpoint):
 
     # --- what the file holds ----------------------------------------------------------------------
 
-    def resumable(self) -> Path | None:
+    def resumable(self, shorter: str | Path | None = None) -> Path | None:
         """The checkpoint, if it belongs to this very run.
+
+        Args:
+            shorter: folder of a run of the same settings that stopped earlier; its checkpoint is
+                taken if there is no own one.
 
         Raises:
             UserError: it cannot be read, or has changed since it was written.
         """
-        if not self.path.exists():
+        own = self._of_this_run(self.path)
+        if own or shorter is None:
+            return own
+        return self._of_this_run(Path(shorter, self.path.parent.name, NAME))
+
+    def _of_this_run(self, path: Path) -> Path | None:
+        if not path.exists():
             return None
 
         try:
-            identity = sealed.load(self.path, mmap=True).get("identity")
+            identity = sealed.load(path, mmap=True).get("identity")
         except UNREADABLE as error:
             if is_innocent(error):
                 raise
             raise UserError(
-                f"{self.path}: damaged, or not a checkpoint; delete it to train from scratch"
+                f"{path}: damaged, or not a checkpoint; delete it to train from scratch"
             ) from None
 
         if identity == self.identity:
-            return self.path
-        log.info("%s belongs to an earlier state of this cell; starting from scratch", self.path)
+            return path
+        log.info("%s belongs to an earlier state of this cell; starting from scratch", path)
         return None
 
     def state_dict(self) -> dict[str, Any]:
@@ -202,8 +212,10 @@ class Checkpoints(Checkpoint):
 
         self.epochs += 1
         self.done = {"train": 0, "val": 0}
-        self.finished = trainer.should_stop or self.epochs == trainer.max_epochs
-        reason = "" if self.finished else self._shared_reason()
+        # Not if it is the last epoch: a longer run may go on from this checkpoint.
+        self.finished = trainer.should_stop
+        is_last = self.finished or self.epochs == trainer.max_epochs
+        reason = "" if is_last else self._shared_reason()
         self._save(trainer, f"after epoch {self.epochs} of {trainer.max_epochs}", reason)
 
     def _is_best(self, score: float) -> bool:
