@@ -1,6 +1,12 @@
 """A tuning through Snakemake: a real one of four trials, the second of which diverges."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,14 +16,61 @@ from satseg.config.reading import load
 from satseg.config.tunings import Tuning
 from satseg.search.drawing import draw_qmc
 from satseg.settings import read_settings
-from workflow import tiny_tuning
+from workflow import tiny_study, tiny_tuning
 
 NUMBERS = range(1, tiny_tuning.TRIALS + 1)
+RUNS = "results/runs/demo/mini"
+# A file that is there when the tuning is killed: while trials are drawn, while the first one
+# trains, when the first rung is decided, in the second one, and when one of its runs has ended.
+MOMENTS = (
+    f"{tiny_tuning.RESULTS}/trials/2.yaml",
+    f"{RUNS}/tuned.trial*.rung1/seed1/checkpoints/*",
+    f"{tiny_tuning.RESULTS}/rung1.csv",
+    f"{RUNS}/tuned.trial*.rung2/seed1/checkpoints/*",
+    f"{RUNS}/tuned.trial*.rung2/seed1/run.json",
+)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     return tiny_tuning.build(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The same tuning, killed with all its stages at five moments and started again each time."""
+    folder = tmp_path_factory.mktemp("killed") / "tiny_tuning"
+    tiny_tuning.write_project(folder)
+    log = folder / "killed.log"
+    begun = 0
+    for moment in MOMENTS:
+        with log.open("a") as out:
+            run = subprocess.Popen(
+                [str(Path(sys.prefix, "bin", "snakemake")), "--cores", "2", "tuned"],
+                cwd=folder,
+                env=tiny_study.environment(folder),
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 300
+        while not list(folder.glob(moment)) and run.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        begun += run.poll() is None
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        tiny_study.snakemake(folder, "--unlock")
+    assert begun == len(MOMENTS)
+    done = tiny_study.snakemake(folder, "tuned")
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+def test_killed_at_five_moments_it_finds_the_same(project, killed):
+    for name in ("recipe.yaml", "settings.yaml", "trials.csv", "importance.csv", "rung1.csv"):
+        same = (killed / tiny_tuning.RESULTS / name).read_bytes()
+        assert same == (project / tiny_tuning.RESULTS / name).read_bytes(), name
 
 
 def run(project, trial: int, rung: int):

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from satseg.figures.style import save
+from satseg.figures.saving import save
 from satseg.figures.trials import TunedTrials, trials_figure
 from satseg.files import together
 from satseg.jobs.program import stage
