@@ -6,6 +6,7 @@ from typing import Any
 
 from satseg.jobs.cells import Cell
 from satseg.jobs.slices import StudySlice
+from satseg.provenance import read_run
 from satseg.readers import read_json
 from satseg.text import duration
 
@@ -25,7 +26,7 @@ FILES = {"files": [{"path": str, "bytes": int}]}
 def provenance(cell: Cell, runs: Path) -> dict[str, Any]:
     """What a run recorded in run.json: the row of the overview, every entry, and the resolved
     configuration."""
-    recorded = read_json(runs / cell.path / "run.json", RUN)
+    recorded = read_run(runs / cell.path, cell, RUN)
     entries = {key: value for key, value in recorded.items() if key not in ("cell", "slice")}
     code = recorded["code"]
     device = recorded["device"]
