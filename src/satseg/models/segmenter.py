@@ -15,7 +15,6 @@ from torch import nn
 from satseg import sealed
 from satseg.config.models import ModelSpec, PythonSpec
 from satseg.config.reading import load
-from satseg.config.types import PATTERNS
 from satseg.data.labels import NO_LABEL
 from satseg.data.normalise import normalise, to_unit
 from satseg.data.origin import Origin
@@ -166,7 +165,7 @@ def _known(about: dict) -> dict:
         return {}
     colors = {land["name"]: land["color"] for land in about["classes"] if land["color"]}
     temperature = float(about["temperature"])
-    if not all(re.match(PATTERNS["color"][0], color) for color in colors.values()):
+    if not all(re.fullmatch(r"#[0-9A-Fa-f]{6}", color) for color in colors.values()):
         raise ValueError(colors)
     if not 0 < temperature < math.inf:
         raise ValueError(temperature)
