@@ -130,16 +130,21 @@ def splits_text(divisions: list[Division], tiles: int) -> str:
             continue
 
         sizes = division.assigned["subset"].value_counts()
-        parts = [f"{sizes[name]} {name}" for name in ("train", "val", "test") if name in sizes]
+        parts = [
+            counted(int(sizes[name]), f"{name} tile")
+            for name in ("train", "val", "test")
+            if name in sizes
+        ]
         unused = tiles - len(division.assigned)
         beyond = f", {unused} in no subset" if unused else ""
-        lines.append(f"  {division.name}: {', '.join(parts)} tiles{beyond}")
+        lines.append(f"  {division.name}: {', '.join(parts)}{beyond}")
 
         for row in division.audit[division.audit["pool"] == "all"].itertuples():
             lines.append(
-                f"    of {row.tiles} {row.subset} tiles {row.scene_shared} share their scene and "
-                f"{row.group_shared} their group with training tiles; {row.overlapping} overlap "
-                f"one, {row.touching} touch one, {row.near} lie within a tile's side of one"
+                f"    {counted(row.tiles, f'{row.subset} tile')}: of the scene of a training tile "
+                f"{row.scene_shared}, of its group {row.group_shared}; overlapping one "
+                f"{row.overlapping}, touching one {row.touching}, within a tile's side of one "
+                f"{row.near}"
             )
 
     return "\n".join(lines)

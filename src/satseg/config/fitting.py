@@ -105,7 +105,7 @@ def check_published(config: Config, study_name: str, number: int, place: Place) 
         _check_one(place, (*here, "metric"), figure.metric, HISTORY, "column of history.csv")
         if figure.epoch > recipe.epochs:
             key = (*here, "epoch")
-            problem = f"recipe {figure.recipe!r} trains {recipe.epochs} epochs"
+            problem = f"recipe {figure.recipe!r} ends with epoch {recipe.epochs}"
             raise UserError(mistake_line(place(key), key, figure.epoch, problem))
         return
 
