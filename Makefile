@@ -101,7 +101,9 @@ $(UV_STAMP):
 	touch $@
 
 .venv/.docs: docs/site/requirements.lock $(INSTALLED)
+	-@$(WHOLE)
 	$(UV) pip install $(PIP_OPTIONS) --require-hashes --requirement docs/site/requirements.lock
+	$(WHOLE)
 	touch $@
 
 # The lock's hashes do not cover the CPU builds: same versions, but unverified and without the CUDA packages.
