@@ -141,10 +141,9 @@ def splits_text(divisions: list[Division], tiles: int) -> str:
 
         for row in division.audit[division.audit["pool"] == "all"].itertuples():
             lines.append(
-                f"    {counted(row.tiles, f'{row.subset} tile')}: of the scene of a training tile "
-                f"{row.scene_shared}, of its group {row.group_shared}; overlapping one "
-                f"{row.overlapping}, touching one {row.touching}, within a tile's side of one "
-                f"{row.near}"
+                f"    of {counted(row.tiles, f'{row.subset} tile')}, {row.scene_shared} share their "
+                f"scene and {row.group_shared} their group with training tiles; {row.overlapping} "
+                f"overlap one, {row.touching} touch one, {row.near} lie within a tile's side of one"
             )
 
     return "\n".join(lines)
