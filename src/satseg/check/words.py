@@ -141,9 +141,9 @@ def splits_text(divisions: list[Division], tiles: int) -> str:
 
         for row in division.audit[division.audit["pool"] == "all"].itertuples():
             lines.append(
-                f"    of {counted(row.tiles, f'{row.subset} tile')}, {row.scene_shared} share their "
-                f"scene and {row.group_shared} their group with training tiles; {row.overlapping} "
-                f"overlap one, {row.touching} touch one, {row.near} lie within a tile's side of one"
+                f"    of {counted(row.tiles, f'{row.subset} tile')}, {row.scene_shared} share "
+                f"their scene and {row.group_shared} their group with training tiles; "
+                f"{row.overlapping} overlap one, {row.touching} touch one, {row.near} lie within a tile's side of one"
             )
 
     return "\n".join(lines)
