@@ -130,20 +130,17 @@ def splits_text(divisions: list[Division], tiles: int) -> str:
             continue
 
         sizes = division.assigned["subset"].value_counts()
-        parts = [
-            counted(int(sizes[name]), f"{name} tile")
-            for name in ("train", "val", "test")
-            if name in sizes
-        ]
+        parts = [f"{sizes[name]} {name}" for name in ("train", "val", "test") if name in sizes]
         unused = tiles - len(division.assigned)
         beyond = f", {unused} in no subset" if unused else ""
-        lines.append(f"  {division.name}: {', '.join(parts)}{beyond}")
+        lines.append(f"  {division.name}: {', '.join(parts)} tiles{beyond}")
 
         for row in division.audit[division.audit["pool"] == "all"].itertuples():
             lines.append(
                 f"    of {counted(row.tiles, f'{row.subset} tile')}, {row.scene_shared} share "
                 f"their scene and {row.group_shared} their group with training tiles; "
-                f"{row.overlapping} overlap one, {row.touching} touch one, {row.near} lie within a tile's side of one"
+                f"{row.overlapping} overlap one, {row.touching} touch one, {row.near} lie within "
+                f"a tile's side of one"
             )
 
     return "\n".join(lines)
