@@ -43,7 +43,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         File.generated(config, f"gallery/{study.name}.md", content=study_page(study))
         for study in studies()
     ]
-    reports = sorted((ROOT / "results").glob("*/report.html"))
+    reports = [*PUBLISHED.glob("*/report.html"), *(ROOT / "results").glob("*/report.html")]
+    reports.sort(key=lambda path: path.parent.name)
     made += [
         File.generated(config, f"reports/{path.parent.name}.html", abs_src_path=str(path))
         for path in reports
@@ -102,9 +103,12 @@ def index(reports: list[Path]) -> str:
             f"[![Predictions of {study.name}](../{cover}) **{study.name}**]({study.name}.md)"
         )
     parts.append("</div>")
+    parts.append("## Reports")
     if reports:
-        parts.append("## Reports")
-        parts.append("Each a single page, of the studies that were run beside this site:")
+        parts.append("Each a single page, of the studies published with one or run in this folder:")
         names = [path.parent.name for path in reports]
         parts.append("\n".join(f"- [{name}](../reports/{name}.html)" for name in names))
+    else:
+        shown = "../results/published/report/desktop.png"
+        parts.append(f"How a report begins:\n\n![The report of a study, its answer first]({shown})")
     return "\n\n".join(parts) + "\n"
