@@ -151,7 +151,7 @@ def test_the_notebook_is_the_tutorial():
     assert code == [("%%sh\n" if kind == "sh" else "") + text for kind, text in parts], "make docs"
     text = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     between = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
-    assert "".join(text).split() == between.split(), "make docs"
+    assert "\n".join(text).split() == between.split(), "make docs"
 
 
 @pytest.fixture(scope="module")
