@@ -503,7 +503,8 @@ def test_other_code_starts_from_scratch(data, whole, tmp_path, fault):
             *flags,
         ]
         environment = os.environ | {"PYTHONPATH": str(package.parent)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
+        options = {"cwd": tmp_path, "capture_output": True, "text": True}
+        return subprocess.run(command, env=environment, **options)
 
     def edit(name: str) -> None:
         with (package / name).open("a") as file:
