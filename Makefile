@@ -54,7 +54,7 @@ docs: $(INSTALLED) .venv/.docs ## regenerate config/README.md, config/schema.jso
 	$(NOTEBOOK) --output docs/tutorial.ipynb
 
 docs-site: .venv/.docs ## build the documentation as a site: build/site/index.html
-	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --config-file docs/site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 mkdocs build --config-file docs/site/mkdocs.yml
 	@echo "The site: build/site/index.html"
 
 tutorial: .venv/.docs ## run the cells of docs/tutorial.md, after `make demo`; what they say is in build/tutorial.ipynb
