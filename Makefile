@@ -15,10 +15,15 @@ INSTALLED := .venv/.torch-$(TORCH)
 MADE_AS := $(shell sed -n 's/^command = .* -m venv \(--[^ ]* \)*//p' .venv/pyvenv.cfg 2>/dev/null)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# The last things that `venv` writes; the first is also the first to go, so that half an environment is never believed.
+ACTIVATE := activate activate.csh activate.fish Activate.ps1
+IS_MADE := $(foreach name,$(ACTIVATE),test -s .venv/bin/$(name) &&) .venv/bin/python -m pip --version >/dev/null 2>&1
+MAKE_ANEW := { rm -f .venv/bin/activate && $(PYTHON) -m venv --clear .venv; }
+NOTEBOOK := jupytext --quiet --to ipynb --set-kernel python3 docs/tutorial.md
 INSTALL_UV := .venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall uv==$(UV_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-slurm bench lint docs lock clean
+.PHONY: help setup demo test test-faults test-slurm bench lint docs docs-site tutorial lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -48,11 +53,20 @@ lint: $(INSTALLED) ## check style and workflow
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
-docs: $(INSTALLED) ## regenerate config/README.md and config/schema.json
+docs: $(INSTALLED) .venv/.docs ## regenerate config/README.md, config/schema.json and docs/tutorial.ipynb
 	python -m satseg.config.docs
+	$(NOTEBOOK) --output docs/tutorial.ipynb
 
-lock: $(UV_STAMP) ## regenerate requirements.lock from pyproject.toml
+docs-site: .venv/.docs ## build the documentation as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 mkdocs build --config-file docs/site/mkdocs.yml
+	@echo "The site: build/site/index.html"
+
+tutorial: .venv/.docs ## run the cells of docs/tutorial.md, after `make demo`; what they say is in build/tutorial.ipynb
+	$(NOTEBOOK) --output build/tutorial.ipynb --execute --run-path .
+
+lock: $(UV_STAMP) ## regenerate both requirements.lock from pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --constraint requirements.lock --group docs -o docs/site/requirements.lock
 
 clean: ## remove logs and caches; data, results and .venv stay
 	rm -rf logs build .pytest_cache .ruff_cache src/*.egg-info
@@ -69,8 +83,8 @@ endif
 $(UV_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=python3.12")'
 	rm -f .venv/.torch-* .venv/.uv-*
-	.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(INSTALL_UV) || { $(PYTHON) -m venv --clear .venv && $(INSTALL_UV); }
+	$(IS_MADE) || $(MAKE_ANEW)
+	$(INSTALL_UV) || { $(MAKE_ANEW) && $(INSTALL_UV); }
 	$(UV) --version >/dev/null
 	touch $@
 
@@ -87,6 +101,12 @@ $(UV_STAMP):
 .venv/.bench: $(INSTALLED)
 	-@$(WHOLE)
 	$(UV) pip install $(PIP_OPTIONS) --constraint requirements.lock --editable .[bench]
+	$(WHOLE)
+	touch $@
+
+.venv/.docs: docs/site/requirements.lock $(INSTALLED)
+	-@$(WHOLE)
+	$(UV) pip install $(PIP_OPTIONS) --require-hashes --requirement docs/site/requirements.lock
 	$(WHOLE)
 	touch $@
 

@@ -2,6 +2,7 @@
 or says why not."""
 
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -30,7 +31,7 @@ PAGES = [
 PAGES += [*sorted((ROOT / "docs").glob("*.md")), ROOT / "results/published/README.md"]
 
 # Where each command is tried. "dry" and "real": below, in a copy. "ci": .ci/run has it.
-# "file::test": that test. Anything else is the reason why it is not.
+# "tutorial": a cell of the notebook, which .ci/run runs. "file::test": that test. Anything else is the reason why it is not.
 OWN, PREDICT = (
     "workflow/test_own_dataset.py",
     "stages/test_predict.py::test_every_command_of_the_page",
@@ -42,18 +43,26 @@ COMMANDS = {
     "make demo": "ci",
     "make test": "ci",
     "make lint": "ci",
+    "make docs-site": "ci",
+    "make tutorial": "ci",
     "make setup": "each target of .ci/run begins with it",
     "source .venv/bin/activate": "real",
     "satseg --help": f"{COMMAND}test_run.py::test_the_command_lists_its_commands",
     "satseg new fields --from fields": f"{COMMAND}test_new.py::test_values_in_folders",
     "satseg check fields --configfile fields.yaml": f"{COMMAND}test_run.py::test_the_nearest_name",
     "satseg run my_fields --configfile fields.yaml": "workflow/test_command.py::test_a_run_ends_with_the_report",
-    "satseg run demo": "workflow/test_command.py::test_a_run_ends_with_the_report",
+    "satseg run demo": "tutorial",
     "satseg run lab_report": "workflow/test_command.py::test_a_run_ends_with_the_report",
     "satseg run faster_unet --cores 8 --gpus 2": f"{COMMAND}test_run.py::test_all_cores_and_the_gpus_that_are_here",
     "satseg run faster_unet --profile workflow/profiles/mine": f"{COMMAND}test_run.py::test_a_profile_decides_for_itself",
     "satseg run demo -- --forcerun tables": f"{COMMAND}test_run.py::test_targets_are_no_values_of_options",
-    "satseg status demo": "workflow/test_command.py::test_a_finished_study_is_done",
+    "satseg status demo": "tutorial",
+    "mkdir -p build && rm -f build/town.yaml": "tutorial",
+    "satseg new town --from data/raw/demo/scenes -o build/town.yaml": "tutorial",
+    "satseg check town --configfile build/town.yaml": "tutorial",
+    "satseg predict data/raw/demo/scenes/images/scene_00.tif "
+    "--run results/runs/demo/unet_shallow/demo/seed0 -o build/map.tif --areas build/map.csv "
+    "--polygons build/map.geojson --web build/map.html": "tutorial",
     "satseg status lab_report": "workflow/test_command.py::test_a_finished_study_is_done",
     "satseg status faster_unet --watch": "it never ends",
     ".venv/bin/uv pip install --python .venv/bin/python --editable '.[tensorboard]'": "it downloads packages",
@@ -134,6 +143,19 @@ def test_the_tests_that_try_them_exist(where):
 def test_what_ci_tries_is_there():
     lines = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
     assert {command for command, where in COMMANDS.items() if where == "ci"} <= set(lines)
+
+
+def test_the_notebook_is_the_tutorial():
+    """docs/tutorial.ipynb has every block of code of docs/tutorial.md as a cell, and no other, and
+    its other cells are the text between them."""
+    page = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    cells = json.loads((ROOT / "docs/tutorial.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    parts = re.findall(r"^```(python|sh)\n(.*?)\n```$", page, re.MULTILINE | re.DOTALL)
+    assert code == [("%%sh\n" if kind == "sh" else "") + text for kind, text in parts], "make docs"
+    text = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    between = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    assert "\n".join(text).split() == between.split(), "make docs"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from satseg.text import columns, duration, percent
+from satseg.text import columns, counted, duration, percent
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,21 @@ from satseg.text import columns, duration, percent
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (0, "tile", "0 tiles"),
+        (1, "class", "1 class"),
+        (2, "class", "2 classes"),
+        (1, "entry", "1 entry"),
+        (1024, "entry", "1,024 entries"),
+        (2, "train tile", "2 train tiles"),
+    ],
+)
+def test_numbers_of_things(number, noun, text):
+    assert counted(number, noun) == text
 
 
 @pytest.mark.parametrize(

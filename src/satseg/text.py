@@ -36,8 +36,16 @@ def percent(part: float, whole: float = 1, decimals: int | None = None) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things, such as `1 pixel` and `1,024 pixels`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    """A number of things, such as `1 pixel` and `1,024 pixels`, `2 classes`, `2 entries`."""
+    return f"{number:,} {noun if number == 1 else _plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("s"):
+        return f"{noun}es"
+    if noun.endswith("y"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}s"
 
 
 def columns(rows: Iterable[Sequence[str]], texts: int = 1) -> str:

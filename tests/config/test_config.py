@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from satseg.config.annotations import recipe_key
+from satseg.config.models import UNetSpec
 from satseg.config.reading import ROOT, load
 from satseg.config.recipes import Training, counted_classes
 from satseg.errors import UserError
@@ -400,6 +401,16 @@ def test_overrides_go_over_the_files_key_by_key(folder):
     assert config.datasets["demo"].source.scenes == 4
     assert config.datasets["demo"].source.size == load(folder).datasets["demo"].source.size
     assert config.studies == ["demo"]
+
+
+def test_an_entry_that_names_its_kind_replaces_the_one_of_that_name(folder):
+    """A model redefined in the same family keeps nothing of the shipped one."""
+    shipped = load(folder).models["lab_unet"]
+    keys = ("widths", "convs", "bottleneck", "decoder_convs")
+    entry = {key: value for key, value in shipped.model_dump().items() if key in keys}
+    assert load(folder, {"models": {"lab_unet": entry}}).models["lab_unet"] == shipped
+    mine = load(folder, {"models": {"lab_unet": entry | {"family": "unet"}}}).models["lab_unet"]
+    assert mine == UNetSpec(family="unet", **entry) != shipped
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_fine_levels_keep_their_skips_and_products_their_digits():
 
 
 def test_a_level_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match=r"skips\.from_level: 5; there are 1 levels"):
+    with pytest.raises(ValueError, match=r"skips\.from_level: 5; widths has 1 level"):
         UNetSpec(
             family="unet",
             widths=[4],

@@ -137,9 +137,10 @@ def splits_text(divisions: list[Division], tiles: int) -> str:
 
         for row in division.audit[division.audit["pool"] == "all"].itertuples():
             lines.append(
-                f"    of {row.tiles} {row.subset} tiles {row.scene_shared} share their scene and "
-                f"{row.group_shared} their group with training tiles; {row.overlapping} overlap "
-                f"one, {row.touching} touch one, {row.near} lie within a tile's side of one"
+                f"    of {counted(row.tiles, f'{row.subset} tile')}, {row.scene_shared} share "
+                f"their scene and {row.group_shared} their group with training tiles; "
+                f"{row.overlapping} overlap one, {row.touching} touch one, {row.near} lie within "
+                f"a tile's side of one"
             )
 
     return "\n".join(lines)

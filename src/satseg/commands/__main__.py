@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     "run": Subcommand("satseg.commands.run", "build studies, and show how far they are"),
     "status": Subcommand("satseg.commands.status", "every cell of a study, and when it will end"),
     "predict": Subcommand("satseg.stages.predict", "turn a scene into a class map"),
+    "export": Subcommand("satseg.stages.export", "write a model as ONNX or as a bundle"),
 }
 
 

@@ -149,7 +149,7 @@ def _said(name: str, out: Path, names: Names, contents: Contents, problems: int)
         f"{counted(contents.scenes, 'pair')} of image and mask; images of {contents.kind}",
         f"  images  {names.images}",
         f"  masks   {names.masks}",
-        f"{len(contents.classes)} classes, by the {values} of the masks",
+        f"{counted(len(contents.classes), 'class')}, by the {values} of the masks",
     ]
     if problems:
         lines.append(f"{counted(problems, 'problem')} with other files, which the check lists")

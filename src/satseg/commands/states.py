@@ -175,7 +175,7 @@ def _holder(lock: Path) -> dict:
     """Who holds a lock, as far as can be seen from here; empty if nobody does."""
     holder = _json(lock)
     here = holder.get("host") == socket.gethostname()
-    if here and not psutil.pid_exists(holder["pid"]):
+    if here and not psutil.pid_exists(holder.get("pid", -1)):
         return {}  # it was killed, and left the file
     return holder
 

@@ -5,6 +5,7 @@ import sys
 
 from satseg.config.reading import load
 from satseg.errors import UserError
+from satseg.text import counted
 
 
 def main() -> None:
@@ -15,8 +16,8 @@ def main() -> None:
     except UserError as error:
         sys.exit(str(error))
     print(
-        f"{len(config.study)} studies, {len(config.datasets)} datasets, "
-        f"{len(config.models)} models: ok"
+        f"{counted(len(config.study), 'study')}, {counted(len(config.datasets), 'dataset')}, "
+        f"{counted(len(config.models), 'model')}: ok"
     )
 
 

@@ -22,6 +22,7 @@ from satseg.config.types import (
     Subset,
     Total,
 )
+from satseg.text import counted
 
 MOST_BANDS = 2**16  # what GDAL reads
 WIDEST = 1e30  # values of a pixel: beyond, their differences overflow
@@ -85,7 +86,8 @@ class Pixels(Strict):
                 )
         if self.bands and len(pairs) not in (0, 1, len(self.bands)):
             raise ValueError(
-                f"scale: {len(pairs)} pairs for {len(self.bands)} bands; give one pair, or one each"
+                f"scale: {len(pairs)} pairs for {counted(len(self.bands), 'band')}; give one pair, "
+                "or one each"
             )
         return self
 

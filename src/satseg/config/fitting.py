@@ -10,6 +10,7 @@ from satseg.config.recipes import counted_classes
 from satseg.config.root import Config
 from satseg.errors import UserError
 from satseg.measures import CLASS_METRICS, HISTORY, METRICS
+from satseg.text import counted
 
 Place = Callable[[tuple], str]
 LARGEST_BATCH = 2**37  # bytes of its images alone
@@ -105,13 +106,13 @@ def check_published(config: Config, study_name: str, number: int, place: Place) 
         _check_one(place, (*here, "metric"), figure.metric, HISTORY, "column of history.csv")
         if figure.epoch > recipe.epochs:
             key = (*here, "epoch")
-            problem = f"recipe {figure.recipe!r} trains {recipe.epochs} epochs"
+            problem = f"recipe {figure.recipe!r} trains {counted(recipe.epochs, 'epoch')}"
             raise UserError(mistake_line(place(key), key, figure.epoch, problem))
         return
 
-    counted = [dataset.classes[index].name for index in counted_classes(dataset, recipe)]
+    classes = [dataset.classes[index].name for index in counted_classes(dataset, recipe)]
     key = (*here, "class_name")
-    _check_one(place, key, figure.class_name, ["all", *counted], f"class of {figure.dataset!r}")
+    _check_one(place, key, figure.class_name, ["all", *classes], f"class of {figure.dataset!r}")
     metrics = METRICS if figure.class_name == "all" else CLASS_METRICS
     _check_one(place, (*here, "metric"), figure.metric, metrics, "metric of scores.csv")
 

@@ -10,6 +10,7 @@ from pydantic import (
 )
 
 from satseg.config.types import PATTERNS, Probability, Strict
+from satseg.text import counted
 
 Width = Annotated[int, Field(ge=1, le=2**14)]
 Convs = Annotated[int, Field(ge=1, le=100)]
@@ -67,11 +68,13 @@ class UNetSpec(Strict):
         for key in ("convs", "decoder_convs"):
             if len(getattr(self, key)) != len(self.widths):
                 raise ValueError(
-                    f"{key} has {len(getattr(self, key))} entries; widths has {len(self.widths)}"
+                    f"{key} has {counted(len(getattr(self, key)), 'entry')}; widths has "
+                    f"{len(self.widths)}"
                 )
         if self.skips and self.skips.from_level > len(self.widths):
             raise ValueError(
-                f"skips.from_level: {self.skips.from_level}; there are {len(self.widths)} levels"
+                f"skips.from_level: {self.skips.from_level}; widths has "
+                f"{counted(len(self.widths), 'level')}"
             )
         return self
 
@@ -131,7 +134,7 @@ class ResidualEncoder(Strict):
     def _levels(self):
         if len(self.blocks) != len(self.widths):
             raise ValueError(
-                f"blocks has {len(self.blocks)} entries; widths has {len(self.widths)}"
+                f"blocks has {counted(len(self.blocks), 'entry')}; widths has {len(self.widths)}"
             )
         return self
 

@@ -127,11 +127,9 @@ def _refuse_unknown(place: str, values: dict, keys: list[str]) -> None:
 
 
 def _merge(base: Any, over: Any, kinds: list) -> Any:
-    """Values over others, key by key; an entry of another kind, such as a model of another family,
+    """Values over others, key by key; an entry that names its kind, such as a model's family,
     replaces the one of that name."""
-    if not isinstance(base, dict) or not isinstance(over, dict):
-        return over
-    if selected(kinds, over) and selected(kinds, over) != selected(kinds, base):
+    if not isinstance(base, dict) or not isinstance(over, dict) or selected(kinds, over):
         return over
 
     merged = dict(base)

@@ -104,12 +104,13 @@ def _times_text(estimate: Estimate, options: str) -> str:
 
     lines = [columns(_times_rows(times), texts=3)]
     known = [time.epochs * time.epoch_seconds for time in times if time.epoch_seconds is not None]
+    is_scaled = any(time.target and time.epoch_seconds is not None for time in times)
     if known:
         unknown = len(times) - len(known)
         rest = f", and {unknown} of unknown length" if unknown else ""
+        total = f"about {_rounded(sum(known) / 3600, 1)}" if is_scaled else _hours(sum(known))
         lines.append(
-            f"  Together {_hours(sum(known))} hours for {counted(len(known), 'run')}, one after "
-            f"the other{rest}."
+            f"  Together {total} hours for {counted(len(known), 'run')}, one after the other{rest}."
         )
         lines.append(
             "  Profiles are measured on one 512² image in 32-bit, and time is assumed to grow with "
@@ -117,7 +118,7 @@ def _times_text(estimate: Estimate, options: str) -> str:
             "batches and bf16 help. Epochs are an upper limit;\n  early stopping ends sooner."
         )
 
-    if any(time.target and time.epoch_seconds is not None for time in times):
+    if is_scaled:
         lines.append(
             f"  Hours by published profiles are those of another machine, scaled:\n  "
             f"{estimate.published.said()}.\n  Expect a factor of two either way."

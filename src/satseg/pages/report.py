@@ -76,10 +76,10 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
 
 
 def later_pages(job: StudySlice) -> list[str]:
-    """The pages after the scores, in order; the trials only if a recipe is tuned, the claims only
-    if some are tested, the published figures only if the study compares itself with some."""
-    trials = ["trials"] if job.tunings else []
+    """The pages after the scores, in order; the claims only if some are tested, the trials only if
+    there are some, the published figures only if the study compares itself with some."""
     claims = ["claims"] if job.paper and job.paper.claims else []
+    trials = ["trials"] if job.tunings else []
     published = ["published"] if job.compares else []
     return ["per_class", "errors", *trials, *claims, *published, "splits", "models"]
 

@@ -109,7 +109,7 @@ def _origin(about: dict) -> str:
     changed = " with local changes" if code.get("dirty") else ""
     lines = [
         f"- trained {record.get('started', 'at an unknown time')}, "
-        f"{record.get('epochs', '?')} epochs, weights of the {about['weights']} epoch",
+        f"{counted(record.get('epochs', 0), 'epoch')}, weights of the {about['weights']} epoch",
         f"- code: commit {code.get('commit') or 'unknown'}{changed}",
         f"- data: manifest {record.get('data', {}).get('manifest_sha256', 'unknown')}",
         f"- temperature of its probabilities: {about['temperature']:.3g}",

@@ -14,6 +14,7 @@ from satseg.models.voting import VIEWS, check_members
 from satseg.prediction import predict_scene
 from satseg.progress import log
 from satseg.records import digest_of, note, write_record
+from satseg.text import counted
 
 # Files beside the map.
 FILES = {
@@ -60,9 +61,9 @@ def run(arguments: argparse.Namespace) -> None:
             note(arguments.scene)
             write_record(outputs, digest_of(job.model_dump_json()), arguments.code)
     log.info(
-        "%s: %d windows of %d², with %s",
+        "%s: %s of %d², with %s",
         arguments.out,
-        count,
+        counted(count, "window"),
         members[0].tile_size,
         ", ".join(arguments.run),
     )

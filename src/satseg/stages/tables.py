@@ -15,6 +15,7 @@ from satseg.paths import PAGES, Paths
 from satseg.progress import log
 from satseg.study.inputs import StudyInputs
 from satseg.study.numbers import study_numbers
+from satseg.text import counted
 
 
 def run(job: StudySlice, data: str, results: str) -> list[Path]:
@@ -35,8 +36,9 @@ def run(job: StudySlice, data: str, results: str) -> list[Path]:
     with together(*outputs) as temporaries:
         for temporary, content in zip(temporaries, contents.values(), strict=True):
             temporary.write_bytes(content)
-    cells = len(job.cells)
-    log.info("%s: %d cells, %d scores in %s", job.name, cells, len(numbers.scores), inputs.tables)
+    cells = counted(len(job.cells), "cell")
+    scores = counted(len(numbers.scores), "score")
+    log.info("%s: %s, %s in %s", job.name, cells, scores, inputs.tables)
     return outputs
 
 

@@ -71,8 +71,20 @@ def run(
     record = partial(run_record, job, origins(raw, split), workers)
     mark = identity(job, tiles, split, teacher)
     with following() if follows else nullcontext():
-        further = (teacher, shorter, logger, bool(may_diverge), record)
-        train(job, store, subsets, out, mark, workers, limits, *further)
+        train(
+            job,
+            store,
+            subsets,
+            out,
+            mark,
+            workers,
+            limits,
+            teacher,
+            shorter,
+            logger,
+            bool(may_diverge),
+            record,
+        )
     return [] if follows else [Path(out, name) for name in FILES]
 
 
@@ -81,13 +93,13 @@ def writes(job: TrainSlice, out: str, **_: object) -> list[Output]:
     return [] if rank(job.training.devices) else [cell(out)]
 
 
-def tidy(job: TrainSlice, out: str, **_: object) -> None:
+def tidy(job: TrainSlice, out: str, settings: str | None = None, **_: object) -> None:
     """Remove the checkpoints, from which a run that is interrupted before this resumes, unless a
-    longer run goes on from them."""
-    if rank(job.training.devices):
-        return
-    stops_early = last_epoch(job.training) < job.training.epochs
-    if not stops_early or "diverged" in read_json(Path(out, "run.json"), {}):
+    longer run may go on from them."""
+    training = with_settings(job, settings).training
+    has_diverged = "diverged" in read_json(Path(out, "run.json"), {})
+    goes_on = last_epoch(training) < training.epochs and not has_diverged
+    if not goes_on and not rank(training.devices):
         shutil.rmtree(Path(out, "checkpoints"), ignore_errors=True)
 
 

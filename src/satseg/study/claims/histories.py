@@ -72,8 +72,8 @@ def _trend(
     of_all = sum(number for _, number in steps)
     rhos = [statistic.value for statistic in statistics if statistic.name.startswith("rho")]
     why = (
-        f"rho with the epoch is {min(rhos):.2f} or more in {len(rhos)} runs, and {better} of "
-        f"{of_all} epochs are better than the one before"
+        f"rho with the epoch is {min(rhos):.2f} or more in {counted(len(rhos), 'run')}, and "
+        f"{better} of {counted(of_all, 'epoch')} are better than the one before"
     )
     # All runs must show it; that one shows the opposite may be chance if there are many.
     holds = max(chances) <= LEVEL
@@ -108,7 +108,7 @@ def _above(
         often += f" to {100 * max(shares):.0f}"
     why = (
         f"the {label(by).lower()} lies above the {label(claim.than).lower()} in {often} % of the "
-        f"first {epochs} epochs of a run; {_majority(evidence)}"
+        f"first {counted(epochs, 'epoch')} of a run; {_majority(evidence)}"
     )
     return statistics, verdict_of(min(shares) == 1, max(shares) == 0), why
 

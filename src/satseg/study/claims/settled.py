@@ -33,7 +33,8 @@ def unsettled(evidence: Evidence) -> str:
             return f"{model} was trained with {runs}, fewer than {FEWEST_RUNS}"
         for history in histories:
             if evidence.recipe and not has_settled(history, evidence.recipe):
-                return f"{model} was trained for {len(history)} epochs and still improving"
+                epochs = counted(len(history), "epoch")
+                return f"{model} was trained for {epochs} and still improving"
     return ""
 
 

@@ -178,8 +178,9 @@ def no_gain(
             helpful.append(recipe)
 
     why = (
-        f"of {len(tried)} recipes tried on {listing(datasets)}, {len(helpful)} surely help on "
-        f"every dataset and {len(ruled_out)} surely gain less than {claim.gain:g} on at least one"
+        f"of {counted(len(tried), 'recipe')} tried on {listing(datasets)}, {len(helpful)} surely "
+        f"help on every dataset and {len(ruled_out)} surely gain less than {claim.gain:g} on at "
+        f"least one"
     )
     return statistics, verdict_of(len(ruled_out) == len(tried), bool(helpful)), why
 
