@@ -153,6 +153,7 @@ def train(
         "epochs": len(history.rows),
         "best_epoch": best["epoch"],
         "resumed_at": checkpoints.resumed_at,
+        "threads": checkpoints.threads,
         "shared": sharing.record(),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "tiles": {subset: len(numbers) for subset, numbers in tile_numbers.items()},
