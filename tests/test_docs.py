@@ -36,6 +36,7 @@ OWN, PREDICT = (
     "stages/test_predict.py::test_every_command_of_the_page",
 )
 COMMAND = "commands/"
+COMPARE = "compare/test_compare.py::test_the_command_compares_or_says_why_not"
 CELL = "results/runs/demo/unet_tiny/demo/seed0"
 PROFILE = "snakemake --workflow-profile workflow/profiles/mine"
 COMMANDS = {
@@ -55,6 +56,8 @@ COMMANDS = {
     "satseg run demo -- --forcerun tables": f"{COMMAND}test_run.py::test_targets_are_no_values_of_options",
     "satseg status demo": "workflow/test_command.py::test_a_finished_study_is_done",
     "satseg status lab_report": "workflow/test_command.py::test_a_finished_study_is_done",
+    "satseg compare faster_unet_dubai faster_unet_dubai_short": COMPARE,
+    "satseg compare ../before/results/demo demo": COMPARE,
     "satseg status faster_unet --watch": "it never ends",
     ".venv/bin/uv pip install --python .venv/bin/python --editable '.[tensorboard]'": "it downloads packages",
     "tensorboard --logdir results/runs": "it never ends",
