@@ -20,6 +20,7 @@ from satseg.devices import constant, queues
 from satseg.errors import UserError, is_innocent
 from satseg.files import sha256
 from satseg.models.bundle import Source, find_weights
+from satseg.records import note
 
 FORMAT = 1
 
@@ -110,6 +111,7 @@ def load_weights(
     path = source.name
     try:
         content = sealed.load(source.weights)
+        note(path)
         if content.pop("format") != FORMAT:
             raise KeyError
 

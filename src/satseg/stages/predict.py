@@ -13,6 +13,7 @@ from satseg.models.segmenter import load_weights
 from satseg.models.voting import VIEWS, check_members
 from satseg.prediction import predict_scene
 from satseg.progress import log
+from satseg.records import digest_of, note, write_record
 
 # Files beside the map.
 FILES = {
@@ -55,6 +56,9 @@ def run(arguments: argparse.Namespace) -> None:
             overlap=arguments.overlap,
             batch_size=arguments.batch_size,
         )
+        if job:
+            note(arguments.scene)
+            write_record(outputs, digest_of(job.model_dump_json()), arguments.code)
     log.info(
         "%s: %d windows of %d², with %s",
         arguments.out,
@@ -112,6 +116,7 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.stages.pr
     )
     option("--batch-size", type=_at_least(1), help="windows per forward pass (default: training's)")
     option("--slice", help="class colours: JSON, or a file of it (default: those of config/)")
+    option("--code", help="digest of its source files, for the record of the map; with --slice")
 
     arguments = parser.parse_args(words)
     guarded("predict", lambda: run(arguments))
