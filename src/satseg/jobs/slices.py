@@ -115,6 +115,8 @@ class StudySlice(Slice):
     datasets: dict[str, StudyDataset]
     models: dict[str, ModelSpec]
     recipes: dict[str, Recipe]
+    places: dict[str, int] = {}
+    """Place of each model among all that are configured, which decides its colour."""
     folds: dict[str, int] = {}
     """Number of folds of each recipe that has folds."""
     paper: Paper | None = None
@@ -124,6 +126,11 @@ class StudySlice(Slice):
     def cells(self) -> list[Cell]:
         """Every cell, in the order tables and figures show them."""
         return cells(self.study, self.folds)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the study compares itself with published figures."""
+        return self.paper is not None or bool(self.study.published)
 
     def counted(self, cell: Cell) -> list[int]:
         """Class indices that count in a cell."""
@@ -255,6 +262,7 @@ def study_slice(config: Config, study_name: str) -> StudySlice:
         datasets=datasets,
         models={name: config.models[name] for name in study.models},
         recipes={name: config.recipes[name] for name in study.recipes},
+        places={name: place for place, name in enumerate(config.models) if name in study.models},
         folds={name: count for name, count in config.folds.items() if name in study.recipes},
         paper=paper,
     )

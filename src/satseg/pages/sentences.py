@@ -13,6 +13,11 @@ from satseg.study.comparison import Comparison, Gap
 from satseg.text import counted, listing, signed
 
 MAIN = MEASURES["miou_d"].label
+TERMS = (
+    f"{MAIN} is the mean over the classes of the IoU of mask and prediction, from all evaluated "
+    "pixels of the data set (D) together. Brackets hold 95 % intervals. A group holds the tiles "
+    "that show the same ground."
+)
 
 
 def score_text(score: ScoreInterval) -> str:
@@ -52,7 +57,7 @@ def answer_sentence(comparison: Comparison) -> str:
     verb = "scores highest, with" if others else "reaches"
     sentence = (
         f"On {comparison.title} with recipe {comparison.recipe}, {strong(best.model)} {verb} "
-        f"{MAIN} {score_text(best.main)}"
+        f"a mean IoU ({MAIN}) of {score_text(best.main)}"
     )
 
     if comparison.tied:
