@@ -94,9 +94,11 @@ def test_differences_are_those_of_the_same_units(states, tmp_path):
             assert (row["why"] == "the same on every tile") != (wanted.known and expected)
 
     text = page.read_text()
+    assert text.startswith("# after against before\n")
     assert "| training.epochs | 3 | 5 | toy / alpha / leaky |" in text
     assert "loss" not in text  # it is the same
     assert "toy: the same 1 file." in text
+    assert "| toy / beta / apart | 0.630 | 0.630 | +0.000 | – | – | 4 | 32 |" in text
     assert told.startswith("mIoUᴰ rose in 1 row: toy / alpha / leaky (+")
     assert told.endswith("3 rows counted the same on every tile.")
     assert (tmp_path / "out/differences.svg").read_text().count("toy / alpha / leaky") == 1
@@ -172,8 +174,10 @@ def test_the_command_compares_or_says_why_not(states, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="results/min: no finished study; did you mean 'mine'"):
         main(["compare", "min", "mine"])
     with pytest.raises(SystemExit, match="one and the same study"):
-        main(["compare", "mine", "results/mine"])
+        main(["compare", "mine", "../before/results/mine"])
 
     main(["compare", "mine", "../after/results/mine"])
     assert "The page: results/comparisons/mine-mine/README.md" in capsys.readouterr().out
     assert Path("results/comparisons/mine-mine/differences.svg").is_file()
+    first, second = find_sides("mine", "../after/results/mine")
+    assert (first.title, second.title) == ("here", "../after")

@@ -11,7 +11,7 @@ from satseg.compare.pairing import matched, pair_up
 from satseg.compare.scores import compared, scores_frame
 from satseg.compare.sides import find_sides
 from satseg.errors import UserError
-from satseg.figures.style import save
+from satseg.figures.saving import save
 from satseg.files import together
 
 FOLDER = Path("results", "comparisons")

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from satseg.compare.scores import Compared
-from satseg.figures.style import BAR, FAINT, INK, MUTED, PALETTE, WIDTH, styled
+from satseg.figures.style import BAR, FAINT, INK, MUTED, PALETTE, PAPER, WIDTH, styled
 from satseg.measures import MEASURES
 
 ROW = 0.3  # inches
@@ -33,7 +33,7 @@ def draw_differences(rows: Sequence[Compared], titles: Sequence[str]) -> Figure:
 
     places = range(len(rows))
     first, second = ([getattr(row, side).value for row in rows] for side in ("first", "second"))
-    left.scatter(first, places, s=26, fc="white", ec=INK, zorder=2, label=titles[0])
+    left.scatter(first, places, s=56, fc=PAPER, ec=INK, zorder=2, label=titles[0])
     left.scatter(second, places, s=26, color=PALETTE[0], zorder=3, label=titles[1])
     left.set_yticks(list(places), [str(row.pair.first) for row in rows])
     left.set_ylim(len(rows) - 0.5, -0.5)
@@ -41,7 +41,7 @@ def draw_differences(rows: Sequence[Compared], titles: Sequence[str]) -> Figure:
     left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
     right.axvline(0, color=MUTED, lw=0.8)
-    right.set_xlabel(f"Difference in {label}: {titles[1]} minus {titles[0]}")
+    right.set_xlabel(f"Difference in {label}, second minus first")
     for axes in (left, right):
         axes.grid(visible=False, axis="y")
     return figure
@@ -50,7 +50,8 @@ def draw_differences(rows: Sequence[Compared], titles: Sequence[str]) -> Figure:
 def _draw_difference(axes: plt.Axes, place: int, row: Compared) -> None:
     """A difference with its interval, in colour if it excludes zero."""
     if row.difference is None:
-        axes.annotate(row.why, (0, place), (4, 0), textcoords="offset points", va="center")
+        text = axes.annotate(row.why, (0, place), (4, 0), textcoords="offset points", va="center")
+        text.set_in_layout(False)
         return
     color = PALETTE[0] if row.difference.sign else MUTED
     if row.difference.known:

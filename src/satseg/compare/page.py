@@ -96,8 +96,8 @@ def _table(shown: Sequence[Compared], titles: Sequence[str]) -> Table:
         cells.append(score_cell(row.second))
         nothing = [signed_cell(float("nan")), text_cell("–"), text_cell("–")]
         cells += difference_cells(row.difference) if row.difference else nothing
-        units = row.difference.units if row.difference else 0
-        cells += [number_cell(units, 0), number_cell(len(row.pair.units), 0)]
+        units = row.pair.units
+        cells += [number_cell(len(set(units.values())), 0), number_cell(len(units), 0)]
         rows.append(cells)
     return Table(columns(["Dataset / model / recipe"], heads), rows)
 

@@ -50,7 +50,7 @@ class Side:
     name: str
     """The study's."""
     title: str
-    """What pages call it: its name, or its folder if the other has the same name."""
+    """What pages call it: its name, or what tells its folder from the other's of this name."""
     paths: Paths
     """Where the files of its project lie."""
 
@@ -145,12 +145,22 @@ def find_sides(first: str, second: str) -> tuple[Side, Side]:
     sides = [_find(text) for text in (first, second)]
     if sides[0].name != sides[1].name:
         return sides[0], sides[1]
-    titles = [str(side.paths.tables(side.name).parent) for side in sides]
-    if titles[0] == titles[1]:
+    folders = [side.paths.tables(side.name).parent for side in sides]
+    if folders[0].resolve() == folders[1].resolve():
         raise UserError(f"{first} and {second}: one and the same study; name two")
-    named = zip(sides, titles, strict=True)
+    named = zip(sides, _told_apart(*folders), strict=True)
     first_side, second_side = [Side(side.name, title, side.paths) for side, title in named]
     return first_side, second_side
+
+
+def _told_apart(first: Path, second: Path) -> list[str]:
+    """What two paths do not share, at the front or at the end."""
+    parts = [list(path.parts) for path in (first, second)]
+    for end in (-1, 0):
+        while all(parts) and parts[0][end] == parts[1][end]:
+            for own in parts:
+                own.pop(end)
+    return ["/".join(own) or "here" for own in parts]
 
 
 def _find(text: str) -> Side:
