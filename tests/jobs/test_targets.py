@@ -1,8 +1,12 @@
 """The files the rules write are those that the package looks for."""
 
 import re
+from pathlib import Path
+
+import pytest
 
 from satseg.config.reading import ROOT, load
+from satseg.errors import UserError
 from satseg.jobs import slices, targets
 from satseg.paths import Paths
 
@@ -78,3 +82,27 @@ def test_a_teacher_is_that_of_the_same_fold():
     config = load(ROOT / "config", {"recipes": {"pupil": taught | {"teacher": teacher}}})
     (weights,) = targets.teacher_weights(config, "dubai", "pupil", 4)
     assert str(weights) == "results/runs/dubai/unet_tiny/faster_unet_folds/seed0/fold4/best.pt"
+
+
+def test_weights_to_start_from_are_a_cell_of_this_project_or_a_file(tmp_path):
+    recipe = load(ROOT / "config").recipes["demo"].model_dump()
+    weights = "results/runs/dubai/unet_pocket/pocket/seed0/best.pt"
+    config = load(ROOT / "config", {"recipes": {"tuned": recipe | {"init_from": weights}}})
+    assert targets.start_weights(config, "tuned") == [Path(weights)]
+    assert targets.start_record(config, "tuned") == [Path(weights).with_name("run.json")]
+    assert targets.start_weights(config, "demo") == targets.start_record(config, "demo") == []
+
+    bundle = tmp_path / "bundle.zip"
+    wrong = {
+        str(bundle): "no such file; correct the path",
+        "results/runs/dubai/unet_pocket/tuned/seed0/best.pt": "of this very recipe",
+        "results/runs/dubai/unet_pocke/pocket/seed0/best.pt": "nearest: unet_pocket",
+        "weights.safetensors": "allowed: the path of a weights file",
+    }
+    for path, message in wrong.items():
+        with pytest.raises(UserError, match=message):
+            load(ROOT / "config", {"recipes": {"tuned": recipe | {"init_from": path}}})
+    bundle.touch()
+    config = load(ROOT / "config", {"recipes": {"tuned": recipe | {"init_from": str(bundle)}}})
+    assert targets.start_weights(config, "tuned") == [bundle]
+    assert targets.start_record(config, "tuned") == []

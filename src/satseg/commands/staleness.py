@@ -13,6 +13,7 @@ from satseg.jobs.arguments import Slice
 from satseg.jobs.cells import Cell
 from satseg.jobs.dependencies import digest, model_code, weights_files
 from satseg.jobs.slices import evaluate_slice, train_slice
+from satseg.jobs.targets import foreign_start
 
 NOTES = Path(".snakemake", "metadata")
 LONGEST_NAME = 254  # characters; beyond, Snakemake divides a name
@@ -27,7 +28,7 @@ class Staleness:
 
     def __init__(self, config: Config):
         self.config = config
-        self.codes: dict[tuple[str, str], str] = {}
+        self.codes: dict[tuple[str, str, str], str] = {}
         self.contents: dict[str, str] = {}
 
     def of(self, cell: Cell, folder: Path) -> str:
@@ -56,7 +57,7 @@ class Staleness:
                 return ", ".join(keys[:SHOWN]) + more
 
         checksums = note.get("input_checksums", {})
-        if self._code(rule, cell.model) not in texts:
+        if self._code(rule, cell) not in texts:
             sources = [name for name in checksums if name.endswith(".py")]
             changed = [name for name in sources if self._differs(name, checksums[name])]
             return f"{changed[0]} has changed" if changed else "its code has changed"
@@ -67,14 +68,14 @@ class Staleness:
                 return f"{name} has changed"
         return ""
 
-    def _code(self, rule: str, model_name: str) -> str:
+    def _code(self, rule: str, cell: Cell) -> str:
         """Digest of a rule's source files, as the rule takes it."""
-        key = (rule, model_name)
+        key = (rule, cell.model, cell.recipe)
         if key not in self.codes:
-            model = self.config.models[model_name]
+            model = self.config.models[cell.model]
             files = model_code(rule, model)
             if rule == "train":
-                files = files + weights_files(model)
+                files = [*files, *weights_files(model), *foreign_start(self.config, cell.recipe)]
             self.codes[key] = digest(files)
         return self.codes[key]
 

@@ -19,7 +19,7 @@ from satseg.data.store import read_table
 from satseg.errors import UserError
 from satseg.estimate.measured import PROFILE, RUN, is_same_model, is_this_device
 from satseg.estimate.published import PublishedTimes
-from satseg.jobs.cells import Cell, cells, teacher_cell
+from satseg.jobs.cells import Cell, cells, member_cells, start_cell, teacher_cell
 from satseg.paths import Paths
 from satseg.readers import read_array, read_csv, read_json
 
@@ -80,14 +80,17 @@ class Estimate:
         self.downloads = list(dict.fromkeys(map(config.files_of, self.datasets)))
 
     def _with_teachers(self) -> list[Cell]:
-        """The cells, and those they learn from."""
+        """The cells, those they learn from, start from, and are evaluated with."""
         trained = {cell.path: cell for cell in self.cells}
-        for cell in self.cells:
+        waiting = list(self.cells)
+        while waiting:
+            cell = waiting.pop()
             teacher = teacher_cell(self.config, cell.dataset, cell.recipe, cell.fold)
-            while teacher:
-                trained[teacher.path] = teacher
-                names = (teacher.dataset, teacher.recipe, teacher.fold)
-                teacher = teacher_cell(self.config, *names)
+            members = member_cells(self.config, cell)
+            for other in (teacher, start_cell(self.config, cell.recipe), *members):
+                if other and other.path not in trained:
+                    trained[other.path] = other
+                    waiting.append(other)
         return list(trained.values())
 
     def jobs(self) -> dict[str, list[Path]]:
@@ -97,6 +100,11 @@ class Estimate:
             (cell.dataset, self.config.recipes[cell.recipe].split, cell.fold) for cell in self.cells
         )
         runs = [self.paths.run(cell.path) for cell in self.cells]
+        calibrated = [
+            self.paths.run(cell.path) / "calibration.json"
+            for cell in self.cells
+            if self.config.recipes[cell.recipe].evaluate.calibrate
+        ]
         return {
             "download": [self.paths.manifest(name) for name in self.downloads],
             "tile": [self.paths.tiles_table(name) for name in self.datasets],
@@ -107,7 +115,7 @@ class Estimate:
             "tables": [self.paths.tables(study) / "scores.csv" for study in self.studies],
             "figures": [self.paths.figures(study) for study in self.studies],
             "report": [self.paths.report(study) for study in self.studies],
-        }
+        } | ({"calibrate": calibrated} if calibrated else {})
 
     # --- downloads and disk -----------------------------------------------------------------------
 

@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from satseg.config.datasets import LandClass, Layout, Official, Pixels
+from satseg.config.evaluation import Evaluation
 from satseg.config.models import ModelSpec
 from satseg.config.papers import Paper
-from satseg.config.recipes import Augmentation, Evaluation, Recipe, Training, counted_classes
+from satseg.config.recipes import Augmentation, Recipe, Training, counted_classes
 from satseg.config.root import Config
 from satseg.config.sources import Source
 from satseg.config.splits import Split
@@ -208,7 +209,8 @@ def evaluate_slice(config: Config, recipe_name: str, model_name: str = "") -> Ev
     recipe = config.recipes[recipe_name]
     everywhere = recipe.augmentation.everywhere
     return EvaluateSlice(
-        evaluate=recipe.evaluate,
+        # Calibration is a job of its own.
+        evaluate=recipe.evaluate.model_copy(update={"calibrate": False}),
         augmentation=recipe.augmentation if everywhere else None,
         python_file=_python_file(config, model_name),
     )

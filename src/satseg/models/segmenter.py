@@ -154,11 +154,13 @@ def load_weights(
 
 
 def _known(about: dict) -> dict:
-    """What a bundle adds to its weights."""
-    if not about:
-        return {}
-    colors = {land["name"]: land["color"] for land in about["classes"] if land["color"]}
-    return {"colors": colors, "temperature": float(about["temperature"])}
+    """What a bundle, or a cell's calibration, adds to its weights."""
+    known = {key: float(about[key]) for key in ("temperature",) if key in about}
+    if "classes" in about:
+        known["colors"] = {
+            land["name"]: land["color"] for land in about["classes"] if land["color"]
+        }
+    return known
 
 
 def _own_code(model: ModelSpec) -> str | None:

@@ -17,7 +17,7 @@ from satseg.config.root import Config
 from satseg.errors import UserError
 from satseg.files import atomic, scratch_folder
 from satseg.metrics.scores import scores
-from satseg.models.bundle import ABOUT, CALIBRATION, FORMAT, WEIGHTS, is_bundle
+from satseg.models.bundle import ABOUT, FORMAT, WEIGHTS, fitted_temperature, is_bundle
 from satseg.models.segmenter import Segmenter, load_weights
 from satseg.prediction.card import model_card
 from satseg.prediction.colors import class_colors
@@ -133,7 +133,7 @@ def describe(
         "tile_size": segmenter.tile_size,
         "stride": segmenter.stride,
         "parameters": sum(values.numel() for values in segmenter.model.parameters()),
-        "temperature": _temperature(run, epoch),
+        "temperature": fitted_temperature(run, epoch),
         "subset": subset,
         "tested": tested,
         "scores": rows,
@@ -157,15 +157,6 @@ def _name(record: dict, run: Path) -> str:
         return run.name
     fold = "" if cell.get("fold") is None else f", fold {cell['fold']}"
     return "{dataset} · {model} · {recipe} · seed {seed}".format(**cell) + fold
-
-
-def _temperature(run: Path, epoch: str) -> float:
-    """The cell's fitted temperature; one without calibration, or if another epoch was."""
-    path = run / CALIBRATION
-    if not path.is_file():
-        return 1.0
-    fitted = read_json(path, {"temperature": float, "weights": str})
-    return fitted["temperature"] if fitted["weights"] == epoch else 1.0
 
 
 def _scores(
