@@ -8,6 +8,7 @@ import pytest
 from satseg.config.reading import ROOT, load
 from satseg.errors import UserError
 from satseg.jobs import slices, targets
+from satseg.jobs.cells import Cell
 from satseg.paths import Paths
 
 CELL = "{dataset}/{model}/{recipe}/seed{seed}{fold}"
@@ -106,3 +107,35 @@ def test_weights_to_start_from_are_a_cell_of_this_project_or_a_file(tmp_path):
     config = load(ROOT / "config", {"recipes": {"tuned": recipe | {"init_from": str(bundle)}}})
     assert targets.start_weights(config, "tuned") == [bundle]
     assert targets.start_record(config, "tuned") == []
+
+
+def test_members_of_an_ensemble_are_cells_of_the_same_fold():
+    recipe = load(ROOT / "config").recipes["faster_unet_folds"].model_dump()
+    study = {
+        "title": "Mine", "datasets": ["dubai"], "models": ["unet_tiny"], "recipes": ["voted"],
+        "seeds": [0],
+    }  # fmt: skip
+
+    def config(*members):
+        evaluate = {"ensemble": list(members), "calibrate": True}
+        changes = {"recipes": {"voted": recipe | {"evaluate": evaluate}}, "study": {"mine": study}}
+        return load(ROOT / "config", changes)
+
+    cell = Cell(dataset="dubai", model="unet_tiny", recipe="voted", seed=0, fold=2)
+    found = config({"seed": 1}, {"model": "unet_shallow", "recipe": "faster_unet_folds"})
+    assert [str(path) for path in targets.member_weights(found, cell)] == [
+        "results/runs/dubai/unet_tiny/voted/seed1/fold2/best.pt",
+        "results/runs/dubai/unet_shallow/faster_unet_folds/seed0/fold2/best.pt",
+    ]
+    names = [path.name for path in targets.calibration_files(found, "mine")]
+    assert names == ["calibration.json", "calibration.svg"] * 5
+    assert targets.calibration_files(found, "demo") == []
+
+    for member, message in [
+        ({"recipe": "demo"}, "has split: 'groups_test', this recipe 'five_folds'"),
+        ({"seed": 0}, "whose vote would count twice"),
+        ({"model": "unet_tin"}, "nearest: unet_tiny"),
+        ({}, "is the evaluated cell itself"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            config(member)

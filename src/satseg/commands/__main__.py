@@ -25,6 +25,7 @@ SUBCOMMANDS = {
     "status": Subcommand("satseg.commands.status", "every cell of a study, and when it will end"),
     "compare": Subcommand("satseg.compare.__main__", "what changed between two studies"),
     "predict": Subcommand("satseg.stages.predict", "turn a scene into a class map"),
+    "export": Subcommand("satseg.stages.export", "a trained model as ONNX, or as a bundle"),
 }
 
 

@@ -43,9 +43,9 @@ def _write_bundle(arguments: argparse.Namespace) -> None:
     log.info("%s: %s", arguments.out, ", ".join(names))
 
 
-def main() -> None:
+def main(words: list[str] | None = None, prog: str = "python -m satseg.stages.export") -> None:
     """Parse the command line and export."""
-    parser = argparse.ArgumentParser(prog="python -m satseg.stages.export", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     option = parser.add_argument
     option("--run", required=True, help="folder of the trained cell")
     option("-o", "--out", required=True, help="the ONNX file; or the bundle, .zip or a folder")
@@ -57,7 +57,7 @@ def main() -> None:
     )
     option("--tiles", help="folder of the tile store, for a bundle's intervals (default: its own)")
 
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     guarded("export", lambda: run(arguments))
 
 
