@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import torch
 
 from conftest import ROOT
 from satseg.config.splits import Split
@@ -18,7 +19,7 @@ from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 from satseg.jobs.slices import TileSlice, TrainSlice
-from satseg.models.segmenter import load_weights
+from satseg.models.segmenter import load_weights, probabilities
 from satseg.prediction import predict_scene
 from satseg.stages import export, predict
 from satseg.training.cell import train
@@ -67,10 +68,18 @@ def test_every_command_of_the_page(folder, monkeypatch):
     assert written == [sorted(names) for names in expected]
     first = (folder / "map.tif").read_bytes()
     (folder / "map.tif").unlink()
-    lines = [line for line in "".join(blocks("python")).splitlines() if line]
-    assert len(lines) == 3
-    exec("\n".join(lines), {})
+    short, with_onnx = blocks("python")
+    assert len(short.split("\n\n")[-1].splitlines()) == 2
+    exec(short, {})
     assert (folder / "map.tif").read_bytes() == first
+    found = {}
+    exec(with_onnx, found)
+    image = torch.from_numpy(found["image"])[None, :, : found["height"], : found["width"]]
+    segmenter = load_weights(CELL)
+    shares = probabilities(segmenter, image)[0].numpy()
+    clear = np.diff(np.sort(shares, 0)[-2:], axis=0)[0] > 1e-3
+    expected = np.array(segmenter.counted)[shares.argmax(0)]
+    assert clear.mean() > 0.9 and (found["indices"] == expected)[clear].all()
     with rasterio.open(folder / "map.tif") as file, rasterio.open(folder / "scene.tif") as scene:
         assert (file.crs, file.bounds) == (scene.crs, scene.bounds)
         assert file.colormap(1)[1][:3] == tuple(bytes.fromhex(COLORS["Field"][1:]))  # the demo's
