@@ -26,7 +26,7 @@ def draw_calibration(found: Mapping) -> Figure:
         bins = found[state]["bins"]
         used = [own for own in bins if own["pixels"]]
         sure = [own["confidence"] for own in used]
-        label = f"{_temperature(found, state)}: error {found[state]['ece']:.1%}"
+        label = f"{_temperature(found, state)}: error {100 * found[state]['ece']:.1f} %"
         left.plot(sure, [own["right"] for own in used], color=line, zorder=2)
         left.scatter(
             sure, [own["right"] for own in used], s=22, fc=inside, ec=edge, zorder=3, label=label
@@ -34,7 +34,7 @@ def draw_calibration(found: Mapping) -> Figure:
         total = max(1, found[state]["pixels"])
         edges = [i / len(bins) for i in range(len(bins) + 1)]
         shares = [own["pixels"] / total for own in bins]
-        right.stairs(shares, edges, color=edge, label=_temperature(found, state))
+        right.stairs(shares, edges, color=edge)
 
     left.set(xlabel="Confidence: the highest probability", ylabel="Pixels that are right")
     left.set(xlim=(0, 1), ylim=(0, 1))
@@ -42,7 +42,6 @@ def draw_calibration(found: Mapping) -> Figure:
     for axis in (left.xaxis, left.yaxis, right.xaxis, right.yaxis):
         draw_shares(axis)
     left.legend(loc="upper left")
-    right.legend(loc="upper left")
     return figure
 
 

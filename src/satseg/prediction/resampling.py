@@ -45,7 +45,7 @@ def resampled(
     return WarpedVRT(
         file,
         crs=file.crs,
-        transform=file.transform * Affine.scale(file.width / width, file.height / height),
+        transform=file.transform @ Affine.scale(file.width / width, file.height / height),
         width=width,
         height=height,
         resampling=Resampling.average if factor > 1 else Resampling.bilinear,
