@@ -43,6 +43,8 @@ COMMANDS = {
     "make demo": "ci",
     "make test": "ci",
     "make lint": "ci",
+    ".venv/bin/satseg predict photo.jpg --run results/published/dubai_pocket.zip "
+    "-o map.png --web map.html": "stages/test_predict.py::test_the_published_bundle_predicts",
     "make setup": "each target of .ci/run begins with it",
     "source .venv/bin/activate": "real",
     "satseg --help": f"{COMMAND}test_run.py::test_the_command_lists_its_commands",

@@ -91,6 +91,7 @@ def test_weights_to_start_from_are_a_cell_of_this_project_or_a_file(tmp_path):
     config = load(ROOT / "config", {"recipes": {"tuned": recipe | {"init_from": weights}}})
     assert targets.start_weights(config, "tuned") == [Path(weights)]
     assert targets.start_record(config, "tuned") == [Path(weights).with_name("run.json")]
+    assert targets.foreign_start(config, "tuned") == []
     assert targets.start_weights(config, "demo") == targets.start_record(config, "demo") == []
 
     bundle = tmp_path / "bundle.zip"
@@ -107,6 +108,7 @@ def test_weights_to_start_from_are_a_cell_of_this_project_or_a_file(tmp_path):
     config = load(ROOT / "config", {"recipes": {"tuned": recipe | {"init_from": str(bundle)}}})
     assert targets.start_weights(config, "tuned") == [bundle]
     assert targets.start_record(config, "tuned") == []
+    assert targets.foreign_start(config, "tuned") == [bundle]
 
 
 def test_members_of_an_ensemble_are_cells_of_the_same_fold():

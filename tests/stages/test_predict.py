@@ -6,13 +6,14 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 import rasterio
 import torch
 
-from conftest import ROOT
+from conftest import ROOT, write_raster
 from satseg.config.splits import Split
 from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
@@ -183,3 +184,33 @@ def test_weights_remember_what_the_training_images_were(tmp_path):
     other = write_scene(tmp_path / "other.tif", noise(64, 64), transform=metres(2))
     with pytest.raises(UserError, match=r"pixels of 2 m, but the model was trained on 0\.5 m; "):
         predict_scene(known, other, tmp_path / "other_map.tif")
+
+
+def test_the_published_bundle_predicts(tmp_path, monkeypatch):
+    """The README's third command, on an image of two plain halves."""
+    bundle = ROOT / "results/published/dubai_pocket.zip"
+    assert bundle.stat().st_size < 10**6
+    with ZipFile(bundle) as archive:
+        names = set(archive.namelist())
+        about = json.loads(archive.read("bundle.json"))
+    assert names == {"README.md", "bundle.json", "model.onnx", "style.qml", "weights.pt"}
+    assert about["dataset"]["licence"] == "CC0"
+    (score,) = [
+        row for row in about["scores"] if (row["metric"], row["class"]) == ("miou_d", "all")
+    ]
+    page = (ROOT / "results/published/README.md").read_text(encoding="utf-8")
+    assert f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]" in page
+
+    monkeypatch.chdir(tmp_path)
+    image = np.full((3, 300, 400), 200, np.uint8)
+    image[:, :, 200:] = np.array([20, 60, 110], np.uint8)[:, None, None]
+    write_raster(tmp_path / "photo.jpg", image)
+    options = ["--run", str(bundle), "-o", "map.png", "--web", "map.html"]
+    call(monkeypatch, predict, "photo.jpg", *options)
+    with rasterio.open("map.png") as file:
+        assert file.shape == (300, 400)
+        colors = {land["color"] for land in about["classes"] if land["counted"]}
+        palette = file.colormap(1)
+        shown = {palette[index][:3] for index in np.unique(file.read(1))}
+        assert shown <= {tuple(bytes.fromhex(color[1:])) for color in colors}
+    assert "Water" in Path("map.html").read_text(encoding="utf-8")

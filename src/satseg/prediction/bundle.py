@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import pandas as pd
@@ -92,9 +92,7 @@ def _pack(files: list[Path], out: Path) -> None:
     with atomic(out) as temporary, ZipFile(temporary, "w") as archive:
         for file in files:
             entry = ZipInfo(file.name, DATE)
-            # Weights do not become smaller.
-            packed = ZIP_STORED if file.name in (WEIGHTS, ONNX) else ZIP_DEFLATED
-            archive.writestr(entry, file.read_bytes(), packed)
+            archive.writestr(entry, file.read_bytes(), ZIP_DEFLATED, compresslevel=9)
 
 
 def describe(
@@ -113,9 +111,10 @@ def describe(
     recipe = config.recipes.get(record.get("cell", {}).get("recipe")) if config else None
     evaluated = recipe.evaluate.weights if recipe else epoch
     subset = recipe.evaluate.subset if recipe else "evaluated"
+    alone = not recipe or (recipe.evaluate.tta == "none" and not recipe.evaluate.ensemble)
     rows = []
     tested = None
-    if evaluated == epoch and (run / "counts.csv").is_file():
+    if alone and evaluated == epoch and (run / "counts.csv").is_file():
         rows, tested = _scores(run / "counts.csv", segmenter.counted_classes, tiles)
     return {
         "format": FORMAT,

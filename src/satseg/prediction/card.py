@@ -22,7 +22,7 @@ def model_card(about: dict[str, Any]) -> str:
         f"trained on {data['title']}: each pixel of an image of {counted(about['bands'], 'band')} "
         f"gets one of {len(_counted(about))} classes.",
         "## Use",
-        "```sh\npython -m satseg.stages.predict --run BUNDLE scene.tif -o map.tif\n```",
+        "```sh\nsatseg predict scene.tif --run BUNDLE -o map.tif\n```",
         _images(about),
         "## Classes",
         _table(
@@ -74,7 +74,7 @@ def _data(data: dict) -> str:
 
 def _scores(about: dict) -> list[str]:
     if not about["scores"]:
-        return ["This model has not been evaluated."]
+        return ["There are none of this model alone."]
     rows = []
     for row in about["scores"]:
         shown = row["metric"] in SHOWN if row["class"] == "all" else row["metric"] == "iou"
