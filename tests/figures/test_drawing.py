@@ -38,9 +38,9 @@ from satseg.figures import (
     style,
 )
 from satseg.figures import tiles as pictures
-from satseg.figures.cost import pareto_front
 from satseg.measures import CURVES, MAJORITY
 from satseg.models import build_model
+from satseg.statistics.front import pareto_front
 
 CLASSES = [
     LandClass(name="Void", color="#000000", unlabelled=True),
@@ -547,45 +547,6 @@ def test_one_split_shows_the_audit_alone():
 
 
 # --- cost -----------------------------------------------------------------------------------------
-
-
-def test_pareto_front_is_that_of_brute_force():
-    rng = np.random.default_rng(4)
-    for _ in range(50):
-        cost = rng.integers(0, 6, 9).astype(float)
-        score = rng.integers(0, 6, 9).astype(float)
-        cost[rng.random(9) < 0.1] = np.nan
-        expected = []
-        for i in range(9):
-            others = [j for j in range(9) if not np.isnan(cost[j])]
-            beaten = any(
-                (cost[j] <= cost[i] and score[j] >= score[i])
-                and (cost[j], score[j]) != (cost[i], score[i])
-                for j in others
-            )
-            expected.append(not np.isnan(cost[i]) and not beaten)
-        assert pareto_front(cost, score).tolist() == expected
-
-
-def test_costs_that_cannot_be_told_apart_count_as_equal():
-    """Against brute force: a model is beaten by a better one that is not clearly dearer, or by one
-    that is as good and clearly cheaper."""
-    rng = np.random.default_rng(5)
-    for _ in range(50):
-        cost = rng.uniform(1, 2, 9)
-        score = rng.integers(0, 6, 9).astype(float)
-        score[rng.random(9) < 0.1] = np.nan
-        alike = np.maximum(cost, cost[:, None]) <= 1.2 * np.minimum(cost, cost[:, None])
-        expected = []
-        for i in range(9):
-            beaten = any(
-                (score[j] > score[i] and cost[j] <= 1.2 * cost[i])
-                or (score[j] == score[i] and 1.2 * cost[j] < cost[i])
-                for j in range(9)
-            )
-            expected.append(not np.isnan(score[i]) and not beaten)
-        assert pareto_front(cost, score, alike).tolist() == expected
-        assert any(expected)
 
 
 def test_the_front_of_a_panel_takes_what_is_alike():

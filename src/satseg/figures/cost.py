@@ -17,6 +17,7 @@ from matplotlib.transforms import Bbox
 from satseg.figures.scales import draw_costs
 from satseg.figures.style import BAR, BEHIND, FAINT, MUTED, PAPER, WIDTH, stack, styled
 from satseg.measures import MAJORITY, MEASURES
+from satseg.statistics.front import pareto_front
 
 BASELINE = {"color": MUTED, "lw": 1.2, "ls": (0, (2, 1.5))}
 COSTS = ("epoch_seconds", "latency_ms", "peak_memory_mb")
@@ -64,24 +65,6 @@ def label_places() -> list[LabelPlace]:
         corners = [(5, reach), (-5, reach), (5, -reach), (-5, -reach)]
         places += [LabelPlace(shift, 0.6 * i) for shift in sides + corners]
     return places
-
-
-def pareto_front(
-    cost: np.ndarray, score: np.ndarray, alike: np.ndarray | None = None
-) -> np.ndarray:
-    """Which points no other beats, being at least as cheap and as good and one of the two more:
-    bool [N].
-
-    Args:
-        cost, score: float [N]; a point with a NaN is never on the front.
-        alike: which costs count as equal, bool [N, N]; None for those that are.
-    """
-    known = np.isfinite(cost) & np.isfinite(score)
-    equal = cost[None] == cost[:, None] if alike is None else alike
-    cheaper = (cost[None] < cost[:, None]) & ~equal
-    no_worse = score[None] >= score[:, None]
-    better = cheaper | (score[None] > score[:, None])
-    return known & ~((cheaper | equal) & no_worse & better & known[None]).any(1)
 
 
 @styled

@@ -20,7 +20,7 @@ from satseg.pages.cells import (
 )
 from satseg.pages.differences import difference_blocks
 from satseg.pages.folds import fold_blocks
-from satseg.pages.sentences import TERMS, answer_sentence, gap_sentence
+from satseg.pages.sentences import TERMS, answer_sentence, choice_sentence, gap_sentence
 from satseg.statistics.jackknife import FEWEST_UNITS
 from satseg.study.comparison import Comparison, Gap, Result
 from satseg.text import counted
@@ -79,7 +79,12 @@ def scores_page(
         own = agreement[agreement["dataset"] == name]
         blocks += agreement_blocks(dataset.title, dataset.classes, own)
 
-    answer = [*map(answer_sentence, comparisons), *map(gap_sentence, gaps), TERMS]
+    answer = []
+    for comparison in comparisons:
+        answer.append(answer_sentence(comparison))
+        if len(comparison.results) > 1 and comparison.choices:
+            answer.append(choice_sentence(comparison))
+    answer += [*map(gap_sentence, gaps), TERMS]
     return Page("scores", "Results", blocks, definitions(shown(SCORE_COLUMNS, job)), answer)
 
 

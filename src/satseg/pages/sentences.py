@@ -111,6 +111,23 @@ def _majority(comparison: Comparison) -> str:
     return f"{baseline}, would reach {score.value:.3f}"
 
 
+def choice_sentence(comparison: Comparison) -> str:
+    """Which model to take under a limit of latency."""
+    first, *others = comparison.choices
+    choices = [
+        f"{strong(first.model)} ({MAIN} {first.main.value:.3f}) if a forward pass may take "
+        f"{first.latency_ms:.1f} ms"
+    ]
+    faster = first
+    for result in others:
+        sure = comparison.difference(result, faster).sign > 0
+        score = f"{result.main.value:.3f}{'' if sure else ', not surely better'}"
+        choices.append(f"{strong(result.model)} ({score}) from {result.latency_ms:.1f} ms")
+        faster = result
+    where = f"Which model to take on {comparison.title} with recipe {comparison.recipe}"
+    return f"{where}: {listing(choices)}; no slower one scores higher."
+
+
 def gap_sentence(gap: Gap) -> str:
     """What leakage adds to the score of the model that is best with it."""
     model = gap.leaky.best.model
