@@ -48,7 +48,7 @@ def write_polygons(path, kind=str, crs="OGC:CRS84"):
     for name, *sides in BOXES:
         left, top, right, bottom = sides
         corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-        ring = [PLACE["transform"] * corner for corner in corners]
+        ring = [PLACE["transform"] @ corner for corner in corners]
         shape = {"type": "Polygon", "coordinates": [ring]}
         shape = transform_geom(PLACE["crs"], crs, shape)
         properties = {"kind": kind(name)} if kind else {"sort": name}

@@ -98,7 +98,7 @@ def test_weights_to_start_from_are_a_cell_of_this_project_or_a_file(tmp_path):
     wrong = {
         str(bundle): "no such file; correct the path",
         "results/runs/dubai/unet_pocket/tuned/seed0/best.pt": "of this very recipe",
-        "results/runs/dubai/unet_pocke/pocket/seed0/best.pt": "nearest: unet_pocket",
+        "results/runs/dubai/unet_pocke/pocket/seed0/best.pt": "did you mean 'unet_pocket'",
         "weights.safetensors": "allowed: the path of a weights file",
     }
     for path, message in wrong.items():
@@ -136,7 +136,7 @@ def test_members_of_an_ensemble_are_cells_of_the_same_fold():
     for member, message in [
         ({"recipe": "demo"}, "has split: 'groups_test', this recipe 'five_folds'"),
         ({"seed": 0}, "whose vote would count twice"),
-        ({"model": "unet_tin"}, "nearest: unet_tiny"),
+        ({"model": "unet_tin"}, "did you mean 'unet_tiny'"),
         ({}, "is the evaluated cell itself"),
     ]:
         with pytest.raises(UserError, match=message):
