@@ -99,7 +99,7 @@ def test_weights_to_start_from_are_a_cell_of_this_project_or_a_file(tmp_path):
         str(bundle): "no such file; correct the path",
         "results/runs/dubai/unet_pocket/tuned/seed0/best.pt": "of this very recipe",
         "results/runs/dubai/unet_pocke/pocket/seed0/best.pt": "did you mean 'unet_pocket'",
-        "weights.safetensors": "allowed: the path of a weights file",
+        "weights.safetensors": "expected the path of a weights file",
     }
     for path, message in wrong.items():
         with pytest.raises(UserError, match=message):
