@@ -116,7 +116,7 @@ def test_a_profile(tmp_path):
     for times in (profile, profile["trained"]):
         for name in ("latency", "train_step"):
             assert 0 < times[f"{name}_low_ms"] <= times[f"{name}_ms"] <= times[f"{name}_high_ms"]
-    assert 2 <= profile["rounds"] == len(profile["load"]) == len(profile["others"]) <= 6
+    assert profile["rounds"] == len(profile["load"]) == len(profile["others"]) == 1
     assert all(0 <= share <= 1 for share in profile["others"])
     assert 0 < profile["reference_low_ms"] <= profile["reference_ms"]
     assert profile["device"]["kind"] == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -33,7 +33,7 @@ MOST_ROUNDS = 6
 LONGEST = 20.0
 SHARE = 0.3  # seconds of a round for each work; a single call may take longer
 REFERENCE = (64, 128, 128)
-"""Channels and size of the convolution that every profile times beside its model."""
+"""Channels and size of the convolution that is timed beside the models."""
 
 
 def activation_elements(net: nn.Module, shape: tuple[int, ...] = INPUT) -> tuple[int, int]:
@@ -81,17 +81,21 @@ def _forward_on_meta(net: nn.Module, shape: tuple[int, ...]) -> None:
 
 def measure(
     nets: Sequence[tuple[nn.Module, tuple[int, ...]]],
+    most_rounds: int = MOST_ROUNDS,
+    longest: float = LONGEST,
 ) -> tuple[list[dict[str, float]], dict]:
     """Time a forward pass and a training step of each model with one image, in 32-bit, on the
     device at hand.
 
     All are timed in turns, in rounds that are repeated while their medians disagree: what else the
-    machine does then falls on each of them. A convolution that is the same in every profile takes
-    turns too, so that two profiles tell whether the machine was as fast for both. Each is warmed up
+    machine does then falls on each of them. A convolution that is always the same takes turns too,
+    so that two measurements tell whether the machine was as fast for both. Each is warmed up
     once, before the first round, with an image no larger than the smallest.
 
     Args:
-        nets: each model, and the shape [C, H, W] of its image.
+        nets: each model, and the shape [C, H, W] of its image; a model may occur several times.
+        most_rounds: this many rounds at most, however much they disagree.
+        longest: no further round is begun after this many seconds, if there are two.
 
     Returns:
         For each model, latency_ms, the median of a forward pass, and train_step_ms, that of
@@ -122,7 +126,7 @@ def measure(
     works[-1, "reference"] = partial(_forward, convolution, torch.rand(1, *REFERENCE).to(at))
     works[-1, "reference"]()
 
-    rounds, machine = _in_rounds(works)
+    rounds, machine = _in_rounds(works, most_rounds, longest)
     measured: list[dict[str, float]] = [{} for _ in nets]
     for (i, name), times in rounds.items():
         if i >= 0:
@@ -144,21 +148,23 @@ def _step(
     optimizer.step()
 
 
-def _in_rounds(works: dict) -> tuple[dict, dict[str, list[float]]]:
+def _in_rounds(
+    works: dict, most_rounds: int = MOST_ROUNDS, longest: float = LONGEST
+) -> tuple[dict, dict[str, list[float]]]:
     """Milliseconds of each work, a list per round; and of each round, the load average before it
     and the share of other processes in the CPU time used during it."""
     rounds: dict = {key: [] for key in works}
     machine: dict[str, list[float]] = {"load": [], "others": []}
-    pace = Pace("profile", MOST_ROUNDS, "rounds at most")
+    pace = Pace("profile", most_rounds, "rounds at most")
     start = time.perf_counter()
-    for done in range(1, MOST_ROUNDS + 1):
+    for done in range(1, most_rounds + 1):
         machine["load"].append(os.getloadavg()[0])
         meter = Meter()
         for key, work in works.items():
             rounds[key].append(repeated(work, SHARE, fewest=1, warm=True))
         machine["others"].append(meter.others())
         pace.at(done)
-        is_late = time.perf_counter() - start > LONGEST
+        is_late = time.perf_counter() - start > longest
         if done >= FEWEST_ROUNDS and (is_late or not _disagree(rounds)):
             break
     return rounds, machine
@@ -183,6 +189,14 @@ def _summary(name: str, times: list[list[float]]) -> dict[str, float]:
         f"{name}_high_ms": max(medians),
         f"{name}_p95_ms": float(np.percentile(together, 95)),
     }
+
+
+def rounded(values: dict) -> dict:
+    """Three decimals are enough, of a number or of each in a list."""
+    shown = {}
+    for name, value in values.items():
+        shown[name] = np.round(value, 3).tolist()
+    return shown
 
 
 def repeated(

@@ -27,7 +27,7 @@ from web import source
 
 BEHIND = "Left behind and side by side"
 OWN = "What belongs to you"
-STAGES = ("download", "tile", "split", "train", "evaluate", "profile", "predict", "tables")
+STAGES = ("download", "tile", "split", "train", "evaluate", "profile", "speed", "predict", "tables")
 STAGES += ("figures", "report", "export")
 
 # Snakemake in a nutshell: it starts its jobs, tells their numbers, and waits.

@@ -181,6 +181,9 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
         path = root / f"results/profiles/toy/{model}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(profile(model, i)))
+    path = root / f"results/{spec.name}/speed/toy.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(speed(spec.models)))
     write_figures(root / "results" / spec.name / "figures", spec)
     return str(root / "data"), str(root / "results")
 
@@ -311,6 +314,28 @@ def profile(model: str, i: int) -> dict:
         },
         "sizes": {str(n): {"parameters": 1_000_000 * (i + 1) + n, "memory_mb": 1292.25 + n} for n in (4, 9)},
     }  # fmt: skip
+
+
+def speed(models: Sequence[str]) -> dict:
+    """The times of its models, measured in turns."""
+    times = {}
+    for i, model in enumerate(models):
+        own = {key: value for key, value in profile(model, i).items() if key.endswith("_ms")}
+        own.pop("reference_ms")
+        tile = {"latency": 11.0 - 2 * i, "train_step": 30.0}
+        ends = ("ms", "p95_ms", "low_ms", "high_ms")
+        times[model] = own | {
+            "trained": {f"{name}_{end}": value for name, value in tile.items() for end in ends}
+        }
+    return {
+        "dataset": "toy",
+        "models": times,
+        "rounds": 3,
+        "load": [0.5, 1.25, 0.75],
+        "others": [0.0, 0.0, 0.0],
+        "reference_ms": 2.0,
+        "device": {"kind": "cpu", "name": "Toy CPU"},
+    }
 
 
 def run_record(cell) -> dict:

@@ -48,6 +48,7 @@ def every_slice(config: Config) -> dict[str, str]:
         "train": slices.train_slice(config, "demo", "unet_tiny", "demo", 0),
         "evaluate": slices.evaluate_slice(config, "demo"),
         "profile": slices.profile_slice(config, "demo", "unet_tiny"),
+        "speed": slices.speed_slice(config, "demo", "demo"),
         "study": slices.study_slice(config, "demo"),
     }
     return {stage: spec.model_dump_json() for stage, spec in found.items()}
@@ -63,8 +64,8 @@ def test_every_slice_reads_back_as_it_was_written():
     ("path", "value", "affected"),
     [
         (("datasets", "demo", "source", "scenes"), 99, {"download"}),
-        (("datasets", "demo", "path"), "scenes.zip", {"download", "profile"}),
-        (("datasets", "demo", "tile_size"), 256, {"tile", "profile"}),
+        (("datasets", "demo", "path"), "scenes.zip", {"download", "profile", "speed"}),
+        (("datasets", "demo", "tile_size"), 256, {"tile", "profile", "speed"}),
         (("datasets", "demo", "layout", "images"), "{scene}.tif", {"tile"}),
         (("datasets", "demo", "groups"), [["a*"]], {"tile"}),
         (
@@ -77,7 +78,7 @@ def test_every_slice_reads_back_as_it_was_written():
         (("datasets", "demo", "classes", 1, "unlabelled"), True, {"train", "study"}),
         (("datasets", "demo", "title"), "Other", {"study"}),
         (("splits", "groups_test", "seed"), 5, {"split"}),
-        (("models", "unet_tiny", "dropout"), 0.5, {"train", "profile", "study"}),
+        (("models", "unet_tiny", "dropout"), 0.5, {"train", "profile", "speed", "study"}),
         (("recipes", "demo", "epochs"), 99, {"train", "study"}),
         (("recipes", "demo", "evaluate", "weights"), "final", {"evaluate", "study"}),
         (("recipes", "demo", "split"), "groups_test_2", {"study"}),
@@ -88,7 +89,7 @@ def test_every_slice_reads_back_as_it_was_written():
         (("datasets", "another"), CONFIG.datasets["demo"].model_dump(), set()),
         (("study", "another"), CONFIG.study["demo"].model_dump(), set()),
         (("studies",), [], set()),
-        (("models", "unet_shallow", "dropout"), 0.9, {"study"}),
+        (("models", "unet_shallow", "dropout"), 0.9, {"speed", "study"}),
         (("papers", "another"), PAPER, {"profile"}),
         (("papers", "faster_unet", "claims"), {}, set()),
     ],

@@ -577,3 +577,8 @@ def test_numbers_are_plain(value, expected):
 
 def test_the_models_text_says_where_they_were_profiled(built):
     assert "Profiled with a single input of 3×512×512 on Toy CPU." in text(built, "models")
+    # Alpha's rounds took 39.5 to 40.5 ms, but training steps 99 to 102 ms.
+    assert (
+        "timed in turns, in 3 rounds, whose times of one model differ by up to 3 %; the load "
+        "average of the machine was 0.5 to 1.2."
+    ) in text(built, "models")

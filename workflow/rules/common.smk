@@ -25,6 +25,7 @@ def study_files(study):
         *expand(rules.figures.output, study=study),
         *targets.run_files(cfg, study, targets.CELL_FILES),
         *targets.profile_files(cfg, study),
+        *targets.speed_files(cfg, study),
     ]
 
 
@@ -69,6 +70,12 @@ def table(name, title):
 def stage_code(stage, model):
     """Source files of a stage that builds this model: looked up once per model, not once per cell."""
     return model_code(stage, cfg.models[model])
+
+
+def study_code(stage, study):
+    """Source files of a stage that builds all models of a study."""
+    models = cfg.study[study].models
+    return sorted(set().union(*(stage_code(stage, model) for model in models)))
 
 
 def share_of_cores():

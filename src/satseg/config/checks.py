@@ -20,8 +20,8 @@ SECTIONS = {"dataset": "datasets", "model": "models", "recipe": "recipes"}
 # Names that a study cannot have: rules of the workflow, and folders of `results/` beside those of
 # studies.
 TAKEN = {
-    *("all", "download", "tile", "split", "train", "profile", "evaluate", "tables", "figures"),
-    *("report", "predict", "predict_scene", "estimate", "check"),
+    *("all", "download", "tile", "split", "train", "evaluate", "profile", "speed"),
+    *("tables", "figures", "report", "predict", "predict_scene", "estimate", "check"),
     *("runs", "profiles", "predictions", "published"),
 }
 

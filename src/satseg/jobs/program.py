@@ -34,6 +34,7 @@ LESS_MEMORY = {
     "evaluate": f"lower the recipe's batch_size, {FREE_MEMORY}",
     "predict": f"give a smaller --batch-size, {FREE_MEMORY}",
     "profile": f"choose a smaller model or tile_size, {FREE_MEMORY}",
+    "speed": f"choose fewer or smaller models, {FREE_MEMORY}",
 }
 LOADER = "DataLoader worker"  # begins torch's messages about one that has ended
 

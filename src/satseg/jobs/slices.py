@@ -97,6 +97,17 @@ class ProfileSlice(Slice):
     """Other numbers of classes that papers printed this model's size for."""
 
 
+class SpeedSlice(Slice):
+    """For `speed`."""
+
+    dataset: str
+    models: dict[str, ModelSpec]
+    classes: int
+    bands: int | None
+    """Bands of the dataset; None if only its tiles tell."""
+    tile_size: int
+
+
 class StudyDataset(Strict):
     """What a study shows of a dataset."""
 
@@ -235,6 +246,18 @@ def profile_slice(config: Config, dataset_name: str, model_name: str) -> Profile
         bands=dataset.known_bands,
         tile_size=dataset.tile_size,
         printed_classes=sorted(printed - {None, classes}),
+    )
+
+
+def speed_slice(config: Config, study_name: str, dataset_name: str) -> SpeedSlice:
+    """What decides how fast the models of a study are on a dataset."""
+    dataset = config.datasets[dataset_name]
+    return SpeedSlice(
+        dataset=dataset_name,
+        models={name: config.models[name] for name in config.study[study_name].models},
+        classes=len(dataset.classes),
+        bands=dataset.known_bands,
+        tile_size=dataset.tile_size,
     )
 
 

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import numpy as np
 from torch import nn
 
 from satseg.config.models import ModelSpec
@@ -21,6 +20,7 @@ from satseg.profiling import (
     layer_summary,
     measure,
     peak_memory_mb,
+    rounded,
 )
 from satseg.progress import log
 
@@ -44,7 +44,9 @@ def run(job: ProfileSlice, tiles: str, out: str) -> None:
     trained_peak = peak_memory_mb(make_trained, tile)
     net = make()
     trained_net = make_trained()
-    (times, trained_times), shared = measure([(net, INPUT), (trained_net, tile)])
+    # One round: a study's models are compared by the times that `speed` measures in turns.
+    both = [(net, INPUT), (trained_net, tile)]
+    (times, trained_times), shared = measure(both, most_rounds=1)
 
     profile = {
         "dataset": job.dataset,
@@ -86,14 +88,6 @@ def costs(
         **rounded(times),
         "peak_memory_mb": round(peak, 1),
     }
-
-
-def rounded(values: dict) -> dict:
-    """Three decimals are enough, of a number or of each in a list."""
-    shown = {}
-    for name, value in values.items():
-        shown[name] = np.round(value, 3).tolist()
-    return shown
 
 
 def sizes(model: ModelSpec, classes: int) -> dict[str, float]:
