@@ -163,17 +163,21 @@ def test_rounds_that_agree_are_not_repeated(monkeypatch):
 
 def test_rounds_are_repeated_while_they_disagree(monkeypatch):
     timed([1.0, 1.0, 1.5, 1.0, 1.5, 1.0, 1.2, 1.0] + [1.0] * 8, monkeypatch)
-    monkeypatch.setattr("satseg.profiling.LONGEST", 99)
-    rounds, machine = _in_rounds(WORKS)
+    rounds, machine = _in_rounds(WORKS, longest=99)
     assert len(machine["load"]) == 6
     assert rounds["a"] == [[1.0], [1.5], [1.5], [1.2], [1.0], [1.0]]
 
 
 def test_measuring_ends_in_time(monkeypatch):
     timed([1.0, 1.0, 1.5, 1.0] * 3, monkeypatch)
-    monkeypatch.setattr("satseg.profiling.LONGEST", 10)
-    _, machine = _in_rounds(WORKS)
+    _, machine = _in_rounds(WORKS, longest=10)
     assert len(machine["load"]) == 3  # after the third, twelve seconds have passed
+
+
+def test_a_model_that_is_compared_with_none_takes_one_round(monkeypatch):
+    turns = timed([1.0, 2.0], monkeypatch)
+    rounds, _ = _in_rounds(WORKS, most_rounds=1)
+    assert turns == ["a", "b"] and rounds == {"a": [[1.0]], "b": [[2.0]]}
 
 
 def test_a_work_is_warmed_up_unless_it_is_warm():
