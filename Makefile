@@ -11,6 +11,8 @@ UV_STAMP := .venv/.uv-$(UV_VERSION)
 WHOLE := .venv/bin/python .ci/whole.py
 PIP_OPTIONS := --quiet --python .venv/bin/python
 INSTALLED := .venv/.torch-$(TORCH)
+# Where it was made. The programs of a copied or moved .venv would still run what lies there.
+MADE_AS := $(shell sed -n 's/^command = .* -m venv \(--[^ ]* \)*//p' .venv/pyvenv.cfg 2>/dev/null)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 INSTALL_UV := .venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall uv==$(UV_VERSION)
@@ -55,6 +57,14 @@ lock: $(UV_STAMP) ## regenerate requirements.lock from pyproject.toml
 clean: ## remove logs and caches; data, results and .venv stay
 	rm -rf logs build .pytest_cache .ruff_cache src/*.egg-info
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ifneq ($(or $(MADE_AS),$(CURDIR)/.venv),$(CURDIR)/.venv)
+.PHONY: anew
+$(INSTALLED) $(UV_STAMP): anew
+anew:
+	@echo "This .venv is a copy of $(MADE_AS); it is made anew."
+	rm -rf .venv
+endif
 
 $(UV_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=python3.12")'

@@ -84,7 +84,12 @@ COMMANDS = {
     f"python -m satseg.stages.predict --run {CELL} scene.tif -o map.tif": PREDICT,
     f"python -m satseg.stages.predict --run {CELL} scene.tif -o map.tif "
     "--probabilities shares.tif --polygons map.geojson": PREDICT,
+    f"python -m satseg.stages.predict --run {CELL} scene.tif -o map.tif "
+    "--polygons map.gpkg --min-area 20 --simplify 1 --areas map.csv --style map.qml "
+    "--web map.html --confidence confidence.tif": PREDICT,
     f"python -m satseg.stages.export --run {CELL} -o model.onnx": PREDICT,
+    f"python -m satseg.stages.export --run {CELL} -o model.zip --bundle": PREDICT,
+    "python -m satseg.stages.predict --run model.zip scene.tif -o map.tif": PREDICT,
 }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from satseg.errors import UserError
+from satseg.records import note
 
 if TYPE_CHECKING:  # half a second to import, and not every reader needs them
     import numpy as np
@@ -63,11 +64,17 @@ AGAIN = "delete the file and build it again"
 
 
 def present(path: str | Path) -> Path:
-    """The path itself.
+    """The path itself; its file goes into the record of this process (see `satseg.records`).
 
     Raises:
-        UserError: there is no such file.
+        UserError: there is no such file, or it is not what its own record says.
     """
+    path = _existing(path)
+    note(path)
+    return path
+
+
+def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; run the stage that writes it")
@@ -83,9 +90,10 @@ def reading(path: str | Path, kind: str) -> Iterator[Path]:
         kind: what it should be, such as `a readable table`.
 
     Raises:
-        UserError: there is no such file, or its content is not of that kind.
+        UserError: there is no such file, its content is not of that kind, or it is not what its
+            own record says (see `satseg.records`).
     """
-    path = present(path)
+    path = _existing(path)
     try:
         yield path
     except (ValueError, EOFError, BadZipFile) as error:  # text that is not UTF-8 is a ValueError
@@ -93,6 +101,7 @@ def reading(path: str | Path, kind: str) -> Iterator[Path]:
         # Further sentences of numpy's recommend to read the file unsafely.
         reason = re.split(r"[.;] |\.$", message)[0]
         raise UserError(f"{path}: not {kind} ({reason}); {AGAIN}") from None
+    note(path)
 
 
 def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:

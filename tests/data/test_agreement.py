@@ -119,7 +119,9 @@ def stretched(image):
 
 
 @pytest.mark.parametrize(
-    "change", [stretched, lambda image: ground(5)[:, :330, :360], np.zeros_like], ids=str
+    "change",
+    [stretched, lambda image: ground(5)[:, :330, :360], np.zeros_like],
+    ids=["stretched", "other ground", "black"],
 )
 def test_what_no_shift_brings_to_match_is_left_out(tile_slice, tmp_path, change):
     twice(tmp_path, change)

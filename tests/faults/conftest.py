@@ -29,6 +29,7 @@ import pytest
 
 from satseg.config.types import Strict
 from satseg.pages.markdown import escape, table
+from satseg.records import SUFFIX
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "faults.md"
@@ -105,10 +106,10 @@ def unmade(request) -> set[tuple[str, str]]:
 
 def contents(folder: Path) -> dict[str, bytes | str]:
     """Every file and link below a folder, with its content, except partial downloads, which the
-    next run resumes."""
+    next run resumes, and records, which hold times of change."""
     content = {}
     for path in folder.rglob("*"):
-        if ".downloads" in path.parts:
+        if ".downloads" in path.parts or path.name.endswith(SUFFIX):
             continue
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():

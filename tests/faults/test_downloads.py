@@ -33,6 +33,7 @@ def fetched(server, archive, command, tmp_path):
         assert (tmp_path / "raw/scenes/set/images/1.png").read_bytes() == archive.picture
         assert {path.name for path in (tmp_path / "raw").iterdir()} == {
             "manifest.json",
+            "manifest.made.json",
             "scenes",
             ".scenes.json",
         }

@@ -191,6 +191,7 @@ def test_killed_right_after_unpacking(server, archive, command, fault, monkeypat
     assert sorted(path.name for path in out.iterdir()) == [
         ".scenes.json",
         "manifest.json",
+        "manifest.made.json",
         "scenes",
     ]
     fault(

@@ -1,11 +1,8 @@
 """What a run is asked for, and its last line."""
 
-import json
-
 import pytest
 
 from satseg.config.reading import load
-from satseg.files import sha256
 from satseg.jobs import running, slices, targets
 from satseg.jobs.arguments import LONGEST_ARGUMENT
 
@@ -41,26 +38,6 @@ def test_a_file_is_no_misspelt_study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dmeo").touch()
     assert targets.misspelt(["dmeo"], ["demo"]) == ""
-
-
-def test_a_deleted_or_changed_figure_is_drawn_again(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    config = load()
-    digests = tmp_path / "results/demo/figures.json"
-    figure = tmp_path / "results/demo/figures/losses.svg"
-    figure.parent.mkdir(parents=True)
-
-    def forgotten(change) -> bool:
-        figure.write_text("drawn")
-        digests.write_text(json.dumps({"losses.svg": sha256(figure)}))
-        change()
-        targets.forget_broken_figures(config)
-        return not digests.exists()
-
-    assert not forgotten(lambda: None)
-    assert forgotten(figure.unlink)
-    assert forgotten(lambda: figure.write_text("changed"))
-    assert forgotten(lambda: digests.write_text("[]"))
 
 
 def test_the_reason_is_the_last_line_of_the_failed_job(tmp_path):

@@ -239,6 +239,7 @@ def assert_same_training(project: Project, times_resumed: int | None) -> None:
     resumed = json.loads((ours / "run.json").read_text())["resumed_at"]
     if times_resumed is not None:
         assert len(resumed) == times_resumed
+    if resumed:
         assert f"resuming in epoch {resumed[-1]}" in project.log()
 
 

@@ -61,7 +61,10 @@ def test_every_command_of_the_page(folder, monkeypatch):
         names = {path.name for path in folder.iterdir() if path.is_file()}
         written.append(sorted(names - {"scene.tif"}))
     maps = ["map.geojson", "map.tif", "shares.tif"]
-    assert written == [["map.tif"], maps, sorted([*maps, "model.onnx"])]
+    gis = [*maps, "confidence.tif", "map.csv", "map.gpkg", "map.html", "map.qml"]
+    bundle = [*gis, "model.zip"]
+    expected = [["map.tif"], maps, gis, bundle, bundle, [*bundle, "model.onnx"]]
+    assert written == [sorted(names) for names in expected]
     first = (folder / "map.tif").read_bytes()
     (folder / "map.tif").unlink()
     lines = [line for line in "".join(blocks("python")).splitlines() if line]

@@ -1,9 +1,9 @@
 # What several rules need.
-# Sources are inputs, and their digest is a parameter of every rule: dates alone miss an edit made while a job ran,
-# and one that left the file an old date. The digest is made of wildcards, not of `input`: Snakemake
-# compares no parameter that is derived from inputs. Other inputs are compared by content up to the profile's
-# `max-checksum-file-size`. Larger ones are `ancient`, so that their dates decide nothing, and beside each stands a
-# small input that changes with it.
+# The digest of a job's sources is a parameter: by dates, an edit made while it ran would be missed, and as inputs,
+# sixty files for each job would take most of the time of planning. It is made of wildcards, not of `input`: Snakemake
+# compares no parameter that is derived from inputs. What a record says decides before dates do (see satseg.records);
+# without one, inputs are compared by content up to the profile's `max-checksum-file-size`. Larger ones are `ancient`,
+# so that their dates decide nothing, and beside each stands a small input that changes with it.
 from functools import cache
 from os.path import dirname
 
@@ -68,8 +68,10 @@ def table(name, title):
 
 @cache
 def stage_code(stage, model):
-    """Source files of a stage that builds this model: looked up once per model, not once per cell."""
-    return model_code(stage, cfg.models[model])
+    """Digest of what decides a stage that builds this model, beside slice and inputs: its source files and, for
+    training, the weights it starts from. Made once per model, not once per cell."""
+    weights = weights_files(cfg.models[model]) if stage == "train" else []
+    return digest([*model_code(stage, cfg.models[model]), *weights])
 
 
 def study_code(stage, study):

@@ -2,8 +2,6 @@
 
 
 rule download:
-    input:
-        code=lambda w: download_code(slices.download_slice(cfg, w.dataset)),
     output:
         manifest="data/raw/{dataset}/manifest.json",
     log:
@@ -19,7 +17,8 @@ rule download:
         out=lambda w, output: dirname(output.manifest),
     shell:
         r"""
-        exec python -m satseg.stages.download --slice {params.slice:q} --out {params.out:q} &>{log:q}
+        exec python -m satseg.stages.download --slice {params.slice:q} --code {params.code} \
+            --out {params.out:q} &>{log:q}
         """
 
 
@@ -27,11 +26,10 @@ rule tile:
     input:
         manifest=lambda w: targets.manifest_file(cfg, w.dataset),
         looked_at=looked_at,
-        code=lambda w: tile_code(slices.tile_slice(cfg, w.dataset)),
     output:
+        table="data/tiles/{dataset}/tiles.csv",
         images="data/tiles/{dataset}/images.npy",
         masks="data/tiles/{dataset}/masks.npy",
-        table="data/tiles/{dataset}/tiles.csv",
         agreement="data/tiles/{dataset}/agreement.csv",
         origin="data/tiles/{dataset}/origin.json",
         digests="data/tiles/{dataset}/digests.json",
@@ -49,7 +47,7 @@ rule tile:
         out=lambda w, output: dirname(output.table),
     shell:
         r"""
-        exec python -m satseg.stages.tile --slice {params.slice:q} \
+        exec python -m satseg.stages.tile --slice {params.slice:q} --code {params.code} \
             --raw {params.raw:q} --out {params.out:q} &>{log:q}
         """
 
@@ -57,7 +55,6 @@ rule tile:
 rule split:
     input:
         table="data/tiles/{dataset}/tiles.csv",
-        code=code("split"),
     output:
         split="data/splits/{dataset}/{split}{fold}.csv",
         leakage="data/splits/{dataset}/{split}{fold}.leakage.csv",
@@ -76,6 +73,6 @@ rule split:
         tiles=lambda w, input: dirname(input.table),
     shell:
         r"""
-        exec python -m satseg.stages.split --slice {params.slice:q} \
+        exec python -m satseg.stages.split --slice {params.slice:q} --code {params.code} \
             --tiles {params.tiles:q} --out {output.split:q} &>{log:q}
         """

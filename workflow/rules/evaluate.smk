@@ -8,6 +8,7 @@ rule evaluate:
         masks=ancient("data/tiles/{dataset}/masks.npy"),
         digests="data/tiles/{dataset}/digests.json",
         table="data/tiles/{dataset}/tiles.csv",
+        origin="data/tiles/{dataset}/origin.json",
         split=lambda w: targets.recipe_split(
             cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
         ),
@@ -16,7 +17,6 @@ rule evaluate:
             "results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/final.pt"
         ),
         run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
-        code=lambda w: stage_code("evaluate", w.model),
     output:
         counts="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/counts.csv",
         confusion="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/confusion.csv",
@@ -32,12 +32,12 @@ rule evaluate:
         gpu=1,
     params:
         slice=lambda w: slices.evaluate_slice(cfg, w.recipe, w.model).argument(),
-        code=lambda w: digest(stage_code("evaluate", w.model)),
+        code=lambda w: stage_code("evaluate", w.model),
         tiles=lambda w, input: dirname(input.table),
         run=lambda w, input: dirname(input.run),
     shell:
         r"""
-        exec python -m satseg.stages.evaluate --slice {params.slice:q} \
+        exec python -m satseg.stages.evaluate --slice {params.slice:q} --code {params.code} \
             --tiles {params.tiles:q} --split {input.split:q} --run {params.run:q} &>{log:q}
         """
 
@@ -46,7 +46,6 @@ rule evaluate:
 rule profile:
     input:
         tiles=lambda w: ancient(targets.profiled_tiles(cfg, w.dataset)),
-        code=lambda w: stage_code("profile", w.model),
     output:
         profile="results/profiles/{dataset}/{model}.json",
     log:
@@ -60,12 +59,12 @@ rule profile:
         gpu=1,
     params:
         slice=lambda w: slices.profile_slice(cfg, w.dataset, w.model).argument(),
-        code=lambda w: digest(stage_code("profile", w.model)),
+        code=lambda w: stage_code("profile", w.model),
         tiles="data/tiles/{dataset}",
     shell:
         r"""
-        exec python -m satseg.stages.profile --slice {params.slice:q} --tiles {params.tiles:q} \
-            --out {output.profile:q} &>{log:q}
+        exec python -m satseg.stages.profile --slice {params.slice:q} --code {params.code} \
+            --tiles {params.tiles:q} --out {output.profile:q} &>{log:q}
         """
 
 

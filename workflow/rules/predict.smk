@@ -15,7 +15,6 @@ rule predict_scene:
         run=lambda w: targets.prediction_weights(cfg, w.prediction).with_name(
             "run.json"
         ),
-        code=lambda w: stage_code("predict", cfg.predictions[w.prediction].model),
     output:
         map="results/predictions/{prediction}/{scene}.tif",
     log:
@@ -35,11 +34,10 @@ rule predict_scene:
         slice=lambda w: slices.predict_slice(cfg, w.prediction).argument(),
         weights=lambda w: cfg.predictions[w.prediction].weights,
         run=lambda w, input: dirname(input.run),
-        code=lambda w: digest(
-            stage_code("predict", cfg.predictions[w.prediction].model)
-        ),
+        code=lambda w: stage_code("predict", cfg.predictions[w.prediction].model),
     shell:
         r"""
         exec python -m satseg.stages.predict {params.scene:q} --slice {params.slice:q} \
+            --code {params.code} \
             --run {params.run:q} --weights {params.weights} -o {output.map:q} &>{log:q}
         """

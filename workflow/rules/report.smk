@@ -12,10 +12,9 @@ rule tables:
         speeds=lambda w: targets.speed_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "agreement.csv"]),
         splits=lambda w: targets.split_files(cfg, w.study),
-        code=code("tables", *STUDY_MODULES),
     output:
-        markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
         pages="results/{study}/tables/pages.json",
+        markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
         scores=table("scores", "Scores"),
         summary=table("summary", "Scores over all runs"),
         folds=table("folds", "Scores fold by fold"),
@@ -40,7 +39,7 @@ rule tables:
         code=digest(code("tables", *STUDY_MODULES)),
     shell:
         r"""
-        exec python -m satseg.stages.tables --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.tables --slice {params.slice:q} --code {params.code} --data data --results results &>{log:q}
         """
 
 
@@ -61,7 +60,6 @@ rule figures:
             targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])
         ),
         splits=lambda w: targets.split_files(cfg, w.study),
-        code=code("figures", *STUDY_MODULES),
     output:
         figures=report(
             directory("results/{study}/figures"),
@@ -84,7 +82,7 @@ rule figures:
         code=digest(code("figures", *STUDY_MODULES)),
     shell:
         r"""
-        exec python -m satseg.stages.figures --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.figures --slice {params.slice:q} --code {params.code} --data data --results results &>{log:q}
         """
 
 
@@ -95,7 +93,6 @@ rule report:
         figures=ancient("results/{study}/figures"),
         figures_digest=rules.figures.output.figures_digest,
         runs=lambda w: targets.run_files(cfg, w.study, ["history.csv", "run.json"]),
-        code=code("report", *STUDY_MODULES),
     output:
         report(
             "results/{study}/report.html",
@@ -116,5 +113,5 @@ rule report:
         code=digest(code("report", *STUDY_MODULES)),
     shell:
         r"""
-        exec python -m satseg.stages.report --slice {params.slice:q} --data data --results results &>{log:q}
+        exec python -m satseg.stages.report --slice {params.slice:q} --code {params.code} --data data --results results &>{log:q}
         """

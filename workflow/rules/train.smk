@@ -26,12 +26,11 @@ rule train:
                 cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
             )
         ],
-        code=lambda w: stage_code("train", w.model),
     output:
+        run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
         history="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/history.csv",
         best="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/best.pt",
         final="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/final.pt",
-        run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
     log:
         "logs/train/{dataset}/{model}/{recipe}/seed{seed}{fold}.log",
     benchmark:
@@ -47,9 +46,7 @@ rule train:
         slice=lambda w: slices.train_slice(
             cfg, w.dataset, w.model, w.recipe, w.seed, targets.fold_number(w.fold)
         ).argument(),
-        code=lambda w: digest(
-            stage_code("train", w.model) + weights_files(cfg.models[w.model])
-        ),
+        code=lambda w: stage_code("train", w.model),
         raw=lambda w, input: dirname(input.manifest),
         tiles=lambda w, input: dirname(input.table),
         out=lambda w, output: dirname(output.run),
@@ -62,7 +59,7 @@ rule train:
         ],
     shell:
         r"""
-        exec python -m satseg.stages.train --slice {params.slice:q} \
+        exec python -m satseg.stages.train --slice {params.slice:q} --code {params.code} \
             --raw {params.raw:q} --tiles {params.tiles:q} --split {input.split:q} --out {params.out:q} \
             {params.teacher:q} --local-tiles {resources.local_tiles} --logger {resources.logger} --with-parent 1 &>{log:q}
         """

@@ -44,3 +44,25 @@ def geocentric(places: np.ndarray) -> np.ndarray:
     y = normal * np.cos(latitude) * np.sin(longitude)
     z = normal * (1 - ECCENTRICITY2) * np.sin(latitude)
     return np.stack([x, y, z], axis=-1)
+
+
+def equal_area(places: np.ndarray) -> np.ndarray:
+    """Longitude and latitude in degrees [..., 2] on a plane where areas are those of the ellipsoid,
+    in metres [..., 2].
+
+    Source: Snyder 1987, Map Projections: A Working Manual, p. 81: the cylindrical equal-area
+    projection with its standard parallel at the equator.
+    """
+    longitude, latitude = np.moveaxis(np.radians(places), -1, 0)
+    sine = np.sin(latitude)
+    eccentricity = np.sqrt(ECCENTRICITY2)
+    authalic = sine / (1 - ECCENTRICITY2 * sine**2)
+    authalic += np.arctanh(eccentricity * sine) / eccentricity
+    return np.stack([RADIUS * longitude, RADIUS / 2 * (1 - ECCENTRICITY2) * authalic], axis=-1)
+
+
+def ring_area(ring: np.ndarray) -> float:
+    """Area within a closed ring of places in degrees [n, 2], in square metres, whichever way round
+    it runs."""
+    x, y = (equal_area(ring) - equal_area(ring[0])).T
+    return float(abs((x[:-1] * y[1:] - x[1:] * y[:-1]).sum()) / 2)

@@ -37,9 +37,9 @@ from satseg.readers import read_array
 from satseg.text import counted
 
 FILES = (
+    "tiles.csv",
     "images.npy",
     "masks.npy",
-    "tiles.csv",
     "agreement.csv",
     "origin.json",
     "digests.json",

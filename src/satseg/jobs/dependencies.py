@@ -1,5 +1,5 @@
-"""Which source files decide what a stage writes, found by reading imports: a rule lists them as
-input."""
+"""Which source files decide what a stage writes, found by reading imports: their digest is a
+parameter of its rule."""
 
 import ast
 import hashlib
@@ -18,7 +18,15 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # can change a result reaches the stage in its slice, every default written out, and a slice is a
 # parameter of the rule: an edit here that changes a slice reruns what it must, and one that does
 # not reruns nothing.
-CARRIERS = {"config", "errors.py", "jobs", "processes.py", "progress.py", "text.py"}
+CARRIERS = {
+    "config",
+    "errors.py",
+    "jobs",
+    "processes.py",
+    "progress.py",
+    "records.py",
+    "text.py",
+}
 
 
 def code(stage: str, *modules: str) -> list[str]:

@@ -14,8 +14,9 @@ from satseg.config.types import Strict
 from satseg.errors import UserError, out_of_memory
 from satseg.jobs.slices import parse
 from satseg.jobs.writing import Output, refuse_inputs, sole_writer
-from satseg.processes import starter
+from satseg.processes import STARTER, starter
 from satseg.progress import log
+from satseg.records import digest_of, write_record
 
 # What to do about an error of the operating system.
 ADVICE = {
@@ -51,13 +52,15 @@ def stage(
     writes: Callable[..., list[Output]] | None = None,
     **options: dict,
 ) -> None:
-    """Parse the command line and call `run(slice, **paths, **options)`.
+    """Parse the command line, call `run(slice, **paths, **options)` and record what the files it
+    returns were made of (see `satseg.records`).
 
     Args:
         name: the stage, as in `python -m satseg.stages.<name>`.
         about: what `--help` says it does.
         slice_kind: class of the configuration slice it takes.
-        run: the work; a `UserError` or `OSError` from it ends in one line and exit status 1.
+        run: the work; a `UserError` or `OSError` from it ends in one line and exit status 1. It
+            returns the files it wrote; the first one gives the record its name.
         paths: required file arguments and their help; `--tiles-dir` reaches `run` as `tiles_dir`.
         writes: called like `run`, what it writes: no other process may meanwhile, and it must be
             nothing that is read. None if `run` sees to that itself.
@@ -69,12 +72,14 @@ def stage(
         required=True,
         help=f"the configuration it needs: JSON, or a file of it ({slice_kind.__name__})",
     )
+    parser.add_argument("--code", help="digest of its source files, for the record of its outputs")
     for flag, text in paths.items():
         parser.add_argument(f"--{flag}", required=True, help=text)
     for flag, keywords in options.items():
         parser.add_argument(f"--{flag.replace('_', '-')}", **keywords)
     arguments = vars(parser.parse_args())
     text = arguments.pop("slice")
+    code = arguments.pop("code")
 
     def work() -> None:
         job = parse(slice_kind, text)
@@ -84,7 +89,9 @@ def stage(
             inputs.append(text)
         refuse_inputs([output.path for output in outputs], inputs)
         with sole_writer(*outputs, parent=starter_pid()):
-            run(job, **arguments)
+            files = run(job, **arguments)
+            if files:
+                write_record(files, digest_of(job.model_dump_json()), code)
 
     guarded(name, work)
 
@@ -95,12 +102,16 @@ def starter_pid() -> int | None:
     return snakemake.pid if snakemake and snakemake.is_visible else None
 
 
-def prepare() -> None:
+def prepare(checkout: Path | None = None) -> None:
     """Make this process independent of what other installations and the console are like.
 
-    Variables that lead GDAL and PROJ to the tables of another version are removed where rasterio
-    brings its own, and a console that lacks a character shows a question mark for it.
+    It ends in one line if `checkout` is another one than that of this code; by default the working
+    directory, unless Snakemake started this process: it has looked. Variables that lead GDAL and
+    PROJ to the tables of another version are removed where rasterio brings its own, and a console
+    that lacks a character shows a question mark for it.
     """
+    if checkout or STARTER not in os.environ:
+        refuse_other_code(checkout or Path())
     rasterio = importlib.util.find_spec("rasterio")
     if rasterio and Path(rasterio.origin).with_name("proj_data").is_dir():
         for variable in FOREIGN_TABLES:
@@ -108,6 +119,18 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def refuse_other_code(checkout: Path) -> None:
+    """End in one line if a folder is a checkout, and this is the code of another: a copied or moved
+    `.venv` leads there."""
+    own = checkout / "src" / "satseg"
+    used = Path(__file__).resolve().parents[1]
+    if own.is_dir() and not own.samefile(used):
+        sys.exit(
+            f"error: {own.resolve()}: not the code that runs, which is {used}; run `make setup` in "
+            f"{checkout.resolve()}, and use its .venv"
+        )
 
 
 def guarded(name: str, work: Callable[[], None]) -> None:

@@ -1,7 +1,6 @@
 """Which files a study consists of, and which a rule takes of each cell, model or dataset."""
 
 import difflib
-import json
 import re
 from collections.abc import Iterable
 from itertools import product
@@ -9,7 +8,6 @@ from pathlib import Path
 
 from satseg.config.root import Config
 from satseg.errors import UserError
-from satseg.files import sha256
 from satseg.jobs.cells import Cell, cells, teacher_cell
 from satseg.paths import Paths
 
@@ -149,23 +147,6 @@ def map_files(config: Config) -> list[Path]:
 def recipe_split(config: Config, dataset: str, recipe: str, fold: int | None = None) -> Path:
     """The split of a dataset that a recipe trains and evaluates on, in a fold if it has folds."""
     return PATHS.split(dataset, config.recipes[recipe].split, fold)
-
-
-def forget_broken_figures(config: Config) -> None:
-    """Delete the digests of a study's figures if a figure is missing or has been changed, so that
-    Snakemake draws them again: it knows their folder only."""
-    for study in config.study:
-        digests = PATHS.figures_digest(study)
-        if digests.is_file() and not _are_whole(PATHS.figures(study), digests):
-            digests.unlink()
-
-
-def _are_whole(folder: Path, digests: Path) -> bool:
-    try:
-        wanted = json.loads(digests.read_text(encoding="utf-8"))
-        return all(sha256(folder / name) == digest for name, digest in wanted.items())
-    except (OSError, ValueError, AttributeError, TypeError):
-        return False
 
 
 def misspelt(wanted: Iterable[str], known: Iterable[str]) -> str:

@@ -19,6 +19,8 @@ from satseg.data.origin import Origin
 from satseg.devices import constant, queues
 from satseg.errors import UserError, is_innocent
 from satseg.files import sha256
+from satseg.models.bundle import Source, find_weights
+from satseg.records import note
 
 FORMAT = 1
 
@@ -44,6 +46,10 @@ class Segmenter(NamedTuple):
     dataset: str = ""
     origin: Origin = Origin()
     """What the images of those tiles were."""
+    colors: dict[str, str] | None = None
+    """Colour of each class (`#rrggbb`), by name, if its bundle says."""
+    temperature: float = 1.0
+    """What logits are divided by to make probabilities that hold; one if it was not calibrated."""
 
     @property
     def counted_classes(self) -> list[str]:
@@ -73,7 +79,7 @@ def save_weights(path: str | Path, net: nn.Module, model: ModelSpec, bands: int,
 
 
 def load_weights(
-    path: str | Path, device: str | torch.device = "cpu", python_file: str | None = None
+    path: str | Path | Source, device: str | torch.device = "cpu", python_file: str | None = None
 ) -> Segmenter:
     """Read what `save_weights` wrote, as data: nothing in the file is executed.
 
@@ -81,7 +87,8 @@ def load_weights(
     names, and only as it was when the weights were trained.
 
     Args:
-        path: `best.pt` or `final.pt` of a trained cell.
+        path: `best.pt` or `final.pt` of a trained cell, the folder of one (its best epoch), or a
+            bundle.
         device: where the model is to run.
         python_file: the Python file that the configuration names for this model; None to look it up
             in the files of `config/`.
@@ -100,8 +107,11 @@ def load_weights(
     """
     from satseg.models import build_model
 
+    source = path if isinstance(path, Source) else find_weights(path)
+    path = source.name
     try:
-        content = sealed.load(path)
+        content = sealed.load(source.weights)
+        note(path)
         if content.pop("format") != FORMAT:
             raise KeyError
 
@@ -116,7 +126,10 @@ def load_weights(
 
         # Older files have no origin.
         origin = Origin.model_validate(content.pop("origin", {}))
-        segmenter = Segmenter(model=net, bands=bands, stride=model.stride, origin=origin, **content)
+        known = _known(source.about)
+        segmenter = Segmenter(
+            model=net, bands=bands, stride=model.stride, origin=origin, **content, **known
+        )
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights; train the cell first") from None
     except (
@@ -138,6 +151,14 @@ def load_weights(
     if not finite:
         raise UserError(f"{path}: a weight is not a finite number; train the cell again")
     return segmenter
+
+
+def _known(about: dict) -> dict:
+    """What a bundle adds to its weights."""
+    if not about:
+        return {}
+    colors = {land["name"]: land["color"] for land in about["classes"] if land["color"]}
+    return {"colors": colors, "temperature": float(about["temperature"])}
 
 
 def _own_code(model: ModelSpec) -> str | None:
@@ -229,7 +250,8 @@ def predict(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
 def probabilities(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:
     """Images as `predict` takes them → probabilities of the counted classes, float32 [B, counted,
     H, W]."""
-    return counted_logits(_logits(segmenter, images), segmenter.counted).float().softmax(1)
+    logits = counted_logits(_logits(segmenter, images), segmenter.counted).float()
+    return (logits / segmenter.temperature).softmax(1)
 
 
 def _logits(segmenter: Segmenter, images: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ scene."""
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from satseg.models.segmenter import Segmenter, probabilities
 from satseg.prediction.windows import Axis
 
+Score = Callable[[torch.Tensor], torch.Tensor]
+"""Images uint8 [B, C, H, W] → probabilities of the counted classes, float32 [B, counted, H, W]."""
 Read = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -33,6 +36,7 @@ def blend(
     columns: Axis,
     batch_size: int,
     advance: Callable[[int], Any],
+    score: Score | None = None,
 ) -> Iterator[FinishedRows]:
     """Predict window by window, a row of windows at a time, and yield rows of the scene as they are
     finished.
@@ -47,7 +51,9 @@ def blend(
         columns: the windows from left to right.
         batch_size: windows per forward pass.
         advance: called with the number of windows that have been finished since the last call.
+        score: what gives the probabilities; None for the model itself.
     """
+    score = score or partial(probabilities, segmenter)
     device = next(segmenter.model.parameters()).device
     row_weights = torch.from_numpy(rows.weights).to(device)
     column_weights = torch.from_numpy(columns.weights).to(device)
@@ -67,7 +73,7 @@ def blend(
                 batch = live[k : k + batch_size]
                 tiles = np.stack([image[:, places[j] : places[j] + size] for j in batch])
                 images = torch.from_numpy(tiles).to(device).permute(0, 3, 1, 2)
-                for j, shares in zip(batch, probabilities(segmenter, images), strict=True):
+                for j, shares in zip(batch, score(images), strict=True):
                     weights = row_weights[i][:, None] * column_weights[j]
                     sums[:, :, places[j] : places[j] + size].addcmul_(shares, weights)
                 advance(len(batch))

@@ -1,6 +1,5 @@
 """The files of a prediction: class map, probabilities, colours."""
 
-import colorsys
 import json
 import logging
 from collections.abc import Iterator
@@ -15,29 +14,27 @@ import torch
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
-from satseg.config.reading import load
 from satseg.data.labels import NO_LABEL
-from satseg.errors import UserError
 from satseg.models.segmenter import Segmenter, choose
 from satseg.prediction.blending import FinishedRows
-from satseg.progress import log
+from satseg.prediction.colors import colormap
 
 STEPS = 250  # of a probability: 250 is certainty, so that 255 is left for no data
 BLOCK = 512  # height and width of the blocks in files, in pixels
-GOLDEN = 0.618  # hues this far apart on the circle stay distinct however many there are
 
 
 class MapFiles:
-    """The map, and the probabilities if a second file is given, as plain GeoTIFFs that a thread
-    writes."""
+    """The map, and probabilities and confidence if files for them are given, as plain GeoTIFFs that
+    a thread writes."""
 
     def __init__(
         self,
         segmenter: Segmenter,
         scene: rasterio.DatasetReader,
-        map_file: Path,
-        probability_file: Path | None = None,
-        colors: dict[str, str] | None = None,
+        colors: list[str],
+        map: Path,
+        probabilities: Path | None = None,
+        confidence: Path | None = None,
     ):
         device = next(segmenter.model.parameters()).device
         self.counted = torch.tensor(segmenter.counted, dtype=torch.uint8, device=device)
@@ -47,17 +44,28 @@ class MapFiles:
         self.pending.set_result(None)
 
         classes = json.dumps(dict(enumerate(segmenter.classes)), ensure_ascii=False)
-        self.map = _create(map_file, scene, 1)
-        self.map.write_colormap(1, _colormap(segmenter, colors))
+        self.map = _create(map, scene, 1)
+        self.map.write_colormap(1, colormap(colors))
         self.map.set_band_description(1, "class")
         self.map.update_tags(CLASSES=classes)
 
         self.probabilities = None
-        if probability_file:
+        if probabilities:
             names = [segmenter.classes[i] for i in segmenter.counted]
-            self.probabilities = _create(probability_file, scene, len(names))
+            self.probabilities = _create(probabilities, scene, len(names))
             self.probabilities.descriptions = names
             self.probabilities.scales = [1 / STEPS] * len(names)
+
+        self.confidence = None
+        if confidence:
+            self.confidence = _create(confidence, scene, 1)
+            self.confidence.set_band_description(1, "confidence")
+            self.confidence.scales = [1 / STEPS]
+
+    @property
+    def files(self) -> list[rasterio.io.DatasetWriter]:
+        """The files that are written."""
+        return [file for file in (self.map, self.probabilities, self.confidence) if file]
 
     def __enter__(self) -> "MapFiles":
         return self
@@ -65,9 +73,8 @@ class MapFiles:
     def __exit__(self, failed: type | None, *_: object) -> None:
         self.pool.shutdown()
         with heard_errors() as errors:
-            self.map.close()
-            if self.probabilities:
-                self.probabilities.close()
+            for file in self.files:
+                file.close()
         if failed is None:
             self.pending.result()
             refuse(errors)
@@ -85,7 +92,9 @@ class MapFiles:
         positions = choose(probabilities[None], range(len(probabilities)))
         layers = [self.counted[positions].cpu().numpy()]
         if self.probabilities:
-            layers.append((probabilities * STEPS).round().to(torch.uint8).cpu().numpy())
+            layers.append(_in_steps(probabilities))
+        if self.confidence:
+            layers.append(_in_steps(probabilities.amax(0, keepdim=True)))
 
         window = Window(first, rows.top, width, height)
         self.pending.result()
@@ -93,9 +102,13 @@ class MapFiles:
 
     def _store(self, layers: list[np.ndarray], nodata: np.ndarray, window: Window) -> None:
         with rasterio.Env():
-            for file, layer in zip((self.map, self.probabilities), layers, strict=False):
+            for file, layer in zip(self.files, layers, strict=True):
                 layer[:, nodata] = NO_LABEL
                 file.write(layer, window=window)
+
+
+def _in_steps(probabilities: torch.Tensor) -> np.ndarray:
+    return (probabilities * STEPS).round().to(torch.uint8).cpu().numpy()
 
 
 def _create(path: Path, scene: rasterio.DatasetReader, count: int) -> rasterio.io.DatasetWriter:
@@ -112,6 +125,13 @@ def _create(path: Path, scene: rasterio.DatasetReader, count: int) -> rasterio.i
     if scene.rpcs:
         file.rpcs = scene.rpcs
     return file
+
+
+def write_picture(plain: Path, final: Path) -> None:
+    """Write a map as a PNG with its colours; no data is transparent. It has no position."""
+    with heard_errors() as errors, rasterio.Env(GDAL_PAM_ENABLED="NO"):
+        rasterio.shutil.copy(plain, final, driver="PNG")
+    refuse(errors)
 
 
 def optimise(plain: Path, final: Path, resampling: str) -> None:
@@ -149,33 +169,3 @@ def refuse(errors: list[str]) -> None:
     """Raise the first of GDAL's errors, if there is one."""
     if errors:
         raise RasterioIOError(errors[0])
-
-
-def _colormap(
-    segmenter: Segmenter, colors: dict[str, str] | None
-) -> dict[int, tuple[int, int, int, int]]:
-    """Class index → red, green, blue, alpha; no data is transparent."""
-    if colors is None:
-        colors = _configured(segmenter.dataset)
-
-    colormap = {NO_LABEL: (0, 0, 0, 0)}
-    for i, name in enumerate(segmenter.classes):
-        if name in colors:
-            rgb = bytes.fromhex(colors[name].removeprefix("#"))
-        else:
-            shares = colorsys.hsv_to_rgb(i * GOLDEN % 1, 0.65, 0.9)
-            rgb = [round(255 * share) for share in shares]
-        colormap[i] = (*rgb, 255)
-    return colormap
-
-
-def _configured(dataset: str) -> dict[str, str]:
-    """Colours that the configuration gives a dataset's classes; none if it does not have the
-    dataset."""
-    try:
-        known = load().datasets.get(dataset)
-    except UserError as error:
-        reason = str(error).splitlines()[0]
-        log.warning("the map's colours are not those of the configuration: %s", reason)
-        return {}
-    return {land.name: land.shown_color for land in known.classes} if known else {}

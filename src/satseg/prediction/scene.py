@@ -1,8 +1,9 @@
 """A georeferenced scene of any size → a class map of the same place."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +19,34 @@ from satseg.errors import UserError
 from satseg.files import scratch_folder, together
 from satseg.jobs.writing import refuse_inputs
 from satseg.models.segmenter import Segmenter
+from satseg.models.voting import VIEWS, check_members, mean_probabilities
 from satseg.prediction.accepting import AcceptedScene, accept, unpacked
-from satseg.prediction.blending import Read, blend
-from satseg.prediction.maps import MapFiles, optimise
-from satseg.prediction.polygons import write_polygons
+from satseg.prediction.blending import Read, Score, blend
+from satseg.prediction.colors import class_colors
+from satseg.prediction.maps import MapFiles, optimise, write_picture
+from satseg.prediction.products import PICTURE, Look, Products, derive
 from satseg.prediction.windows import strips, windows, within
 from satseg.progress import Pace
 
+# The rasters of a prediction, and how their overviews are made.
+RASTERS = {"map": "MODE", "probabilities": "AVERAGE", "confidence": "AVERAGE"}
 CPU_BATCH = 2  # windows per forward pass on a CPU, at most: more gain no speed there
 
 
 def predict_scene(
-    segmenter: Segmenter,
+    segmenter: Segmenter | Sequence[Segmenter],
     scene: str | Path,
     out: str | Path,
     *,
     probabilities: str | Path | None = None,
+    confidence: str | Path | None = None,
     polygons: str | Path | None = None,
+    areas: str | Path | None = None,
+    style: str | Path | None = None,
+    web: str | Path | None = None,
+    min_area: float = 0,
+    simplify: float = 0,
+    tta: str = "none",
     colors: dict[str, str] | None = None,
     overlap: int | None = None,
     batch_size: int | None = None,
@@ -47,14 +59,23 @@ def predict_scene(
     Memory does not grow with the scene. All files appear together, or none does.
 
     Args:
-        segmenter: a trained model, as `load_weights` returns it.
+        segmenter: a trained model, as `load_weights` returns it; several vote with the mean of
+            their probabilities.
         scene: an image that GDAL reads, with the bands, pixel type and resolution of the training
             images; also one in a zip (`scene.zip`, or `/vsizip/…` as GDAL calls it).
-        out: the map.
+        out: the map; with the suffix `.png` a picture of it without a position.
         probabilities: a file for probabilities as well: a band for each counted class, uint8 in
             steps of 1/250, 255 where there is no data.
-        polygons: a GeoJSON file for polygons as well, in degrees of longitude and latitude, each
-            with its class.
+        confidence: a file for the highest probability of each pixel, in the same steps.
+        polygons: a file for polygons as well, each with its class and area: GeoJSON in degrees, or
+            GeoPackage (`.gpkg`) or FlatGeobuf (`.fgb`) in the scene's coordinate system.
+        areas: a CSV file for the hectares and share of each class.
+        style: a QGIS style (`.qml`) for the map.
+        web: an HTML page that shows the map over the scene.
+        min_area: square metres; smaller polygons become part of their largest neighbour or are left
+            out (see `write_polygons`).
+        simplify: metres by which the polygons' borders may be smoothed.
+        tta: test-time augmentation: `none`, `flips` (the mean of 4 views) or `all` (of 8).
         colors: colour of each class (`#rrggbb`), by name; None for those of the configuration, or
             of a palette.
         overlap: minimum number of pixels that windows share (default: a quarter of a tile).
@@ -64,20 +85,28 @@ def predict_scene(
         Number of windows predicted.
 
     Raises:
-        UserError: the scene does not fit the model or cannot be read, or a file cannot be written.
+        UserError: the scene does not fit the model or cannot be read, the models differ in their
+            classes, or a file cannot be written.
 
     Example:
         segmenter = load_weights("best.pt")
         predict_scene(segmenter, "scene.tif", "map.tif", polygons="map.geojson")
     """
-    outputs = [Path(path) for path in (out, probabilities, polygons) if path]
+    given = (out, probabilities, confidence, polygons, areas, style, web)
+    products = Products(*(Path(path) if path else None for path in given))
+    products.check()
+    outputs = list(products.wanted.values())
     distinct = {path.resolve() for path in (Path(scene), *outputs)}
     if len(distinct) <= len(outputs):
         raise UserError(f"{out}: scene and outputs must be different files; choose other names")
 
+    members = [segmenter] if isinstance(segmenter, Segmenter) else list(segmenter)
+    stride = check_members(members, [member.dataset or "a model" for member in members])
+    if _on_cpu(members[0]):
+        members = [_for_cpu(member) for member in members]
+    segmenter = members[0]._replace(stride=stride)
     shared = _shared_pixels(segmenter, overlap)
-    if _on_cpu(segmenter):
-        segmenter = _for_cpu(segmenter)
+    score = partial(mean_probabilities, members, views=VIEWS[tta])
 
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -87,19 +116,22 @@ def predict_scene(
         refuse_inputs(outputs, file.files)  # of a VRT, those it is made of
         accepted = accept(file, source, segmenter, georeferenced=bool(polygons))
 
-        finals = stack.enter_context(together(*outputs))
+        finals = dict(zip(products.wanted, stack.enter_context(together(*outputs)), strict=True))
         scratch = stack.enter_context(scratch_folder(f"{outputs[0]}.blocks"))
-        plain = [scratch / "map.tif"]
-        if probabilities:
-            plain.append(scratch / "probabilities.tif")
+        plain = {kind: scratch / f"{kind}.tif" for kind in RASTERS if kind in finals}
 
         stack.enter_context(_writing(outputs[0]))
-        with MapFiles(segmenter, file, *plain, colors=colors) as maps:
-            count = _fill(maps, segmenter, accepted, shared, batch_size, str(out))
-        for blocks, final, resampling in zip(plain, finals, ("MODE", "AVERAGE"), strict=False):
-            optimise(blocks, final, resampling)
-        if polygons:
-            write_polygons(plain[0], finals[-1], segmenter.classes, outputs[0].stem)
+        look = Look(segmenter.classes, class_colors(segmenter, colors))
+        with MapFiles(segmenter, accepted.file, look.colors, **plain) as maps:
+            steps = (shared, batch_size or segmenter.batch_size)
+            count = _fill(maps, segmenter, score, accepted, steps, str(out))
+        for kind, blocks in plain.items():
+            if finals[kind].suffix.lower() == PICTURE:
+                write_picture(blocks, finals[kind])
+            else:
+                optimise(blocks, finals[kind], RASTERS[kind])
+        generalise = {"min_area": min_area, "simplify": simplify}
+        derive(finals, plain["map"], accepted, look, outputs[0].stem, **generalise)
     return count
 
 
@@ -131,12 +163,14 @@ def _for_cpu(segmenter: Segmenter) -> Segmenter:
 def _fill(
     maps: MapFiles,
     segmenter: Segmenter,
+    score: Score,
     scene: AcceptedScene,
-    overlap: int,
-    batch_size: int | None,
+    steps: tuple[int, int],
     name: str,
 ) -> int:
-    """Predict a scene, strip by strip, into opened files; returns the number of windows."""
+    """Predict a scene, strip by strip, into opened files; `steps` are the pixels that windows share
+    and the windows of a batch. Returns the number of windows."""
+    overlap, batch = steps
     size = segmenter.tile_size
     rows, columns = (
         windows(length, size, overlap, segmenter.stride) for length in scene.file.shape
@@ -160,8 +194,7 @@ def _fill(
         for first, last, part in parts:
             left = part.starts[0]
             read = _row_reader(scene, left, part.starts[-1] + size)
-            batch = batch_size or segmenter.batch_size
-            with closing(blend(segmenter, read, rows, part, batch, advance)) as strip:
+            with closing(blend(segmenter, read, rows, part, batch, advance, score)) as strip:
                 for finished_rows in strip:
                     maps.write(finished_rows, first - left, first, last)
     return total

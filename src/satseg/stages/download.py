@@ -1,5 +1,6 @@
 """Fetch the scenes of a dataset, as published, and list every file with its hash."""
 
+import os
 from importlib import import_module
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from satseg.jobs.writing import folder as locked_folder
 from satseg.progress import log
 
 
-def run(job: DownloadSlice, out: str) -> None:
+def run(job: DownloadSlice, out: str) -> list[Path]:
     """Fill the folder `out`; its `manifest.json`, written last, lists where the scenes lie and what
     they are.
 
@@ -43,7 +44,7 @@ def run(job: DownloadSlice, out: str) -> None:
             manifest = {
                 "dataset": job.dataset,
                 "origin": origin,
-                "root": SCENES if is_ours else str(root),
+                "root": SCENES if is_ours else written_root(job.path, root, folder),
                 "files": files,
             }
             write_json(folder / MANIFEST, manifest)
@@ -55,6 +56,7 @@ def run(job: DownloadSlice, out: str) -> None:
     megabytes = sum(file["bytes"] for file in files) / 1e6
     place_of_files = folder / SCENES if is_ours else root
     log.info("%s: %d files, %.1f MB in %s", job.dataset, len(files), megabytes, place_of_files)
+    return [folder / MANIFEST]
 
 
 def fetch(job: DownloadSlice, folder: Path) -> tuple[Path, dict]:
@@ -68,6 +70,14 @@ def fetch(job: DownloadSlice, folder: Path) -> tuple[Path, dict]:
     # A source with a fallback returns the one that delivered.
     used = import_module(f"satseg.data.sources.{job.source.kind}").fetch(job.source, folder)
     return folder, (used or job.source).model_dump()
+
+
+def written_root(path: str, root: Path, folder: Path) -> str:
+    """How the manifest in `folder` says where a `path` leads: from there, if the path is relative,
+    so that a copied project reads its own scenes."""
+    leads = os.path.relpath(path, folder.resolve())
+    is_own = not Path(path).expanduser().is_absolute() and Path(folder, leads).resolve() == root
+    return leads if is_own else str(root)
 
 
 def writes(job: DownloadSlice, out: str) -> list[Output]:

@@ -25,7 +25,7 @@ from satseg.progress import log
 from satseg.readers import read_split
 
 
-def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> None:
+def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> list[Path]:
     """Write `counts.csv`, `confusion.csv` and `panels.npz` into the folder `run` of a trained
     cell."""
     claim_device()
@@ -58,6 +58,7 @@ def run(job: EvaluateSlice, tiles: str, split: str, run: str) -> None:
         "%s, %d %s tiles: mIoU %.3f, pixel accuracy %.3f",
         run, len(tile_numbers), subset, scores["jaccard"], scores["pixel_accuracy"],
     )  # fmt: skip
+    return files
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """Write a trained model as an ONNX file for other programs, once onnxruntime gives the same logits
-as PyTorch."""
+as PyTorch; or as a bundle of all that its users need."""
 
 import argparse
 from pathlib import Path
@@ -7,12 +7,19 @@ from pathlib import Path
 from satseg.jobs.program import guarded
 from satseg.jobs.writing import file, refuse_inputs, sole_writer
 from satseg.models.segmenter import load_weights
+from satseg.paths import Paths
+from satseg.prediction.bundle import write_bundle
 from satseg.prediction.onnx import TOLERANCE, export
 from satseg.progress import log
 
+PATHS = Paths()
+
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the ONNX file."""
+    """Write the ONNX file or the bundle."""
+    if arguments.bundle:
+        _write_bundle(arguments)
+        return
     path = Path(arguments.run, f"{arguments.weights}.pt")
     refuse_inputs([arguments.out], [arguments.run])
     with sole_writer(file(arguments.out)):
@@ -25,13 +32,30 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
+def _write_bundle(arguments: argparse.Namespace) -> None:
+    run = Path(arguments.run)
+    refuse_inputs([arguments.out], [run])
+    tiles = arguments.tiles
+    if tiles is None:
+        tiles = PATHS.tiles(load_weights(run / f"{arguments.weights}.pt").dataset)
+    with sole_writer(file(arguments.out)):
+        names = write_bundle(run, arguments.out, arguments.weights, tiles)
+    log.info("%s: %s", arguments.out, ", ".join(names))
+
+
 def main() -> None:
     """Parse the command line and export."""
     parser = argparse.ArgumentParser(prog="python -m satseg.stages.export", description=__doc__)
     option = parser.add_argument
     option("--run", required=True, help="folder of the trained cell")
-    option("-o", "--out", required=True, help="the ONNX file")
+    option("-o", "--out", required=True, help="the ONNX file; or the bundle, .zip or a folder")
     option("--weights", choices=("best", "final"), default="best", help="epoch (default: best)")
+    option(
+        "--bundle",
+        action="store_true",
+        help="write a bundle: weights, ONNX, classes and colours, scores, licence, model card",
+    )
+    option("--tiles", help="folder of the tile store, for a bundle's intervals (default: its own)")
 
     arguments = parser.parse_args()
     guarded("export", lambda: run(arguments))

@@ -15,7 +15,7 @@ from satseg.study.inputs import StudyInputs
 from satseg.study.panels import tile_pictures
 
 
-def run(job: StudySlice, data: str, results: str) -> None:
+def run(job: StudySlice, data: str, results: str) -> list[Path]:
     """Write the figures that the study lists, the pictures of the predictions one by one, and
     `figures.json`: digests of all of them.
 
@@ -28,7 +28,8 @@ def run(job: StudySlice, data: str, results: str) -> None:
         files[PANELS] = ""
     out = inputs.figures
     digests = out.with_suffix(".json")
-    with together(*(out / file for file in files), digests) as (*temporaries, digests_file):
+    outputs = [digests, *(out / file for file in files)]
+    with together(*outputs) as (digests_file, *temporaries):
         for temporary, (file, name) in zip(temporaries, files.items(), strict=True):
             if file == PANELS:
                 pictures = json.dumps({"blocks": tile_pictures(inputs)}, ensure_ascii=False)
@@ -38,6 +39,7 @@ def run(job: StudySlice, data: str, results: str) -> None:
         drawn = zip(files, temporaries, strict=True)
         write_json(digests_file, {file: sha256(temporary) for file, temporary in drawn})
     log.info("%s: %s in %s", job.name, ", ".join(job.study.figures), out)
+    return outputs
 
 
 def writes(job: StudySlice, results: str, **_: str) -> list[Output]:

@@ -27,7 +27,7 @@ from satseg.progress import log
 FLOAT_BYTES = 4
 
 
-def run(job: ProfileSlice, tiles: str, out: str) -> None:
+def run(job: ProfileSlice, tiles: str, out: str) -> list[str]:
     """Write the profile to the JSON file `out`: of one image of 3×512×512, as papers publish, and,
     under `trained`, of one tile of the dataset.
 
@@ -74,6 +74,7 @@ def run(job: ProfileSlice, tiles: str, out: str) -> None:
         "%s: %d parameters, %.1f GFLOPs, %.0f ms a forward pass",
         job.model_name, profile["parameters"], profile["gflops"], profile["latency_ms"],
     )  # fmt: skip
+    return [out]
 
 
 def costs(

@@ -11,7 +11,7 @@ from satseg.paths import Paths
 from satseg.progress import log
 
 
-def run(job: StudySlice, data: str, results: str) -> None:
+def run(job: StudySlice, data: str, results: str) -> list[Path]:
     """Write `results/<study>/report.html`.
 
     Raises:
@@ -22,6 +22,7 @@ def run(job: StudySlice, data: str, results: str) -> None:
     with atomic(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
     log.info("%s: %.1f MB in %s", job.name, len(html.encode()) / 1e6, path)
+    return [path]
 
 
 def writes(job: StudySlice, results: str, **_: str) -> list[Output]:

@@ -12,13 +12,14 @@ from satseg.jobs.writing import file
 from satseg.progress import log
 
 
-def run(job: SplitSlice, tiles: str, out: str) -> None:
+def run(job: SplitSlice, tiles: str, out: str) -> list[Path]:
     """Write the split to `out` (`<split>.csv`) and its audit beside it (`<split>.leakage.csv`)."""
     table = read_table(tiles)
     split = draw_split(table, job.split, job.test_split, job.fold)
     audit = leakage(table, split)
 
-    with together(out, Path(out).with_suffix(".leakage.csv")) as (split_file, audit_file):
+    outputs = [Path(out), Path(out).with_suffix(".leakage.csv")]
+    with together(*outputs) as (split_file, audit_file):
         split.to_csv(split_file, index=False)
         audit.to_csv(audit_file, index=False)
 
@@ -43,6 +44,7 @@ def run(job: SplitSlice, tiles: str, out: str) -> None:
             row.touching,
             row.near,
         )
+    return outputs
 
 
 if __name__ == "__main__":

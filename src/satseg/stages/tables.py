@@ -17,7 +17,7 @@ from satseg.study.inputs import StudyInputs
 from satseg.study.numbers import study_numbers
 
 
-def run(job: StudySlice, data: str, results: str) -> None:
+def run(job: StudySlice, data: str, results: str) -> list[Path]:
     """Write the study's tables from counts, histories, profiles and splits.
 
     Raises:
@@ -27,15 +27,17 @@ def run(job: StudySlice, data: str, results: str) -> None:
     numbers = study_numbers(inputs)
     pages = study_pages(inputs, numbers)
 
-    contents = {f"{page.name}.md": markdown(page).encode() for page in pages}
-    contents[PAGES] = pages_json(pages)
+    contents = {PAGES: pages_json(pages)}
+    contents |= {f"{page.name}.md": markdown(page).encode() for page in pages}
     for name, frame in numbers.frames().items():
         contents[f"{name}.csv"] = frame.to_csv(index=False, float_format=plain).encode()
-    with together(*(inputs.tables / name for name in contents)) as temporaries:
+    outputs = [inputs.tables / name for name in contents]
+    with together(*outputs) as temporaries:
         for temporary, content in zip(temporaries, contents.values(), strict=True):
             temporary.write_bytes(content)
     cells = len(job.cells)
     log.info("%s: %d cells, %d scores in %s", job.name, cells, len(numbers.scores), inputs.tables)
+    return outputs
 
 
 def writes(job: StudySlice, results: str, **_: str) -> list[Output]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from satseg.data.tiling import build_tiles
+from satseg.data.tiling import FILES, build_tiles
 from satseg.jobs.program import stage
 from satseg.jobs.slices import TileSlice
 from satseg.jobs.writing import folder
@@ -11,7 +11,7 @@ from satseg.readers import read_json
 from satseg.text import counted
 
 
-def run(job: TileSlice, raw: str, out: str) -> None:
+def run(job: TileSlice, raw: str, out: str) -> list[Path]:
     """Tile the scenes that `raw/manifest.json` lists into the folder `out`."""
     manifest = read_json(Path(raw, "manifest.json"), {"root": str})
     table = build_tiles(job, Path(raw, manifest["root"]), out)
@@ -23,6 +23,7 @@ def run(job: TileSlice, raw: str, out: str) -> None:
         job.tile_size,
         table["whole"].sum(),
     )
+    return [Path(out, name) for name in FILES]
 
 
 if __name__ == "__main__":

@@ -16,11 +16,14 @@ from satseg.jobs.writing import cell, sole_writer
 from satseg.processes import end_with_starter
 from satseg.progress import log
 from satseg.readers import read_split
+from satseg.records import is_copy
 from satseg.training.cell import train
 from satseg.training.limits import Limits
 from satseg.training.loggers import KINDS
 from satseg.training.record import identity, origins, run_record
 from satseg.training.subsets import check_trainable
+
+FILES = ("run.json", "history.csv", "best.pt", "final.pt")
 
 
 def run(
@@ -34,7 +37,7 @@ def run(
     teacher: str | None = None,
     logger: str = "csv",
     **limits: float | None,
-) -> None:
+) -> list[Path]:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
 
     Asked to stop, by a signal or by its `limits` (those of `Limits.from_now`), it saves its state
@@ -50,7 +53,11 @@ def run(
     if workers is None:
         workers = loader_workers()
 
-    store = open_tiles(local_copy(tiles) if local_tiles else tiles)
+    store = open_tiles(tiles)
+    if local_tiles:
+        copy = local_copy(tiles)
+        is_copy(copy)
+        store = open_tiles(copy)
     subsets = read_split(split, store.table)
     check_trainable(job, store, subsets)
     made_of = origins(raw, split)
@@ -59,7 +66,7 @@ def run(
     if follows:
         with following():
             train(job, store, subsets, out, mark, workers, limits, teacher, logger)
-        return
+        return []
 
     checkpoints = Path(out, "checkpoints")
     with sole_writer(cell(out), parent=limits.parent):
@@ -67,6 +74,7 @@ def run(
         write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
         # Last: a run that is interrupted before this resumes from them.
         shutil.rmtree(checkpoints, ignore_errors=True)
+    return [Path(out, name) for name in FILES]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pandas as pd
 from satseg.config.papers import Paper, PaperTable
 from satseg.statistics.correlation import spearman
 from satseg.study.claims.evidence import PROFILED, device_name
-from satseg.study.spread import nearness
+from satseg.study.spread import alike
 
 SPEED = [
     "dataset",
@@ -94,11 +94,10 @@ def _measured_place(model: str, profiles: dict[str, dict], measure: str) -> int:
     """Place of a model from the fastest: those that the measurements do not tell from it are not
     before it."""
     own = profiles[model]
-    before = 0
-    for profile in profiles.values():
-        near = nearness(profile, own, measure)
-        before += own[measure] > near * profile[measure]
-    return 1 + before
+    return 1 + sum(
+        profile[measure] < own[measure] and not alike(profile, own, measure)
+        for profile in profiles.values()
+    )
 
 
 def _place(model: str, times: dict[str, float]) -> int | None:

@@ -1,0 +1,89 @@
+"""Where weights come from: a weights file, a trained cell's folder, or a bundle."""
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+from zipfile import BadZipFile, ZipFile
+
+from satseg.errors import UserError
+
+WEIGHTS = "weights.pt"
+ABOUT = "bundle.json"
+CALIBRATION = "calibration.json"
+FORMAT = 1
+
+
+class Source(NamedTuple):
+    """Weights, and what is known about them beside what they hold."""
+
+    name: Path
+    """What messages call the weights."""
+    weights: Path | BinaryIO
+    """The file, or its content in memory if it lies in an archive."""
+    about: dict[str, Any]
+    """The bundle's `bundle.json`; empty for a cell or a single file."""
+
+
+def find_weights(path: str | Path, epoch: str = "best") -> Source:
+    """The weights at a path.
+
+    Args:
+        path: a weights file, the folder of a trained cell, or a bundle: a zip archive or a folder.
+        epoch: of a cell, `best` or `final`; a bundle holds one.
+
+    Raises:
+        UserError: an archive or a folder that calls itself a bundle is none, or is damaged.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".zip" and path.is_file():
+        return _unpacked(path)
+    if suffix == ".pt" and not path.is_dir():
+        return Source(path, path, {})
+    if is_bundle(path):
+        about = _about(path, (path / ABOUT).read_bytes())
+        return Source(path / WEIGHTS, path / WEIGHTS, about)
+    weights = path / f"{epoch}.pt"
+    return Source(weights, weights, {})
+
+
+def is_bundle(path: str | Path) -> bool:
+    """Whether a folder calls itself a bundle."""
+    return Path(path, ABOUT).is_file()
+
+
+def files_of(path: str | Path) -> list[str]:
+    """The files that decide what `find_weights` finds, for a digest of them."""
+    if Path(path).is_dir():
+        names = (WEIGHTS, ABOUT) if is_bundle(path) else ("best.pt",)
+        return [os.fspath(Path(path, name)) for name in names]
+    return [os.fspath(path)]
+
+
+def _unpacked(path: Path) -> Source:
+    """Only two files are read, by their names: nothing is unpacked onto the disk."""
+    try:
+        with ZipFile(path) as archive:
+            about = archive.read(ABOUT)
+            weights = io.BytesIO(archive.read(WEIGHTS))
+    except (BadZipFile, KeyError, OSError, EOFError, NotImplementedError, RuntimeError):
+        raise UserError(
+            f"{path}: not a bundle of satseg, or damaged; export it again with --bundle"
+        ) from None
+    return Source(path, weights, _about(path, about))
+
+
+def _about(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        about = json.loads(content)
+        known = about["format"] == FORMAT
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise UserError(
+            f"{path}: its {ABOUT} is damaged, or of another version of satseg; export it again "
+            f"with --bundle"
+        )
+    return about

@@ -1,0 +1,214 @@
+"""What an output was made of: a record beside it, written by the job that made it and compared
+before anything believes the output.
+
+A record holds digests: of the job's configuration (`slice`) and source files (`code`), of every
+file it read (`inputs`) and of every file it wrote (`outputs`, with their sizes).
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from satseg.errors import UserError
+from satseg.files import sha256, write_json
+from satseg.processes import this_process
+
+SUFFIX = ".made.json"
+LARGE = 100 * 2**20  # bytes: above this size, only what a record names has a digest
+SEEN = Path(".snakemake", "satseg", "seen.json")
+
+_read: dict[str, str | None] = {}
+_copies: list[Path] = []
+_seen: dict[str, list] = {}
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def write_record(
+    outputs: Iterable[str | Path],
+    slice_digest: str,
+    code: str | None,
+    inputs: Mapping[str, str | None] | None = None,
+) -> None:
+    """Write the record of a job that has finished.
+
+    Args:
+        outputs: files it wrote, the first one's name in front.
+        slice_digest: `digest_of` its slice.
+        code: digest of its source files; None if it is not known.
+        inputs: file → digest (default: every file that this process has read).
+    """
+    first, *_ = paths = [Path(output) for output in outputs]
+    entries = {}
+    for path in paths:
+        name = Path(os.path.relpath(path, first.parent)).as_posix()
+        digest = _written(path)
+        state = path.stat()
+        # The time of the last change of any kind: a program cannot set it.
+        entries[name] = {
+            "sha256": digest,
+            "bytes": state.st_size,
+            "changed": state.st_ctime_ns,
+        }
+    record = {
+        "slice": slice_digest,
+        "code": code,
+        "inputs": dict(sorted((_read if inputs is None else inputs).items())),
+        "outputs": entries,
+    }
+    write_json(record_of(first), record)
+
+
+def _written(path: Path) -> str:
+    """Digest of an output; that of a large array was taken while it was written."""
+    digests = path.with_name("digests.json")
+    if path.suffix == ".npy" and digests.exists():
+        try:
+            return json.loads(digests.read_text(encoding="utf-8"))[path.name]
+        except (ValueError, KeyError, TypeError):
+            pass  # not such a file
+    return sha256(path)
+
+
+def digest_of(argument: str) -> str:
+    """Digest of a slice from what a job is given: its JSON, or the file that is named by it."""
+    if argument.startswith("{"):
+        return hashlib.sha256(argument.encode()).hexdigest()
+    return Path(argument).stem
+
+
+def note(path: str | Path) -> None:
+    """Remember that this process reads a file.
+
+    Raises:
+        UserError: it is not what its record says.
+    """
+    path = Path(path).absolute()
+    is_own = f".{this_process()}." in path.name  # a temporary file, which it is writing
+    if is_own or any(path.is_relative_to(copy) for copy in _copies):
+        return
+    here = Path.cwd()
+    name = os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)
+    if name in _read:
+        return
+
+    known = recorded(path)
+    if known is not None and not fits(path, known):
+        raise UserError(
+            f"{name}: changed since it was made; delete it and run the stage that writes it"
+        )
+    _read[name] = known["sha256"] if known else current(path)
+
+
+def is_copy(folder: str | Path) -> None:
+    """Take nothing of this folder for read: its original has been read already."""
+    _copies.append(Path(folder).absolute())
+
+
+# --- comparing ------------------------------------------------------------------------------------
+
+
+def record_of(output: str | Path) -> Path:
+    """The record of the job whose first output this is."""
+    return Path(output).with_suffix(SUFFIX)
+
+
+def load_record(output: str | Path) -> dict[str, Any] | None:
+    """The record of the job whose first output this is; None if there is none, empty if it is
+    damaged."""
+    path = record_of(output)
+    try:
+        return _load(path, path.stat().st_ctime_ns)
+    except FileNotFoundError:
+        return None
+
+
+@cache
+def _load(path: Path, changed: int) -> dict[str, Any]:
+    """Read once, until `changed` changes."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("slice", "code"):
+            record[key]
+        record["inputs"].keys()
+        for entry in record["outputs"].values():
+            entry["sha256"], entry["bytes"], entry["changed"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return record
+
+
+@cache
+def _entries(folder: Path, changed: int) -> dict[str, dict[str, Any]]:
+    """What the records in a folder say of files: read once, until `changed` changes."""
+    entries = {}
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        entries |= _load(path, path.stat().st_ctime_ns).get("outputs", {})
+    return entries
+
+
+def recorded(path: str | Path) -> dict[str, Any] | None:
+    """Digest and size of a file, as `sha256` and `bytes`, if a record beside it or beside its
+    folder names it."""
+    path = Path(path)
+    for folder, name in (
+        (path.parent, path.name),
+        (path.parent.parent, f"{path.parent.name}/{path.name}"),
+    ):
+        try:
+            entry = _entries(folder, folder.stat().st_ctime_ns).get(name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if entry is not None:
+            return entry
+    return None
+
+
+def current(path: str | Path) -> str | None:
+    """Digest of a file: the recorded one, else that of its content; None of a large file that no
+    record names, and of what is no file."""
+    known = recorded(path)
+    if known is not None:
+        return known["sha256"]
+    path = Path(path)
+    small = path.is_file() and path.stat().st_size <= LARGE
+    return _content(path) if small else None
+
+
+def fits(path: str | Path, entry: Mapping[str, Any]) -> bool:
+    """Whether a file is what a record's entry says; it is read only if it has been changed in any
+    way, such as copied or given another date."""
+    state = Path(path).stat()
+    if state.st_size != entry["bytes"]:
+        return False
+    return state.st_ctime_ns == entry["changed"] or _content(Path(path)) == entry["sha256"]
+
+
+def _content(path: Path) -> str:
+    """Digest of a file's content: read once, until it is changed."""
+    name = os.fspath(path.absolute())
+    state = path.stat()
+    version = [state.st_size, state.st_ctime_ns, state.st_ino]
+    known = _seen.get(name)
+    if not known or known[:3] != version:
+        known = _seen[name] = [*version, sha256(path)]
+    return known[3]
+
+
+def recall() -> None:
+    """Take over what `remember` wrote, of content read by earlier processes in this folder."""
+    try:
+        _seen.update(json.loads(SEEN.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        _seen.clear()
+
+
+def remember() -> None:
+    """Spare later processes the reading of what this one has read to compare it."""
+    if _seen:
+        write_json(SEEN, _seen)

@@ -1,0 +1,85 @@
+"""A bundle predicts as its cell does, and says what it is."""
+
+import json
+import re
+from zipfile import ZipFile
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+
+from satseg.errors import UserError
+from satseg.metrics.scores import scores
+from satseg.models.segmenter import load_weights
+from satseg.prediction import bundle, predict_scene
+from satseg.prediction.bundle import write_bundle
+from scenery import CLASSES, noise, save_cell, write_scene
+
+
+@pytest.fixture
+def cell(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "find_spec", lambda name: None)  # ONNX has tests of its own
+    return save_cell(tmp_path / "cell", dataset="demo", metres=(0.5, 0.5))
+
+
+def counts(cell) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = [
+        [t, f"s{t // 2}", name, *rng.integers(1, 99, 4)] for t in range(12) for name in CLASSES[1:]
+    ]
+    frame = pd.DataFrame(rows, columns=["tile", "scene", "class", "tp", "fp", "fn", "tn"])
+    frame.to_csv(cell / "counts.csv", index=False)
+    return frame
+
+
+@pytest.mark.parametrize("name", ["model.zip", "model"])
+def test_it_predicts_as_the_cell(cell, tmp_path, name):
+    write_bundle(cell, tmp_path / name)
+    write_bundle(cell, tmp_path / name)  # over an older one
+    scene = write_scene(tmp_path / "scene.tif", noise(80, 70))
+    maps = []
+    for source in (cell, tmp_path / name):
+        predict_scene(load_weights(source), scene, tmp_path / "map.tif")
+        with rasterio.open(tmp_path / "map.tif") as file:
+            maps.append((file.read(1).tobytes(), file.colormap(1)))
+    assert maps[0] == maps[1]
+
+
+def test_the_same_cell_is_the_same_archive(cell, tmp_path):
+    for name in ("a.zip", "b.zip"):
+        write_bundle(cell, tmp_path / name)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_scores_are_those_of_the_counts(cell, tmp_path):
+    frame = counts(cell)
+    assert write_bundle(cell, tmp_path / "model.zip") == [
+        "README.md",
+        "bundle.json",
+        "style.qml",
+        "weights.pt",
+    ]
+    with ZipFile(tmp_path / "model.zip") as archive:
+        about = json.loads(archive.read("bundle.json"))
+        card = archive.read("README.md").decode()
+    expected = scores([frame], dict(zip(frame["tile"], frame["scene"], strict=True)))
+    found = pd.DataFrame(about["scores"])
+    for column in ("value", "low", "high"):
+        np.testing.assert_allclose(found[column].astype(float), expected[column], atol=1e-6)
+    assert about["tested"] == {"tiles": 12, "units": 6, "unit": "scene"}
+    assert about["dataset"]["licence"] in card
+    row = expected[(expected["metric"] == "miou_d") & (expected["class"] == "all")].iloc[0]
+    assert f"| {row['value']:.3f} | {row['low']:.3f} to {row['high']:.3f} |" in card
+    assert [land["name"] for land in about["classes"]] == CLASSES
+
+
+def test_what_is_no_bundle_is_refused(cell, tmp_path):
+    (tmp_path / "other.zip").write_bytes(b"PK nothing")
+    with pytest.raises(
+        UserError, match=re.escape("other.zip: not a bundle of satseg, or damaged; ")
+    ):
+        load_weights(tmp_path / "other.zip")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match="folder: exists and is not a bundle; "):
+        write_bundle(cell, tmp_path / "folder")

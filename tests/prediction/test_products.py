@@ -1,0 +1,58 @@
+"""What a prediction writes beside its map."""
+
+import re
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from satseg.errors import UserError
+from satseg.prediction import predict_scene
+from scenery import CLASSES, COLORS, noise, segmenter, write_scene
+
+
+def test_picture_style_page_and_confidence(tmp_path):
+    scene = write_scene(tmp_path / "scene.tif", noise(80, 70))
+    model = segmenter()
+    files = {name: tmp_path / f"map.{name}" for name in ("png", "html", "qml")}
+    rasters = {kind: tmp_path / f"{kind}.tif" for kind in ("probabilities", "confidence")}
+    predict_scene(
+        model, scene, files["png"], web=files["html"], style=files["qml"], colors=COLORS, **rasters
+    )
+    predict_scene(model, scene, tmp_path / "map.tif", colors=COLORS)
+
+    with rasterio.open(tmp_path / "map.tif") as file:
+        labels = file.read(1)
+    with Image.open(files["png"]) as picture:
+        np.testing.assert_array_equal(np.array(picture), labels)
+        table = [tuple(bytes.fromhex(COLORS[name][1:])) for name in CLASSES]
+        rgb = np.array(picture.convert("RGB"))
+        np.testing.assert_array_equal(rgb, np.array(table, np.uint8)[labels])
+    assert not list(tmp_path.glob("*.aux.xml"))
+
+    with (
+        rasterio.open(rasters["probabilities"]) as file,
+        rasterio.open(rasters["confidence"]) as top,
+    ):
+        np.testing.assert_array_equal(file.read().max(0), top.read(1))
+
+    entries = ET.parse(files["qml"]).iter("paletteEntry")
+    assert {entry.get("label"): entry.get("color").upper() for entry in entries} == {
+        name: color.upper() for name, color in COLORS.items()
+    }
+    page = files["html"].read_text()
+    assert not re.search(r"""(src|href)=["'](?!data:)|https?://|url\(""", page)
+    assert "default-src 'none'" in page and "Woodland" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("out", "map.jpg"), ("polygons", "map.shp"), ("areas", "map.xlsx")]
+)
+def test_a_format_that_cannot_be_written_is_refused(tmp_path, kind, name):
+    scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
+    files = {"out": tmp_path / "map.tif", kind: tmp_path / name}
+    with pytest.raises(UserError, match=f"{name}: .*the name must end with one of"):
+        predict_scene(segmenter(), scene, **files)
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
