@@ -161,11 +161,17 @@ def test_rounds_that_agree_are_not_repeated(monkeypatch):
     assert len(machine["load"]) == len(machine["others"]) == 2
 
 
-def test_rounds_are_repeated_while_they_disagree(monkeypatch):
-    timed([1.0, 1.0, 1.5, 1.0, 1.5, 1.0, 1.2, 1.0] + [1.0] * 8, monkeypatch)
+def test_rounds_are_repeated_until_two_agree(monkeypatch):
+    timed([1.0, 1.0, 1.5, 1.0, 1.2, 1.0, 1.25, 1.0], monkeypatch)
     rounds, machine = _in_rounds(WORKS, longest=99)
-    assert len(machine["load"]) == 6
-    assert rounds["a"] == [[1.0], [1.5], [1.5], [1.2], [1.0], [1.0]]
+    assert len(machine["load"]) == 4  # by then 1.2 and 1.25
+    assert rounds["a"] == [[1.0], [1.5], [1.2], [1.25]]
+
+
+def test_rounds_that_never_agree_end(monkeypatch):
+    timed([1.0, 1.0, 1.5, 1.0, 2.0, 1.0, 3.0, 1.0, 4.0, 1.0, 5.0, 1.0], monkeypatch)
+    rounds, _ = _in_rounds(WORKS, longest=99)
+    assert len(rounds["a"]) == 6
 
 
 def test_measuring_ends_in_time(monkeypatch):

@@ -25,12 +25,12 @@ INPUT = (3, 512, 512)
 FEWEST = 3
 MOST = 50
 SECONDS = 3.0
-# Rounds whose medians differ by more than this ratio are repeated, up to a number of rounds and of
-# seconds.
+# Rounds are repeated until the medians of two differ by no more than this ratio, up to a number of
+# rounds, and of seconds for each model.
 AGREEMENT = 1.1
 FEWEST_ROUNDS = 2
 MOST_ROUNDS = 6
-LONGEST = 20.0
+LONGEST = 10.0
 SHARE = 0.3  # seconds of a round for each work; a single call may take longer
 REFERENCE = (64, 128, 128)
 """Channels and size of the convolution that is timed beside the models."""
@@ -87,13 +87,14 @@ def measure(
     """Time a forward pass and a training step of each model with one image, in 32-bit, on the
     device at hand.
 
-    All are timed in turns, in rounds that are repeated while their medians disagree: what else the
-    machine does then falls on each of them. A convolution that is always the same takes turns too,
+    All are timed in turns, in rounds that are repeated until two agree on each of them: what else
+    the machine does then falls on all. A convolution that is always the same takes turns too,
     so that two measurements tell whether the machine was as fast for both. Each is warmed up
     once, before the first round, with an image no larger than the smallest.
 
     Args:
-        nets: each model, and the shape [C, H, W] of its image; a model may occur several times.
+        nets: each model, and the shape [C, H, W] of its image; a model may occur several times, and
+            with the same shape it is timed once.
         most_rounds: this many rounds at most, however much they disagree.
         longest: no further round is begun after this many seconds, if there are two.
 
@@ -106,10 +107,11 @@ def measure(
         the CPU time used during it (`others`).
     """
     at = device()
-    height = min(shape[1] for _, shape in nets)
-    width = min(shape[2] for _, shape in nets)
+    distinct = list(dict.fromkeys(nets))
+    height = min(shape[1] for _, shape in distinct)
+    width = min(shape[2] for _, shape in distinct)
     works: dict[tuple[int, str], Callable[[], None]] = {}
-    for i, (net, shape) in enumerate(nets):
+    for i, (net, shape) in enumerate(distinct):
         # A single pixel at the deepest level has no variance to normalise by; evaluation mode costs
         # the same.
         net.to(at, memory_format=torch.channels_last).eval()
@@ -127,12 +129,13 @@ def measure(
     works[-1, "reference"]()
 
     rounds, machine = _in_rounds(works, most_rounds, longest)
-    measured: list[dict[str, float]] = [{} for _ in nets]
+    measured: list[dict[str, float]] = [{} for _ in distinct]
     for (i, name), times in rounds.items():
         if i >= 0:
             measured[i] |= _summary(name, times)
     reference = _summary("reference", rounds[-1, "reference"])
-    return measured, {"rounds": len(machine["load"]), **machine, **reference}
+    times = [measured[distinct.index(pair)] for pair in nets]
+    return times, {"rounds": len(machine["load"]), **machine, **reference}
 
 
 def _forward(net: nn.Module, images: torch.Tensor) -> None:
@@ -171,10 +174,10 @@ def _in_rounds(
 
 
 def _disagree(rounds: dict) -> bool:
-    """Whether the medians of two rounds of one work differ too much."""
+    """Whether there is a work of which no two rounds agree."""
     for times in rounds.values():
-        medians = [float(np.median(each)) for each in times]
-        if max(medians) > AGREEMENT * min(medians):
+        medians = np.sort([np.median(each) for each in times])
+        if (medians[1:] / medians[:-1]).min() > AGREEMENT:
             return True
     return False
 

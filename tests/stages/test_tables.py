@@ -1,5 +1,6 @@
 """Tables of a small study, against recomputation from its files."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path

@@ -74,10 +74,11 @@ def stage_code(stage, model):
     return digest([*model_code(stage, cfg.models[model]), *weights])
 
 
+@cache
 def study_code(stage, study):
-    """Source files of a stage that builds all models of a study."""
-    models = cfg.study[study].models
-    return sorted(set().union(*(stage_code(stage, model) for model in models)))
+    """Digest of the source files of a stage that builds all models of a study."""
+    models = [cfg.models[name] for name in cfg.study[study].models]
+    return digest(sorted(set().union(*(model_code(stage, model) for model in models))))
 
 
 def share_of_cores():

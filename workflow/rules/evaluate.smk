@@ -72,7 +72,6 @@ rule profile:
 rule speed:
     input:
         tiles=lambda w: ancient(targets.profiled_tiles(cfg, w.dataset)),
-        code=lambda w: study_code("speed", w.study),
     output:
         speed="results/{study}/speed/{dataset}.json",
     log:
@@ -86,10 +85,10 @@ rule speed:
         gpu=1,
     params:
         slice=lambda w: slices.speed_slice(cfg, w.study, w.dataset).argument(),
-        code=lambda w: digest(study_code("speed", w.study)),
+        code=lambda w: study_code("speed", w.study),
         tiles="data/tiles/{dataset}",
     shell:
         r"""
-        exec python -m satseg.stages.speed --slice {params.slice:q} --tiles {params.tiles:q} \
-            --out {output.speed:q} &>{log:q}
+        exec python -m satseg.stages.speed --slice {params.slice:q} --code {params.code} \
+            --tiles {params.tiles:q} --out {output.speed:q} &>{log:q}
         """

@@ -16,7 +16,7 @@ from satseg.profiling import INPUT, LONGEST, measure, rounded
 from satseg.progress import log
 
 
-def run(job: SpeedSlice, tiles: str, out: str) -> None:
+def run(job: SpeedSlice, tiles: str, out: str) -> list[str]:
     """Write the times of every model to the JSON file `out`: of one image of 3×512×512, as papers
     publish, and, under `trained`, of one tile of the dataset.
 
@@ -47,6 +47,7 @@ def run(job: SpeedSlice, tiles: str, out: str) -> None:
     }
     write_json(out, speed)
     log.info("%s: %d models in %d rounds", job.dataset, len(models), speed["rounds"])
+    return [out]
 
 
 if __name__ == "__main__":
