@@ -14,6 +14,7 @@ from satseg.models import build_model
 from satseg.profiling import (
     _in_rounds,
     activation_elements,
+    activation_levels,
     gflops,
     layer_summary,
     peak_memory_mb,
@@ -71,8 +72,19 @@ def test_counts_by_hand():
     model = Pair().to("meta")
     leaves = 4 * 8 * 8 + 2 * 4 * 4
     assert activation_elements(model, (3, 8, 8)) == (leaves + 2 * 4 * 4, leaves)
+    # Once as large as the input, once half as large: its levels.
+    assert activation_levels(model, (3, 8, 8)) == {8: 4 * 8 * 8, 4: 2 * 4 * 4}
     multiply_adds = 8 * 8 * 4 * 3 * 9 + 4 * 4 * 2 * 4
     assert gflops(model, (3, 8, 8)) == pytest.approx(2 * multiply_adds / 1e9)
+
+
+def test_levels_are_all_of_the_activations():
+    """The two finest of the skinny U-Net hold 76 % of them."""
+    net = build_model("unet_skinny", 5).to("meta")
+    levels = activation_levels(net)
+    assert list(levels) == [512, 256, 128, 64, 32, 16, 8]
+    assert sum(levels.values()) == activation_elements(net)[1]
+    assert (levels[512] + levels[256]) / sum(levels.values()) == pytest.approx(0.76, abs=0.005)
 
 
 def test_summary_counts_the_same_parameters():
@@ -110,6 +122,7 @@ def test_a_profile(tmp_path):
     # At least the input, the output and the two largest feature maps, 16 channels each, are alive
     # at once.
     assert profile["peak_memory_mb"] > 4 * 512**2 * (3 + 6 + 2 * 16) / 2**20
+    assert sum(profile["levels"].values()) == pytest.approx(profile["activations_mb"], abs=0.05)
     assert profile["trained"]["input"] == [3, 128, 128]
     assert profile["trained"]["parameters"] == profile["parameters"]
     assert profile["trained"]["gflops"] == pytest.approx(profile["gflops"] / 16, abs=1e-3)

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -47,23 +48,44 @@ def activation_elements(net: nn.Module, shape: tuple[int, ...] = INPUT) -> tuple
     published = 0
     leaves = 0
 
-    def count(module: nn.Module, _, output) -> None:
+    def count(module: nn.Module, output: torch.Tensor) -> None:
         nonlocal published, leaves
-        if isinstance(output, torch.Tensor):
+        if module is not net and not isinstance(module, nn.Sequential | nn.ModuleList):
             published += output.numel()
             leaves += 0 if any(module.children()) else output.numel()
 
-    handles = [
-        module.register_forward_hook(count)
-        for module in net.modules()
-        if module is not net and not isinstance(module, nn.Sequential | nn.ModuleList)
-    ]
+    _each_output(net, shape, count)
+    return published, leaves
+
+
+def activation_levels(net: nn.Module, shape: tuple[int, ...] = INPUT) -> dict[int, int]:
+    """Output elements of the leaves for each height of feature maps, the highest first; the model
+    must be on the meta device. Outputs that are no maps are left out."""
+    levels: Counter[int] = Counter()
+
+    def count(module: nn.Module, output: torch.Tensor) -> None:
+        if output.ndim == 4 and not any(module.children()):
+            levels[output.shape[2]] += output.numel()
+
+    _each_output(net, shape, count)
+    return dict(sorted(levels.items(), reverse=True))
+
+
+def _each_output(
+    net: nn.Module, shape: tuple[int, ...], see: Callable[[nn.Module, torch.Tensor], None]
+) -> None:
+    """Show every module that returns a tensor, and what it returns in a pass of shapes only."""
+
+    def hook(module: nn.Module, _, output) -> None:
+        if isinstance(output, torch.Tensor):
+            see(module, output)
+
+    handles = [module.register_forward_hook(hook) for module in net.modules()]
     try:
         _forward_on_meta(net, shape)
     finally:
         for handle in handles:
             handle.remove()
-    return published, leaves
 
 
 def gflops(net: nn.Module, shape: tuple[int, ...] = INPUT) -> float:

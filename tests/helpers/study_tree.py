@@ -305,6 +305,7 @@ def profile(model: str, i: int) -> dict:
         "dataset": "toy", "model": model, "classes": 4, "parameters": 1_234_567 * (i + 1),
         "memory_mb": 1292.25, "activations_mb": 640.5, "gflops": 21.25,
         "latency_ms": 40.0 - 10 * i, "latency_p95_ms": 41.0 - 10 * i, "train_step_ms": 100.0, "peak_memory_mb": 900.0,
+        "levels": {"512": 60.0, "256": 10.0 * (i + 1), "128": 30.0},
         "device": {"kind": "cpu", "name": "Toy CPU"}, "input": [3, 512, 512], "summary": "",
         "train_step_p95_ms": 101.0, "latency_low_ms": 39.5 - 10 * i, "latency_high_ms": 40.5 - 10 * i,
         "train_step_low_ms": 99.0, "train_step_high_ms": 102.0, "load": [0.5, 1.25, 0.75], "reference_ms": 2.0,

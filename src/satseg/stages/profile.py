@@ -16,6 +16,7 @@ from satseg.models import build_model
 from satseg.profiling import (
     INPUT,
     activation_elements,
+    activation_levels,
     gflops,
     layer_summary,
     measure,
@@ -54,6 +55,7 @@ def run(job: ProfileSlice, tiles: str, out: str) -> list[str]:
         "classes": job.classes,
         **sizes(job.model, job.classes),
         **costs(net, INPUT, times, peak),
+        "levels": _levels(net),
         **rounded(shared),
         "device": describe_device(),
         "input": INPUT,
@@ -89,6 +91,12 @@ def costs(
         **rounded(times),
         "peak_memory_mb": round(peak, 1),
     }
+
+
+def _levels(net: nn.Module) -> dict[int, float]:
+    """MiB of activations by the height of the feature maps; the model is on the meta device."""
+    levels = activation_levels(net)
+    return {height: round(FLOAT_BYTES * count / 2**20, 2) for height, count in levels.items()}
 
 
 def sizes(model: ModelSpec, classes: int) -> dict[str, float]:

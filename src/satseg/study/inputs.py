@@ -48,6 +48,7 @@ PROFILE = {
     "sizes": {...: {"parameters": int, "memory_mb": float}},
     "device": DEVICE,
     "input": [int],
+    "levels": {...: float},
 }
 TIMES = {
     f"{name}_{end}": float
