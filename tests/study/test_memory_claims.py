@@ -1,7 +1,5 @@
 """Claims about memory, and scores of single classes, against numbers worked out by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from pydantic import ValidationError

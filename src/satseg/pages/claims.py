@@ -51,8 +51,8 @@ TESTS = [
     (
         "Higher",
         "A score is higher if the interval of the paired difference lies above what the claim "
-        "names; accuracy is retained if it lies above the loss that the claim allows. A claim about "
-        "some classes is about the mean of their scores.",
+        "names; accuracy is retained if it lies above the loss that the claim allows. A claim "
+        "about some classes is about the mean of their scores.",
     ),
     (
         "Finest levels",
