@@ -24,7 +24,7 @@ TESTS = [
     (
         "Verdict",
         "Over several places, a claim holds if it holds in each of them, and does not hold if it "
-        "fails in one.",
+        "fails in at least half: one failure among many may be chance.",
     ),
     (
         "place",

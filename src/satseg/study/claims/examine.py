@@ -251,10 +251,17 @@ def _one(pattern: str, models: Iterable[str]) -> str:
 
 def overall_verdict(verdicts: Sequence[str]) -> str:
     """The verdict of several places together: it holds if it holds in all of them, and does not if
-    it fails in one."""
+    it fails in at least half.
+
+    A single failure among many places may be chance. If each test fails by chance in 2.5 of 100
+    cases, at least half of them do in no more than 5, however they depend on each other (Rüger
+    1978, Metrika 25).
+    """
     if set(verdicts) == {UNTESTED}:
         return UNTESTED
-    return verdict_of(bool(verdicts) and set(verdicts) == {HOLDS}, FAILS in verdicts)
+    holds = bool(verdicts) and set(verdicts) == {HOLDS}
+    fails = bool(verdicts) and 2 * verdicts.count(FAILS) >= len(verdicts)
+    return verdict_of(holds, fails)
 
 
 def claims_frame(findings: Sequence[Finding]) -> pd.DataFrame:
