@@ -180,7 +180,7 @@ def _in_rounds(
     and the share of other processes in the CPU time used during it."""
     rounds: dict = {key: [] for key in works}
     machine: dict[str, list[float]] = {"load": [], "others": []}
-    pace = Pace("profile", most_rounds, "rounds at most")
+    pace = Pace("timing", most_rounds, "rounds at most")
     start = time.perf_counter()
     for done in range(1, most_rounds + 1):
         machine["load"].append(os.getloadavg()[0])
