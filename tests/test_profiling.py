@@ -3,6 +3,7 @@
 import json
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from satseg.profiling import (
     repeated,
 )
 from satseg.stages.profile import run, sizes
+from satseg.study.claims.rankings import FEWEST_APART
 
 MEMORY_MB = {
     "unet_base": {5: 3966, 8: 3972},
@@ -51,6 +53,20 @@ def test_published_sizes_to_the_digit():
                         found[model, classes] = sizes(config.models[model], classes)
                     assert found[model, classes][column.metric] == value, (table.title, model)
     assert {classes for _, classes in found} == {5, 8}
+
+
+def test_the_study_of_costs_tells_memory_from_operations():
+    """The paper's six models rank alike by the two; these ten do not."""
+    config = load()
+    study = config.study["faster_unet_costs"]
+    costs = []
+    for name in study.models:
+        net = build_model(config.models[name], 6).to("meta")
+        published, _ = activation_elements(net)
+        costs.append((published, gflops(net)))
+    memory, operations = np.argsort(np.argsort(costs, axis=0), axis=0).T
+    assert (memory != operations).sum() >= FEWEST_APART
+    assert (np.argsort(costs[:6], axis=0).T[0] == np.argsort(costs[:6], axis=0).T[1]).all()
 
 
 class Pair(nn.Module):

@@ -1,5 +1,4 @@
-"""What each stage sees of the configuration: the part that can change its result, and nothing
-else."""
+"""What each stage sees of the configuration: what can change its result, and nothing else."""
 
 from typing import Any
 
@@ -83,29 +82,29 @@ class PredictSlice(Slice):
     """The Python file of a model of the user's own."""
 
 
-class ProfileSlice(Slice):
-    """For `profile`."""
+class CostSlice(Slice):
+    """For stages that measure models on a dataset."""
 
     dataset: str
-    model_name: str
-    model: ModelSpec
     classes: int
     bands: int | None
     """Bands of the dataset; None if only its tiles tell."""
     tile_size: int
+
+
+class ProfileSlice(CostSlice):
+    """For `profile`."""
+
+    model_name: str
+    model: ModelSpec
     printed_classes: list[int]
     """Other numbers of classes that papers printed this model's size for."""
 
 
-class SpeedSlice(Slice):
+class SpeedSlice(CostSlice):
     """For `speed`."""
 
-    dataset: str
     models: dict[str, ModelSpec]
-    classes: int
-    bands: int | None
-    """Bands of the dataset; None if only its tiles tell."""
-    tile_size: int
 
 
 class StudyDataset(Strict):
@@ -173,8 +172,7 @@ def tile_slice(config: Config, dataset_name: str) -> TileSlice:
 
 def split_slice(config: Config, split: str, fold: int | None = None) -> SplitSlice:
     """What decides a split, or one of its folds, apart from the tiles."""
-    test_split = config.test_split(split)
-    return SplitSlice(split=config.splits[split], fold=fold, test_split=test_split)
+    return SplitSlice(split=config.splits[split], fold=fold, test_split=config.test_split(split))
 
 
 def train_slice(

@@ -66,7 +66,8 @@ def saves_memory(
     less = []
     more = []
     for model in models:
-        own, other = first.memory[model], second.memory[model]
+        own = first.memory[model]
+        other = second.memory[model]
         if not own or not other:
             raise Untestable(f"the runs of {model} did not record their memory")
         statistics.append(
