@@ -6,8 +6,14 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+from matplotlib.figure import Figure
+
 from benchmarks.tables import TABLES
 from satseg.config.reading import ROOT
+from satseg.figures.saving import save
+from satseg.figures.scales import draw_costs
+from satseg.figures.style import PALETTE, WIDTH, styled
 from satseg.files import atomic
 
 MEASURED = ROOT / "results" / "benchmarks"
@@ -31,7 +37,8 @@ def main() -> None:
 
     records = published()
     if "growth" in records:
-        draw(records["growth"]["series"], PUBLISHED / FIGURE)
+        with atomic(PUBLISHED / FIGURE) as temporary:
+            save(growth_figure(records["growth"]["series"]), temporary)
 
     text = PAGE.read_text(encoding="utf-8")
     with atomic(PAGE) as temporary:
@@ -73,31 +80,36 @@ def filled(text: str, records: dict[str, dict]) -> str:
     return text
 
 
-def draw(series: dict[str, dict], path: Path) -> None:
+@styled
+def growth_figure(series: dict[str, dict]) -> Figure:
     """Seconds against counts on logarithmic axes; below, memory where it is meaningful."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
     fitted = {name: record for name, record in series.items() if "exponent" in record}
-    figure, (above, below) = plt.subplots(2, 1, figsize=(7, 7), layout="constrained")
+    colors = dict(zip(fitted, PALETTE, strict=False))
+    figure = Figure((WIDTH, 7), layout="constrained")
+    figure.suptitle("How the stages grow", x=0.008, ha="left")
+    above, below = figure.subplots(2, 1)
     for name, record in fitted.items():
-        counts = record["counts"]
         label = f"{name} ({record['of']})"
+        style = {"marker": "o", "ms": 4, "color": colors[name]}
         power = f"{label}: n^{record['exponent']:g}"
-        above.loglog(counts, record["seconds"], marker="o", label=power)
+        above.plot(record["counts"], record["seconds"], label=power, **style)
         if "peak_memory_mb" in record:
-            below.loglog(counts, record["peak_memory_mb"], marker="o", label=label)
+            below.plot(record["counts"], record["peak_memory_mb"], label=label, **style)
 
-    above.set(ylabel="seconds", xlabel="number")
-    below.set(ylabel="peak memory, MB", xlabel="number", ylim=(100, 10_000))
-    for axes in (above, below):
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    with plt.rc_context({"svg.hashsalt": "satseg"}), atomic(path) as temporary:
-        figure.savefig(temporary, metadata={"Date": None})
-    plt.close(figure)
+    for axes, measure, label in (
+        (above, "seconds", "Seconds"),
+        (below, "peak_memory_mb", "Peak memory (MB)"),
+    ):
+        shown = [record for record in fitted.values() if measure in record]
+        draw_costs(axes, _all(shown, "counts"), "Number", "x")
+        draw_costs(axes, _all(shown, measure), label, "y")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _all(records: list[dict], key: str) -> np.ndarray:
+    """The values of all records, one after the other."""
+    return np.array([value for record in records for value in record[key]], float)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,18 @@ def test_growth_is_fitted(tmp_path):
     )
 
 
+def test_growth_is_drawn_in_the_style_of_all_figures():
+    counts = [1, 10, 100]
+    line = {"of": "tiles", "counts": counts, "exponent": 1, "seconds": [2, 20, 200]}
+    series = {"one": line, "two": line | {"peak_memory_mb": [900, 950, 990]}, "three": {}}
+    above, below = page.growth_figure(series).axes
+    assert [list(drawn.get_ydata()) for drawn in above.lines] == [[2, 20, 200]] * 2
+    assert [list(drawn.get_ydata()) for drawn in below.lines] == [[900, 950, 990]]
+    assert (above.get_yscale(), below.get_yscale()) == ("log", "linear")
+    assert above.lines[1].get_color() == below.lines[0].get_color() != above.lines[0].get_color()
+    assert above.get_ylabel() == "Seconds, logarithmic"
+
+
 def test_time_is_broken_down(tmp_path):
     record = breakdown.measure(tmp_path, True)
     for sides in record["cases"].values():

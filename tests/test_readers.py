@@ -162,6 +162,47 @@ def test_an_archive_cut_off_is_refused(tmp_path):
         read_arrays(path, ["tiles"])
 
 
+@pytest.mark.parametrize("name", ["a.npz", "a.npy", "a.json", "a.csv"])
+def test_a_byte_that_changed_is_read_or_refused(tmp_path, name):
+    """numpy, zipfile and zlib meet such a byte with errors of many kinds."""
+    path = tmp_path / name
+    array = np.arange(40.0)
+    read = {
+        "a.npz": lambda: read_arrays(path, ["a"]),
+        "a.npy": lambda: read_array(path),
+        "a.json": lambda: read_json(path, {"a": [float]}),
+        "a.csv": lambda: read_csv(path, ["tile"]),
+    }[name]
+    if name == "a.npz":
+        np.savez_compressed(path, a=array)
+    elif name == "a.npy":
+        np.save(path, array)
+    else:
+        text = '{"a": [1, 2.5]}' if name == "a.json" else "tile,scene\n1,a\n2,b\n"
+        path.write_text(text)
+
+    content = path.read_bytes()
+    rng = np.random.default_rng(8)
+    refused = 0
+    for place in range(min(len(content), 600)):
+        damaged = bytearray(content)
+        damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read()
+        except UserError as error:
+            refused += 1
+            assert str(path) in str(error) and "\n" not in str(error)
+    assert refused
+
+
+def test_brackets_without_end_are_refused(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"a\.json: not valid JSON"):
+        read_json(path, [])
+
+
 def test_objects_are_refused(tmp_path):
     objects = np.array([{}], object)
     np.save(tmp_path / "a.npy", objects, allow_pickle=True)

@@ -5,6 +5,7 @@ Counted on the CPU, which for the second is taken for such a device: the kernels
 run are about as many.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -30,8 +31,14 @@ MODEL = "unet_skinny"
 CLASSES = 6
 BATCHES = (2, 8)
 SIZE = 64  # of a tile: the numbers do not depend on it
-ASKING = ("devices", "losses", "models.segmenter", "data.augmentation", "training.optimizer")
-"""Modules that ask whether the device queues."""
+
+
+def asking() -> list[str]:
+    """Modules, of those imported, that ask whether the device queues."""
+    modules = list(sys.modules.items())
+    return [
+        name for name, module in modules if name.startswith("satseg.") and hasattr(module, "queues")
+    ]
 
 
 class Operations(TorchDispatchMode):
@@ -74,8 +81,8 @@ def _counted(
     """How often each operation runs, by part of the step, the most frequent first."""
     parts: dict[str, dict[str, int]] = {}
     with ExitStack() as stack:
-        for module in ASKING:
-            stack.enter_context(patch(f"satseg.{module}.queues", lambda at: queued))
+        for module in asking():
+            stack.enter_context(patch(f"{module}.queues", lambda at: queued))
         net = build_model(model, CLASSES, 3).to(memory_format=torch.channels_last)
         work = _step(net, settings, batch)
         for part in work.values():  # once for what is sent or made only once

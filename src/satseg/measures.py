@@ -73,21 +73,21 @@ MEASURES = {
     ),
     "miou_d": Measure(
         "mIoUᴰ",
-        "IoU of each class from the pixels of all evaluated tiles together, then the mean over the "
-        "classes that occur in the masks or in the predictions; a class that occurs in neither is "
-        "left out.",
+        "D for data set: IoU of each class from the pixels of all evaluated tiles together, then "
+        "the mean over the classes that occur in the masks or in the predictions; a class that "
+        "occurs in neither is left out.",
         "metric",
     ),
     "miou_i": Measure(
         "mIoUᴵ",
-        "In each tile, the mean IoU of the classes present in its mask; then the mean over the "
-        "tiles that have a labelled pixel.",
+        "I for image: in each tile, the mean IoU of the classes present in its mask; then the mean "
+        "over the tiles that have a labelled pixel.",
         "metric",
     ),
     "miou_c": Measure(
         "mIoUᶜ",
-        "For each class, the mean IoU over the tiles whose mask contains it; then the mean over "
-        "the classes that some mask contains.",
+        "C for class: for each class, the mean IoU over the tiles whose mask contains it; then the "
+        "mean over the classes that some mask contains.",
         "metric",
     ),
     "miou_published": Measure(
@@ -202,6 +202,8 @@ HISTORY = tuple(f"{subset}_{curve}" for curve in ("loss", *CURVES) for subset in
 LEVELS = "activations_mb"
 """What a profile holds for each resolution of a model's feature maps."""
 TRAINING_MEMORY = "training_memory_mb"
+PRINTED = ("memory_mb", "miou_published", "iou_published")
+"""Computed as papers did, to stand beside what they printed; of no use otherwise."""
 UNMEASURED = "text"
 """What a claim is about that nothing here can decide."""
 

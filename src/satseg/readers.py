@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
-from satseg.errors import UserError
+from satseg.errors import UserError, is_innocent
 from satseg.records import note
 
 if TYPE_CHECKING:  # half a second to import, and not every reader needs them
@@ -96,10 +95,12 @@ def reading(path: str | Path, kind: str) -> Iterator[Path]:
     path = _existing(path)
     try:
         yield path
-    except (ValueError, EOFError, BadZipFile) as error:  # text that is not UTF-8 is a ValueError
+    except Exception as error:  # a damaged byte leads the libraries to errors of every kind
+        if isinstance(error, UserError) or is_innocent(error):
+            raise
         message = " ".join(str(error).split()).removeprefix("Error tokenizing data. ")
         # Further sentences of numpy's recommend to read the file unsafely.
-        reason = re.split(r"[.;] |\.$", message)[0]
+        reason = re.split(r"[.;] |\.$", message)[0] or type(error).__name__
         raise UserError(f"{path}: not {kind} ({reason}); {AGAIN}") from None
     note(path)
 

@@ -144,24 +144,26 @@ def _load(path: Path, changed: int) -> dict[str, Any]:
 
 
 @cache
-def _entries(folder: Path, changed: int) -> dict[str, dict[str, Any]]:
+def _entries(folder: str, changed: int) -> dict[str, dict[str, Any]]:
     """What the records in a folder say of files: read once, until `changed` changes."""
     entries = {}
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    for path in sorted(_folder(folder).glob(f"*{SUFFIX}")):
         entries |= _load(path, path.stat().st_ctime_ns).get("outputs", {})
     return entries
+
+
+_folder = cache(Path)  # making one takes longer than asking the disk
 
 
 def recorded(path: str | Path) -> dict[str, Any] | None:
     """Digest and size of a file, as `sha256` and `bytes`, if a record beside it or beside its
     folder names it."""
-    path = Path(path)
-    for folder, name in (
-        (path.parent, path.name),
-        (path.parent.parent, f"{path.parent.name}/{path.name}"),
-    ):
+    # Plain texts: a plan of a thousand cells asks this of ten thousand files.
+    folder, name = os.path.split(path)
+    above, folder_name = os.path.split(folder)
+    for place, known_as in ((folder or ".", name), (above or ".", f"{folder_name}/{name}")):
         try:
-            entry = _entries(folder, folder.stat().st_ctime_ns).get(name)
+            entry = _entries(place, _folder(place).stat().st_ctime_ns).get(known_as)
         except (FileNotFoundError, NotADirectoryError):
             continue
         if entry is not None:

@@ -1,23 +1,21 @@
 """The state of cells, from files as their jobs leave them."""
 
-import base64
 import json
 import os
 import socket
 from datetime import datetime
-from types import SimpleNamespace
 
 import pytest
-from snakemake.persistence.file import FilePersistence
 
-from satseg.commands import staleness
 from satseg.commands.expected import seconds_left, study_left
+from satseg.commands.staleness import changed_keys, changes
 from satseg.commands.states import study_states
 from satseg.commands.words import headline, status_text
 from satseg.config.reading import load
 from satseg.files import sha256, write_json
 from satseg.jobs.dependencies import digest, model_code
 from satseg.jobs.slices import train_slice
+from satseg.records import digest_of, write_record
 from satseg.training.history import COLUMNS
 
 STUDY = "mine"
@@ -148,44 +146,46 @@ def test_evaluation_fails_or_is_to_come(config, tmp_path):
 def test_why_a_cell_is_stale(config, tmp_path):
     place = folder(tmp_path)
     finished(place)
-    wanted = train_slice(config, "demo", "unet_tiny", "mine", 0).argument()
+    wanted = train_slice(config, "demo", "unet_tiny", "mine", 0)
+    write_json(place / "run.json", {"best_epoch": 4, "slice": json.loads(wanted.model_dump_json())})
     code = digest(model_code("train", config.models["unet_tiny"]))
     split = tmp_path / "data/splits/demo/groups_test.csv"
     split.parent.mkdir(parents=True)
     split.write_text("tile,scene,subset\n")
     name = str(split.relative_to(tmp_path))
-    output = "results/runs/demo/unet_tiny/mine/seed0/run.json"
-    note = staleness.NOTES / base64.urlsafe_b64encode(output.encode()).decode()
 
-    is_same = f"sha256:{sha256(split)}"
+    is_wanted = wanted.argument()
+    is_there = sha256(split)
 
-    def reason(text=wanted, code=code, checksum=is_same):
-        checksums = {name: checksum, "src/a.py": "sha256:0"}
-        write_json(note, {"params": [repr(text), repr(code)], "input_checksums": checksums})
+    def reason(text=is_wanted, code=code, checksum=is_there):
+        inputs = {name: checksum, "data/tiles/demo/images.npy": "0"}
+        write_record([place / "run.json"], digest_of(text), code, inputs)
         state = study_states(config, STUDY)[0]
         assert (state.kind == "stale") == bool(state.note)
         return state.note
 
     assert reason() == ""
-    assert reason(wanted.replace('"epochs":5', '"epochs":3')) == "training.epochs: 3 → 5"
+    assert reason("{}") == "its configuration has changed"
     assert reason(code="another") == "its code has changed"
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src/a.py").touch()
-    assert reason(code="another") == "src/a.py has changed"
-    assert reason(checksum="sha256:0") == f"{name} has changed"
+    assert reason(code=None) == ""  # a stage run by hand
+    assert reason(checksum="0") == f"{name} has changed"
+    (place / "run.made.json").write_text("[")
+    assert study_states(config, STUDY)[0].note.endswith("run.made.json is damaged")
+    (place / "run.made.json").unlink()
+    assert study_states(config, STUDY)[0].kind == "done"
 
 
-def test_long_names_are_found_where_snakemake_puts_them(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    output = f"results/{'long/' * 60}run.json"
-    longest = SimpleNamespace(_fetch_max_len=lambda folder: 255)
-    place = FilePersistence._record_path(longest, str(staleness.NOTES), output)
-    write_json(place, {"rule": "train"})
-    assert staleness.noted(output) == {"rule": "train"}
+def test_changed_keys_are_named_up_to_three(config):
+    wanted = train_slice(config, "demo", "unet_tiny", "mine", 0)
+    before = json.loads(wanted.model_dump_json())
+    before["training"]["epochs"] = 3
+    assert changed_keys(before, wanted) == "training.epochs: 3 → 5"
+    before["training"] |= {"batch_size": 2, "accumulate": 3, "precision": "bf16"}
+    assert changed_keys(before, wanted).endswith(" and 1 more")
 
 
 def test_changes_name_the_keys_that_both_sides_have():
     before = {"a": 1, "b": {"c": [1], "d": 2}, "old": 1}
     after = {"a": 1, "b": {"c": [2], "d": 2}, "new": 1}
-    assert list(staleness.changes(before, after)) == ["b.c: [1] → [2]"]
-    assert json.loads("[]") == list(staleness.changes(before, before))
+    assert list(changes(before, after)) == ["b.c: [1] → [2]"]
+    assert json.loads("[]") == list(changes(before, before))

@@ -107,7 +107,7 @@ class Forks:
     def start(
         self,
         stage: str,
-        job: Strict,
+        job: Strict | None,
         *flags: str,
         before: str = "",
         memory: int = 0,
@@ -117,7 +117,7 @@ class Forks:
 
         Args:
             stage: its name.
-            job: its slice.
+            job: its slice; None if it takes none.
             flags: further arguments.
             before: Python to run in it first.
             memory: bytes it may take on top of what it has; 0 for any number.
@@ -125,7 +125,7 @@ class Forks:
         """
         self.count += 1
         said = self.folder / f"said{self.count}.txt"
-        arguments = ["--slice", job.model_dump_json(), *flags]
+        arguments = ["--slice", job.model_dump_json(), *flags] if job else [*flags]
         for name, path in paths.items():
             arguments += [f"--{name}", str(path)]
         request = {"stage": f"satseg.stages.{stage}", "arguments": arguments, "said": str(said)}

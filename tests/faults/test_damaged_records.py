@@ -52,11 +52,8 @@ def read_profiles(folder, job):
 
 def read_runs(folder, job):
     inputs = StudyInputs(job, folder / "data", folder / "results")
-    cells = [
-        (inputs.run(cell)["device"], provenance(cell, folder / "results/runs"))
-        for cell in job.cells
-    ]
-    return json.dumps(cells, default=str)
+    devices = [inputs.run(cell)["device"] for cell in job.cells]
+    return json.dumps([devices, provenance(job, folder / "results/runs")], default=str)
 
 
 def read_manifest(folder, job):

@@ -13,6 +13,7 @@ import pytest
 
 from faults.conftest import contents
 from satseg.data.sources import http
+from satseg.jobs import program
 from satseg.jobs.slices import DownloadSlice
 from web import source
 
@@ -131,6 +132,29 @@ def test_what_an_earlier_run_left(server, archive, fetched, fault, tmp_path, sta
         f"what an earlier run left is {start}",
         "used" if start == "whole" else "discarded; starts from scratch",
     )
+
+
+def test_interrupted_before_its_record(
+    server, archive, fetched, command, fault, monkeypatch, tmp_path
+):
+    """Snakemake deletes the manifest of such a job."""
+    wanted = source(server, archive.content)
+    job = DownloadSlice(dataset="mine", path=None, source=wanted)
+    with monkeypatch.context() as patch:
+        patch.setattr(program, "write_record", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            command("download", job, out=tmp_path / "raw")
+    (tmp_path / "raw/manifest.json").unlink()
+    assert fetched(wanted) == []
+    fault(
+        AREA,
+        "interrupted after scenes and manifest, before their record",
+        "the archive is still there: nothing is fetched again",
+    )
+
+
+def raise_interrupt(*_):
+    raise KeyboardInterrupt
 
 
 def test_a_body_without_a_length(server, fetched, fault):

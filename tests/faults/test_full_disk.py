@@ -64,7 +64,8 @@ def test_tiling(raw, scene_folder, tile_slice, command, refused, small_disk, fau
             assert contents(disk / "tiles") == whole
     assert fits == sorted(fits) and not fits[0] and fits[-1]
     # A store that exists stays while it cannot be replaced.
-    resize(disk, sum(-(-len(content) // PAGE) for content in whole.values()) * PAGE + PAGE)
+    pages = sum(-(-path.stat().st_size // PAGE) for path in (disk / "tiles").iterdir())
+    resize(disk, (pages + 1) * PAGE)
     assert no_space(refused("tile", tile_slice, raw=raw, out=disk / "tiles"))
     fault(AREA, "while tiling", message.removeprefix("error: "))
 

@@ -1,5 +1,5 @@
-"""Every stage but training, which test_training_faults.py kills, and profiling, which measures time:
-killed at random moments, its next run gives what an undisturbed one gives, to the byte."""
+"""Every stage but training, which test_training_faults.py kills: killed at random moments, its next
+run gives what an undisturbed one gives, to the byte."""
 
 import signal
 import time
@@ -14,13 +14,32 @@ from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.files import write_json
-from satseg.jobs.slices import DownloadSlice, EvaluateSlice, PredictSlice, SplitSlice
+from satseg.jobs.slices import (
+    DownloadSlice,
+    EvaluateSlice,
+    PredictSlice,
+    ProfileSlice,
+    SplitSlice,
+)
 from satseg.models import build_model
 from satseg.models.segmenter import save_weights
 from small import unet
 from study_tree import study_slice, write_tree
 
 SEED = 14
+# Run in a stage first: in place of what is measured, the same numbers every time; no ONNX, which
+# takes seconds.
+BEFORE = {
+    "profile": """
+import satseg.profiling as profiling
+profiling.measure = lambda nets: ([{"latency_ms": 1.0}] * len(nets), {"rounds": 2})
+profiling.peak_memory_mb = lambda *_: 1.0
+""",
+    "export": """
+import satseg.prediction.bundle as bundle
+bundle.find_spec = lambda name: None
+""",
+}
 KILLS = 20
 FEW = 2  # without --record
 
@@ -47,7 +66,13 @@ def inputs(scene_folder, tile_slice, tmp_path_factory):
 
     model = UNetSpec.model_validate(unet(4, bottleneck=4))
     meta = {"classes": tile_slice.classes, "counted": [0, 1, 2], "padded_tiles": True}
-    meta |= {"batch_size": 2, "scaling": "unit", "precision": "32", "tile_size": 32}
+    meta |= {
+        "dataset": "small",
+        "batch_size": 2,
+        "scaling": "unit",
+        "precision": "32",
+        "tile_size": 32,
+    }
     (folder / "run").mkdir()
     save_weights(folder / "run/best.pt", build_model(model, 3), model, 3, **meta)
     return folder
@@ -64,6 +89,8 @@ def stages(inputs, out, scene_folder, tile_slice):
     (run / "best.pt").hardlink_to(inputs / "run/best.pt")
     data, results = write_tree(out / "study", study)
     folders = {"data": data, "results": results}
+    model = {"dataset": "small", "model_name": "m", "model": unet(4, bottleneck=4), "classes": 3}
+    profile = ProfileSlice(**model, bands=3, tile_size=32, printed_classes=[])
     scene = min(scene_folder.glob("images/*"))
     polygons = ("-o", str(out / "map.tif"), "--polygons", str(out / "map.geojson"))
     return {
@@ -80,13 +107,26 @@ def stages(inputs, out, scene_folder, tile_slice):
         ),
         "evaluate": (EvaluateSlice(evaluate={"subset": "val"}), (), tiles | split | {"run": run}),
         "predict": (PredictSlice(colors={}), (str(scene), *polygons[:2]), {"run": run}),
+        "profile": (profile, (), tiles | {"out": out / "profile.json"}),
+        "export": (None, ("--bundle",), tiles | {"run": run, "out": out / "model"}),
         "tables": (study, (), folders),
         "figures": (study, (), folders),
         "report": (study, (), folders),
     }
 
 
-STAGES = ("download", "tile", "split", "evaluate", "predict", "tables", "figures", "report")
+STAGES = (
+    "download",
+    "tile",
+    "split",
+    "evaluate",
+    "predict",
+    "profile",
+    "export",
+    "tables",
+    "figures",
+    "report",
+)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -99,7 +139,7 @@ def test_killed_at_random_moments(
             job, _, paths = started["tables"]
             assert forks.start("tables", job, **paths).wait() == 0
         job, flags, paths = started[stage]
-        return lambda: forks.start(stage, job, *flags, **paths)
+        return lambda: forks.start(stage, job, *flags, before=BEFORE.get(stage, ""), **paths)
 
     undisturbed = start(tmp_path / "out")
     began = time.monotonic()

@@ -30,6 +30,7 @@ from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.files import write_json
 from satseg.jobs.slices import TrainSlice
+from satseg.training.cell import FILES
 from small import flatten, unet
 from workflow import tiny_study
 
@@ -356,6 +357,55 @@ def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, f
     )
 
 
+KILLED_MOVING = """
+import os, pathlib, signal
+moves = {moves}
+def counted(self, target, rename=pathlib.Path.rename):
+    global moves
+    moves -= 1
+    if moves < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+pathlib.Path.rename = counted
+"""
+KILLED_BEFORE_RECORD = """
+import os, signal
+from satseg.jobs import program
+program.write_record = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed_while_the_results_take_their_names(forks, data, whole, tmp_path, fault):
+    """After any number of the eight moves: four old files give up their names, four new ones take
+    them."""
+    folder = tmp_path / "cell"
+    old = {name: Path(whole(cell(seed=1)), name).read_bytes() for name in FILES}
+    for moves in (0, 2, 4, 6, 7):
+        folder.mkdir(exist_ok=True)
+        for name, content in old.items():
+            (folder / name).write_bytes(content)
+        child = forks.start(
+            "train", cell(), before=KILLED_MOVING.format(moves=moves), **data, out=folder
+        )
+        assert child.wait() == -signal.SIGKILL
+        there = [name for name in FILES if (folder / name).exists()]
+        are_old = {(folder / name).read_bytes() == old[name] for name in there}
+        assert len(there) == abs(4 - moves) and len(are_old) <= 1
+
+    child = forks.start("train", cell(), before=KILLED_BEFORE_RECORD, **data, out=folder)
+    assert child.wait() == -signal.SIGKILL
+    child = forks.start("train", cell(), **data, out=folder)
+    assert child.wait() == 0
+    assert "epoch" not in child.said()  # all was trained by the first of them
+    assert {path.name for path in folder.iterdir()} == {*FILES, "run.made.json"}
+    assert difference(folder, whole(cell())) == 0
+    fault(
+        "Training",
+        "Killed while its results take their names, or before their record is written",
+        "old files or new ones, never some of each; the next run writes all, and trains nothing",
+    )
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_read_for_the_right_epoch(forks, data, whole, tmp_path, workers):
     """They start reading before Lightning tells the sampler its epoch."""
@@ -453,7 +503,8 @@ def test_other_code_starts_from_scratch(data, whole, tmp_path, fault):
             *flags,
         ]
         environment = os.environ | {"PYTHONPATH": str(package.parent)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
+        options = {"cwd": tmp_path, "capture_output": True, "text": True}
+        return subprocess.run(command, env=environment, **options)
 
     def edit(name: str) -> None:
         with (package / name).open("a") as file:

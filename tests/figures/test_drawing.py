@@ -2,6 +2,7 @@
 way."""
 
 import itertools
+import re
 from math import log2
 from xml.etree import ElementTree
 
@@ -25,18 +26,21 @@ from satseg.figures import (
     classes,
     cost,
     curves,
+    dark,
     leakage,
     loss_curves,
     metric_curves,
     per_class,
     predictions,
     samples,
+    saving,
+    scales,
     style,
 )
 from satseg.figures import tiles as pictures
-from satseg.figures.cost import pareto_front
 from satseg.measures import CURVES, MAJORITY
 from satseg.models import build_model
+from satseg.statistics.front import pareto_front
 
 CLASSES = [
     LandClass(name="Void", color="#000000", unlabelled=True),
@@ -545,54 +549,15 @@ def test_one_split_shows_the_audit_alone():
 # --- cost -----------------------------------------------------------------------------------------
 
 
-def test_pareto_front_is_that_of_brute_force():
-    rng = np.random.default_rng(4)
-    for _ in range(50):
-        cost = rng.integers(0, 6, 9).astype(float)
-        score = rng.integers(0, 6, 9).astype(float)
-        cost[rng.random(9) < 0.1] = np.nan
-        expected = []
-        for i in range(9):
-            others = [j for j in range(9) if not np.isnan(cost[j])]
-            beaten = any(
-                (cost[j] <= cost[i] and score[j] >= score[i])
-                and (cost[j], score[j]) != (cost[i], score[i])
-                for j in others
-            )
-            expected.append(not np.isnan(cost[i]) and not beaten)
-        assert pareto_front(cost, score).tolist() == expected
-
-
-def test_costs_that_cannot_be_told_apart_count_as_equal():
-    """Against brute force: a model is beaten by a better one that is not clearly dearer, or by one
-    that is as good and clearly cheaper."""
-    rng = np.random.default_rng(5)
-    for _ in range(50):
-        cost = rng.uniform(1, 2, 9)
-        score = rng.integers(0, 6, 9).astype(float)
-        score[rng.random(9) < 0.1] = np.nan
-        alike = np.maximum(cost, cost[:, None]) <= 1.2 * np.minimum(cost, cost[:, None])
-        expected = []
-        for i in range(9):
-            beaten = any(
-                (score[j] > score[i] and cost[j] <= 1.2 * cost[i])
-                or (score[j] == score[i] and 1.2 * cost[j] < cost[i])
-                for j in range(9)
-            )
-            expected.append(not np.isnan(score[i]) and not beaten)
-        assert pareto_front(cost, score, alike).tolist() == expected
-        assert any(expected)
-
-
 def test_the_front_of_a_panel_takes_what_is_alike():
     rows = cost_rows()
     same = {cost.COSTS[1]: np.full((7, 7), True)}
     figure = cost.cost_figure([cost.CostScores("Toy land", rows, alike=same)], COLORS)
     points = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
-    filled = [p.get_ydata()[0] for p in points if p.get_markerfacecolor() != "white"]
+    filled = [p.get_ydata()[0] for p in points if p.get_markerfacecolor() != style.PAPER]
     assert filled == [rows["value"].max()]
     others = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
-    assert sum(p.get_markerfacecolor() != "white" for p in others) > 1
+    assert sum(p.get_markerfacecolor() != style.PAPER for p in others) > 1
 
 
 def cost_rows(spread: float = 1.0) -> pd.DataFrame:
@@ -616,7 +581,7 @@ def test_cost_fills_the_front_and_names_every_model(spread):
         assert [tuple(p.get_xydata()[0]) for p in points] == list(
             zip(rows[column], rows["value"], strict=True)
         )
-        assert [p.get_markerfacecolor() != "white" for p in points] == best.tolist()
+        assert [p.get_markerfacecolor() != style.PAPER for p in points] == best.tolist()
         assert sorted(t.get_text() for t in axes.texts) == sorted(MODELS)
         low, high = axes.get_xlim()
         assert low < rows[column].min() and rows[column].max() < high
@@ -629,6 +594,58 @@ def test_models_that_cannot_be_told_from_the_best_are_marked():
     assert all({t.get_text() for t in axes.texts} == names for axes in figure.axes)
 
 
+def test_what_does_not_beat_the_baseline_is_on_no_front():
+    rows = cost_rows().assign(low=np.nan, high=np.nan)
+    cheapest = rows["latency_ms"].idxmin()
+    failed = [MODELS[cheapest]]
+    baseline = rows.loc[cheapest, "value"]
+    group = cost.CostScores("Toy land", rows, baseline=baseline, failed=failed)
+    figure = cost.cost_figure([group], COLORS)
+    assert MAJORITY in words(figure)
+    others = rows.drop(cheapest)
+    for axes, column in zip(figure.axes, cost.COSTS, strict=True):
+        best = pareto_front(others[column].to_numpy(), others["value"].to_numpy())
+        front = {tuple(point) for point in others.loc[best, [column, "value"]].to_numpy()}
+        line = next(line for line in axes.lines if line.get_label() == "Pareto front")
+        assert {tuple(point) for point in line.get_xydata()} == front
+        full = [
+            p
+            for p in axes.lines
+            if p.get_marker() == "o" and p.get_markerfacecolor() != style.PAPER
+        ]
+        assert {tuple(p.get_xydata()[0]) for p in full} == front
+    assert not overlapping(figure)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.2, 9.9, 10.1, 90, 1e4, 1e7])
+def test_costs_are_logarithmic_where_they_differ_more_than_tenfold_and_say_so(factor):
+    figure = Figure((3, 2), layout="constrained")
+    axes = figure.subplots()
+    scales.draw_costs(axes, np.array([0.3, np.nan, 0.3 * factor]), "Latency (ms)")
+    shown = texts(figure)
+    assert axes.get_xscale() == ("log" if factor > 10 else "linear")
+    assert ("Latency (ms), logarithmic" in words(figure)) == (factor > 10)
+    low, high = axes.get_xlim()
+    assert low < 0.3 and 0.3 * factor < high
+    ticks = [t.get_text() for t in shown if t in axes.get_xticklabels()]
+    assert 2 <= len(ticks) == len(set(ticks))
+    assert not overlapping(figure)
+
+
+@pytest.mark.parametrize("furthest", [0.0004, 0.004, 0.012, 0.03, 0.11, 0.5, 1])
+def test_no_two_ticks_of_shares_say_the_same(furthest):
+    figure = Figure((3, 2), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlim(0, furthest)
+    scales.draw_shares(axes.xaxis)
+    shown = texts(figure)
+    ticks = {t.get_text(): t.get_position()[0] for t in shown if t in axes.get_xticklabels()}
+    assert len(ticks) > 2
+    for text, share in ticks.items():
+        assert float(text.removesuffix(" %")) == pytest.approx(100 * share)
+    assert not overlapping(figure)
+
+
 def test_a_cost_that_is_not_known_is_left_out():
     rows = cost_rows()
     rows["peak_memory_mb"] = np.nan
@@ -639,22 +656,32 @@ def test_a_cost_that_is_not_known_is_left_out():
 # --- style and files ------------------------------------------------------------------------------
 
 
-def test_colours_of_models_are_told_apart_and_follow_the_order():
-    assert len({COLORS[m] for m in [*MODELS, MAJORITY]}) == 8
-    assert style.model_colors(MODELS[:2])[MODELS[1]] == COLORS[MODELS[1]]
-
-
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_same_figure_same_bytes_whatever_the_users_settings(tmp_path, suffix):
     runs = study_runs(1, 2, 1)
-    style.save(loss_curves.losses_figure(runs, COLORS), tmp_path / f"a.{suffix}")
+    saving.save(loss_curves.losses_figure(runs, COLORS), tmp_path / f"a.{suffix}")
     with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "savefig.dpi": 30}):
-        style.save(loss_curves.losses_figure(runs, COLORS), tmp_path / f"b.{suffix}")
+        saving.save(loss_curves.losses_figure(runs, COLORS), tmp_path / f"b.{suffix}")
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
+def test_a_drawing_changes_its_own_colours_in_the_dark_and_none_of_a_class(tmp_path):
+    shares = np.full(3, 1 / 3)
+    pool = classes.ClassShares("Toy land", CLASSES, shares, {"test": shares})
+    saving.save(classes.classes_figure([pool]), tmp_path / "a.svg")
+    root = ElementTree.parse(tmp_path / "a.svg").getroot()
+    sheets = [s.text for s in root.iter("{http://www.w3.org/2000/svg}style")]
+    (rules,) = [text for text in sheets if "prefers-color-scheme: dark" in text]
+    changed = set(re.findall(r'"fill: (#\w{6})"\] \{fill: (#\w{6}) !important\}', rules))
+    assert {(style.PAPER.lower(), dark.CARD.lower()), (style.INK.lower(), "#e3e6e3")} <= changed
+    own = {style.PAPER, style.INK, style.MUTED, style.FAINT, style.PALE, style.TINT}
+    assert {light.upper() for light, _ in changed} <= own
+    drawn = (tmp_path / "a.svg").read_text()
+    assert all(f"fill: {c.color.lower()}" in drawn for c in CLASSES if c.color != "#000000")
+
+
 def test_svg_holds_text_as_text(tmp_path):
-    style.save(loss_curves.losses_figure(study_runs(1, 2, 1), COLORS), tmp_path / "a.svg")
+    saving.save(loss_curves.losses_figure(study_runs(1, 2, 1), COLORS), tmp_path / "a.svg")
     root = ElementTree.parse(tmp_path / "a.svg").getroot()
     found = {t.text for t in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"unet_base", "unet_short", "Epoch", "Loss over epochs"} <= found

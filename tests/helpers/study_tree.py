@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from satseg.config.models import UNetSpec
+from satseg.config.recipes import Training
 from satseg.config.studies import Study
 from satseg.data.agreement import COLUMNS as AGREEMENT
 from satseg.data.leakage import COLUMNS as LEAKAGE
@@ -176,7 +177,7 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
         confused = confuse(judged_masks, judged_predictions, names, spec.counted(cell))
         write_csv(folder / "confusion.csv", confused)
         write_csv(folder / "history.csv", history(error + cell.seed / 100))
-        (folder / "run.json").write_text(json.dumps(run_record(cell)))
+        (folder / "run.json").write_text(json.dumps(run_record(cell, spec)))
     for i, model in enumerate(spec.models):
         path = root / f"results/profiles/toy/{model}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -339,10 +340,12 @@ def speed(models: Sequence[str]) -> dict:
     }
 
 
-def run_record(cell) -> dict:
+def run_record(cell, spec: StudySlice) -> dict:
     """run.json."""
+    training = spec.recipes[cell.recipe].model_dump(mode="json", include=set(Training.model_fields))
+    model = spec.models[cell.model].model_dump(mode="json")
     return {
-        "cell": cell.model_dump(), "slice": {"cell": cell.model_dump(), "classes": ["Void"]},
+        "cell": cell.model_dump(), "slice": {"cell": cell.model_dump(), "classes": ["Void"], "training": training, "model": model},
         "code": {"commit": "0123456789abcdef0123", "dirty": cell.seed == 1},
         "data": {"manifest_sha256": "a" * 64, "split_sha256": "b" * 64}, "lock_sha256": "c" * 64,
         "device": {"name": "Toy CPU", "kind": "cpu", "threads": 2}, "precision": "bf16",
@@ -361,7 +364,7 @@ def write_figures(folder: Path, spec: StudySlice) -> None:
     """A drawing for each figure the study shows."""
     import matplotlib.pyplot as plt
 
-    from satseg.figures.style import save
+    from satseg.figures.saving import save
 
     folder.mkdir(parents=True)
     for name in spec.study.figures:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from satseg.errors import UserError
 from satseg.jobs.program import stage
 from satseg.jobs.slices import SplitSlice
 from satseg.progress import watched
+from satseg.records import record_of
 
 SLICE = '{"split": {"unit": "tile", "train": 0.8, "val": 0.2}}'
 
@@ -37,6 +39,21 @@ def test_hands_slice_paths_and_options_to_the_work(monkeypatch):
     )
     assert seen.pop("spec").split.train == 0.8
     assert seen == {"tiles": "t", "out": "o", "loader_workers": 3}
+
+
+def test_tidies_up_once_the_record_stands(monkeypatch, tmp_path):
+    out = tmp_path / "o"
+    seen = []
+
+    def run(spec, tiles, out):
+        Path(out).write_text("made")
+        return [Path(out)]
+
+    def tidy(spec, tiles, out):
+        seen.append(record_of(out).is_file())
+
+    call(monkeypatch, run, "--slice", SLICE, "--tiles", "t", "--out", str(out), tidy=tidy)
+    assert seen == [True]
 
 
 def raises(error):

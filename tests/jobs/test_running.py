@@ -4,7 +4,7 @@ import pytest
 
 from satseg.config.reading import load
 from satseg.jobs import running, slices, targets
-from satseg.jobs.arguments import LONGEST_ARGUMENT
+from satseg.jobs.arguments import LONGEST_ARGUMENT, parse
 
 
 def test_a_large_slice_travels_by_file(tmp_path, monkeypatch):
@@ -16,7 +16,7 @@ def test_a_large_slice_travels_by_file(tmp_path, monkeypatch):
     assert small.argument() == small.model_dump_json()
     argument = large.argument()
     assert len(argument) < 200 and len(large.model_dump_json()) > LONGEST_ARGUMENT
-    assert slices.parse(slices.TileSlice, argument) == large
+    assert parse(slices.TileSlice, argument) == large
     assert large.argument() == argument
     assert len(list((tmp_path / ".snakemake/satseg").iterdir())) == 1
 

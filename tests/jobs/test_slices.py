@@ -9,6 +9,7 @@ from satseg.config.reading import ROOT, load
 from satseg.config.root import Config
 from satseg.errors import UserError
 from satseg.jobs import slices
+from satseg.jobs.arguments import parse
 
 CONFIG = load(ROOT / "config")
 
@@ -57,7 +58,7 @@ def every_slice(config: Config) -> dict[str, str]:
 def test_every_slice_reads_back_as_it_was_written():
     for stage, text in every_slice(CONFIG).items():
         kind = getattr(slices, f"{stage.capitalize()}Slice")
-        assert slices.parse(kind, text).model_dump_json() == text
+        assert parse(kind, text).model_dump_json() == text
 
 
 @pytest.mark.parametrize(
@@ -159,8 +160,8 @@ def test_parse_reads_files_and_run_json(tmp_path):
     spec = slices.split_slice(CONFIG, "random")
     (tmp_path / "a.yaml").write_text("split: {unit: tile, train: 0.8, val: 0.2}\n")
     (tmp_path / "run.json").write_text(json.dumps({"slice": spec.model_dump(), "cell": {}}))
-    assert slices.parse(slices.SplitSlice, str(tmp_path / "a.yaml")) == spec
-    assert slices.parse(slices.SplitSlice, str(tmp_path / "run.json")) == spec
+    assert parse(slices.SplitSlice, str(tmp_path / "a.yaml")) == spec
+    assert parse(slices.SplitSlice, str(tmp_path / "run.json")) == spec
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,6 @@ def test_parse_reads_files_and_run_json(tmp_path):
 def test_parse_says_what_is_wrong(text, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as caught:
-        slices.parse(slices.SplitSlice, text)
+        parse(slices.SplitSlice, text)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)

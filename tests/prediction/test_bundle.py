@@ -46,6 +46,16 @@ def test_it_predicts_as_the_cell(cell, tmp_path, name):
     assert maps[0] == maps[1]
 
 
+def test_what_else_lies_in_its_folder_stays(cell, tmp_path):
+    out = tmp_path / "model"
+    write_bundle(cell, out)
+    (out / "notes.txt").write_text("mine")
+    (out / "model.onnx").write_text("of other weights")
+    write_bundle(cell, out)
+    assert (out / "notes.txt").read_text() == "mine"
+    assert not (out / "model.onnx").exists()
+
+
 def test_the_same_cell_is_the_same_archive(cell, tmp_path):
     for name in ("a.zip", "b.zip"):
         write_bundle(cell, tmp_path / name)

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from satseg.errors import UserError
+from satseg.measures import MEASURES, PRINTED
 from satseg.pages.captions import CAPTIONS, caption
 from satseg.pages.provenance import flat_entries
 from satseg.pages.report import MIME
@@ -135,9 +136,8 @@ def test_every_figure_a_study_may_show_has_a_caption():
 
 
 def test_every_table_is_there(page):
-    assert {f"table-{name}" for name in TABLES} - set(page.sections) == {
-        "table-claims"
-    }  # it tests none
+    missing = {f"table-{name}" for name in TABLES} - set(page.sections)
+    assert missing == {"table-claims", "table-published"}  # it compares itself with no paper
     assert "1,234,567" in page.sections["table-models"]
     assert "always Wood (majority)" in page.sections["table-scores"]
     assert "none of the 32 test tiles" in page.sections["table-splits"]
@@ -154,9 +154,9 @@ def test_the_answer_is_that_of_the_scores(tree, page):
         (tree[0] / "results/mine/tables/scores.md").read_text().split("## ")[0].split("\n\n")[1:-1]
     )
     plain = [sentence.replace("**", "") for sentence in opening]
-    assert len(plain) == 3
+    assert len(plain) == 4
     assert all(sentence in page.sections["answer"] for sentence in plain)
-    assert "alpha scores highest, with mIoUᴰ" in page.sections["answer"]
+    assert "alpha scores highest, with a mean IoU (mIoUᴰ) of" in page.sections["answer"]
 
 
 def test_every_column_can_be_sorted_from_the_keyboard(tree):
@@ -168,7 +168,7 @@ def test_every_column_can_be_sorted_from_the_keyboard(tree):
 def test_cells_carry_their_sort_keys(tree):
     row = re.search(r"<tr>\s*<th scope=\"row\" data-key=\"alpha\">.*?</tr>", tree[2], re.S)[0]
     shown = re.findall(r'class="number" data-key="([^"]+)">(?:<strong>)?\[?([\d.,]+)', row)
-    assert len(shown) == 10
+    assert len(shown) == 8
     for key, value in shown:
         text = value.rstrip(",")
         decimals = len(text.partition(".")[2])
@@ -180,6 +180,10 @@ def test_the_provenance_of_every_run_is_there(tree, page):
     spec = tree[1]
     for cell in spec.cells:
         assert f"toy, {cell.model}, {cell.recipe}, seed {cell.seed}" in text
+    assert "followed their recipe and model to the letter" in text
+    assert text.count("a" * 64) == 1  # what all runs share is said once
+    for part in ("leaky: A toy protocol.", "loss · name cross_entropy; epochs 3"):
+        assert part in text
     for part in (
         "0123456789",
         "with uncommitted changes",
@@ -194,9 +198,9 @@ def test_the_provenance_of_every_run_is_there(tree, page):
     assert text.count("with uncommitted changes") == 6  # the runs of seed 1
 
 
-def test_licences_and_recipes_are_there(page):
+def test_licences_are_there(page):
     text = page.sections["data"]
-    for part in ("Toy land", "CC0", "1 file, 2.5 MB", "Lake", "leaky: A toy protocol."):
+    for part in ("Toy land", "CC0", "1 file, 2.5 MB", "Lake"):
         assert part in text
     assert "https://toy.example/land" in {a["href"] for a in page.every("a")}
 
@@ -228,6 +232,43 @@ def test_claims_have_a_section_of_their_own(tmp_path):
     for part in ("Table 3: Toys", "50 at most", "30.5² → 2.5"):
         assert part in page.sections["table-published"]
     assert "#table-claims" in {a["href"] for a in page.every("a")}
+
+
+def test_what_papers_measure_stands_only_beside_published_figures(page, tmp_path):
+    labels = {MEASURES[name].label for name in PRINTED}
+    assert labels == {"Memory (MB)", "Published rule"}
+    own = [page.sections[f"table-{name}"] for name in ("scores", "per_class", "models")]
+    assert not [label for label in labels if label in "".join(own)]
+    compared = Page(build(tmp_path, study_slice(figures=[], paper=PAPER)))
+    assert labels == {label for label in labels if label in compared.sections["table-scores"]}
+    assert "Memory (MB)" in compared.sections["table-models"]
+    assert "Published rule" in compared.sections["table-per_class"]
+
+
+def test_words_of_the_trade_are_explained_where_they_first_stand(page):
+    answer = page.sections["answer"]
+    for word in ("data set (D)", "Brackets hold 95 % intervals", "A group holds the tiles"):
+        assert word in answer
+    scores = page.sections["table-scores"]
+    for explained, mark in (("image by image (I)", "mIoUᴵ"), ("class by class (C)", "mIoUᶜ")):
+        assert scores.index(explained) < scores.index(f"{mark}\n")
+    assert "one cell of the study: one model on one dataset" in page.sections["provenance"]
+
+
+def test_a_run_that_departs_from_its_recipe_says_where(tmp_path):
+    spec = study_slice(figures=[])
+    folders = write_tree(tmp_path, spec)
+    path = tmp_path / "results/runs/toy/beta/apart/seed0/run.json"
+    record = json.loads(path.read_text())
+    record["slice"]["training"]["epochs"] = 2
+    record["slice"]["model"]["widths"] = [4]
+    path.write_text(json.dumps(record))
+    tables.run(spec, *folders)
+    run(spec, *folders)
+    text = Page((tmp_path / "results/mine/report.html").read_text()).sections["provenance"]
+    told = "epochs 2 in place of 3; widths [4] in place of [8]"
+    assert f"toy, beta, apart, seed 0: {told}" in text
+    assert text.count("in place of") == 2
 
 
 def test_a_study_without_figures_has_no_such_section(tmp_path):
@@ -425,7 +466,7 @@ class TestInChromium:
 
     def test_measured_memory_is_the_first_limit_offered(self, tree, tmp_path):
         seen = browse(tree[2], tmp_path, 1200)
-        assert seen["offered"] == ["Peak memory (MB)", "Memory (MB)", "Latency (ms)", "Epoch (s)"]
+        assert seen["offered"] == ["Peak memory (MB)", "Latency (ms)", "Epoch (s)"]
 
     def test_truth_stands_beside_the_prediction_or_its_errors(self, tree, tmp_path):
         seen = browse(tree[2], tmp_path, 1200)["viewer"]

@@ -5,7 +5,7 @@ import pytest
 
 from satseg.config.recipes import Recipe
 from satseg.pages.blocks import strong
-from satseg.pages.sentences import answer_sentence, gap_sentence
+from satseg.pages.sentences import answer_sentence, choice_sentence, gap_sentence
 from satseg.statistics.intervals import score_interval
 from satseg.statistics.jackknife import Jackknife
 from satseg.study.comparison import Comparison, Result, leakage_gaps
@@ -110,10 +110,35 @@ def test_the_answer_names_what_cannot_be_told_apart_and_the_cheapest_of_it():
             result("z", 0.3, latency=1),
         )
     )
-    assert f"{strong('y')} scores highest, with mIoUᴰ {strong('0.530')} [0.5" in text
+    assert (
+        f"{strong('y')} scores highest, with a mean IoU (mIoUᴰ) of {strong('0.530')} [0.5" in text
+    )
     assert "but cannot be told from x: the paired difference may be zero" in text
     assert "the fastest of them is x (5.0 ms per forward pass, against 25.0 ms)" in text
     assert "always predicting Sea, the most frequent training class, would reach 0.100" in text
+
+
+def test_the_choice_under_a_latency_limit_is_the_front_of_what_beats_the_baseline():
+    models = comparison(
+        result("slowest", 0.59, own=1, latency=90),
+        result("best", 0.60, own=2, latency=40),
+        result("worse", 0.3, own=1, latency=35),
+        result("almost", 0.599, own=1, latency=20),
+        result("fast", 0.4, own=3, latency=5),
+        result("as_fast", 0.41, own=2, latency=5.2),
+        result("useless", 0.1, own=1, latency=1),
+    )
+    assert [choice.model for choice in models.choices] == ["as_fast", "almost", "best"]
+    text = choice_sentence(models)
+    assert f"{strong('as_fast')} (mIoUᴰ 0.410) if a forward pass may take 5.2 ms" in text
+    assert f"{strong('almost')} (0.599) from 20.0 ms" in text
+    assert f"{strong('best')} (0.600, not surely better) from 40.0 ms" in text
+
+
+def test_where_no_model_beats_the_baseline_there_is_no_choice():
+    assert not comparison(result("x", 0.2), result("y", 0.3), baseline=0.5).choices
+    few = comparison(result("x", 0.2, groups=3), result("y", 0.3, groups=3), baseline=0.25)
+    assert [choice.model for choice in few.choices] == ["y"]
 
 
 def test_the_answer_names_the_next_where_the_best_stands_clear():
@@ -128,7 +153,7 @@ def test_the_answer_names_the_next_where_the_best_stands_clear():
 
 def test_one_model_is_not_called_the_highest():
     text = answer_sentence(comparison(result("x", 0.5)))
-    assert f"{strong('x')} reaches mIoUᴰ {strong('0.500')}" in text
+    assert f"{strong('x')} reaches a mean IoU (mIoUᴰ) of {strong('0.500')}" in text
     assert "highest" not in text
 
 

@@ -89,8 +89,8 @@ def test_the_spread_over_folds_is_shown(built):
         assert row.value == pytest.approx(expected, abs=1e-6)
 
     text = (root / "results/mine/tables/scores.md").read_text(encoding="utf-8")
-    assert text.count("Fold by fold: ") == 1
-    lines = text.split("Fold by fold: ")[1].splitlines()
+    assert text.count("### Fold by fold\n") == 1
+    lines = text.split("### Fold by fold\n")[1].splitlines()
     shown = next(line for line in lines if line.startswith("| alpha"))
     alpha = main[main["model"] == "alpha"].groupby("fold")["value"].mean()
     numbers = [*alpha, alpha.std(), alpha.min(), alpha.max()]

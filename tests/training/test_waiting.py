@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks.rows.operations import ASKING, Operations
+from benchmarks.rows.operations import Operations, asking
 from lightning.pytorch.callbacks import Callback
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -93,8 +93,8 @@ def on_the_host(work):
 @pytest.fixture(autouse=True)
 def queued(monkeypatch):
     """A CPU that is taken for a GPU."""
-    for module in ASKING:
-        monkeypatch.setattr(f"satseg.{module}.queues", lambda at: True)
+    for module in asking():
+        monkeypatch.setattr(f"{module}.queues", lambda at: True)
     for room in ("devices", "data.augmentation"):
         monkeypatch.setattr(f"satseg.{room}.send", on_the_host(devices.send))
     yield

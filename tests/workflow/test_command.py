@@ -46,14 +46,14 @@ def test_a_run_ends_with_the_report(project):
 
 
 def test_a_run_that_fails_ends_with_the_one_error(project):
-    """The tables of a study whose counts are damaged."""
-    counts = project / CELL / "counts.csv"
-    whole = counts.read_bytes()
-    counts.write_text("tile,scene\n")
+    """The tables of a study, with a folder in the way of one."""
+    scores = project / "results/tiny/tables/scores.csv"
+    scores.unlink()
+    (scores / "kept").mkdir(parents=True)
     done = satseg(project, "run", "tiny", "--cores", "1")
-    counts.write_bytes(whole)
+    shutil.rmtree(scores)
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1 and "counts.csv" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and "scores.csv" in done.stderr, done.stderr
 
 
 def test_a_changed_key_and_a_changed_file_are_told(project):
@@ -67,7 +67,7 @@ def test_a_changed_key_and_a_changed_file_are_told(project):
     file.write_text(yaml.safe_dump(recipes), encoding="utf-8")
     source = project / "src/satseg/losses.py"
     source.write_text(source.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
-    assert "src/satseg/losses.py has changed" in satseg(project, "status", "tiny").stdout
+    assert "its code has changed" in satseg(project, "status", "tiny").stdout
 
 
 def test_questions_to_snakemake_are_answered_by_it(project):

@@ -39,7 +39,7 @@ def test_a_fold_needs_its_own_split_and_no_other(project):
     jobs = re.findall(r"^ +output: (.+)$", said, re.MULTILINE)
     assert [job.split(", ")[0] for job in jobs] == [
         "data/splits/demo/in_three/fold2.csv",
-        f"{RUNS}/fold2/history.csv",
+        f"{RUNS}/fold2/run.json",
     ]
 
 

@@ -12,9 +12,11 @@ from satseg.data.images import open_image, scene_shape
 from satseg.data.layout import Scene, find_scenes
 from satseg.data.masks import MaskReader
 from satseg.errors import UserError
-from satseg.jobs.slices import TileSlice, tile_slice
+from satseg.jobs.arguments import Slice
+from satseg.jobs.slices import TileSlice, download_slice, tile_slice
 from satseg.paths import Paths
 from satseg.readers import read_json
+from satseg.records import current, digest_of, load_record
 
 ROWS = 256  # of a mask, in its middle
 
@@ -22,7 +24,8 @@ ROWS = 256  # of a mask, in its middle
 def look(config: Config, dataset_name: str, place: Callable[[tuple], str], paths: Paths) -> None:
     """Refuse a dataset whose files are not what its entry says, from their names and three of them.
 
-    Nothing is looked at once the dataset is tiled, or as long as it has to be fetched or unpacked.
+    Nothing is looked at if the dataset has been tiled from these files as it is configured now, or
+    as long as it has to be fetched or unpacked.
 
     Args:
         config: the configuration.
@@ -33,20 +36,36 @@ def look(config: Config, dataset_name: str, place: Callable[[tuple], str], paths
     Raises:
         UserError: there is no such folder, its files do not pair, or a mask holds what is no class.
     """
-    if paths.tiles_table(dataset_name).exists():
+    owner = config.files_of(dataset_name)
+    manifest = paths.manifest(owner)
+    job = tile_slice(config, dataset_name)
+    fetched = _stands(manifest, download_slice(config, owner))
+    if fetched and _stands(paths.tiles_table(dataset_name), job, manifest):
         return
 
-    owner = config.files_of(dataset_name)
     try:
-        root = _root(config.datasets[owner].path, paths.manifest(owner))
+        root = _root(config.datasets[owner].path, manifest if fetched else None)
         if root is not None:
-            _look_at(root, tile_slice(config, dataset_name))
+            _look_at(root, job)
     except UserError as error:
         where = place(("datasets", dataset_name))
         raise UserError(f"{where}: datasets.{dataset_name}: {error}") from None
 
 
-def _root(path: str | None, manifest: Path) -> Path | None:
+def _stands(output: Path, job: Slice, *inputs: Path) -> bool:
+    """Whether the first output of a job is there and, as far as it has a record, is of this slice
+    and of these inputs."""
+    if not output.exists():
+        return False
+    record = load_record(output)
+    if record is None:
+        return True
+    if not record or record["slice"] != digest_of(job.model_dump_json()):
+        return False
+    return all(record["inputs"].get(str(path)) == current(path) for path in inputs)
+
+
+def _root(path: str | None, manifest: Path | None) -> Path | None:
     """The folder of the scenes; None if it is not there yet."""
     if path is not None:
         given = Path(path).expanduser()
@@ -55,7 +74,7 @@ def _root(path: str | None, manifest: Path) -> Path | None:
                 f"path: {path}: no such folder or zip (relative paths start at {Path.cwd()})"
             )
         return given if given.is_dir() else None
-    if manifest.exists():
+    if manifest is not None:
         return Path(manifest.parent, read_json(manifest, {"root": str})["root"])
     return None
 

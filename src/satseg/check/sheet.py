@@ -13,7 +13,7 @@ from satseg.data.layout import Scene
 from satseg.data.masks import MaskReader
 from satseg.data.registration import mask_turn, read_mask
 from satseg.figures.samples import samples_figure
-from satseg.figures.style import save
+from satseg.figures.saving import save
 from satseg.figures.tiles import ShownTiles
 from satseg.files import atomic
 from satseg.jobs.slices import TileSlice

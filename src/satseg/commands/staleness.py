@@ -1,23 +1,19 @@
-"""Why a finished cell is out of date: from what Snakemake noted of its jobs, without asking it to
-plan the whole study."""
+"""Why a finished cell is out of date: from the records beside its files, without asking Snakemake
+to plan the whole study."""
 
-import ast
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from satseg.config.root import Config
-from satseg.files import sha256
 from satseg.jobs.arguments import Slice
 from satseg.jobs.cells import Cell
 from satseg.jobs.dependencies import digest, model_code, weights_files
 from satseg.jobs.slices import evaluate_slice, train_slice
+from satseg.records import current, digest_of, load_record, record_of
 
-NOTES = Path(".snakemake", "metadata")
-LONGEST_NAME = 254  # characters; beyond, Snakemake divides a name
-# Data of a cell whose content Snakemake compares: the small files that change with large ones.
-DATA = ("digests.json", "tiles.csv", "origin.json")
+# Inputs that are not compared, as in the workflow: what matters of them changes others too.
+IGNORED = ("manifest.json", "images.npy", "masks.npy")
 SHOWN = 3  # changed keys that are named
 
 
@@ -28,7 +24,6 @@ class Staleness:
     def __init__(self, config: Config):
         self.config = config
         self.codes: dict[tuple[str, str], str] = {}
-        self.contents: dict[str, str] = {}
 
     def of(self, cell: Cell, folder: Path) -> str:
         """What has changed since a cell was trained or evaluated; empty if nothing shows."""
@@ -43,27 +38,17 @@ class Staleness:
         return reason and f"to be evaluated again: {reason}"
 
     def _reason(self, rule: str, cell: Cell, output: Path, wanted: Slice) -> str:
-        note = noted(output)
-        if not note:
+        record = load_record(output)
+        if record is None:
             return ""
-
-        texts = [_unquoted(text) for text in note.get("params", [])]
-        before = next((text for text in texts if text.startswith("{")), None)
-        if before is not None:
-            keys = list(changes(_parsed(before), json.loads(wanted.model_dump_json())))
-            if keys:
-                more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-                return ", ".join(keys[:SHOWN]) + more
-
-        checksums = note.get("input_checksums", {})
-        if self._code(rule, cell.model) not in texts:
-            sources = [name for name in checksums if name.endswith(".py")]
-            changed = [name for name in sources if self._differs(name, checksums[name])]
-            return f"{changed[0]} has changed" if changed else "its code has changed"
-
-        for name, checksum in checksums.items():
-            is_split = name.startswith("data/splits/")
-            if (is_split or Path(name).name in DATA) and self._differs(name, checksum):
+        if not record:
+            return f"{record_of(output)} is damaged"
+        if record["slice"] != digest_of(wanted.argument()):
+            return changed_keys(_slice_of(output), wanted)
+        if record["code"] not in (None, self._code(rule, cell.model)):
+            return "its code has changed"
+        for name, before in record["inputs"].items():
+            if Path(name).name not in IGNORED and current(name) not in (None, before):
                 return f"{name} has changed"
         return ""
 
@@ -72,32 +57,24 @@ class Staleness:
         key = (rule, model_name)
         if key not in self.codes:
             model = self.config.models[model_name]
-            files = model_code(rule, model)
-            if rule == "train":
-                files = files + weights_files(model)
-            self.codes[key] = digest(files)
+            weights = weights_files(model) if rule == "train" else []
+            self.codes[key] = digest([*model_code(rule, model), *weights])
         return self.codes[key]
 
-    def _differs(self, name: str, checksum: str) -> bool:
-        """Whether a file is there with another content."""
-        if name not in self.contents:
-            is_there = Path(name).is_file()
-            self.contents[name] = f"sha256:{sha256(name)}" if is_there else ""
-        return self.contents[name] not in ("", checksum)
 
-
-def noted(output: Path) -> dict:
-    """What Snakemake noted when a job wrote a file; empty if it did not, or notes it otherwise."""
-    name = base64.urlsafe_b64encode(str(output).encode()).decode()
-    place = NOTES
-    while len(name) > LONGEST_NAME:
-        place = place / f"@{name[:LONGEST_NAME]}"
-        name = name[LONGEST_NAME:]
+def _slice_of(output: Path) -> dict:
+    """The configuration that a run says it was made with; empty of any other file."""
     try:
-        note = json.loads((place / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return json.loads(output.read_text(encoding="utf-8"))["slice"]
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return note if isinstance(note, dict) else {}
+
+
+def changed_keys(before: dict, wanted: Slice) -> str:
+    """The first keys of a configuration that have changed."""
+    keys = list(changes(before, json.loads(wanted.model_dump_json())))
+    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return ", ".join(keys[:SHOWN]) + more or "its configuration has changed"
 
 
 def changes(before: object, after: object, key: str = "") -> Iterator[str]:
@@ -113,20 +90,3 @@ def changes(before: object, after: object, key: str = "") -> Iterator[str]:
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 30 else text[:29] + "…"
-
-
-def _unquoted(text: str) -> str:
-    """A parameter as the rule has it; Snakemake notes what Python's `repr` makes of it."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-    return value if isinstance(value, str) else text
-
-
-def _parsed(text: str) -> object:
-    """A slice from its JSON; of a slice that went by file, nothing."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return {}

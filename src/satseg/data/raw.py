@@ -27,18 +27,22 @@ def fetching_folder(folder: Path) -> Path:
     Raises:
         UserError: that link leads nowhere.
     """
-    scenes = folder / SCENES
-    place = folder
-    if scenes.is_symlink():
-        place = Path(os.path.realpath(scenes))
-        if not place.is_dir():
-            raise UserError(
-                f"{scenes}: a link to {place}, which is no folder; create it, or mount its disk"
-            )
+    place = _place(folder)
+    if not place.is_dir() and place != folder:
+        raise UserError(
+            f"{folder / SCENES}: a link to {place}, which is no folder; create it, or mount its "
+            f"disk"
+        )
     fetched = temporary_name(place / SCENES)
     remove(fetched)
     fetched.mkdir(parents=True)
     return fetched
+
+
+def _place(folder: Path) -> Path:
+    """Where downloads of a dataset lie until they are its scenes."""
+    scenes = folder / SCENES
+    return Path(os.path.realpath(scenes)) if scenes.is_symlink() else folder
 
 
 def list_files(root: Path, folder: Path) -> list[dict]:
@@ -136,9 +140,9 @@ def _remove_empty(scenes: Path) -> None:
                 path.rmdir()
 
 
-def drop_archives(fetched: Path) -> None:
-    """Remove the archives that the scenes came from; they lie beside `fetched`."""
-    store = fetched.with_name(DOWNLOADS)
+def drop_archives(folder: Path) -> None:
+    """Remove the archives that a dataset's scenes came from."""
+    store = _place(folder) / DOWNLOADS
     if not store.is_dir():
         return
     for archive in store.iterdir():

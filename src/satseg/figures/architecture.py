@@ -13,13 +13,13 @@ from matplotlib.patches import Rectangle
 
 from satseg.config.models import ModelSpec, SdiSkips, UNetSpec
 from satseg.figures.cards import CARD, draw_card, millions
-from satseg.figures.style import INK, MUTED, PALETTE, WIDTH, place_axes, styled
+from satseg.figures.style import INK, MUTED, PALE, PALETTE, PAPER, WIDTH, place_axes, styled
 
 POOL = PALETTE[1]
 UP = PALETTE[2]
 HEAD = PALETTE[3]
 FILLS = {
-    "input": "#F2F2F2",
+    "input": PALE,
     "encoder": "#9CC4E4",
     "bottleneck": "#4E93C5",
     "decoder": "#A6D9C4",
@@ -198,11 +198,11 @@ def _draw_slab(
     face = FILLS[kind]
     line = "-"
     if kind == "decoder" and i == 0:  # what the skip connection brings
-        face = "white"
+        face = PAPER
         line = (0, (2, 1.5))
     if kind == "decoder" and i == 1:  # the up-convolution
         face = "#E9F6F0"
-    axes.add_patch(Rectangle((x, y), width, height, fc=face, ec="#4A4A4A", lw=0.6, ls=line))
+    axes.add_patch(Rectangle((x, y), width, height, fc=face, ec=MUTED, lw=0.6, ls=line))
 
 
 def _draw_labels(axes: Axes, x: float, floor: float, stage: Stage) -> None:
@@ -245,7 +245,7 @@ def _draw_skips(
             met.append(y)
     if met:
         height = max(met) - min(met) + 0.12
-        box = Rectangle((left, min(met) - 0.06), INFUSION, height, fc="white", ec=MUTED, lw=0.8)
+        box = Rectangle((left, min(met) - 0.06), INFUSION, height, fc=PAPER, ec=MUTED, lw=0.8)
         axes.add_patch(box)
         middle = (min(met) + max(met)) / 2
         text = f"SDI\n{skips.channels}"

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from satseg.config.models import CompactSpec, PythonSpec, SmpSpec
-from satseg.figures.style import FAINT, MUTED, WIDTH
+from satseg.figures.style import FAINT, MUTED, TINT, WIDTH
 
 CARD = 0.8
 """Height of a card, in inches."""
@@ -26,7 +26,7 @@ def draw_card(
     parameters: float | None,
 ) -> None:
     """Draw a card at an upper left corner, in inches."""
-    style = {"boxstyle": "round,pad=0,rounding_size=0.06", "fc": "#F6F8FA", "ec": FAINT, "lw": 0.8}
+    style = {"boxstyle": "round,pad=0,rounding_size=0.06", "fc": TINT, "ec": FAINT, "lw": 0.8}
     axes.add_patch(FancyBboxPatch((left + 0.05, top - 0.68), WIDTH / 2 - 0.2, 0.6, **style))
     axes.text(left + 0.17, top - 0.17, name, va="top", fontsize=9.5, weight="bold")
     text = f"{millions(parameters)}{_card_text(model)}"

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from satseg.config.datasets import LandClass
-from satseg.figures.style import INK, MUTED, PALE, STEPS, SUBSET_MARKS, WIDTH, styled
+from satseg.figures.scales import draw_shares
+from satseg.figures.style import INK, MUTED, PALE, PAPER, SUBSET_MARKS, WIDTH, styled
 from satseg.text import percent
 
 
@@ -56,7 +56,7 @@ def _row_height(pools: Sequence[ClassShares]) -> float:
 def _mark(subset: str) -> dict:
     """How a subset's share is marked."""
     marker, face = SUBSET_MARKS[subset]
-    edge = INK if face == "white" else "white"
+    edge = INK if face == PAPER else PAPER
     return {"marker": marker, "mfc": face, "mec": edge, "mew": 0.7, "ms": 5}
 
 
@@ -76,8 +76,7 @@ def _draw_pool(axes: Axes, pool: ClassShares) -> None:
     furthest = float(np.nanmax([pool.overall, *pool.subsets.values()]))
     axes.set_yticks(places, [land_class.name for land_class in pool.classes])
     axes.set(xlim=(0, 1.2 * furthest), ylim=(len(places) - 0.5, -0.5))
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+    draw_shares(axes.xaxis)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     axes.set_title(pool.title)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from satseg.figures.style import INK, MUTED, PALE, WIDTH, place_axes, styled, write_text
+from satseg.figures.style import FIXED_INK, MUTED, PALE, WIDTH, place_axes, styled, write_text
 from satseg.metrics.counts import ratio
 
 # Inches: side of a cell, room for the names left of and below a matrix, its title, between
@@ -82,7 +82,7 @@ def _draw_matrix(axes: Axes, matrix: np.ndarray, classes: Sequence[str]) -> None
             weight = "bold" if row == column else "normal"
             text = _rounded(share)
             centred = {"ha": "center", "va": "center", "fontsize": 7.5}
-            axes.text(column, row, text, color=INK, weight=weight, **centred)
+            axes.text(column, row, text, color=FIXED_INK, weight=weight, **centred)
     places = range(len(classes))
     axes.set_xticks(places, classes, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(places, classes)

@@ -12,12 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
-from satseg.figures.style import BAR, BEHIND, FAINT, MUTED, STEPS, WIDTH, stack, styled
-from satseg.measures import MEASURES
+from satseg.figures.scales import draw_costs
+from satseg.figures.style import BAR, BEHIND, FAINT, MUTED, PAPER, WIDTH, stack, styled
+from satseg.measures import MAJORITY, MEASURES
+from satseg.statistics.front import pareto_front
 
+BASELINE = {"color": MUTED, "lw": 1.2, "ls": (0, (2, 1.5))}
 COSTS = ("epoch_seconds", "latency_ms", "peak_memory_mb")
 
 
@@ -32,6 +34,10 @@ class CostScores(NamedTuple):
     alike: Mapping[str, np.ndarray] = MappingProxyType({})
     """Column of COSTS → which costs cannot be told apart, bool [N, N] in the order of the rows;
     those of other columns are exact."""
+    baseline: float = float("nan")
+    """The score of the majority baseline."""
+    failed: Sequence[str] = ()
+    """The models that do not surely beat the majority baseline."""
 
     @property
     def spans(self) -> pd.DataFrame:
@@ -61,24 +67,6 @@ def label_places() -> list[LabelPlace]:
     return places
 
 
-def pareto_front(
-    cost: np.ndarray, score: np.ndarray, alike: np.ndarray | None = None
-) -> np.ndarray:
-    """Which points no other beats, being at least as cheap and as good and one of the two more:
-    bool [N].
-
-    Args:
-        cost, score: float [N]; a point with a NaN is never on the front.
-        alike: which costs count as equal, bool [N, N]; None for those that are.
-    """
-    known = np.isfinite(cost) & np.isfinite(score)
-    equal = cost[None] == cost[:, None] if alike is None else alike
-    cheaper = (cost[None] < cost[:, None]) & ~equal
-    no_worse = score[None] >= score[:, None]
-    better = cheaper | (score[None] > score[:, None])
-    return known & ~((cheaper | equal) & no_worse & better & known[None]).any(1)
-
-
 @styled
 def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figure:
     """mIoU^D against epoch time, latency and memory; the front of models that no other beats is
@@ -86,22 +74,26 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
     figure = Figure((WIDTH, 3.1 * len(groups) + 0.5), layout="constrained")
     figure.suptitle("What accuracy costs", x=0.008, ha="left")
     front = {"color": FAINT, "lw": 1.2, "marker": "o", "mfc": MUTED, "mec": MUTED}
-    beaten = {"ls": "", "marker": "o", "mfc": "white", "mec": MUTED, "mew": 1.4}
+    beaten = {"ls": "", "marker": "o", "mfc": PAPER, "mec": MUTED, "mew": 1.4}
     key = [
         Line2D([], [], label="Pareto front", **front),
-        Line2D([], [], label="beaten", **beaten),
+        Line2D([], [], label="beaten, or no better than the majority", **beaten),
     ]
+    if any(np.isfinite(group.baseline) for group in groups):
+        key.append(Line2D([], [], label=MAJORITY, **BASELINE))
     if any(group.rows["low"].notna().any() for group in groups):
         key.append(Line2D([], [], label="95 % interval", color=FAINT, lw=1.5))
     figure.legend(handles=key, loc="outside upper right", ncols=len(key))
 
+    rows = pd.concat([group.rows for group in groups])
     panels = []
     tied = {}
     for part, group in zip(stack(figure, [1.0] * len(groups)), groups, strict=True):
         part.suptitle(group.title, x=0.008, ha="left", fontsize=9)
         grid = part.subplots(1, len(COSTS), sharey=True)
         for axes, column in zip(grid, COSTS, strict=True):
-            _draw_panel(axes, group.spans, column, group.alike.get(column), colors)
+            _draw_panel(axes, group, column, colors)
+            draw_costs(axes, rows[column].to_numpy(float), MEASURES[column].label)
             panels.append((axes, group.spans, column))
             tied[axes] = group.tied
         grid[0].set_ylabel(MEASURES["miou_d"].label)
@@ -111,60 +103,38 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes, rows, column in panels:
-        _label_points(axes, rows, column, colors, tied[axes])
+        _label_points(axes, rows, column, tied[axes])
     return figure
 
 
-def _draw_panel(
-    axes: Axes,
-    rows: pd.DataFrame,
-    column: str,
-    alike: np.ndarray | None,
-    colors: Mapping[str, str],
-) -> None:
+def _draw_panel(axes: Axes, group: CostScores, column: str, colors: Mapping[str, str]) -> None:
+    rows = group.spans
     costs = rows[column].to_numpy(float)
     scores = rows["value"].to_numpy(float)
-    on_front = pareto_front(costs, scores, alike)
+    # What answers no better than without looking is no choice, however cheap.
+    choices = np.where(rows["model"].isin(group.failed), np.nan, scores)
+    on_front = pareto_front(costs, choices, group.alike.get(column))
     order = np.flatnonzero(on_front)[np.argsort(costs[on_front], kind="stable")]
     axes.plot(costs[order], scores[order], color=FAINT, lw=1.2, zorder=1, label="Pareto front")
 
     for row, x, best in zip(rows.itertuples(), costs, on_front, strict=True):
         color = colors[row.model]
         axes.plot([x, x], [row.low, row.high], color=color, zorder=2, **BAR | {"alpha": 0.35})
-        face = color if best else "white"
+        face = color if best else PAPER
         axes.plot(x, row.value, ls="", marker="o", ms=6.5, mfc=face, mec=color, mew=1.6, zorder=3)
 
-    low = rows["low"].min()
+    low = np.nanmin([rows["low"].min(), group.baseline])
     high = rows["high"].max()
     room = max(0.06 * (high - low), (0.1 - (high - low)) / 2)
     if np.isfinite(room):
         axes.set_ylim(low - room, high + room)
-    _scale_costs(axes, costs[np.isfinite(costs) & (costs > 0)])
-    axes.set_title(MEASURES[column].label)
-
-
-def _scale_costs(axes: Axes, costs: np.ndarray) -> None:
-    """Room for the names; logarithmic if costs differ a lot, with zero only if it is near."""
-    if not len(costs):
-        return
-    low = costs.min()
-    high = costs.max()
-    if high > 8 * low:
-        axes.set_xscale("log", subs=[])
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.set_xlim(low / 2, high * 2)
-    else:
-        room = 0.4 * (high - low) or 0.5 * high
-        axes.set_xlim(0 if low < high / 2 else low - room, high + room)
-        axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+    axes.axhline(group.baseline, zorder=0, **BASELINE)
 
 
 def _label_points(
     axes: Axes,
     rows: pd.DataFrame,
     column: str,
-    colors: Mapping[str, str],
     tied: Sequence[str],
 ) -> None:
     """Write each model beside its point, over no other point, interval or name if there is room; ≈
@@ -185,7 +155,6 @@ def _label_points(
                 ha="left" if place.shift[0] > 0 else "right",
                 va="center",
                 fontsize=7.5,
-                color=colors[point.model],
                 bbox=BEHIND,
             )
             box = text.get_window_extent(renderer)

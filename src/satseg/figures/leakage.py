@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
 
+from satseg.figures.scales import draw_shares
 from satseg.figures.style import (
     BAR,
+    FIXED_INK,
     INK,
     MUTED,
     WIDTH,
@@ -74,13 +75,15 @@ def _draw_shares(axes: Axes, rows: pd.DataFrame) -> None:
             share = count / row.tiles
             axes.barh(place + offset, share, height=0.26, color=color)
             inside = share > 0.6
-            ink = "white" if inside and color == SAME_GROUND else INK
+            ink = INK
+            if inside:
+                ink = "white" if color == SAME_GROUND else FIXED_INK
             text = f"{percent(share)} ({count:,} of {row.tiles:,})"
             write_beside(axes, text, (share, place + offset), -5 if inside else 5, color=ink)
     names = [f"{row.recipe}\nsplit {row.split}, {row.subset} tiles" for row in rows.itertuples()]
     axes.set_yticks(range(len(rows)), names)
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    draw_shares(axes.xaxis)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     axes.set_title("Share of the evaluated tiles")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from satseg.figures.curves import ModelRuns, by_group, draw_curves, draw_key
-from satseg.figures.style import BEHIND, INK, WIDTH, stack, styled
+from satseg.figures.style import BEHIND, INK, PAPER, WIDTH, stack, styled
 
 
 @styled
@@ -47,7 +47,7 @@ def losses_figure(runs: Sequence[ModelRuns], colors: Mapping[str, str]) -> Figur
 def _draw_published(axes: Axes, runs: ModelRuns) -> None:
     """A mark and a number for each published loss."""
     for column, epoch, value in runs.published:
-        face = INK if column.startswith("val") else "white"
+        face = INK if column.startswith("val") else PAPER
         mark = {"marker": "D", "ms": 5.5, "mfc": face, "mec": INK, "mew": 1.1}
         axes.plot(epoch, value, ls="", zorder=4, label="published", **mark)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from pathlib import Path
+from itertools import cycle
+from types import MappingProxyType
 
 import matplotlib.style
 import numpy as np
@@ -17,19 +18,47 @@ from satseg.measures import MAJORITY
 
 WIDTH = 9.6  # of every figure, in inches
 
+# No class has any of these very colours: where the page is dark, they change and classes' stay.
+PAPER = "#FEFEFE"
+TINT = "#F6F8FA"
 INK = "#222222"
 MUTED = "#6E6E6E"
 FAINT = "#B9B9B9"
 PALE = "#E7E7E7"
-# Okabe and Ito's colours without yellow, which is lost on white.
-PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+# On what keeps its colour where the page is dark, so does the ink.
+FIXED_INK = "#1F1F1F"
+# For models: four of Okabe and Ito's, then those that look least like the ones before, on paper and
+# in the dark. All are seen on white (3:1).
+PALETTE = [
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#A87400",
+    "#6600CC",
+    "#116600",
+    "#661100",
+    "#F20051",
+    "#006666",
+    "#000D4C",
+    "#664400",
+    "#7C74A6",
+    "#53A600",
+    "#A67C74",
+    "#CC0088",
+    "#3292A6",
+    "#808046",
+    "#4C3649",
+    "#660066",
+    "#004466",
+]
 
 STEPS = [1, 2, 5, 10]  # between ticks
 
-SUBSET_MARKS = {"train": ("o", INK), "val": ("D", INK), "test": ("s", "white")}
+SUBSET_MARKS = {"train": ("o", INK), "val": ("D", INK), "test": ("s", PAPER)}
 
 # What a name stands on.
-BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+BEHIND = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 # A 95 % interval.
 BAR = {"lw": 1.6, "alpha": 0.6, "solid_capstyle": "butt"}
 
@@ -41,6 +70,9 @@ STYLE = {
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
     "font.size": 8,
     "text.color": INK,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
     "figure.titlesize": 10.5,
     "figure.titleweight": "bold",
     "axes.titlesize": 8.5,
@@ -80,17 +112,31 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return in_style
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure in the format of the path's suffix; the same figure gives the same bytes."""
-    undated = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
-    with matplotlib.style.context(["default", STYLE]):
-        figure.savefig(path, metadata=undated.get(Path(path).suffix))
+def model_colors(
+    models: Sequence[str], places: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, str]:
+    """The colour of each model, in the study's order; the majority baseline is grey.
 
+    A model has the colour of its place among all configured models, in every study. Only where an
+    earlier model of the same study has that colour, it takes one that none has, as long as there
+    are some.
 
-def model_colors(models: Sequence[str]) -> dict[str, str]:
-    """The colour of each model in every figure, by the study's order; the majority baseline is
-    grey."""
-    return {model: PALETTE[i % len(PALETTE)] for i, model in enumerate(models)} | {MAJORITY: MUTED}
+    Args:
+        models: the study's models.
+        places: place of each model in the configuration; by default that in the study.
+    """
+    places = places or {model: i for i, model in enumerate(models)}
+    order = sorted(models, key=places.__getitem__)
+    chosen: dict[str, str] = {}
+    for model in order:
+        color = PALETTE[places[model] % len(PALETTE)]
+        if color not in chosen.values():
+            chosen[model] = color
+
+    left = [color for color in PALETTE if color not in chosen.values()]
+    others = [model for model in order if model not in chosen]
+    chosen |= dict(zip(others, cycle([*left, *PALETTE]), strict=False))
+    return {model: chosen[model] for model in models} | {MAJORITY: MUTED}
 
 
 def place_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

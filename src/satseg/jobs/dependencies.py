@@ -54,12 +54,17 @@ def code(stage: str, *modules: str) -> list[str]:
             raise ModuleNotFoundError(f"{module}: no such module in {PACKAGE}")
 
     asked_for = set().union(*map(_files, modules))
-    carriers = [PACKAGE / name for name in CARRIERS if not _any_below(asked_for, PACKAGE / name)]
+    carriers = {name for name in CARRIERS if not _any_below(asked_for, PACKAGE / name)}
 
     sources: set[Path] = set()
+    found: set[str] = set()
     while waiting:
-        for file in _files(waiting.pop()) - sources:
-            if any(file.is_relative_to(carrier) for carrier in carriers):
+        module = waiting.pop()
+        if module in found:
+            continue
+        found.add(module)
+        for file in _files(module) - sources:
+            if file.relative_to(PACKAGE).parts[0] in carriers:
                 continue
             sources.add(file)
             if file.suffix == ".py":

@@ -140,15 +140,15 @@ def judge(job: Any) -> tuple[str | None, str]:
         return None, ""
     if not record or record["slice"] != digest_of(job.params.slice):
         return STALE, "made with another configuration"
-    if record["code"] is None:
-        return None, ""
-    if record["code"] != job.params.code:
+    if record["code"] not in (None, job.params.code):
         return STALE, "made by other code"
 
     changed = list(changed_outputs(job, record))
     if changed:
         return STALE, f"changed since they were made: {', '.join(changed)}"
-    return compare_inputs(job, record)
+    verdict, reason = compare_inputs(job, record)
+    # A stage that was run by hand does not know the digest of its code.
+    return (None if verdict == FRESH and record["code"] is None else verdict), reason
 
 
 def changed_outputs(job: Any, record: dict[str, Any]) -> Iterator[str]:
@@ -171,13 +171,17 @@ def compare_inputs(job: Any, record: dict[str, Any]) -> tuple[str | None, str]:
     with them.
     """
     taken = {str(file): file for file in job.input}
-    folders = {Path(name) for name in taken if not Path(name).suffix and Path(name).is_dir()}
+    paths = map(Path, taken)
+    folders = {path for path in paths if not path.suffix and path.is_dir()}
     changed = []
     verdict = FRESH
     for name, digest in record["inputs"].items():
         file = taken.get(name)
         if file is None and Path(name).parent not in folders:
-            changed.append(name)
+            if record["code"] is None:  # by hand, the same file may have had another name
+                verdict = None
+            else:
+                changed.append(name)
         elif file is None or not file.is_ancient:
             now = current(name)
             if None in (now, digest):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from satseg.config.types import Strict
 from satseg.errors import UserError, out_of_memory
-from satseg.jobs.slices import parse
+from satseg.jobs.arguments import parse
 from satseg.jobs.writing import Output, refuse_inputs, sole_writer
 from satseg.processes import STARTER, starter
 from satseg.progress import log
@@ -50,6 +50,7 @@ def stage(
     run: Callable,
     paths: dict[str, str],
     writes: Callable[..., list[Output]] | None = None,
+    tidy: Callable[..., None] | None = None,
     **options: dict,
 ) -> None:
     """Parse the command line, call `run(slice, **paths, **options)` and record what the files it
@@ -64,6 +65,7 @@ def stage(
         paths: required file arguments and their help; `--tiles-dir` reaches `run` as `tiles_dir`.
         writes: called like `run`, what it writes: no other process may meanwhile, and it must be
             nothing that is read. None if `run` sees to that itself.
+        tidy: called like `run` once the record stands: removes what only an interrupted run needs.
         options: optional arguments, as keywords of `add_argument`.
     """
     parser = argparse.ArgumentParser(prog=f"python -m satseg.stages.{name}", description=about)
@@ -92,6 +94,8 @@ def stage(
             files = run(job, **arguments)
             if files:
                 write_record(files, digest_of(job.model_dump_json()), code)
+            if tidy:
+                tidy(job, **arguments)
 
     guarded(name, work)
 

@@ -1,9 +1,5 @@
 """What each stage sees of the configuration: what can change its result, and nothing else."""
 
-from typing import Any
-
-from pydantic import ValidationError
-
 from satseg.config.datasets import LandClass, Layout, Official, Pixels
 from satseg.config.models import ModelSpec
 from satseg.config.papers import Paper
@@ -13,8 +9,7 @@ from satseg.config.sources import Source
 from satseg.config.splits import Split
 from satseg.config.studies import Study
 from satseg.config.types import Strict
-from satseg.errors import UserError
-from satseg.jobs.arguments import Slice, read_file
+from satseg.jobs.arguments import Slice
 from satseg.jobs.cells import Cell, cells
 
 
@@ -125,6 +120,8 @@ class StudySlice(Slice):
     datasets: dict[str, StudyDataset]
     models: dict[str, ModelSpec]
     recipes: dict[str, Recipe]
+    places: dict[str, int] = {}
+    """Place of each model among all that are configured, which decides its colour."""
     folds: dict[str, int] = {}
     """Number of folds of each recipe that has folds."""
     paper: Paper | None = None
@@ -134,6 +131,11 @@ class StudySlice(Slice):
     def cells(self) -> list[Cell]:
         """Every cell, in the order tables and figures show them."""
         return cells(self.study, self.folds)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the study compares itself with published figures."""
+        return self.paper is not None or bool(self.study.published)
 
     def counted(self, cell: Cell) -> list[int]:
         """Class indices that count in a cell."""
@@ -276,25 +278,7 @@ def study_slice(config: Config, study_name: str) -> StudySlice:
         datasets=datasets,
         models={name: config.models[name] for name in study.models},
         recipes={name: config.recipes[name] for name in study.recipes},
+        places={name: place for place, name in enumerate(config.models) if name in study.models},
         folds={name: count for name, count in config.folds.items() if name in study.recipes},
         paper=paper,
     )
-
-
-def parse(kind: type[Strict], text: str) -> Any:
-    """A slice from JSON, or from a JSON or YAML file.
-
-    Raises:
-        UserError: the text is neither, or does not fit `kind`.
-    """
-    try:
-        if text.lstrip().startswith("{"):
-            return kind.model_validate_json(text)
-        value = read_file(text)
-        if isinstance(value, dict):
-            value = value.get("slice", value)  # a run.json holds its slice
-        return kind.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the whole"
-        raise UserError(f"--slice: {key}: {first['msg']} (expected a {kind.__name__})") from None

@@ -22,7 +22,9 @@ CAPTIONS = {
         "What a better score costs.",
         "Score against cost. Up and to the left is better; of models that the scores do not tell "
         "apart (≈), the cheapest is the best choice. Latencies within the spread of the "
-        "measurements count as equal.",
+        "measurements count as equal. A model that does not beat always answering the most "
+        "frequent class (majority) is no choice at all. Where costs differ more than tenfold, "
+        "their axis is logarithmic and says so.",
     ),
     "losses": Caption(
         "Training and validation loss.",
@@ -64,7 +66,7 @@ CAPTIONS = {
     "samples": Caption(
         "What the models see.",
         "Tiles of each dataset beside their masks: those with the most even mix of classes, one "
-        "per scene, not typical ones. Pixels without a label are striped grey.",
+        "per scene, not typical ones. Pixels without a label, if there are any, are striped grey.",
     ),
     "augmentations": Caption(
         "What training makes of a tile.",

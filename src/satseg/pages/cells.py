@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from satseg.measures import MEASURES
+from satseg.jobs.slices import StudySlice
+from satseg.measures import MEASURES, PRINTED
 from satseg.pages.blocks import TableCell
 from satseg.statistics.differences import Difference
 from satseg.statistics.intervals import ScoreInterval
@@ -88,7 +89,12 @@ def _known(value: float) -> float | None:
 
 def comparison_title(comparison: Comparison) -> str:
     """What the part of a page about one comparison is called."""
-    return f"{comparison.title}, {comparison.recipe}"
+    return f"{comparison.title}, recipe {comparison.recipe}"
+
+
+def shown(names: Sequence[str], job: StudySlice) -> list[str]:
+    """The measures that a study shows: those of papers only beside published figures."""
+    return [name for name in names if job.compares or name not in PRINTED]
 
 
 def labels(names: Sequence[str]) -> list[str]:

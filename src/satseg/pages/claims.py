@@ -20,6 +20,7 @@ from satseg.pages.cells import NONE, number, number_cell, text_cell
 from satseg.study.claims.evidence import HOLDS, RESULTS, Finding, Statistic
 from satseg.study.claims.examine import overall_verdict
 
+TITLE = "The paper's claims"
 TESTS = [
     (
         "Verdict",
@@ -105,7 +106,7 @@ TESTS = [
 def claims_page(job: StudySlice, findings: Sequence[Finding]) -> Page:
     """claims.md: each claim of the paper with its verdict, then what each verdict rests on."""
     if not findings:
-        return Page("claims", "Claims", [Paragraph("This study tests no claims.")])
+        return Page("claims", TITLE, [Paragraph("This study tests no claims.")])
 
     summary = []
     details: list[Block] = []
@@ -121,7 +122,8 @@ def claims_page(job: StudySlice, findings: Sequence[Finding]) -> Page:
         f"What {job.paper.title} claims, tested on the results of this study and, for comparison, "
         "on the tables it published."
     )
-    return Page("claims", "Claims", [introduction, Table(heads, summary), *details], TESTS)
+    blocks = [introduction, Table(heads, summary), *details]
+    return Page("claims", TITLE, blocks, TESTS)
 
 
 def _summary_row(claim: str, by: str, findings: Sequence[Finding]) -> list[TableCell]:

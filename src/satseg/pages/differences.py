@@ -3,7 +3,6 @@
 from satseg.measures import MEASURES
 from satseg.pages.blocks import Block, Heading, Paragraph, Table, columns
 from satseg.pages.cells import (
-    comparison_title,
     difference_cells,
     number_cell,
     result_name,
@@ -56,7 +55,7 @@ def difference_blocks(comparison: Comparison) -> list[Block]:
         ["Difference", MEASURES["interval"].label, "p", "Groups", "Seeds"],
     )
     return [
-        Heading(f"Differences: {comparison_title(comparison)}", level=3),
+        Heading("Differences between the models", level=3),
         Paragraph(" ".join(sentences)),
         Table(heads, rows),
     ]

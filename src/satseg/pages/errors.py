@@ -51,11 +51,11 @@ def errors_page(
             Heading("Too much or too little of a class", level=3),
             Paragraph(AREA),
             _area_table(comparison, _of(errors, comparison)),
-            Heading("By brightness", level=3),
+            Heading("In shadow and in bright light", level=3),
             Paragraph(BRIGHTNESS),
             _brightness_table(comparison, _of(brightness, comparison)),
         ]
-    return Page("errors", "Errors", blocks, definitions(ERRORS))
+    return Page("errors", "Where the models fail", blocks, definitions(ERRORS))
 
 
 def _of(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:

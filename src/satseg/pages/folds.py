@@ -4,7 +4,7 @@ import pandas as pd
 
 from satseg.measures import MEASURES
 from satseg.pages.blocks import Block, Heading, Paragraph, Table, columns
-from satseg.pages.cells import comparison_title, number_cell, score_cell, text_cell
+from satseg.pages.cells import number_cell, score_cell, text_cell
 from satseg.study.comparison import MAIN, Comparison
 from satseg.text import counted, listing
 
@@ -46,7 +46,7 @@ def fold_blocks(comparison: Comparison, folds: pd.DataFrame) -> list[Block]:
     heads += ["Deviation over folds", "Lowest", "Highest"]
     seeds = ", mean over runs" if rows["seed"].nunique() > 1 else ""
     return [
-        Heading(f"Fold by fold: {comparison_title(comparison)}", level=3),
+        Heading("Fold by fold", level=3),
         Paragraph(f"{LABEL} on the tiles of each fold alone{seeds}: {listing(tested)}. {SHARED}"),
         Table(columns(["Tested in folds"], heads), table_rows),
     ]

@@ -14,7 +14,7 @@ from satseg.pages.blocks import (
     TableCell,
     columns,
 )
-from satseg.pages.cells import NONE, definitions, labels, measure_cell, number, text_cell
+from satseg.pages.cells import NONE, definitions, labels, measure_cell, number, shown, text_cell
 from satseg.study.inputs import TRAINED_COSTS
 from satseg.text import listing, signed
 
@@ -43,6 +43,7 @@ def models_page(
         profiles: (dataset, model) → profile.
         speed: the frame of speed.csv.
     """
+    defined = [*shown(COSTS, job), "train_step_ms"]
     blocks: list[Block] = []
     for dataset_name, dataset in job.datasets.items():
         own_profiles = [profile for (name, _), profile in profiles.items() if name == dataset_name]
@@ -50,15 +51,15 @@ def models_page(
         own_costs = costs[costs["dataset"] == dataset_name]
         several = len(job.recipes) > 1
         names = ["Model", "Recipe"] if several else ["Model"]
-        rows = [_cost_row(row, several) for row in own_costs.itertuples()]
+        rows = [_cost_row(row, several, job) for row in own_costs.itertuples()]
         blocks += [
             Heading(dataset.title),
             Paragraph(f"Profiled with a single input of {setups}. {_rounds(own_profiles)}"),
-            Table(columns(names, ["Classes", *labels(COSTS)]), rows),
+            Table(columns(names, ["Classes", *labels(shown(COSTS, job))]), rows),
             *_trained_blocks(own_costs),
             *_speed_blocks(speed[speed["dataset"] == dataset_name]),
         ]
-    return Page("models", "Models", blocks, definitions([*COSTS, "train_step_ms"]))
+    return Page("models", "What the models cost", blocks, definitions(defined))
 
 
 def _trained_blocks(costs: pd.DataFrame) -> list[Block]:
@@ -70,20 +71,20 @@ def _trained_blocks(costs: pd.DataFrame) -> list[Block]:
         cells = [measure_cell(name, getattr(row, column)) for name, column in values]
         rows.append([text_cell(row.model), text_cell(row.tile), *cells])
     return [
-        Heading("One tile as trained", level=3),
+        Heading("The cost of a tile in training", level=3),
         Paragraph("The same of one tile of the dataset, with its bands and its size."),
         Table(columns(["Model", "Tile"], labels(TRAINED_COSTS)), rows),
     ]
 
 
-def _cost_row(row, with_recipe: bool) -> list[TableCell]:
+def _cost_row(row, with_recipe: bool, job: StudySlice) -> list[TableCell]:
     """What a model costs, from its row of models.csv."""
     names = [row.model, row.recipe] if with_recipe else [row.model]
     classes = TableCell(str(row.classes), float(row.classes))
     return [
         *map(text_cell, names),
         classes,
-        *(measure_cell(name, getattr(row, name)) for name in COSTS),
+        *(measure_cell(name, getattr(row, name)) for name in shown(COSTS, job)),
     ]
 
 
@@ -127,7 +128,7 @@ def _speed_blocks(speed: pd.DataFrame) -> list[Block]:
     epoch = MEASURES["epoch_seconds"].label.lower()
     heads = [*labels(measures), *(f"{title}, {epoch}" for title in titles)]
     blocks: list[Block] = [
-        Heading("Order of speed", level=3),
+        Heading("Which model is faster", level=3),
         Paragraph(
             "In brackets: the rank, fastest first. Of profiled times, a model ranks behind those "
             "that are faster by more than the measurements spread, so several may share a rank."

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from satseg.config.recipes import Recipe
 from satseg.jobs.cells import Cell
 from satseg.jobs.slices import StudySlice
 from satseg.readers import read_json
@@ -16,15 +17,40 @@ RUN = {
     "precision": str,
     "versions": dict,
     "seeds": dict,
+    "slice": {"training": dict, "model": dict},
     "started": str,
     "wall_seconds": float,
 }
 FILES = {"files": [{"path": str, "bytes": int}]}
 
 
-def provenance(cell: Cell, runs: Path) -> dict[str, Any]:
-    """What a run recorded in run.json: the row of the overview, every entry, and the resolved
-    configuration."""
+def provenance(job: StudySlice, runs: Path) -> dict[str, Any]:
+    """Where the study's numbers come from.
+
+    `recipes`: what each recipe sets. `runs`: the row of each run, the entries that are its own, and
+    where it departs from its recipe. `common`: the entries that all runs share.
+    """
+    rows = [_run(job, cell, runs) for cell in job.cells]
+    shared = set.intersection(*(set(row["entries"]) for row in rows))
+    common = [entry for entry in rows[0]["entries"] if entry in shared]
+    for row in rows:
+        row["own"] = [entry for entry in row["entries"] if entry not in common]
+    recipes = [
+        {"name": name, "about": recipe.about, "settings": settings(recipe)}
+        for name, recipe in job.recipes.items()
+    ]
+    return {"recipes": recipes, "runs": rows, "common": common}
+
+
+def settings(recipe: Recipe) -> str:
+    """What a recipe sets to other values than the defaults, on a line."""
+    chosen = recipe.model_dump(mode="json", exclude={"about"}, exclude_defaults=True)
+    return "; ".join(f"{name} {value}" for name, value in flat_entries(chosen))
+
+
+def _run(job: StudySlice, cell: Cell, runs: Path) -> dict[str, Any]:
+    """What a run recorded in run.json: the row of the overview, every entry, and where it departs
+    from its recipe."""
     recorded = read_json(runs / cell.path / "run.json", RUN)
     entries = {key: value for key, value in recorded.items() if key not in ("cell", "slice")}
     code = recorded["code"]
@@ -39,8 +65,32 @@ def provenance(cell: Cell, runs: Path) -> dict[str, Any]:
         "wall_seconds": recorded["wall_seconds"],
         "wall": duration(recorded["wall_seconds"]),
         "entries": list(flat_entries(entries)),
-        "slice": json.dumps(recorded.get("slice", {}), indent=2, ensure_ascii=False),
+        "departures": departures(job, cell, recorded["slice"]),
     }
+
+
+def departures(job: StudySlice, cell: Cell, used: dict[str, Any]) -> list[str]:
+    """Where a run was trained otherwise than its recipe and model say, such as `epochs 2 in place
+    of 3`.
+
+    Args:
+        job: the study.
+        cell: the run.
+        used: the slice that the run recorded.
+    """
+    recipe = job.recipes[cell.recipe]
+    model = job.models[cell.model].model_dump(mode="json")
+    if recipe.head_dropout is not None:
+        model |= recipe.model_dump(include={"head_dropout", "head_dropout_channels"})
+    said = {"training": recipe.model_dump(mode="json"), "model": model}
+
+    found = []
+    for part, values in said.items():
+        known = dict(flat_entries(values))
+        for name, value in flat_entries(used[part]):
+            if known.get(name, value) != value:
+                found.append(f"{name} {value} in place of {known[name]}")
+    return found
 
 
 def flat_entries(value: dict[str, Any], above: str = "") -> list[tuple[str, str]]:

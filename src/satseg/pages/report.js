@@ -151,5 +151,3 @@ function enlargeable(pair, buttons) {
     pair.addEventListener(end, event => pointers.delete(event.pointerId));
   }
 }
-// Paper cannot be unfolded.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(one => { one.open = true; }));

@@ -35,6 +35,8 @@ class ReportFigure:
     name: str
     caption: Caption
     uri: str
+    drawing: bool
+    """Whether it has colours for dark pages of its own."""
 
 
 def report_html(job: StudySlice, data: Path, results: Path) -> str:
@@ -68,16 +70,17 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
             if name in job.study.figures
         ],
         panels=tile_pictures(figures) if "predictions" in job.study.figures else [],
-        runs=[provenance(cell, results / "runs") for cell in job.cells],
+        provenance=provenance(job, results / "runs"),
         credits=[credit(job, dataset_name, data / "raw") for dataset_name in job.datasets],
-        recipes=job.recipes,
     )
 
 
 def later_pages(job: StudySlice) -> list[str]:
-    """The pages after the scores, in order; the claims only if some are tested."""
+    """The pages after the scores, in order; the claims only if some are tested, the published
+    figures only if the study compares itself with some."""
     claims = ["claims"] if job.paper and job.paper.claims else []
-    return ["per_class", "errors", *claims, "published", "splits", "models"]
+    published = ["published"] if job.compares else []
+    return ["per_class", "errors", *claims, *published, "splits", "models"]
 
 
 def inline_html(text: str) -> Markup:
@@ -94,7 +97,8 @@ def embedded(folder: Path, name: str, text: Caption) -> ReportFigure:
     an id."""
     extension = FIGURES[name]
     content = base64.b64encode(present(folder / f"{name}.{extension}").read_bytes()).decode()
-    return ReportFigure(name, text, f"data:{MIME[extension]};base64,{content}")
+    uri = f"data:{MIME[extension]};base64,{content}"
+    return ReportFigure(name, text, uri, drawing=extension == "svg")
 
 
 def tile_pictures(folder: Path) -> list[dict]:

@@ -15,11 +15,12 @@ from satseg.pages.cells import (
     result_cell,
     result_name,
     score_cell,
+    shown,
     text_cell,
 )
 from satseg.pages.differences import difference_blocks
 from satseg.pages.folds import fold_blocks
-from satseg.pages.sentences import answer_sentence, gap_sentence
+from satseg.pages.sentences import TERMS, answer_sentence, choice_sentence, gap_sentence
 from satseg.statistics.jackknife import FEWEST_UNITS
 from satseg.study.comparison import Comparison, Gap, Result
 from satseg.text import counted
@@ -29,11 +30,15 @@ MARKS = (
     "difference holds zero, or because there are too few groups of tiles for one. "
     "Models are listed in the order of the study, not of their scores."
 )
+VARIANTS = (
+    "The mean IoU is taken in three ways: mIoUᴰ from the pixels of the whole data set (D) at once, "
+    "mIoUᴵ image by image (I), an image being a tile, and mIoUᶜ class by class (C), each over the "
+    "tiles that contain it."
+)
 OTHER_SCORES = ["miou_i", "miou_c", "miou_published", "pixel_accuracy"]
 COSTS = ["epoch_seconds", "latency_ms", "memory_mb", "peak_memory_mb"]
 SCORE_COLUMNS = ["miou_d", "interval", *OTHER_SCORES, *COSTS]
 OTHER_CLASS_SCORES = ["dice", "precision", "recall", "iou_published"]
-CLASS_COLUMNS = ["iou", "interval", *OTHER_CLASS_SCORES]
 
 
 def scores_page(
@@ -56,13 +61,16 @@ def scores_page(
     blocks: list[Block] = []
     for comparison in comparisons:
         rows = [
-            _score_row(comparison, result) for result in [*comparison.results, comparison.majority]
+            _score_row(job, comparison, result)
+            for result in [*comparison.results, comparison.majority]
         ]
         blocks += [
             Heading(comparison_title(comparison)),
             Paragraph(_evaluation(job, comparison)),
-            Table(columns(["Model"], labels(SCORE_COLUMNS)), rows),
         ]
+        if comparison is comparisons[0]:
+            blocks.append(Paragraph(VARIANTS))
+        blocks.append(Table(columns(["Model"], labels(shown(SCORE_COLUMNS, job))), rows))
         if len(comparison.results) > 1:
             blocks.append(Paragraph(MARKS))
         blocks += fold_blocks(comparison, folds)
@@ -71,36 +79,47 @@ def scores_page(
         own = agreement[agreement["dataset"] == name]
         blocks += agreement_blocks(dataset.title, dataset.classes, own)
 
-    answer = [*map(answer_sentence, comparisons), *map(gap_sentence, gaps)]
-    return Page("scores", "Scores", blocks, definitions(SCORE_COLUMNS), answer)
+    answer = []
+    for comparison in comparisons:
+        answer.append(answer_sentence(comparison))
+        if len(comparison.results) > 1 and comparison.choices:
+            answer.append(choice_sentence(comparison))
+    answer += [*map(gap_sentence, gaps), TERMS]
+    return Page("scores", "Results", blocks, definitions(shown(SCORE_COLUMNS, job)), answer)
 
 
-def _score_row(comparison: Comparison, result: Result) -> list[TableCell]:
+def _score_row(job: StudySlice, comparison: Comparison, result: Result) -> list[TableCell]:
     return [
         result_cell(comparison, result),
         score_cell(result.main, strong=leads(comparison, result)),
         interval_cell(result.main),
-        *(score_cell(result.scores[name, "all"]) for name in OTHER_SCORES),
-        *(measure_cell(name, getattr(result, name)) for name in COSTS),
+        *(score_cell(result.scores[name, "all"]) for name in shown(OTHER_SCORES, job)),
+        *(measure_cell(name, getattr(result, name)) for name in shown(COSTS, job)),
     ]
 
 
-def per_class_page(comparisons: list[Comparison]) -> Page:
-    """per_class.md: IoU by model and class, then every metric of each class."""
+def per_class_page(job: StudySlice, comparisons: list[Comparison]) -> Page:
+    """per_class.md: IoU by model and class, then every metric of each class.
+
+    Args:
+        job: the study.
+        comparisons: the models of each dataset × recipe.
+    """
+    names = shown(OTHER_CLASS_SCORES, job)
     blocks: list[Block] = []
     for comparison in comparisons:
-        title = comparison_title(comparison)
         blocks += [
-            Heading(title),
+            Heading(comparison_title(comparison)),
             Paragraph(
                 "IoU of each class. A dash: the class occurs neither in the masks nor in the "
                 "predictions."
             ),
             _iou_table(comparison),
-            Heading(f"Every metric: {title}", level=3),
-            _class_table(comparison),
+            Heading("Every metric of each class", level=3),
+            _class_table(comparison, names),
         ]
-    return Page("per_class", "Scores per class", blocks, definitions(CLASS_COLUMNS))
+    defined = definitions(["iou", "interval", *names])
+    return Page("per_class", "Results class by class", blocks, defined)
 
 
 def _iou_table(comparison: Comparison) -> Table:
@@ -112,13 +131,13 @@ def _iou_table(comparison: Comparison) -> Table:
     return Table(columns(["Model"], comparison.classes), rows)
 
 
-def _class_table(comparison: Comparison) -> Table:
+def _class_table(comparison: Comparison, names: list[str]) -> Table:
     """A row per class and model, a column per metric."""
     rows = []
     for class_name in comparison.classes:
         for result in comparison.results:
             iou = result.scores["iou", class_name]
-            others = [result.scores[metric, class_name] for metric in OTHER_CLASS_SCORES]
+            others = [result.scores[metric, class_name] for metric in names]
             rows.append(
                 [
                     text_cell(class_name),
@@ -128,7 +147,7 @@ def _class_table(comparison: Comparison) -> Table:
                     *map(score_cell, others),
                 ]
             )
-    return Table(columns(["Class", "Model"], labels(CLASS_COLUMNS)), rows)
+    return Table(columns(["Class", "Model"], labels(["iou", "interval", *names])), rows)
 
 
 def _evaluation(job: StudySlice, comparison: Comparison) -> str:

@@ -13,6 +13,11 @@ from satseg.study.comparison import Comparison, Gap
 from satseg.text import counted, listing, signed
 
 MAIN = MEASURES["miou_d"].label
+TERMS = (
+    f"{MAIN} is the mean over the classes of the IoU of mask and prediction, from all evaluated "
+    "pixels of the data set (D) together. Brackets hold 95 % intervals. A group holds the tiles "
+    "that show the same ground."
+)
 
 
 def score_text(score: ScoreInterval) -> str:
@@ -52,7 +57,7 @@ def answer_sentence(comparison: Comparison) -> str:
     verb = "scores highest, with" if others else "reaches"
     sentence = (
         f"On {comparison.title} with recipe {comparison.recipe}, {strong(best.model)} {verb} "
-        f"{MAIN} {score_text(best.main)}"
+        f"a mean IoU ({MAIN}) of {score_text(best.main)}"
     )
 
     if comparison.tied:
@@ -104,6 +109,23 @@ def _majority(comparison: Comparison) -> str:
     if difference.known and not difference.sign:
         return f"this cannot be distinguished from {baseline}: {score_text(score)}"
     return f"{baseline}, would reach {score.value:.3f}"
+
+
+def choice_sentence(comparison: Comparison) -> str:
+    """Which model to take under a limit of latency."""
+    first, *others = comparison.choices
+    choices = [
+        f"{strong(first.model)} ({MAIN} {first.main.value:.3f}) if a forward pass may take "
+        f"{first.latency_ms:.1f} ms"
+    ]
+    faster = first
+    for result in others:
+        sure = comparison.difference(result, faster).sign > 0
+        score = f"{result.main.value:.3f}{'' if sure else ', not surely better'}"
+        choices.append(f"{strong(result.model)} ({score}) from {result.latency_ms:.1f} ms")
+        faster = result
+    where = f"Which model to take on {comparison.title} with recipe {comparison.recipe}"
+    return f"{where}: {listing(choices)}; no slower one scores higher."
 
 
 def gap_sentence(gap: Gap) -> str:

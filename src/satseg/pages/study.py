@@ -16,7 +16,7 @@ def study_pages(inputs: StudyInputs, numbers: StudyNumbers) -> list[Page]:
     job = inputs.job
     return [
         scores_page(job, numbers.comparisons, numbers.gaps, numbers.folds, numbers.agreement),
-        per_class_page(numbers.comparisons),
+        per_class_page(job, numbers.comparisons),
         errors_page(numbers.comparisons, numbers.errors, numbers.brightness),
         models_page(job, numbers.models, inputs.profiles, numbers.speed),
         splits_page(job, numbers.splits, inputs.tiles, numbers.gaps, numbers.draws),

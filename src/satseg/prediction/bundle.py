@@ -15,7 +15,7 @@ import pandas as pd
 from satseg.config.reading import load
 from satseg.config.root import Config
 from satseg.errors import UserError
-from satseg.files import atomic, scratch_folder
+from satseg.files import atomic, scratch_folder, together
 from satseg.metrics.scores import scores
 from satseg.models.bundle import ABOUT, CALIBRATION, FORMAT, WEIGHTS, is_bundle
 from satseg.models.segmenter import Segmenter, load_weights
@@ -72,8 +72,7 @@ def write_bundle(
         if archive:
             _pack(files, out)
         else:
-            shutil.rmtree(out, ignore_errors=True)
-            shutil.copytree(folder, out)
+            _place(files, out)
         return [file.name for file in files]
 
 
@@ -86,6 +85,15 @@ def _write_onnx(segmenter: Segmenter, path: Path, name: str) -> None:
         export(segmenter, path, name)
     except UserError as error:
         log.warning("no ONNX file: %s", error)
+
+
+def _place(files: list[Path], out: Path) -> None:
+    """Make these the bundle in a folder, all or none; what else lies there stays."""
+    with together(*(out / file.name for file in files)) as temporaries:
+        for file, temporary in zip(files, temporaries, strict=True):
+            shutil.copyfile(file, temporary)
+        if not any(file.name == ONNX for file in files):
+            (out / ONNX).unlink(missing_ok=True)  # that of other weights
 
 
 def _pack(files: list[Path], out: Path) -> None:

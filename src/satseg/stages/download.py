@@ -50,8 +50,6 @@ def run(job: DownloadSlice, out: str) -> list[Path]:
             write_json(folder / MANIFEST, manifest)
     except UserError as error:
         raise UserError(f"datasets.{job.dataset}: {error}") from None
-    if job.path is None:
-        drop_archives(fetched)
 
     megabytes = sum(file["bytes"] for file in files) / 1e6
     place_of_files = folder / SCENES if is_ours else root
@@ -87,6 +85,12 @@ def writes(job: DownloadSlice, out: str) -> list[Output]:
     return [locked_folder(out), *elsewhere]
 
 
+def tidy(job: DownloadSlice, out: str) -> None:
+    """Remove the archives, which a download that is interrupted before this would unpack again."""
+    if job.path is None:
+        drop_archives(Path(out))
+
+
 if __name__ == "__main__":
     paths = {"out": "folder for manifest.json and the scenes"}
-    stage("download", __doc__, DownloadSlice, run, paths, writes)
+    stage("download", __doc__, DownloadSlice, run, paths, writes, tidy)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from satseg.figures.style import save
+from satseg.figures.saving import save
 from satseg.files import sha256, together, write_json
 from satseg.jobs.program import stage
 from satseg.jobs.slices import StudySlice

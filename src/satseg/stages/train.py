@@ -3,27 +3,27 @@
 import logging
 import shutil
 import signal
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from satseg.data.store import open_tiles
 from satseg.devices import loader_workers
 from satseg.distributed import check_devices, following, rank
-from satseg.files import local_copy, write_json
+from satseg.files import local_copy
 from satseg.jobs.program import stage
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import TrainSlice
-from satseg.jobs.writing import cell, sole_writer
+from satseg.jobs.writing import Output, cell
 from satseg.processes import end_with_starter
 from satseg.progress import log
 from satseg.readers import read_split
 from satseg.records import is_copy
-from satseg.training.cell import train
+from satseg.training.cell import FILES, train
 from satseg.training.limits import Limits
 from satseg.training.loggers import KINDS
 from satseg.training.record import identity, origins, run_record
 from satseg.training.subsets import check_trainable
-
-FILES = ("run.json", "history.csv", "best.pt", "final.pt")
 
 
 def run(
@@ -60,21 +60,22 @@ def run(
         store = open_tiles(copy)
     subsets = read_split(split, store.table)
     check_trainable(job, store, subsets)
-    made_of = origins(raw, split)
+    record = partial(run_record, job, origins(raw, split), workers)
     mark = identity(job, tiles, split, teacher)
+    with following() if follows else nullcontext():
+        train(job, store, subsets, out, mark, workers, limits, teacher, logger, record)
+    return [] if follows else [Path(out, name) for name in FILES]
 
-    if follows:
-        with following():
-            train(job, store, subsets, out, mark, workers, limits, teacher, logger)
-        return []
 
-    checkpoints = Path(out, "checkpoints")
-    with sole_writer(cell(out), parent=limits.parent):
-        result = train(job, store, subsets, out, mark, workers, limits, teacher, logger)
-        write_json(Path(out, "run.json"), run_record(job, made_of, workers, result))
-        # Last: a run that is interrupted before this resumes from them.
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    return [Path(out, name) for name in FILES]
+def writes(job: TrainSlice, out: str, **_: object) -> list[Output]:
+    """The cell, unless this process follows another that writes it."""
+    return [] if rank(job.training.devices) else [cell(out)]
+
+
+def tidy(job: TrainSlice, out: str, **_: object) -> None:
+    """Remove the checkpoints, from which a run that is interrupted before this resumes."""
+    if not rank(job.training.devices):
+        shutil.rmtree(Path(out, "checkpoints"), ignore_errors=True)
 
 
 if __name__ == "__main__":
@@ -91,6 +92,8 @@ if __name__ == "__main__":
             "split": "the split's CSV file",
             "out": "folder of the cell",
         },
+        writes,
+        tidy,
         workers={"type": int, "help": "loader processes (default: up to 4 with a GPU, else none)"},
         local_tiles={
             "type": int,

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from satseg.config.recipes import Recipe
 from satseg.measures import MAJORITY
 from satseg.metrics.scores import intervals, jackknifed
 from satseg.statistics.differences import Difference, differences
+from satseg.statistics.front import pareto_front
 from satseg.statistics.intervals import ScoreInterval
 from satseg.statistics.jackknife import Jackknife
 from satseg.statistics.trainings import TrainingDifference, training_difference
@@ -125,6 +127,26 @@ class Comparison:
         fastest = self.fastest
         others = [result for result in (self.best, *self.tied) if result is not fastest]
         return [result for result in others if alike(fastest.profile, result.profile, "latency_ms")]
+
+    @cached_property
+    def choices(self) -> list[Result]:
+        """The models to choose among if latency is limited, fastest first: each beats the majority
+        baseline, and none that is as fast scores higher."""
+        able = [result for result in self.results if self._beats_majority(result)]
+        latencies = np.array([result.latency_ms for result in able])
+        scores = np.array([result.main.value for result in able])
+        same = np.zeros((len(able), len(able)), bool)
+        for i, j in np.ndindex(same.shape):
+            same[i, j] = alike(able[i].profile, able[j].profile, "latency_ms")
+        front = pareto_front(latencies, scores, same)
+        return [able[i] for i in np.argsort(latencies, kind="stable") if front[i]]
+
+    def _beats_majority(self, result: Result) -> bool:
+        """Surely, or, where too few groups leave no interval, by its score."""
+        difference = self.difference(result, self.majority)
+        if difference.known:
+            return difference.sign > 0
+        return difference.difference > 0
 
 
 def compare(inputs: StudyInputs, counts: EvaluatedCounts, splits: pd.DataFrame) -> Comparison:

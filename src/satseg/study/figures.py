@@ -192,13 +192,17 @@ def draw_cost(inputs: StudyInputs) -> Figure:
     groups = []
     for place in inputs.places():
         scores = _rows(inputs, "summary", place.dataset, place.recipe)
-        own = model_scores(scores, "miou_d", "all").drop(MAJORITY)
+        own = model_scores(scores, "miou_d", "all")
+        baseline = float(own.loc[MAJORITY, "value"]) if MAJORITY in own.index else float("nan")
+        own = own.drop(MAJORITY, errors="ignore")
         models = inputs.models
         here = (models["dataset"] == place.dataset) & (models["recipe"] == place.recipe)
         costs = models[here].drop(columns=["dataset", "recipe"])
         rows = own.reset_index().merge(costs, on="model", how="left")
         same = {by: _same_times(inputs, place.dataset, list(rows["model"]), by) for by in TIMES}
-        groups.append(CostScores(place.title, rows, _tied(inputs, place, own), same))
+        tied = _tied(inputs, place, own)
+        failed = _failed(inputs, place, own, baseline)
+        groups.append(CostScores(place.title, rows, tied, same, baseline, failed))
     return cost_figure(groups, _colors(inputs))
 
 
@@ -212,13 +216,27 @@ def _same_times(inputs: StudyInputs, dataset_name: str, models: list[str], by: s
 def _tied(inputs: StudyInputs, place: Place, scores: pd.DataFrame) -> list[str]:
     """The models that their paired difference does not tell from the best one."""
     best = scores["value"].idxmax()
-    rows = inputs.differences
-    here = (rows["dataset"] == place.dataset) & (rows["recipe"] == place.recipe)
-    pairs = rows[here & (rows["metric"] == "miou_d")]
+    pairs = _pairs(inputs, place)
     told = pairs[(pairs["low"] > 0) | (pairs["high"] < 0)]
     apart = set(told.loc[told["first"] == best, "second"])
     apart |= set(told.loc[told["second"] == best, "first"])
     return [model for model in scores.index if model != best and model not in apart]
+
+
+def _failed(inputs: StudyInputs, place: Place, scores: pd.DataFrame, baseline: float) -> list[str]:
+    """The models that do not beat the majority baseline: the interval of their paired difference
+    does not lie above zero or, where there is no interval, their score is no higher."""
+    pairs = _pairs(inputs, place)
+    own = pairs[pairs["second"] == MAJORITY].set_index("first")["low"].reindex(scores.index)
+    told = own.fillna(scores["value"] - baseline)
+    return list(scores.index[told <= 0])
+
+
+def _pairs(inputs: StudyInputs, place: Place) -> pd.DataFrame:
+    """The paired differences of mIoU^D at a place: rows of differences.csv."""
+    rows = inputs.differences
+    here = (rows["dataset"] == place.dataset) & (rows["recipe"] == place.recipe)
+    return rows[here & (rows["metric"] == "miou_d")]
 
 
 def _rows(inputs: StudyInputs, table: str, dataset_name: str, recipe_name: str) -> pd.DataFrame:
@@ -236,7 +254,7 @@ def _rows(inputs: StudyInputs, table: str, dataset_name: str, recipe_name: str) 
 
 def _colors(inputs: StudyInputs) -> dict[str, str]:
     """Colour of each model and of the baseline."""
-    return model_colors(inputs.job.study.models)
+    return model_colors(inputs.job.study.models, inputs.job.places)
 
 
 DRAW: dict[str, Callable[[StudyInputs], Figure]] = {

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from satseg.data.store import Tiles
 from satseg.devices import device, peak_memory_mb, resolve_precision
 from satseg.distributed import rank
 from satseg.errors import UserError
-from satseg.files import atomic
+from satseg.files import together, write_json
 from satseg.jobs.slices import TrainSlice
 from satseg.losses import build_loss
 from satseg.models import build_model
@@ -35,6 +36,7 @@ from satseg.training.task import Task
 from satseg.training.trainer import NOISE, build_trainer
 
 UNLIMITED = Limits()
+FILES = ("run.json", "history.csv", "best.pt", "final.pt")
 
 
 def train(
@@ -47,8 +49,10 @@ def train(
     limits: Limits = UNLIMITED,
     teacher: str | Path | None = None,
     logger: str = "csv",
+    record: Callable[[dict], dict] = dict,
 ) -> dict:
-    """Train one cell; write `history.csv`, `best.pt` and `final.pt` into `out`.
+    """Train one cell; write `run.json`, `history.csv`, `best.pt` and `final.pt` into `out`: all or
+    none.
 
     On several devices, Lightning starts the calling command again for each further one; those
     processes write nothing. An interrupted run resumes from its last checkpoint if `identity` is
@@ -64,9 +68,10 @@ def train(
         limits: when to save, and when to stop early.
         teacher: weights of the cell that the recipe's `teacher` names.
         logger: where the rows of history.csv go too, as `build_logger` has it; decides no result.
+        record: makes the content of `run.json` from what is returned.
 
     Returns:
-        What `run.json` records about the training; empty in a process that follows another.
+        What there is to say about the training; empty in a process that follows another.
 
     Raises:
         Stopped: SIGTERM, SIGINT, the deadline or the end of the parent process came first.
@@ -126,30 +131,7 @@ def train(
         return {}
 
     # Results
-    for name, weights in (
-        ("final.pt", task.state_dict()),
-        ("best.pt", checkpoints.best["state_dict"]),
-    ):
-        task.load_state_dict(weights)
-        save_weights(
-            out / name,
-            task.judged,
-            job.model,
-            bands,
-            classes=job.classes,
-            counted=job.counted,
-            padded_tiles=settings.padded_tiles,
-            batch_size=settings.batch_size,
-            scaling=settings.scaling,
-            precision="32" if settings.full_precision_evaluation else precision,
-            dataset=job.cell.dataset,
-            tile_size=tiles.images.shape[1],
-            origin=tiles.origin.model_dump(),
-        )
-    with atomic(out / "history.csv") as temporary:
-        pd.DataFrame(history.rows, columns=COLUMNS).to_csv(temporary, index=False)
-
-    return {
+    result = {
         "precision": precision,
         "started": started.isoformat(timespec="seconds"),
         "wall_seconds": round(time.perf_counter() - clock, 1),
@@ -161,6 +143,30 @@ def train(
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "tiles": {subset: len(numbers) for subset, numbers in tile_numbers.items()},
     }
+    with together(*(out / name for name in FILES)) as (run_file, history_file, best, final):
+        for file, weights in (
+            (final, task.state_dict()),
+            (best, checkpoints.best["state_dict"]),
+        ):
+            task.load_state_dict(weights)
+            save_weights(
+                file,
+                task.judged,
+                job.model,
+                bands,
+                classes=job.classes,
+                counted=job.counted,
+                padded_tiles=settings.padded_tiles,
+                batch_size=settings.batch_size,
+                scaling=settings.scaling,
+                precision="32" if settings.full_precision_evaluation else precision,
+                dataset=job.cell.dataset,
+                tile_size=tiles.images.shape[1],
+                origin=tiles.origin.model_dump(),
+            )
+        pd.DataFrame(history.rows, columns=COLUMNS).to_csv(history_file, index=False)
+        write_json(run_file, record(result))
+    return result
 
 
 def load_teacher(job: TrainSlice, weights: str | Path | None) -> Segmenter | None:

@@ -14,7 +14,7 @@ from satseg.data.raw import drop_archives
 from satseg.data.sources import http
 from satseg.errors import UserError
 from satseg.jobs.slices import DownloadSlice
-from satseg.stages.download import run
+from satseg.stages.download import run, tidy
 from web import source
 
 
@@ -93,7 +93,7 @@ def test_progress_is_a_bar_on_a_terminal_and_log_lines_elsewhere(
     lines = re.findall(r"a\.zip: \d+ of 0 MB; about \d+ s left", caplog.text)
     assert len(lines) == -(-len(archive.content) // http.CHUNK)
     caplog.clear()
-    drop_archives(raw)
+    drop_archives(raw.parent)
     monkeypatch.setattr("sys.stderr", Terminal())
     http.fetch(source(server, archive.content), raw)
     assert "a.zip: 100%" in sys.stderr.getvalue() and "a.zip" not in caplog.text
@@ -111,6 +111,7 @@ def test_the_second_source_steps_in_and_the_manifest_says_so(server, kaggle, arc
         dataset="mine", path=None, source=source(server, b"never", fallback=SECOND)
     )
     run(spec, tmp_path / "raw")
+    tidy(spec, tmp_path / "raw")
     assert server.asked == [("/data/a.zip", None)]
     manifest = json.loads((tmp_path / "raw/manifest.json").read_text())
     assert manifest["origin"] == KaggleSource(**SECOND).model_dump()
