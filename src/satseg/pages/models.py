@@ -97,8 +97,9 @@ def _rounds(profiles: list[dict]) -> str:
             spreads.append(profile[f"{name}_high_ms"] / profile[f"{name}_low_ms"] - 1)
         loads += profile["load"]
     rounds = max(profile["rounds"] for profile in profiles)
+    timed = "All models were timed in turns, in" if len(profiles) > 1 else "It was timed in"
     return (
-        f"All models were timed in turns, in {rounds} rounds, whose times of one model differ by "
+        f"{timed} {rounds} rounds, whose times of one model differ by "
         f"up to {100 * max(spreads):.0f} %; the load average of the machine was {min(loads):.1f} "
         f"to {max(loads):.1f}."
     )
