@@ -32,7 +32,9 @@ S = range(config["seeds"])
 SOURCES = glob_wildcards("src/satseg/{name}.py").name
 CODE = expand("src/satseg/{name}.py", name=SOURCES[:30])
 RUN = "results/runs/{d}/{m}/{r}/seed{s}/"
-TILES = ["data/tiles/{d}/images.npy", "data/tiles/{d}/masks.npy", "data/tiles/{d}/tiles.csv"]
+T = "data/tiles/{d}/"
+TILES = [T + "images.npy", T + "masks.npy", T + "digests.json", T + "tiles.csv", T + "origin.json"]
+SPLIT = ["data/splits/{d}.csv", "data/splits/{d}.leakage.csv"]
 wildcard_constraints: d="|".join(D), m="|".join(M), r="|".join(R)
 rule report:
     input: "tables.csv", "figures.svg", CODE
@@ -45,7 +47,8 @@ rule figures:
 rule tables:
     input:
         expand([RUN + "counts.csv", RUN + "history.csv", RUN + "run.json"], d=D, m=M, r=R, s=S),
-        expand("results/profiles/{d}/{m}.json", d=D, m=M), expand("data/splits/{d}.csv", d=D), CODE
+        expand("results/profiles/{d}/{m}.json", d=D, m=M), expand("speed/{d}.json", d=D),
+        expand([*SPLIT, T + "tiles.csv", T + "agreement.csv"], d=D), CODE
     output: "tables.csv"
     shell: "exit 1"
 rule evaluate:
@@ -60,13 +63,17 @@ rule profile:
     input: CODE
     output: "results/profiles/{d}/{m}.json"
     shell: "exit 1"
+rule speed:
+    input: CODE
+    output: "speed/{d}.json"
+    shell: "exit 1"
 rule split:
-    input: "data/tiles/{d}/tiles.csv", CODE
-    output: "data/splits/{d}.csv"
+    input: T + "tiles.csv", CODE
+    output: SPLIT
     shell: "exit 1"
 rule tile:
     input: "data/raw/{d}/manifest.json", CODE
-    output: TILES
+    output: TILES, T + "agreement.csv"
     shell: "exit 1"
 rule download:
     input: CODE

@@ -19,6 +19,7 @@ from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.devices import keep_memory
 from satseg.evaluation.counting import evaluate_tiles
+from satseg.files import write_json
 from satseg.jobs import slices
 from satseg.models.segmenter import load_weights
 from satseg.training.cell import train
@@ -131,6 +132,10 @@ def _add_models(project: Path, count: int) -> None:
     for name in names:
         shutil.copytree(runs / "unet_tiny", runs / name)
         shutil.copy(profiles / "unet_tiny.json", profiles / f"{name}.json")
+    path = project / "results" / "demo" / "speed" / "demo.json"
+    speed = json.loads(path.read_text(encoding="utf-8"))
+    speed["models"] |= dict.fromkeys(names, speed["models"]["unet_tiny"])
+    write_json(path, speed)
 
 
 def _list_models(project: Path, count: int) -> list[str]:

@@ -68,6 +68,9 @@ MEASURES = {
         "cost",
         1,
     ),
+    "training_memory_mb": Measure(
+        "Training memory (MB)", "Peak memory of a training, measured.", "cost", 1
+    ),
     "miou_d": Measure(
         "mIoUᴰ",
         "D for data set: IoU of each class from the pixels of all evaluated tiles together, then "
@@ -196,6 +199,9 @@ CURVES = ("jaccard", "dice", "pixel_accuracy", "precision", "recall")
 """Of history.csv, for the training and for the validation tiles."""
 HISTORY = tuple(f"{subset}_{curve}" for curve in ("loss", *CURVES) for subset in ("train", "val"))
 """Columns of history.csv that a claim may be about."""
+LEVELS = "activations_mb"
+"""What a profile holds for each resolution of a model's feature maps."""
+TRAINING_MEMORY = "training_memory_mb"
 PRINTED = ("memory_mb", "miou_published", "iou_published")
 """Computed as papers did, to stand beside what they printed; of no use otherwise."""
 UNMEASURED = "text"

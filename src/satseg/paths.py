@@ -104,6 +104,10 @@ class Paths:
         """What a model costs on a dataset."""
         return Path(self.results, "profiles", dataset, f"{model}.json")
 
+    def speed(self, study: str, dataset: str) -> Path:
+        """How fast a study's models are on a dataset, measured in turns."""
+        return Path(self.results, study, "speed", f"{dataset}.json")
+
     def tables(self, study: str) -> Path:
         """Folder of a study's tables, as CSV and as Markdown."""
         return Path(self.results, study, "tables")

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -25,15 +26,15 @@ INPUT = (3, 512, 512)
 FEWEST = 3
 MOST = 50
 SECONDS = 3.0
-# Rounds whose medians differ by more than this ratio are repeated, up to a number of rounds and of
-# seconds.
+# Rounds are repeated until the medians of two differ by no more than this ratio, up to a number of
+# rounds, and of seconds for each model.
 AGREEMENT = 1.1
 FEWEST_ROUNDS = 2
 MOST_ROUNDS = 6
-LONGEST = 20.0
+LONGEST = 10.0
 SHARE = 0.3  # seconds of a round for each work; a single call may take longer
 REFERENCE = (64, 128, 128)
-"""Channels and size of the convolution that every profile times beside its model."""
+"""Channels and size of the convolution that is timed beside the models."""
 
 
 def activation_elements(net: nn.Module, shape: tuple[int, ...] = INPUT) -> tuple[int, int]:
@@ -47,23 +48,44 @@ def activation_elements(net: nn.Module, shape: tuple[int, ...] = INPUT) -> tuple
     published = 0
     leaves = 0
 
-    def count(module: nn.Module, _, output) -> None:
+    def count(module: nn.Module, output: torch.Tensor) -> None:
         nonlocal published, leaves
-        if isinstance(output, torch.Tensor):
+        if module is not net and not isinstance(module, nn.Sequential | nn.ModuleList):
             published += output.numel()
             leaves += 0 if any(module.children()) else output.numel()
 
-    handles = [
-        module.register_forward_hook(count)
-        for module in net.modules()
-        if module is not net and not isinstance(module, nn.Sequential | nn.ModuleList)
-    ]
+    _each_output(net, shape, count)
+    return published, leaves
+
+
+def activation_levels(net: nn.Module, shape: tuple[int, ...] = INPUT) -> dict[int, int]:
+    """Output elements of the leaves for each height of feature maps, the highest first; the model
+    must be on the meta device. Outputs that are no maps are left out."""
+    levels: Counter[int] = Counter()
+
+    def count(module: nn.Module, output: torch.Tensor) -> None:
+        if output.ndim == 4 and not any(module.children()):
+            levels[output.shape[2]] += output.numel()
+
+    _each_output(net, shape, count)
+    return dict(sorted(levels.items(), reverse=True))
+
+
+def _each_output(
+    net: nn.Module, shape: tuple[int, ...], see: Callable[[nn.Module, torch.Tensor], None]
+) -> None:
+    """Show every module that returns a tensor, and what it returns in a pass of shapes only."""
+
+    def hook(module: nn.Module, _, output) -> None:
+        if isinstance(output, torch.Tensor):
+            see(module, output)
+
+    handles = [module.register_forward_hook(hook) for module in net.modules()]
     try:
         _forward_on_meta(net, shape)
     finally:
         for handle in handles:
             handle.remove()
-    return published, leaves
 
 
 def gflops(net: nn.Module, shape: tuple[int, ...] = INPUT) -> float:
@@ -81,17 +103,22 @@ def _forward_on_meta(net: nn.Module, shape: tuple[int, ...]) -> None:
 
 def measure(
     nets: Sequence[tuple[nn.Module, tuple[int, ...]]],
+    most_rounds: int = MOST_ROUNDS,
+    longest: float = LONGEST,
 ) -> tuple[list[dict[str, float]], dict]:
     """Time a forward pass and a training step of each model with one image, in 32-bit, on the
     device at hand.
 
-    All are timed in turns, in rounds that are repeated while their medians disagree: what else the
-    machine does then falls on each of them. A convolution that is the same in every profile takes
-    turns too, so that two profiles tell whether the machine was as fast for both. Each is warmed up
+    All are timed in turns, in rounds that are repeated until two agree on each of them: what else
+    the machine does then falls on all. A convolution that is always the same takes turns too,
+    so that two measurements tell whether the machine was as fast for both. Each is warmed up
     once, before the first round, with an image no larger than the smallest.
 
     Args:
-        nets: each model, and the shape [C, H, W] of its image.
+        nets: each model, and the shape [C, H, W] of its image; a model may occur several times, and
+            with the same shape it is timed once.
+        most_rounds: this many rounds at most, however much they disagree.
+        longest: no further round is begun after this many seconds, if there are two.
 
     Returns:
         For each model, latency_ms, the median of a forward pass, and train_step_ms, that of
@@ -102,10 +129,11 @@ def measure(
         the CPU time used during it (`others`).
     """
     at = device()
-    height = min(shape[1] for _, shape in nets)
-    width = min(shape[2] for _, shape in nets)
+    distinct = list(dict.fromkeys(nets))
+    height = min(shape[1] for _, shape in distinct)
+    width = min(shape[2] for _, shape in distinct)
     works: dict[tuple[int, str], Callable[[], None]] = {}
-    for i, (net, shape) in enumerate(nets):
+    for i, (net, shape) in enumerate(distinct):
         # A single pixel at the deepest level has no variance to normalise by; evaluation mode costs
         # the same.
         net.to(at, memory_format=torch.channels_last).eval()
@@ -122,13 +150,14 @@ def measure(
     works[-1, "reference"] = partial(_forward, convolution, torch.rand(1, *REFERENCE).to(at))
     works[-1, "reference"]()
 
-    rounds, machine = _in_rounds(works)
-    measured: list[dict[str, float]] = [{} for _ in nets]
+    rounds, machine = _in_rounds(works, most_rounds, longest)
+    measured: list[dict[str, float]] = [{} for _ in distinct]
     for (i, name), times in rounds.items():
         if i >= 0:
             measured[i] |= _summary(name, times)
     reference = _summary("reference", rounds[-1, "reference"])
-    return measured, {"rounds": len(machine["load"]), **machine, **reference}
+    times = [measured[distinct.index(pair)] for pair in nets]
+    return times, {"rounds": len(machine["load"]), **machine, **reference}
 
 
 def _forward(net: nn.Module, images: torch.Tensor) -> None:
@@ -144,31 +173,33 @@ def _step(
     optimizer.step()
 
 
-def _in_rounds(works: dict) -> tuple[dict, dict[str, list[float]]]:
+def _in_rounds(
+    works: dict, most_rounds: int = MOST_ROUNDS, longest: float = LONGEST
+) -> tuple[dict, dict[str, list[float]]]:
     """Milliseconds of each work, a list per round; and of each round, the load average before it
     and the share of other processes in the CPU time used during it."""
     rounds: dict = {key: [] for key in works}
     machine: dict[str, list[float]] = {"load": [], "others": []}
-    pace = Pace("profile", MOST_ROUNDS, "rounds at most")
+    pace = Pace("timing", most_rounds, "rounds at most")
     start = time.perf_counter()
-    for done in range(1, MOST_ROUNDS + 1):
+    for done in range(1, most_rounds + 1):
         machine["load"].append(os.getloadavg()[0])
         meter = Meter()
         for key, work in works.items():
             rounds[key].append(repeated(work, SHARE, fewest=1, warm=True))
         machine["others"].append(meter.others())
         pace.at(done)
-        is_late = time.perf_counter() - start > LONGEST
+        is_late = time.perf_counter() - start > longest
         if done >= FEWEST_ROUNDS and (is_late or not _disagree(rounds)):
             break
     return rounds, machine
 
 
 def _disagree(rounds: dict) -> bool:
-    """Whether the medians of two rounds of one work differ too much."""
+    """Whether there is a work of which no two rounds agree."""
     for times in rounds.values():
-        medians = [float(np.median(each)) for each in times]
-        if max(medians) > AGREEMENT * min(medians):
+        medians = np.sort([np.median(each) for each in times])
+        if (medians[1:] / medians[:-1]).min() > AGREEMENT:
             return True
     return False
 
@@ -183,6 +214,14 @@ def _summary(name: str, times: list[list[float]]) -> dict[str, float]:
         f"{name}_high_ms": max(medians),
         f"{name}_p95_ms": float(np.percentile(together, 95)),
     }
+
+
+def rounded(values: dict) -> dict:
+    """Three decimals are enough, of a number or of each in a list."""
+    shown = {}
+    for name, value in values.items():
+        shown[name] = np.round(value, 3).tolist()
+    return shown
 
 
 def repeated(

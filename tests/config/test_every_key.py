@@ -13,6 +13,7 @@ from satseg.config.annotations import locate
 from satseg.config.reading import ROOT, load
 from satseg.errors import UserError
 from satseg.jobs import slices
+from satseg.jobs.arguments import parse
 
 EXTREMES = [
     None,
@@ -136,4 +137,4 @@ def test_a_value_is_refused_or_reaches_its_job(configured, key):
         for job in jobs:
             text = job.model_dump_json()
             json.loads(text, parse_constant=pytest.fail)
-            assert slices.parse(type(job), text) == job
+            assert parse(type(job), text) == job

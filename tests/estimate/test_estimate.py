@@ -60,6 +60,7 @@ def test_jobs_are_those_of_the_grid(folders):
         "download": len(study.datasets), "tile": len(study.datasets), "train": cells, "evaluate": cells,
         "split": len(study.datasets) * len({config.recipes[r].split for r in study.recipes}),
         "profile": len(study.datasets) * len(study.models), "tables": 1, "figures": 1, "report": 1,
+        "speed": len(study.datasets),
     }  # fmt: skip
     # A cell that two studies show is trained once.
     both = Estimate(config, ["faster_unet", "faster_unet_leakage"], **folders).jobs()

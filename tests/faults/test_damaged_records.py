@@ -68,6 +68,7 @@ def read_panels(folder, job):
 
 RECORDS = {
     "a profile": ("results/profiles/toy/alpha.json", read_profiles),
+    "times of models": ("results/mine/speed/toy.json", read_profiles),
     "run.json": ("results/runs/{cell}/run.json", read_runs),
     "manifest.json": ("data/raw/toy/manifest.json", read_manifest),
     "panels.json": ("results/mine/figures/panels.json", read_panels),

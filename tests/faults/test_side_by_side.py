@@ -27,7 +27,7 @@ from web import source
 
 BEHIND = "Left behind and side by side"
 OWN = "What belongs to you"
-STAGES = ("download", "tile", "split", "train", "evaluate", "profile", "predict", "tables")
+STAGES = ("download", "tile", "split", "train", "evaluate", "profile", "speed", "predict", "tables")
 STAGES += ("figures", "report", "export")
 
 # Snakemake in a nutshell: it starts its jobs, tells their numbers, and waits.
@@ -119,7 +119,9 @@ def test_two_writers_of_one_output(
         )
 
 
-@pytest.mark.parametrize("name", ["masks.npy", "tiles.csv", "origin.json", "digests.json"])
+@pytest.mark.parametrize(
+    "name", ["masks.npy", "tiles.csv", "agreement.csv", "origin.json", "digests.json"]
+)
 def test_a_folder_in_the_way_of_one_output(store, tile_slice, refused, fault, tmp_path, name):
     (store / name).unlink()
     (store / name).mkdir()

@@ -182,6 +182,9 @@ def write_tree(root: Path, spec: StudySlice) -> tuple[str, str]:
         path = root / f"results/profiles/toy/{model}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(profile(model, i)))
+    path = root / f"results/{spec.name}/speed/toy.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(speed(spec.models)))
     write_figures(root / "results" / spec.name / "figures", spec)
     return str(root / "data"), str(root / "results")
 
@@ -303,6 +306,7 @@ def profile(model: str, i: int) -> dict:
         "dataset": "toy", "model": model, "classes": 4, "parameters": 1_234_567 * (i + 1),
         "memory_mb": 1292.25, "activations_mb": 640.5, "gflops": 21.25,
         "latency_ms": 40.0 - 10 * i, "latency_p95_ms": 41.0 - 10 * i, "train_step_ms": 100.0, "peak_memory_mb": 900.0,
+        "levels": {"512": 60.0, "256": 10.0 * (i + 1), "128": 30.0},
         "device": {"kind": "cpu", "name": "Toy CPU"}, "input": [3, 512, 512], "summary": "",
         "train_step_p95_ms": 101.0, "latency_low_ms": 39.5 - 10 * i, "latency_high_ms": 40.5 - 10 * i,
         "train_step_low_ms": 99.0, "train_step_high_ms": 102.0, "load": [0.5, 1.25, 0.75], "reference_ms": 2.0,
@@ -312,6 +316,28 @@ def profile(model: str, i: int) -> dict:
         },
         "sizes": {str(n): {"parameters": 1_000_000 * (i + 1) + n, "memory_mb": 1292.25 + n} for n in (4, 9)},
     }  # fmt: skip
+
+
+def speed(models: Sequence[str]) -> dict:
+    """The times of its models, measured in turns."""
+    times = {}
+    for i, model in enumerate(models):
+        own = {key: value for key, value in profile(model, i).items() if key.endswith("_ms")}
+        own.pop("reference_ms")
+        tile = {"latency": 11.0 - 2 * i, "train_step": 30.0}
+        ends = ("ms", "p95_ms", "low_ms", "high_ms")
+        times[model] = own | {
+            "trained": {f"{name}_{end}": value for name, value in tile.items() for end in ends}
+        }
+    return {
+        "dataset": "toy",
+        "models": times,
+        "rounds": 3,
+        "load": [0.5, 1.25, 0.75],
+        "others": [0.0, 0.0, 0.0],
+        "reference_ms": 2.0,
+        "device": {"kind": "cpu", "name": "Toy CPU"},
+    }
 
 
 def run_record(cell, spec: StudySlice) -> dict:

@@ -6,7 +6,7 @@ import pytest
 
 from satseg.config.reading import load
 from satseg.jobs import running, slices, targets
-from satseg.jobs.arguments import LONGEST_ARGUMENT
+from satseg.jobs.arguments import LONGEST_ARGUMENT, parse
 
 
 def test_a_large_slice_travels_by_file(tmp_path, monkeypatch):
@@ -18,7 +18,7 @@ def test_a_large_slice_travels_by_file(tmp_path, monkeypatch):
     assert small.argument() == small.model_dump_json()
     argument = large.argument()
     assert len(argument) < 200 and len(large.model_dump_json()) > LONGEST_ARGUMENT
-    assert slices.parse(slices.TileSlice, argument) == large
+    assert parse(slices.TileSlice, argument) == large
     assert large.argument() == argument
     content = Path(argument).read_bytes()
     Path(argument).write_bytes(content[:-9])  # damaged: its name is what it should hold

@@ -9,6 +9,7 @@ from satseg.config.reading import ROOT, load
 from satseg.config.root import Config
 from satseg.errors import UserError
 from satseg.jobs import slices
+from satseg.jobs.arguments import parse
 
 CONFIG = load(ROOT / "config")
 
@@ -48,6 +49,7 @@ def every_slice(config: Config) -> dict[str, str]:
         "train": slices.train_slice(config, "demo", "unet_tiny", "demo", 0),
         "evaluate": slices.evaluate_slice(config, "demo"),
         "profile": slices.profile_slice(config, "demo", "unet_tiny"),
+        "speed": slices.speed_slice(config, "demo", "demo"),
         "study": slices.study_slice(config, "demo"),
     }
     return {stage: spec.model_dump_json() for stage, spec in found.items()}
@@ -56,15 +58,15 @@ def every_slice(config: Config) -> dict[str, str]:
 def test_every_slice_reads_back_as_it_was_written():
     for stage, text in every_slice(CONFIG).items():
         kind = getattr(slices, f"{stage.capitalize()}Slice")
-        assert slices.parse(kind, text).model_dump_json() == text
+        assert parse(kind, text).model_dump_json() == text
 
 
 @pytest.mark.parametrize(
     ("path", "value", "affected"),
     [
         (("datasets", "demo", "source", "scenes"), 99, {"download"}),
-        (("datasets", "demo", "path"), "scenes.zip", {"download", "profile"}),
-        (("datasets", "demo", "tile_size"), 256, {"tile", "profile"}),
+        (("datasets", "demo", "path"), "scenes.zip", {"download", "profile", "speed"}),
+        (("datasets", "demo", "tile_size"), 256, {"tile", "profile", "speed"}),
         (("datasets", "demo", "layout", "images"), "{scene}.tif", {"tile"}),
         (("datasets", "demo", "groups"), [["a*"]], {"tile"}),
         (
@@ -77,7 +79,7 @@ def test_every_slice_reads_back_as_it_was_written():
         (("datasets", "demo", "classes", 1, "unlabelled"), True, {"train", "study"}),
         (("datasets", "demo", "title"), "Other", {"study"}),
         (("splits", "groups_test", "seed"), 5, {"split"}),
-        (("models", "unet_tiny", "dropout"), 0.5, {"train", "profile", "study"}),
+        (("models", "unet_tiny", "dropout"), 0.5, {"train", "profile", "speed", "study"}),
         (("recipes", "demo", "epochs"), 99, {"train", "study"}),
         (("recipes", "demo", "evaluate", "weights"), "final", {"evaluate", "study"}),
         (("recipes", "demo", "split"), "groups_test_2", {"study"}),
@@ -88,7 +90,7 @@ def test_every_slice_reads_back_as_it_was_written():
         (("datasets", "another"), CONFIG.datasets["demo"].model_dump(), set()),
         (("study", "another"), CONFIG.study["demo"].model_dump(), set()),
         (("studies",), [], set()),
-        (("models", "unet_shallow", "dropout"), 0.9, {"study"}),
+        (("models", "unet_shallow", "dropout"), 0.9, {"speed", "study"}),
         (("papers", "another"), PAPER, {"profile"}),
         (("papers", "faster_unet", "claims"), {}, set()),
     ],
@@ -158,8 +160,8 @@ def test_parse_reads_files_and_run_json(tmp_path):
     spec = slices.split_slice(CONFIG, "random")
     (tmp_path / "a.yaml").write_text("split: {unit: tile, train: 0.8, val: 0.2}\n")
     (tmp_path / "run.json").write_text(json.dumps({"slice": spec.model_dump(), "cell": {}}))
-    assert slices.parse(slices.SplitSlice, str(tmp_path / "a.yaml")) == spec
-    assert slices.parse(slices.SplitSlice, str(tmp_path / "run.json")) == spec
+    assert parse(slices.SplitSlice, str(tmp_path / "a.yaml")) == spec
+    assert parse(slices.SplitSlice, str(tmp_path / "run.json")) == spec
 
 
 @pytest.mark.parametrize(
@@ -177,6 +179,6 @@ def test_parse_reads_files_and_run_json(tmp_path):
 def test_parse_says_what_is_wrong(text, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as caught:
-        slices.parse(slices.SplitSlice, text)
+        parse(slices.SplitSlice, text)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)

@@ -29,6 +29,7 @@ def test_rules_write_where_the_package_looks():
         paths.leakage("{dataset}", "{split}{fold}"),
         *(paths.run(CELL) / name for name in targets.CELL_FILES),
         paths.profile("{dataset}", "{model}"),
+        paths.speed("{study}", "{dataset}"),
         paths.tables("{study}") / "{table}.md",
         paths.tables("{study}") / "{name}.csv",
         paths.figures("{study}"),
@@ -48,6 +49,7 @@ def test_a_study_is_its_grid():
 
         profiles = targets.profile_files(config, name)
         assert len(set(profiles)) == len(study.datasets) * len(study.models)
+        assert len(set(targets.speed_files(config, name))) == len(study.datasets)
 
         splits = {config.recipes[recipe].split for recipe in study.recipes}
         divisions = sum(config.splits[split].folds or 1 for split in splits)

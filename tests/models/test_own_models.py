@@ -148,7 +148,7 @@ def test_a_mistake_in_ones_own_model_is_one_line(own, changes, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate", "profile"])
+@pytest.mark.parametrize("stage", ["train", "evaluate", "profile", "speed"])
 def test_the_file_is_a_source_of_the_jobs_that_build_it(own, stage):
     assert model_code(stage, own).count("nets/own.py") == 1
 

@@ -57,7 +57,7 @@ CONFIG = {
 # Changes to the profile: the size of the jobs, as a user would set it, and how often their state is
 # polled.
 CHANGES = {
-    "set-threads": {"train": 1, "evaluate": 1, "profile": 1},
+    "set-threads": {"train": 1, "evaluate": 1, "profile": 1, "speed": 1},
     "slurm-init-seconds-before-status-checks": 1,
     "latency-wait": 10,
 }
@@ -259,7 +259,7 @@ def test_each_rule_is_a_job_of_its_partition_and_small_ones_are_none(study):
         (what.split("_")[1], where)
         for what, where in zip(table["what"], table["partition"], strict=True)
     )
-    # Two profiles, one job.
+    # Two profiles and the comparison of their speed, one job.
     assert kinds == {
         ("tile", "main"): 1,
         ("train", "gpu"): 2,

@@ -1,5 +1,6 @@
 """Tables of a small study, against recomputation from its files."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -421,6 +422,26 @@ def test_a_profile_without_the_printed_number_of_classes_is_named(tmp_path):
         run(spec, *write_tree(tmp_path, spec))
 
 
+def test_costs_are_the_times_of_the_models_turns(tmp_path):
+    """Not those of each model's own profile."""
+    spec = study_slice(figures=[])
+    data, results = write_tree(tmp_path, spec)
+    path = Path(results, "mine/speed/toy.json")
+    speed = json.loads(path.read_text())
+    speed["models"]["alpha"] |= {"latency_ms": 123.5}
+    speed["models"]["alpha"]["trained"] |= {"train_step_ms": 67.25}
+    path.write_text(json.dumps(speed))
+    run(spec, data, results)
+    alpha = read(tmp_path, "models").iloc[0]
+    assert alpha["model"] == "alpha"
+    assert (alpha["latency_ms"], alpha["tile_train_step_ms"]) == (123.5, 67.25)
+
+    del speed["models"]["alpha"]
+    path.write_text(json.dumps(speed))
+    with pytest.raises(UserError, match=r"speed/toy\.json: it has no alpha; delete the file"):
+        run(spec, data, results)
+
+
 def test_the_page_of_splits_says_which_scenes_published_pixels_fit(beside):
     said = text(beside, "splits").split("## Its 5 images: where from")[1]
     tiles = pd.read_csv(beside / "data/tiles/toy/tiles.csv", dtype={"scene": str})
@@ -577,3 +598,8 @@ def test_numbers_are_plain(value, expected):
 
 def test_the_models_text_says_where_they_were_profiled(built):
     assert "Profiled with a single input of 3×512×512 on Toy CPU." in text(built, "models")
+    # Gamma's forward passes took 19.5 to 20.5 ms.
+    assert (
+        "timed in turns, in 3 rounds, whose times of one model differ by up to 5 %; the load "
+        "average of the machine was 0.5 to 1.2."
+    ) in text(built, "models")

@@ -448,7 +448,9 @@ def test_tuning_without_recipes_or_on_other_tiles():
     [
         ([HOLDS, HOLDS], HOLDS),
         ([HOLDS, UNKNOWN], UNKNOWN),
-        ([HOLDS, UNKNOWN, FAILS], FAILS),
+        ([HOLDS, FAILS], FAILS),
+        ([HOLDS, UNKNOWN, FAILS], UNKNOWN),
+        ([UNKNOWN, FAILS, FAILS], FAILS),
         ([], UNKNOWN),
     ],
 )

@@ -9,7 +9,8 @@ from scipy import stats
 from satseg.config.claims import FollowsClaim, HigherClaim, NoGainClaim, RankClaim
 from satseg.statistics.intervals import ScoreInterval
 from satseg.statistics.jackknife import Jackknife
-from satseg.study.claims.evidence import FAILS, HOLDS, Evidence
+from satseg.study.claims.evidence import FAILS, HOLDS, UNKNOWN, Evidence
+from satseg.study.claims.examine import overall_verdict
 from satseg.study.claims.measured import Quantity, measured_quantity
 from satseg.study.claims.rankings import follows, rarest_lowest
 from satseg.study.claims.verdicts import higher, no_gain, rank
@@ -70,6 +71,20 @@ def test_of_two_equal_models_none_is_said_to_be_higher(equals):
         verdicts.append(higher(HIGHER, "miou_d", found, found, MODELS)[1])
     assert verdicts.count(HOLDS) <= MOST
     assert verdicts.count(FAILS) <= MOST
+
+
+@pytest.mark.parametrize("places", [2, 3, 4, 8])
+@pytest.mark.parametrize("alike", [True, False])
+def test_of_many_places_a_claim_fails_by_chance_in_5_of_100(places, alike):
+    """Each test of a place fails by chance in 2.5 of 100 cases, all of them at once or each by
+    itself."""
+    random = np.random.default_rng(places)
+    runs = 4000
+    shared = random.random((runs, 1)) < 0.025
+    own = random.random((runs, places)) < 0.025
+    failing = np.broadcast_to(shared, own.shape) if alike else own
+    verdicts = [overall_verdict(np.where(row, FAILS, UNKNOWN).tolist()) for row in failing]
+    assert verdicts.count(FAILS) <= stats.binom.ppf(0.999, runs, 0.05)
 
 
 def test_no_recipe_is_said_to_help_that_changes_nothing(equals):

@@ -21,13 +21,14 @@ FIRST = {
     "train": f"{CELL}/run.json",
     "evaluate": f"{CELL}/counts.csv",
     "profile": "results/profiles/demo/mini.json",
+    "speed": "results/tiny/speed/demo.json",
     "tables": "results/tiny/tables/pages.json",
     "figures": "results/tiny/figures",
     "report": "results/tiny/report.html",
 }
 PAGES = "tables figures report"
 TRAINED = f"train {PAGES}"
-MODEL = f"train profile {PAGES}"
+MODEL = f"train profile speed {PAGES}"
 
 
 def aside(**changes):
@@ -51,12 +52,12 @@ DATASET = {
     "pixels.bands": ([3, 2, 1], "tile"),
     "pixels.scale": ([[0, 100]] * 3, "tile"),
     "gaps": ([7], "tile"),
-    "tile_size": (32, "tile profile"),
+    "tile_size": (32, "tile profile speed"),
     "groups": ([["scene_0", "scene_1"]], "tile"),
     "title": ("Another", PAGES),
     "licence": ("none", PAGES),
     "url": ("https://example.org", PAGES),
-    "path": ("elsewhere", "download profile"),
+    "path": ("elsewhere", "download profile speed"),
     "source.scenes": (7, "download"),
     "source.size": (192, "download"),
     "source.seed": (1, "download"),
@@ -185,6 +186,7 @@ def argument(config, stage):
         "train": lambda: slices.train_slice(config, "demo", "mini", "quick", 0),
         "evaluate": lambda: slices.evaluate_slice(config, "quick", "mini"),
         "profile": lambda: slices.profile_slice(config, "demo", "mini"),
+        "speed": lambda: slices.speed_slice(config, "tiny", "demo"),
     }
     return of.get(stage, lambda: slices.study_slice(config, "tiny"))().argument()
 
@@ -273,13 +275,14 @@ def test_a_slice_changes_where_its_key_counts(condition, monkeypatch):
 
 
 CELL_JOBS = "train demo/mini/quick/0, evaluate demo/mini/quick/0"
+COSTS = "profile demo/mini, speed tiny/demo"
 LAST = "tables tiny, figures tiny, report tiny"
 PLANNED = {
     None: "",
     "datasets.source.seed": f"download demo, tile demo, split demo/thirds, {CELL_JOBS}, {LAST}",
-    "datasets.tile_size": (f"tile demo, split demo/thirds, profile demo/mini, {CELL_JOBS}, {LAST}"),
+    "datasets.tile_size": f"tile demo, split demo/thirds, {COSTS}, {CELL_JOBS}, {LAST}",
     "splits.seed": f"split demo/thirds, {CELL_JOBS}, {LAST}",
-    "models.widths": f"profile demo/mini, {CELL_JOBS}, {LAST}",
+    "models.widths": f"{COSTS}, {CELL_JOBS}, {LAST}",
     "recipes.epochs": f"{CELL_JOBS}, {LAST}",
     "recipes.evaluate.subset": f"evaluate demo/mini/quick/0, {LAST}",
     "study.title": LAST,

@@ -221,6 +221,7 @@ def test_a_model_of_ones_own_trains_only_itself(built):
         "train": 1,
         "evaluate": 1,
         "profile": 1,
+        "speed": 1,
         "tables": 1,
         "figures": 1,
         "report": 1,

@@ -99,7 +99,16 @@ def trained(cells: set) -> set[str]:
 
 
 def profiled(cells: set) -> set[str]:
-    return {f"profile {dataset}/{model}" for dataset, model, _ in cells} | shown(cells)
+    return {f"profile {dataset}/{model}" for dataset, model, _ in cells} | compared(cells)
+
+
+def compared(cells: set) -> set[str]:
+    """The times of the studies' models on these datasets, and the pages."""
+    return {
+        f"speed {name}/{dataset}"
+        for name, grid in STUDIES.items()
+        for dataset in {cell[0] for cell in grid & cells}
+    } | shown(cells)
 
 
 def divided(cells: set) -> set[str]:
@@ -361,7 +370,8 @@ NEW = {
             "models": {"fresh": unet(6)},
             "study": {"deep": {"models": [*MODELS, "fresh"]}},
         },
-        added({("demo", "fresh", "quick"), ("demo", "fresh", "slow")}) | {"profile demo/fresh"},
+        added({("demo", "fresh", "quick"), ("demo", "fresh", "slow")})
+        | {"profile demo/fresh", "speed deep/demo"},
     ),
     "recipe": (
         {
@@ -378,14 +388,15 @@ NEW = {
         },
         added({("fresh", model, recipe) for model in MODELS for recipe in ("quick", "slow")})
         | {"download fresh", "tile fresh", "split fresh/thirds", "split fresh/halves"}
-        | {f"profile fresh/{model}" for model in MODELS},
+        | {f"profile fresh/{model}" for model in MODELS}
+        | {"speed deep/fresh"},
     ),
     "study": (
         {
             "study": {"fresh": {"datasets": ["loveda"], "models": ["mini"], "recipes": ["quick"]}},
             "studies": ["wide", "deep", "fresh"],
         },
-        pages("fresh"),
+        pages("fresh") | {"speed fresh/loveda"},
     ),
 }
 
@@ -453,11 +464,17 @@ LAST = {"tables tiny", "figures tiny", "report tiny"}
         ),
         *((f"{CELL}/{name}", "evaluate") for name in ("counts.csv", "confusion.csv", "panels.npz")),
         ("results/profiles/demo/mini.json", "profile"),
+        ("results/tiny/speed/demo.json", "speed"),
     ],
 )
 def test_a_deleted_file_is_built_again(built, name, expected):
     folder, server = built
-    rules = {"train": "demo/mini/quick/0", "evaluate": "demo/mini/quick/0", "profile": "demo/mini"}
+    rules = {
+        "train": "demo/mini/quick/0",
+        "evaluate": "demo/mini/quick/0",
+        "profile": "demo/mini",
+        "speed": "tiny/demo",
+    }
     aside = (folder / name).rename(folder / "aside")
     try:
         assert server.planned() == {f"{rule} {rules[rule]}" for rule in expected.split()} | LAST

@@ -46,7 +46,9 @@ def test_one_job_for_each_thing_to_make(project):
     once = dict.fromkeys(("tables", "figures", "report", dag.STUDY), 1)
     assert (
         jobs
-        == per_dataset | {"train": cells, "evaluate": cells, "profile": datasets * models} | once
+        == per_dataset
+        | {"train": cells, "evaluate": cells, "profile": datasets * models, "speed": datasets}
+        | once
     )
 
 

@@ -168,6 +168,7 @@ def test_every_job_left_a_log_and_its_cost(built):
         "train",
         "evaluate",
         "profile",
+        "speed",
         "tables",
         "figures",
         "report",

@@ -56,7 +56,7 @@ import satseg.jobs.slices
 from satseg.jobs.dependencies import code
 from snakemake.cli import main
 
-for stage in ("download", "tile", "split", "train", "evaluate", "profile", "tables", "figures", "report"):
+for stage in ("download", "tile", "split", "train", "evaluate", "profile", "speed", "tables", "figures", "report"):
     code(stage)  # the children inherit what it has read
 for line in sys.stdin:
     with tempfile.TemporaryFile() as said:

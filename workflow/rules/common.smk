@@ -32,6 +32,7 @@ def study_files(study):
         *targets.run_files(cfg, study, targets.CELL_FILES),
         *targets.calibration_files(cfg, study),
         *targets.profile_files(cfg, study),
+        *targets.speed_files(cfg, study),
     ]
 
 
@@ -95,6 +96,13 @@ def cell_of(wildcards):
     """The cell that a rule's wildcards name."""
     names = {kind: wildcards[kind] for kind in ("dataset", "model", "recipe", "seed")}
     return Cell(**names, fold=targets.fold_number(wildcards.fold))
+
+
+@cache
+def study_code(stage, study):
+    """Digest of the source files of a stage that builds all models of a study."""
+    models = [cfg.models[name] for name in cfg.study[study].models]
+    return digest(sorted(set().union(*(model_code(stage, model) for model in models))))
 
 
 def share_of_cores():

@@ -1,4 +1,5 @@
-# Per cell: counts on the test tiles. Per model and dataset: what the model costs.
+# Per cell: counts on the test tiles. Per model and dataset: what the model costs. Per study and dataset: how fast its
+# models are.
 
 
 rule evaluate:
@@ -114,4 +115,30 @@ rule profile:
         r"""
         exec python -m satseg.stages.profile --slice {params.slice:q} --code {params.code} \
             --tiles {params.tiles:q} --out {output.profile:q} &>{log:q}
+        """
+
+
+# In turns: what else the machine does falls on each model alike.
+rule speed:
+    input:
+        tiles=lambda w: ancient(targets.profiled_tiles(cfg, w.dataset)),
+    output:
+        speed="results/{study}/speed/{dataset}.json",
+    log:
+        "logs/speed/{study}/{dataset}.log",
+    benchmark:
+        "logs/speed/{study}/{dataset}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 16
+    resources:
+        gpu=1,
+    params:
+        slice=lambda w: slices.speed_slice(cfg, w.study, w.dataset).argument(),
+        code=lambda w: study_code("speed", w.study),
+        tiles="data/tiles/{dataset}",
+    shell:
+        r"""
+        exec python -m satseg.stages.speed --slice {params.slice:q} --code {params.code} \
+            --tiles {params.tiles:q} --out {output.speed:q} &>{log:q}
         """

@@ -9,6 +9,7 @@ rule tables:
             cfg, w.study, ["counts.csv", "confusion.csv", "history.csv", "run.json"]
         ),
         profiles=lambda w: targets.profile_files(cfg, w.study),
+        speeds=lambda w: targets.speed_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "agreement.csv"]),
         splits=lambda w: targets.split_files(cfg, w.study),
         tunings=lambda w: tuned.study_files(cfg, w.study),
@@ -54,6 +55,7 @@ rule figures:
             cfg, w.study, ["history.csv", "counts.csv", "panels.npz", "confusion.csv"]
         ),
         profiles=lambda w: targets.profile_files(cfg, w.study),
+        speeds=lambda w: targets.speed_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "digests.json"]),
         arrays=lambda w: ancient(
             targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])

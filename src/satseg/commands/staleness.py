@@ -11,6 +11,7 @@ from satseg.jobs.cells import Cell
 from satseg.jobs.dependencies import digest, model_code, weights_files
 from satseg.jobs.slices import evaluate_slice, train_slice
 from satseg.jobs.targets import foreign_start
+from satseg.jobs.targets import foreign_start
 from satseg.records import current, digest_of, load_record, record_of
 
 # Inputs that are not compared, as in the workflow: what matters of them changes others too.
@@ -60,7 +61,7 @@ class Staleness:
             model = self.config.models[cell.model]
             weights = []
             if rule == "train":
-                weights = [*weights_files(model), *foreign_start(self.config, cell.recipe)]
+                weights = weights_files(model) + foreign_start(self.config, cell.recipe)
             self.codes[key] = digest([*model_code(rule, model), *weights])
         return self.codes[key]
 

@@ -1,13 +1,8 @@
 """What one section alone cannot know: that names exist and that a study's parts fit together."""
 
 from satseg.config.annotations import recipe_key
-from satseg.config.claims import NoGainClaim
-from satseg.config.entries import (
-    check_architecture,
-    check_members,
-    check_start,
-    check_teacher,
-)
+from satseg.config.claims import HigherClaim, NoGainClaim
+from satseg.config.entries import check_architecture, check_members, check_start, check_teacher
 from satseg.config.fitting import check_batch, check_model, check_published
 from satseg.config.messages import dotted, mistake_line
 from satseg.config.models import PythonSpec, SmpSpec
@@ -25,18 +20,9 @@ SECTIONS = {"dataset": "datasets", "model": "models", "recipe": "recipes"}
 # Names that a study cannot have: rules of the workflow, and folders of `results/` beside those of
 # studies.
 TAKEN = {
-    *("all", "download", "tile", "split", "train", "profile", "evaluate", "tables", "figures"),
-    *(
-        "report",
-        "predict",
-        "predict_scene",
-        "estimate",
-        "check",
-        "draw",
-        "rung",
-        "tune",
-        "calibrate",
-    ),
+    *("all", "download", "tile", "split", "train", "evaluate", "profile", "speed", "calibrate"),
+    *("tables", "figures", "report", "predict", "predict_scene", "estimate", "check"),
+    *("draw", "rung", "tune"),
     *("runs", "profiles", "predictions", "published", "tunings", "comparisons"),
 }
 
@@ -168,8 +154,13 @@ def _check_paper(config: Config, name: str, names: Names) -> None:
             names.check((*key, "pixels", name), name, classes, f"class of {draw.dataset!r}")
 
     for claim_name, claim in paper.claims.items():
+        key = (*here, "claims", claim_name)
+        if isinstance(claim, HigherClaim) and claim.dataset:
+            names.check((*key, "dataset"), claim.dataset, config.datasets, "dataset")
+        for recipe in ("recipe", "than_recipe"):
+            if getattr(claim, recipe, None):
+                names.check((*key, recipe), getattr(claim, recipe), config.recipes, "recipe")
         if isinstance(claim, NoGainClaim):
-            key = (*here, "claims", claim_name)
             names.check((*key, "baseline"), claim.baseline, config.recipes, "recipe")
             names.check_pattern((*key, "recipes"), claim.recipes, config.recipes, "recipe")
 

@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from satseg.config.types import Strict
-from satseg.measures import CLASS_METRICS, HISTORY, METRICS, SIZES, TIMES, UNMEASURED
+from satseg.measures import (
+    CLASS_METRICS,
+    HISTORY,
+    LEVELS,
+    METRICS,
+    SIZES,
+    TIMES,
+    TRAINING_MEMORY,
+    UNMEASURED,
+)
 
 
 class Claim(Strict):
@@ -50,10 +59,14 @@ class HigherClaim(Claim):
 
     test: Literal["higher"]
     """Kind of claim."""
-    by: Annotated[list[Literal[*METRICS]], Field(min_length=1)]
+    by: Annotated[list[Literal[*METRICS, *CLASS_METRICS]], Field(min_length=1)]
     """Metrics it is about; each is tested separately."""
+    dataset: str | None = None
+    """The dataset it is about; null for each one."""
+    classes: list[str] = []
+    """Classes whose mean is compared; empty for the metric over all classes."""
     model: str | None = None
-    """Pattern of the model; null for the mean over the paper's models."""
+    """Pattern of the model, one of the study's; null for the mean over the paper's models."""
     than: str | None = None
     """Pattern of the model it is compared with; null for the same one."""
     recipe: str | None = None
@@ -72,6 +85,11 @@ class HigherClaim(Claim):
         one_recipe = bool(self.than_recipe) and not self.recipe
         if one_model or one_recipe:
             raise ValueError("name both sides: model and than, or recipe and than_recipe")
+        of_classes = CLASS_METRICS if self.classes else METRICS
+        for by in self.by:
+            if by not in of_classes:
+                what = "of single classes" if self.classes else "over all classes"
+                raise ValueError(f"by: there is no {by} {what}")
         return self
 
 
@@ -86,6 +104,32 @@ class LargerClaim(Claim):
     """Pattern of the model."""
     than: str
     """Pattern of the model it is compared with."""
+
+
+class FinestClaim(Claim):
+    """Most of a pass's memory is in the levels of the highest resolution."""
+
+    test: Literal["finest"]
+    """Kind of claim."""
+    by: Annotated[list[Literal[LEVELS]], Field(min_length=1)]
+    """What has levels."""
+    model: str
+    """Pattern of the models."""
+    levels: Annotated[int, Field(ge=1)] = 2
+    """Number of levels, from the input's resolution on, each with half the resolution."""
+
+
+class SavesMemoryClaim(Claim):
+    """Training by one recipe takes less memory than by another."""
+
+    test: Literal["saves_memory"]
+    """Kind of claim."""
+    by: Annotated[list[Literal[TRAINING_MEMORY]], Field(min_length=1)]
+    """The peak memory of the runs."""
+    recipe: str
+    """Recipe that takes less."""
+    than_recipe: str
+    """Recipe that takes more."""
 
 
 class UntestedClaim(Claim):
@@ -171,6 +215,8 @@ AnyClaim = Annotated[
     | FollowsClaim
     | HigherClaim
     | LargerClaim
+    | FinestClaim
+    | SavesMemoryClaim
     | RareClassesClaim
     | NoGainClaim
     | HistoryClaim

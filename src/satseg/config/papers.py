@@ -1,6 +1,6 @@
 """Papers: what they report and claim."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from statistics import fmean
 from typing import Annotated, Literal, NamedTuple
@@ -134,13 +134,18 @@ class PaperTable(Strict):
                 printed.append(Printed(column, figure, column.classes))
         return printed
 
-    def column(self, metric: str) -> dict[str, float]:
-        """Row → printed value over all classes; empty if the table has no such column."""
+    def column(self, metric: str, classes: Sequence[str] = ("all",)) -> dict[str, float]:
+        """Row → printed value over all classes, or the mean over some; empty if the table lacks one
+        of these columns."""
         values = {}
         for name in self.rows:
-            for figure in self.row(name):
-                if figure.column.metric == metric and figure.column.class_name == "all":
-                    values[name] = figure.value
+            own = [
+                figure.value
+                for figure in self.row(name)
+                if figure.column.metric == metric and figure.column.class_name in classes
+            ]
+            if len(own) == len(classes):
+                values[name] = fmean(own)
         return values
 
     def class_means(self, metric: str) -> dict[str, float]:

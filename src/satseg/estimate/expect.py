@@ -120,6 +120,11 @@ class Estimate:
             **tuning_files(self.config, self.trained, self.paths),
             "evaluate": [run / "counts.csv" for run in runs],
             "profile": [self.paths.profile(dataset, model) for dataset, model in profiles],
+            "speed": [
+                self.paths.speed(study, dataset)
+                for study in self.studies
+                for dataset in self.config.study[study].datasets
+            ],
             "tables": [self.paths.tables(study) / "scores.csv" for study in self.studies],
             "figures": [self.paths.figures(study) for study in self.studies],
             "report": [self.paths.report(study) for study in self.studies],

@@ -1,12 +1,15 @@
-"""Handing a slice of the configuration to a stage."""
+"""Handing a slice of the configuration to a stage, and reading it there."""
 
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from satseg.config.types import Strict
 from satseg.config.yaml_files import read_yaml
+from satseg.errors import UserError
 from satseg.files import atomic, sha256
 
 # A shell's command is one argument of at most 128 KiB, and quoting may make a slice longer.
@@ -42,3 +45,22 @@ def read_file(file: str) -> Any:
         except ValueError:
             pass  # the same mistake as YAML has a line
     return read_yaml(path)
+
+
+def parse(kind: type[Strict], text: str) -> Any:
+    """A slice from JSON, or from a JSON or YAML file.
+
+    Raises:
+        UserError: the text is neither, or does not fit `kind`.
+    """
+    try:
+        if text.lstrip().startswith("{"):
+            return kind.model_validate_json(text)
+        value = read_file(text)
+        if isinstance(value, dict):
+            value = value.get("slice", value)  # a run.json holds its slice
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the whole"
+        raise UserError(f"--slice: {key}: {first['msg']} (expected a {kind.__name__})") from None

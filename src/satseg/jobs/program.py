@@ -12,7 +12,7 @@ from pathlib import Path
 
 from satseg.config.types import Strict
 from satseg.errors import UserError, out_of_memory
-from satseg.jobs.slices import parse
+from satseg.jobs.arguments import parse
 from satseg.jobs.writing import Output, refuse_inputs, sole_writer
 from satseg.processes import STARTER, starter
 from satseg.progress import log
@@ -36,6 +36,7 @@ LESS_MEMORY = {
     "evaluate": f"lower the recipe's batch_size, {FREE_MEMORY}",
     "predict": f"give a smaller --batch-size, {FREE_MEMORY}",
     "profile": f"choose a smaller model or tile_size, {FREE_MEMORY}",
+    "speed": f"choose fewer or smaller models, {FREE_MEMORY}",
 }
 LOADER = "DataLoader worker"  # begins torch's messages about one that has ended
 

@@ -1,9 +1,4 @@
-"""What each stage sees of the configuration: the part that can change its result, and nothing
-else."""
-
-from typing import Any
-
-from pydantic import ValidationError
+"""What each stage sees of the configuration: what can change its result, and nothing else."""
 
 from satseg.config.datasets import LandClass, Layout, Official, Pixels
 from satseg.config.evaluation import Evaluation
@@ -16,8 +11,7 @@ from satseg.config.splits import Split
 from satseg.config.studies import Study
 from satseg.config.tunings import Tuning
 from satseg.config.types import Strict
-from satseg.errors import UserError
-from satseg.jobs.arguments import Slice, read_file
+from satseg.jobs.arguments import Slice
 from satseg.jobs.cells import Cell, cells
 
 
@@ -90,18 +84,29 @@ class PredictSlice(Slice):
     """The Python file of a model of the user's own."""
 
 
-class ProfileSlice(Slice):
-    """For `profile`."""
+class CostSlice(Slice):
+    """For stages that measure models on a dataset."""
 
     dataset: str
-    model_name: str
-    model: ModelSpec
     classes: int
     bands: int | None
     """Bands of the dataset; None if only its tiles tell."""
     tile_size: int
+
+
+class ProfileSlice(CostSlice):
+    """For `profile`."""
+
+    model_name: str
+    model: ModelSpec
     printed_classes: list[int]
     """Other numbers of classes that papers printed this model's size for."""
+
+
+class SpeedSlice(CostSlice):
+    """For `speed`."""
+
+    models: dict[str, ModelSpec]
 
 
 class StudyDataset(Strict):
@@ -178,8 +183,7 @@ def tile_slice(config: Config, dataset_name: str) -> TileSlice:
 
 def split_slice(config: Config, split: str, fold: int | None = None) -> SplitSlice:
     """What decides a split, or one of its folds, apart from the tiles."""
-    test_split = config.test_split(split)
-    return SplitSlice(split=config.splits[split], fold=fold, test_split=test_split)
+    return SplitSlice(split=config.splits[split], fold=fold, test_split=config.test_split(split))
 
 
 def train_slice(
@@ -255,6 +259,18 @@ def profile_slice(config: Config, dataset_name: str, model_name: str) -> Profile
     )
 
 
+def speed_slice(config: Config, study_name: str, dataset_name: str) -> SpeedSlice:
+    """What decides how fast the models of a study are on a dataset."""
+    dataset = config.datasets[dataset_name]
+    return SpeedSlice(
+        dataset=dataset_name,
+        models={name: config.models[name] for name in config.study[study_name].models},
+        classes=len(dataset.classes),
+        bands=dataset.known_bands,
+        tile_size=dataset.tile_size,
+    )
+
+
 def study_slice(config: Config, study_name: str) -> StudySlice:
     """What a study shows."""
     study = config.study[study_name]
@@ -277,22 +293,3 @@ def study_slice(config: Config, study_name: str) -> StudySlice:
         tunings={name: config.tunings[name] for name in study.recipes if name in config.tunings},
         paper=paper,
     )
-
-
-def parse(kind: type[Strict], text: str) -> Any:
-    """A slice from JSON, or from a JSON or YAML file.
-
-    Raises:
-        UserError: the text is neither, or does not fit `kind`.
-    """
-    try:
-        if text.lstrip().startswith("{"):
-            return kind.model_validate_json(text)
-        value = read_file(text)
-        if isinstance(value, dict):
-            value = value.get("slice", value)  # a run.json holds its slice
-        return kind.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the whole"
-        raise UserError(f"--slice: {key}: {first['msg']} (expected a {kind.__name__})") from None

@@ -49,6 +49,11 @@ def profile_files(config: Config, study: str) -> list[Path]:
     return [PATHS.profile(dataset, model) for dataset in grid.datasets for model in grid.models]
 
 
+def speed_files(config: Config, study: str) -> list[Path]:
+    """How fast the models of a study are on each of its datasets."""
+    return [PATHS.speed(study, dataset) for dataset in config.study[study].datasets]
+
+
 def profiled_tiles(config: Config, dataset: str) -> list[Path]:
     """The tiles that a profile takes the number of bands from; none if the configuration says."""
     if config.datasets[dataset].known_bands is not None:

@@ -25,7 +25,7 @@ TESTS = [
     (
         "Verdict",
         "Over several places, a claim holds if it holds in each of them, and does not hold if it "
-        "fails in one.",
+        "fails in at least half: one failure among many may be chance.",
     ),
     (
         "place",
@@ -52,7 +52,18 @@ TESTS = [
     (
         "Higher",
         "A score is higher if the interval of the paired difference lies above what the claim "
-        "names; accuracy is retained if it lies above the loss that the claim allows.",
+        "names; accuracy is retained if it lies above the loss that the claim allows. A claim "
+        "about some classes is about the mean of their scores.",
+    ),
+    (
+        "Finest levels",
+        "Share of the activations whose feature maps have the input's resolution, half of it and "
+        "so on; most of them is more than half in every model. It is counted, not measured.",
+    ),
+    (
+        "Memory",
+        "Trainings by one recipe take less memory if the peak of every run lies below that of "
+        "every run of the same model by the other, on the same device.",
     ),
     (
         "rho",

@@ -89,19 +89,19 @@ def _cost_row(row, with_recipe: bool, job: StudySlice) -> list[TableCell]:
 
 
 def _rounds(profiles: list[dict]) -> str:
-    """How far the rounds of the measurements spread, and how busy the machine was."""
+    """How far the rounds spread in which the models took turns, and how busy the machine was."""
     spreads = []
     loads = []
     for profile in profiles:
         for name in ("latency", "train_step"):
             spreads.append(profile[f"{name}_high_ms"] / profile[f"{name}_low_ms"] - 1)
         loads += profile["load"]
-    references = [profile["reference_ms"] for profile in profiles]
-    apart = max(references) / min(references) - 1
+    rounds = max(profile["rounds"] for profile in profiles)
+    timed = "All models were timed in turns, in" if len(profiles) > 1 else "It was timed in"
     return (
-        f"Between rounds of one profile, times differ by up to {100 * max(spreads):.0f} %; between "
-        f"profiles, those of the same convolution by {100 * apart:.0f} %; the load average of the "
-        f"machine was {min(loads):.1f} to {max(loads):.1f}."
+        f"{timed} {rounds} rounds, whose times of one model differ by "
+        f"up to {100 * max(spreads):.0f} %; the load average of the machine was {min(loads):.1f} "
+        f"to {max(loads):.1f}."
     )
 
 

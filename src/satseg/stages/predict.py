@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Callable
 
 from satseg.devices import device
+from satseg.jobs.arguments import parse
 from satseg.jobs.program import guarded, starter_pid
 from satseg.jobs.resources import claim_device
-from satseg.jobs.slices import PredictSlice, parse
+from satseg.jobs.slices import PredictSlice
 from satseg.jobs.writing import file, refuse_inputs, sole_writer
 from satseg.models.bundle import find_weights
 from satseg.models.segmenter import load_weights

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import numpy as np
 from torch import nn
 
 from satseg.config.models import ModelSpec
@@ -17,10 +16,12 @@ from satseg.models import build_model
 from satseg.profiling import (
     INPUT,
     activation_elements,
+    activation_levels,
     gflops,
     layer_summary,
     measure,
     peak_memory_mb,
+    rounded,
 )
 from satseg.progress import log
 
@@ -43,8 +44,10 @@ def run(job: ProfileSlice, tiles: str, out: str) -> list[str]:
     peak = peak_memory_mb(make)
     trained_peak = peak_memory_mb(make_trained, tile)
     net = make()
-    trained_net = make_trained()
-    (times, trained_times), shared = measure([(net, INPUT), (trained_net, tile)])
+    trained_net = net if bands == INPUT[0] else make_trained()
+    # One round: a study's models are compared by the times that `speed` measures in turns.
+    both = [(net, INPUT), (trained_net, tile)]
+    (times, trained_times), shared = measure(both, most_rounds=1)
 
     profile = {
         "dataset": job.dataset,
@@ -52,6 +55,7 @@ def run(job: ProfileSlice, tiles: str, out: str) -> list[str]:
         "classes": job.classes,
         **sizes(job.model, job.classes),
         **costs(net, INPUT, times, peak),
+        "levels": _levels(net),
         **rounded(shared),
         "device": describe_device(),
         "input": INPUT,
@@ -89,12 +93,10 @@ def costs(
     }
 
 
-def rounded(values: dict) -> dict:
-    """Three decimals are enough, of a number or of each in a list."""
-    shown = {}
-    for name, value in values.items():
-        shown[name] = np.round(value, 3).tolist()
-    return shown
+def _levels(net: nn.Module) -> dict[int, float]:
+    """MiB of activations by the height of the feature maps; the model is on the meta device."""
+    levels = activation_levels(net)
+    return {height: round(FLOAT_BYTES * count / 2**20, 2) for height, count in levels.items()}
 
 
 def sizes(model: ModelSpec, classes: int) -> dict[str, float]:

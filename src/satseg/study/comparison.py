@@ -42,6 +42,10 @@ class Result:
     replicates: dict[str, Jackknife] = field(default_factory=dict, compare=False, repr=False)
     """Metric over all classes → its values without each group of tiles; those of two results on the
     same tiles are paired."""
+    by_class: dict[tuple[str, str], Jackknife] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """(metric, class name) → the same."""
 
     @property
     def main(self) -> ScoreInterval:
@@ -194,6 +198,7 @@ def _result(inputs: StudyInputs, counts: EvaluatedCounts, model: str) -> Result:
         peak_memory_mb=profile["peak_memory_mb"],
         profile=profile,
         replicates=_over_classes(metrics),
+        by_class={key: values for key, values in metrics.items() if key[1] != "all"},
     )
 
 

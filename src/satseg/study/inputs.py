@@ -49,6 +49,19 @@ PROFILE = {
     "sizes": {...: {"parameters": int, "memory_mb": float}},
     "device": DEVICE,
     "input": [int],
+    "levels": {...: float},
+}
+TIMES = {
+    f"{name}_{end}": float
+    for name in ("latency", "train_step")
+    for end in ("ms", "p95_ms", "low_ms", "high_ms")
+}
+SPEED = {
+    "models": {...: {**TIMES, "trained": TIMES}},
+    "rounds": int,
+    "load": [(float, None)],
+    "reference_ms": float,
+    "device": DEVICE,
 }
 TILES = ["tile", "scene", "group", "whole", "footprint"]
 SCORES = ["dataset", "model", "recipe", "seed", "metric", "class", "value"]
@@ -226,12 +239,25 @@ class StudyInputs:
 
     @cached_property
     def profiles(self) -> dict[tuple[str, str], dict]:
-        """(dataset, model) → profile."""
-        return {
+        """(dataset, model) → profile, with the times that were measured in turns with the study's
+        other models."""
+        profiles = {
             (dataset, model): read_json(self.paths.profile(dataset, model), PROFILE)
             for dataset in self.job.datasets
             for model in self.job.models
         }
+        for dataset in self.job.datasets:
+            path = self.paths.speed(self.job.name, dataset)
+            speed = read_json(path, SPEED)
+            shared = {key: speed[key] for key in ("rounds", "load", "reference_ms", "device")}
+            for model in self.job.models:
+                if model not in speed["models"]:
+                    raise UserError(f"{path}: it has no {model}; delete the file and measure again")
+                times = speed["models"][model]
+                profile = profiles[dataset, model]
+                trained = profile["trained"] | times["trained"]
+                profiles[dataset, model] = profile | times | shared | {"trained": trained}
+        return profiles
 
     def panels(self, cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """panels.npz of a cell: tiles [K], predictions [K, H, W], and the class that makes a tile

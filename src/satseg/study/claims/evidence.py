@@ -61,6 +61,8 @@ class Evidence:
     """Validation pixels of each class."""
     histories: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
     """history.csv of every run of each model."""
+    memory: dict[str, list[float]] = field(default_factory=dict)
+    """Peak memory of every run of each model that recorded it, MB."""
     recipe: Recipe | None = None
     """The recipe they were trained by."""
     shared: str = ""
@@ -115,11 +117,14 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         pixels[subset] = {name: of_folds[name] for name in comparison.classes}
 
     devices: dict[str, set[str]] = {model: set() for model in models}
+    memory: dict[str, list[float]] = {model: [] for model in models}
     runs = []
     for cell in inputs.cells(comparison.dataset, comparison.recipe):
         run = inputs.run(cell)
         runs.append(run)
         devices[cell.model].add(device_with_threads(run["device"]))
+        if "peak_memory_mb" in run:
+            memory[cell.model].append(float(run["peak_memory_mb"]))
 
     return Evidence(
         comparison=comparison,
@@ -129,6 +134,7 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         pixels=pixels["train"],
         val_pixels=pixels["val"],
         histories=histories,
+        memory=memory,
         recipe=recipe,
         shared=shared_by(runs),
     )

@@ -106,17 +106,17 @@ def higher(claim: HigherClaim, by: str, first: Evidence, second: Evidence, model
         models: the paper's models in the study.
 
     Raises:
-        Untestable: a side is missing, or the two are evaluated on different tiles.
+        Untestable: a side or a class is missing, or the two are evaluated on different tiles.
     """
     _require_same_tiles(second, first)
     names = {}
     sides = {}
     parts = (("first", first, claim.model), ("second", second, claim.than or claim.model))
     for side, evidence, pattern in parts:
-        chosen = [m for m in models if pattern is None or fnmatchcase(m, pattern)]
+        chosen = matching(pattern, evidence.models) if pattern else models
         if not chosen:
             raise Untestable(f"there is no {pattern}" if pattern else NO_MODEL)
-        sides[side] = _mean_over_models(evidence, by, chosen)
+        sides[side] = _mean_over_models(evidence, by, chosen, claim.classes)
         names[side] = evidence.comparison.recipe if claim.than_recipe else listing(chosen)
 
     (row,) = differences(sides, [("first", "second")])
@@ -129,6 +129,8 @@ def higher(claim: HigherClaim, by: str, first: Evidence, second: Evidence, model
         f"{names['first']} minus {names['second']} is {row.difference:+.3f} ({row.low:+.3f} to "
         f"{row.high:+.3f})"
     )
+    if claim.classes:
+        why += f", mean over {listing(claim.classes)}"
     if claim.by_more_than:
         why += f", to be compared with {claim.by_more_than:+g}"
     holds = row.low > claim.by_more_than
@@ -185,11 +187,26 @@ def no_gain(
     return statistics, verdict_of(len(ruled_out) == len(tried), bool(helpful)), why
 
 
-def _mean_over_models(evidence: Evidence, by: str, models: Sequence[str]) -> Jackknife:
-    """A metric, mean over models."""
-    own = [r.replicates[by] for r in evidence.comparison.results if r.model in models]
-    if not own:
+def matching(pattern: str, models: Sequence[str]) -> list[str]:
+    """The models that a pattern matches."""
+    return [model for model in models if fnmatchcase(model, pattern)]
+
+
+def _mean_over_models(
+    evidence: Evidence, by: str, models: Sequence[str], classes: Sequence[str] = ()
+) -> Jackknife:
+    """A metric over all classes, or its mean over some; mean over models."""
+    results = [result for result in evidence.comparison.results if result.model in models]
+    if not results:
         raise Untestable(NO_MODEL)
+    missing = [name for name in classes if name not in evidence.comparison.classes]
+    if missing:
+        raise Untestable(f"there is no class {listing(missing)}")
+    own = [result.replicates[by] for result in results if not classes]
+    for result in results:
+        own += [result.by_class[by, name] for name in classes]
+    if not all(np.isfinite(replicates.values).all() for replicates in own):
+        raise Untestable("it is not defined for every class")
     values = np.mean([replicates.values for replicates in own], axis=0)
     without = np.mean([replicates.without for replicates in own], axis=0)
     return Jackknife(values, without)
