@@ -11,7 +11,6 @@ from satseg.jobs.cells import Cell
 from satseg.jobs.dependencies import digest, model_code, weights_files
 from satseg.jobs.slices import evaluate_slice, train_slice
 from satseg.jobs.targets import foreign_start
-from satseg.jobs.targets import foreign_start
 from satseg.records import current, digest_of, load_record, record_of
 
 # Inputs that are not compared, as in the workflow: what matters of them changes others too.

@@ -15,11 +15,11 @@ import psutil
 from satseg.commands.staleness import Staleness
 from satseg.config.root import Config
 from satseg.config.tunings import trial_of
+from satseg.estimate.trials import epochs_of, expected_trials
 from satseg.jobs.cells import Cell, cells
 from satseg.jobs.tuned import trial_cell
 from satseg.paths import Paths
 from satseg.progress import FILE
-from satseg.search.expected import epochs_of, expected_trials
 
 LOGS = Path("logs")
 TRAINED = ("history.csv", "best.pt", "final.pt", "run.json")

@@ -63,15 +63,16 @@ def changes(sides: tuple[Side, Side], pairs: Sequence[Pair]) -> Changes:
 
 def _records(sides: tuple[Side, Side], pair: Pair) -> list[dict]:
     """run.json of a run of each side, of the same seed and fold if there is one."""
-    grids = [side.cells[row] for side, row in zip(sides, (pair.first, pair.second), strict=True)]
-    places = [{_place(cell): cell for cell in cells} for cells in grids]
+    first, second = sides
+    places = _by_place(first.cells[pair.first]), _by_place(second.cells[pair.second])
     shared = [place for place in places[0] if place in places[1]]
-    cells = [own[shared[0]] if shared else grid[0] for own, grid in zip(places, grids, strict=True)]
+    cells = [own[shared[0]] if shared else next(iter(own.values())) for own in places]
     return [side.record(cell) for side, cell in zip(sides, cells, strict=True)]
 
 
-def _place(cell: Cell) -> tuple[int, int]:
-    return cell.seed, cell.fold or 0
+def _by_place(cells: Sequence[Cell]) -> dict[tuple[int, int], Cell]:
+    """Cells by seed and fold."""
+    return {(cell.seed, cell.fold or 0): cell for cell in cells}
 
 
 def _slices(sides: tuple[Side, Side], pair: Pair, records: list[dict]) -> list[dict]:

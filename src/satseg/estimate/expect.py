@@ -19,11 +19,11 @@ from satseg.data.store import read_table
 from satseg.errors import UserError
 from satseg.estimate.measured import PROFILE, RUN, is_same_model, is_this_device
 from satseg.estimate.published import PublishedTimes
+from satseg.estimate.trials import epochs_of, expected_trials, tuning_files
 from satseg.jobs.cells import Cell, cells, member_cells, start_cell, teacher_cell
 from satseg.jobs.tuned import trial_cell
 from satseg.paths import Paths
 from satseg.readers import read_array, read_csv, read_json
-from satseg.search.expected import epochs_of, expected_trials, tuning_files
 
 FORWARD = 1 / 3  # share of a training step's time that the forward pass, all of validation, takes
 MEASURED = 512**2  # pixels of the image that profiles are measured on

@@ -3,8 +3,8 @@
 import pytest
 
 from satseg.config.reading import load
+from satseg.estimate.trials import epochs_of, expected_trials
 from satseg.paths import Paths
-from satseg.search.expected import epochs_of, expected_trials
 
 TUNING = {
     "dataset": "demo",
