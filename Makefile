@@ -15,6 +15,10 @@ INSTALLED := .venv/.torch-$(TORCH)
 MADE_AS := $(shell sed -n 's/^command = .* -m venv \(--[^ ]* \)*//p' .venv/pyvenv.cfg 2>/dev/null)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# The last things that `venv` writes; the first is also the first to go, so that half an environment is never believed.
+ACTIVATE := activate activate.csh activate.fish Activate.ps1
+IS_MADE := $(foreach name,$(ACTIVATE),test -s .venv/bin/$(name) &&) .venv/bin/python -m pip --version >/dev/null 2>&1
+MAKE_ANEW := { rm -f .venv/bin/activate && $(PYTHON) -m venv --clear .venv; }
 NOTEBOOK := jupytext --quiet --to ipynb --set-kernel python3 docs/tutorial.md
 INSTALL_UV := .venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall uv==$(UV_VERSION)
 
@@ -79,8 +83,8 @@ endif
 $(UV_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=python3.12")'
 	rm -f .venv/.torch-* .venv/.uv-*
-	.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(INSTALL_UV) || { $(PYTHON) -m venv --clear .venv && $(INSTALL_UV); }
+	$(IS_MADE) || $(MAKE_ANEW)
+	$(INSTALL_UV) || { $(MAKE_ANEW) && $(INSTALL_UV); }
 	$(UV) --version >/dev/null
 	touch $@
 

@@ -89,6 +89,10 @@ COMMANDS = {
         f"{OWN}::test_the_estimate_tells_jobs_and_what_is_unknown"
     ),
     "snakemake --cores all my_fields --configfile fields.yaml": f"{OWN}::test_the_given_split_is_kept",
+    "snakemake --cores all demo_tuned": "dry",
+    "snakemake --cores all demo_tuning": "dry",
+    "satseg estimate demo_tuning": "estimate/test_estimate.py::test_the_trials_of_a_tuning_count",
+    "satseg status demo_tuning": f"{COMMAND}test_states.py::test_the_trials_of_a_tuning_come_first",
     "snakemake --cores all my_study --configfile mine.yaml": "dry",
     f"python -m satseg.stages.predict --run {CELL} scene.tif -o map.tif": PREDICT,
     f"python -m satseg.stages.predict --run {CELL} scene.tif -o map.tif "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # The tables of a study that a person reads, in Markdown.
-TABLES = ("scores", "per_class", "errors", "models", "splits", "published", "claims")
+TABLES = ("scores", "per_class", "errors", "models", "splits", "published", "claims", "trials")
 
 # The same tables as data, for the page.
 PAGES = "pages.json"
@@ -25,10 +25,14 @@ FIGURES = {
     "leakage": "svg",
     "cost": "svg",
     "augmentations": "png",
+    "trials": "svg",
 }
 
 # What it shows unless it says otherwise.
-USUAL_FIGURES = [name for name in FIGURES if name != "augmentations"]
+USUAL_FIGURES = [name for name in FIGURES if name not in ("augmentations", "trials")]
+
+# What a tuning ends with, in its folder.
+TUNING_FILES = ["recipe.yaml", "settings.yaml", "trials.csv", "importance.csv", "trials.svg"]
 
 # The tiles of the figure `predictions` one by one, for the page.
 PANELS = "panels.json"
@@ -98,6 +102,18 @@ class Paths:
     def report(self, study: str) -> Path:
         """The page of a study."""
         return Path(self.results, study, "report.html")
+
+    def tuning(self, name: str) -> Path:
+        """Folder of a tuning: what was drawn, which trials went on, and the recipe found."""
+        return Path(self.results, "tunings", name)
+
+    def drawn(self, name: str, trial: int | str) -> Path:
+        """The settings drawn for a trial."""
+        return self.tuning(name) / "trials" / f"{trial}.yaml"
+
+    def rung(self, name: str, rung: int | str) -> Path:
+        """The values of a rung's trials, and which go on."""
+        return self.tuning(name) / f"rung{rung}.csv"
 
     def prediction(self, prediction: str, scene: str) -> Path:
         """The class map of a scene."""

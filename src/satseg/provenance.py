@@ -7,9 +7,12 @@ import subprocess
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from satseg.config.reading import ROOT
+from satseg.errors import UserError
 from satseg.files import sha256
+from satseg.jobs.cells import Cell
 from satseg.readers import read_json
 
 DISTRIBUTION = "satseg-studies"  # what pip calls this package
@@ -22,6 +25,25 @@ PACKAGES = (
     "rasterio",
     "snakemake",
 )
+
+
+def read_run(folder: Path, cell: Cell, shape: dict[str, Any]) -> dict[str, Any]:
+    """A cell's run.json.
+
+    Args:
+        folder: folder of the cell.
+        cell: the cell that it should be.
+        shape: the keys to expect, as `read_json` has them.
+
+    Raises:
+        UserError: it is missing or damaged, lacks a key, or is that of another cell.
+    """
+    path = folder / "run.json"
+    recorded = read_json(path, shape | {"cell": dict})
+    wanted = cell.model_dump()
+    if wanted | recorded["cell"] != wanted:  # earlier versions name no fold
+        raise UserError(f"{path}: that of another cell; train this one again")
+    return recorded
 
 
 def code_state() -> dict:

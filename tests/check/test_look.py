@@ -1,5 +1,8 @@
 """A dataset is looked at before its first job, and again whenever it would be tiled again."""
 
+import errno
+from zipfile import ZipFile
+
 import numpy as np
 import pytest
 
@@ -82,3 +85,25 @@ def test_a_store_without_a_record_is_believed(tiled):
     for path in tiled.rglob("*.made.json"):
         path.unlink()
     look_at(configured(tile_size=192))
+
+
+def test_a_path_that_is_neither_folder_nor_zip(tiled):
+    (tiled / "mine.csv").write_text("scene\n")
+    with pytest.raises(
+        UserError, match=r"^mine.yaml: datasets.demo: path: mine.csv: neither a folder nor a zip"
+    ):
+        look_at(configured(path="mine.csv"))
+    with ZipFile(tiled / "mine.zip", "w") as archive:
+        archive.writestr("images/1.tif", "")
+    look_at(configured(path="mine.zip"))  # not unpacked for a look
+
+
+def test_a_folder_that_may_not_be_read(tiled, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", "mine")
+
+    monkeypatch.setattr("satseg.check.look.find_scenes", refuse)
+    with pytest.raises(
+        UserError, match=r"^mine.yaml: datasets.demo: mine: permission denied; change the perm"
+    ):
+        look_at(configured(tile_size=192))

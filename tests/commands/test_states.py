@@ -189,3 +189,42 @@ def test_changes_name_the_keys_that_both_sides_have():
     after = {"a": 1, "b": {"c": [2], "d": 2}, "new": 1}
     assert list(changes(before, after)) == ["b.c: [1] → [2]"]
     assert json.loads("[]") == list(changes(before, before))
+
+
+@pytest.fixture
+def tuned():
+    """The four trials of the demo's tuning, and the cell that its recipe is for."""
+    return load()
+
+
+def test_the_trials_of_a_tuning_come_first(config, tuned, tmp_path):
+    place = tmp_path / "results/runs/demo/unet_tiny"
+    finished(place / "demo_tuned.trial1.rung1/seed0", evaluated=False)
+    running(
+        place / "demo_tuned.trial2.rung1/seed0",
+        os.getpid(),
+        epochs=1,
+        done=0,
+        share=0.5,
+        epoch_seconds=[],
+        val_jaccard=[],
+    )
+    states = study_states(tuned, "demo_tuning")
+    names = [state.cell.recipe for state in states]
+    assert names == [
+        *(f"demo_tuned.trial{number}.rung1" for number in (1, 2, 3, 4)),
+        *(f"demo_tuned.trial{number}.rung2" for number in (1, 2)),
+        "demo_tuned",
+    ]
+    kinds = [state.kind for state in states]
+    assert kinds == ["done", "training", *["waiting"] * 5]
+    # Half an epoch is left of the second, one each of four others, two of the cell.
+    assert study_left(states).seconds == pytest.approx(10 * (0.5 + 4 + 2))
+
+
+def test_a_tuning_that_is_done_shows_its_cell_alone(config, tuned, tmp_path):
+    folder = tmp_path / "results/tunings/demo_tuned"
+    folder.mkdir(parents=True)
+    for name in ("settings.yaml", "recipe.yaml"):
+        (folder / name).touch()
+    assert [state.cell.recipe for state in study_states(tuned, "demo_tuning")] == ["demo_tuned"]

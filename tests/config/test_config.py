@@ -472,6 +472,7 @@ def test_official_split_of_a_dataset_that_has_none(folder):
 
 
 def test_official_split_without_the_subset_to_be_judged(folder):
+    (folder / "studies" / "demo_tuning.yaml").unlink()  # its recipe is made of the demo's
     edit(folder, STUDY, "datasets", ["loveda"])
     edit(folder, RECIPES, "recipes.demo.split", "official")
     assert complaint(folder) == (
@@ -483,6 +484,7 @@ def test_official_split_without_the_subset_to_be_judged(folder):
 
 
 def test_official_lists_of_tiles_of_another_size(folder):
+    (folder / "studies" / "demo_tuning.yaml").unlink()
     edit(folder, STUDY, "datasets", ["landcoverai"])
     edit(folder, RECIPES, "recipes.demo.split", "official")
     assert load(folder).datasets["landcoverai"].official_here.subsets == {"train", "val", "test"}

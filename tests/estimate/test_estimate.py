@@ -86,6 +86,17 @@ def test_teachers_are_trained_too(folders):
     assert len(both["train"]) == len(both["evaluate"])  # the teacher is a cell of the other study
 
 
+def test_the_trials_of_a_tuning_count(folders):
+    config = load()
+    tuning = config.tunings["demo_tuned"]
+    estimate = Estimate(config, ["demo_tuning"], **folders)
+    jobs = {rule: len(files) for rule, files in estimate.jobs().items()}
+    assert (jobs["draw"], jobs["rung"], jobs["tune"], jobs["evaluate"]) == (4, 2, 1, 1)
+    assert jobs["train"] == 1 + 4 + 2  # half of the trials go on
+    times = [estimate.times(cell) for cell in estimate.trained]
+    assert [time.epochs for time in times] == [tuning.rungs[-1], *[1] * 4, *[1] * 2]
+
+
 def test_the_snakefile_plans_as_many_jobs(tmp_path):
     """Snakemake's own dry run of the same study, in a folder where nothing is."""
     command = [sys.executable, "-m", "snakemake", "--directory", str(tmp_path), "--dry-run", "demo"]

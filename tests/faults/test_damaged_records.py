@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from functools import partial
 
 import numpy as np
@@ -160,3 +161,20 @@ def test_damaged_panels_are_named(tmp_path, fault, way):
     with pytest.raises(UserError, match=r"panels\.npz: ") as caught:
         inputs.panels(cell)
     fault(AREA, f"panels.npz with {way}", str(caught.value))
+
+
+def test_a_run_of_another_cell(tmp_path, fault):
+    """Its folder was copied over this one."""
+    job = study_slice(figures=["losses"])
+    write_tree(tmp_path, job)
+    inputs = StudyInputs(job, tmp_path / "data", tmp_path / "results")
+    mine, other = map(inputs.run_folder, job.cells[:2])
+    shutil.copytree(other, mine, dirs_exist_ok=True)
+    with pytest.raises(
+        UserError, match=r"run\.json: that of another cell; train this one"
+    ) as caught:
+        inputs.run(job.cells[0])
+    with pytest.raises(UserError, match="that of another cell"):
+        provenance(job.cells[0], tmp_path / "results/runs")
+    assert inputs.run(job.cells[1])["cell"] == job.cells[1].model_dump()
+    fault(AREA, "the run of another cell", str(caught.value))

@@ -333,6 +333,21 @@ def test_resuming_while_validating_warns_of_nothing(forks, data, whole, tmp_path
     assert difference(tmp_path / "cell", whole(job)) == 0
 
 
+def test_resuming_with_another_number_of_threads(forks, data, tmp_path, fault):
+    """It is trained to its end, but says that it is not what it would have been."""
+    job = cell(epochs=2)
+    start = forks.start("train", job, "--time-budget", "0", **data, out=tmp_path / "cell")
+    assert start.wait() == os.EX_TEMPFAIL
+    before = "import torch; torch.set_num_threads(2)"
+    child = forks.start("train", job, before=before, **data, out=tmp_path / "cell")
+    assert child.wait() == 0
+    (line,) = [line[9:] for line in child.said().splitlines() if "thread" in line]
+    assert line.startswith("resuming with 2 CPU threads, before it were 1: ")
+    made = json.loads((tmp_path / "cell/run.json").read_text())
+    assert made["threads"] == [1, 2] and made["device"]["threads"] == 2
+    fault("Training", "Resumed with another number of cores", line)
+
+
 def test_killed_when_early_stopping_has_ended_it(forks, data, whole, tmp_path, fault):
     """Only the results are missing then; no further epoch is trained."""
     job = cell(

@@ -12,10 +12,10 @@ from typing import get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from satseg.config import datasets, models, papers, recipes, root, sources, splits, studies
+from satseg.config import datasets, models, papers, recipes, root, sources, splits, studies, tunings
 from satseg.config import types as config_types
 from satseg.config.reading import ROOT, load
-from satseg.jobs import dependencies, slices
+from satseg.jobs import dependencies, slices, tuned
 from satseg.jobs.dependencies import (
     CARRIERS,
     PACKAGE,
@@ -32,7 +32,7 @@ STAGES = sorted(path.stem for path in (PACKAGE / "stages").glob("[!_]*.py"))
 # them.
 PROGRAMS = {"check", "commands", "estimate"}
 # The configuration names these files and measures; what a stage is given of them is in its slice.
-NAMED = {PACKAGE / "measures.py", PACKAGE / "paths.py"}
+NAMED = {PACKAGE / "measures.py", PACKAGE / "paths.py", PACKAGE / "nested.py"}
 # These look up what the configuration's classes work out; the digest of the classes' code is a
 # parameter of their rules.
 STUDY_STAGES = {"tables", "figures", "report"}
@@ -233,7 +233,7 @@ def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
         "text": {"columns", "counted", "duration", "listing"},
     }
     modules = [datasets, sources, splits, models, recipes, papers, studies, root, config_types]
-    modules.append(slices)
+    modules += [tunings, slices, tuned]
     types = {
         name
         for module in modules

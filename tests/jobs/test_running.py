@@ -1,5 +1,7 @@
 """What a run is asked for, and its last line."""
 
+from pathlib import Path
+
 import pytest
 
 from satseg.config.reading import load
@@ -18,6 +20,10 @@ def test_a_large_slice_travels_by_file(tmp_path, monkeypatch):
     assert len(argument) < 200 and len(large.model_dump_json()) > LONGEST_ARGUMENT
     assert slices.parse(slices.TileSlice, argument) == large
     assert large.argument() == argument
+    content = Path(argument).read_bytes()
+    Path(argument).write_bytes(content[:-9])  # damaged: its name is what it should hold
+    assert large.argument() == argument
+    assert Path(argument).read_bytes() == content
     assert len(list((tmp_path / ".snakemake/satseg").iterdir())) == 1
 
 

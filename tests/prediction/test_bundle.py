@@ -2,7 +2,7 @@
 
 import json
 import re
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pandas as pd
@@ -93,3 +93,57 @@ def test_what_is_no_bundle_is_refused(cell, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match="folder: exists and is not a bundle; "):
         write_bundle(cell, tmp_path / "folder")
+
+
+@pytest.fixture
+def changed(cell, tmp_path):
+    """An archive of which one entry has another content; the refusal of its weights."""
+    write_bundle(cell, tmp_path / "whole.zip")
+
+    def refusal(name, content, **packing):
+        with (
+            ZipFile(tmp_path / "whole.zip") as whole,
+            ZipFile(tmp_path / "other.zip", "w", **packing) as other,
+        ):
+            for entry in whole.namelist():
+                other.writestr(entry, content if entry == name else whole.read(entry))
+        with pytest.raises(UserError, match=r"other\.zip: ") as caught:
+            load_weights(tmp_path / "other.zip")
+        return str(caught.value)
+
+    return refusal
+
+
+def test_a_bundle_from_a_stranger(changed, cell, tmp_path):
+    """What unpacks to far more than weights do is not unpacked."""
+    bomb = bytes(50 * 2**20)
+    for name in ("weights.pt", "bundle.json"):
+        assert "not a bundle of satseg, or damaged" in changed(name, bomb, compression=ZIP_DEFLATED)
+    about = json.loads(ZipFile(tmp_path / "whole.zip").read("bundle.json"))
+    for wrong in (
+        about | {"temperature": 0},
+        about | {"temperature": float("nan")},
+        about | {"classes": [land | {"color": "red"} for land in about["classes"]]},
+        about | {"classes": 3},
+    ):
+        assert "not a weights file of satseg" in changed("bundle.json", json.dumps(wrong))
+
+
+def test_a_bundle_with_a_changed_byte(cell, tmp_path):
+    write_bundle(cell, tmp_path / "whole.zip")
+    with ZipFile(tmp_path / "whole.zip") as whole:
+        texts = {entry: whole.read(entry) for entry in ("weights.pt", "bundle.json")}
+    with ZipFile(tmp_path / "packed.zip", "w", ZIP_DEFLATED) as packed:
+        for entry, content in texts.items():
+            packed.writestr(entry, content)
+    content = (tmp_path / "packed.zip").read_bytes()
+    rng = np.random.default_rng(4)
+    places = [*rng.integers(len(content), size=12), len(content) - 30]
+    for place in places:
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        (tmp_path / "damaged.zip").write_bytes(damaged)
+        try:
+            load_weights(tmp_path / "damaged.zip")
+        except UserError as error:
+            assert "damaged.zip: " in str(error)

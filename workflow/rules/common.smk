@@ -6,6 +6,9 @@
 # so that their dates decide nothing, and beside each stands a small input that changes with it.
 from functools import cache
 from os.path import dirname
+from pathlib import Path
+
+from satseg.search.halving import kept_of
 
 
 # On a cluster these run where Snakemake does: the network is there, and they are not worth a wait in the queue.
@@ -13,6 +16,9 @@ localrules:
     all,
     download,
     split,
+    draw,
+    rung,
+    tune,
     tables,
     figures,
     report,
@@ -63,6 +69,14 @@ def table(name, title):
         subcategory="Tables",
         labels={"shows": title},
     )
+
+
+def trials_at(name, rung):
+    """Numbers of the trials that reach a rung, once the one below is decided."""
+    if int(rung) == 1:
+        return cfg.tunings[name].trial_numbers
+    below = checkpoints.rung.get(tuned=name, rung=int(rung) - 1)
+    return kept_of(Path(below.output.table))
 
 
 @cache

@@ -11,6 +11,7 @@ rule tables:
         profiles=lambda w: targets.profile_files(cfg, w.study),
         tiles=lambda w: targets.tile_files(cfg, w.study, ["tiles.csv", "agreement.csv"]),
         splits=lambda w: targets.split_files(cfg, w.study),
+        tunings=lambda w: tuned.study_files(cfg, w.study),
     output:
         pages="results/{study}/tables/pages.json",
         markdown=expand("results/{{study}}/tables/{table}.md", table=TABLES),
@@ -58,6 +59,7 @@ rule figures:
             targets.tile_files(cfg, w.study, ["images.npy", "masks.npy"])
         ),
         splits=lambda w: targets.split_files(cfg, w.study),
+        tunings=lambda w: tuned.study_files(cfg, w.study),
     output:
         figures=report(
             directory("results/{study}/figures"),

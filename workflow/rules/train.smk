@@ -26,6 +26,10 @@ rule train:
                 cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
             )
         ],
+        settings=lambda w: tuned.settings_files(cfg, w.recipe),
+        shorter=lambda w: ancient(
+            [folder / "run.json" for folder in tuned.shorter_runs(cfg, w.recipe)]
+        ),
     output:
         run="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/run.json",
         history="results/runs/{dataset}/{model}/{recipe}/seed{seed}{fold}/history.csv",
@@ -39,7 +43,7 @@ rule train:
         "../../environment.yml"
     threads: share_of_cores()
     resources:
-        gpu=lambda w: cfg.recipes[w.recipe].devices,
+        gpu=lambda w: cfg.recipe(w.recipe).devices,
         local_tiles=0,
         logger=cfg.logger,  # no parameter: it decides no result
     params:
@@ -57,9 +61,10 @@ rule train:
             )
             for option in ("--teacher", file)
         ],
+        tuned=lambda w: tuned.train_options(cfg, w.recipe),
     shell:
         r"""
         exec python -m satseg.stages.train --slice {params.slice:q} --code {params.code} \
             --raw {params.raw:q} --tiles {params.tiles:q} --split {input.split:q} --out {params.out:q} \
-            {params.teacher:q} --local-tiles {resources.local_tiles} --logger {resources.logger} --with-parent 1 &>{log:q}
+            {params.teacher:q} {params.tuned:q} --local-tiles {resources.local_tiles} --logger {resources.logger} --with-parent 1 &>{log:q}
         """

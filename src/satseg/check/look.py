@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import is_zipfile
 
 import rasterio
 from rasterio.errors import RasterioError
@@ -13,6 +14,7 @@ from satseg.data.layout import Scene, find_scenes
 from satseg.data.masks import MaskReader
 from satseg.errors import UserError
 from satseg.jobs.arguments import Slice
+from satseg.jobs.program import trouble
 from satseg.jobs.slices import TileSlice, download_slice, tile_slice
 from satseg.paths import Paths
 from satseg.readers import read_json
@@ -34,7 +36,8 @@ def look(config: Config, dataset_name: str, place: Callable[[tuple], str], paths
         paths: where the project's files lie.
 
     Raises:
-        UserError: there is no such folder, its files do not pair, or a mask holds what is no class.
+        UserError: there is no such folder, the system does not let it be read, its files do not
+            pair, or a mask holds what is no class.
     """
     owner = config.files_of(dataset_name)
     manifest = paths.manifest(owner)
@@ -47,9 +50,10 @@ def look(config: Config, dataset_name: str, place: Callable[[tuple], str], paths
         root = _root(config.datasets[owner].path, manifest if fetched else None)
         if root is not None:
             _look_at(root, job)
-    except UserError as error:
+    except (UserError, OSError) as error:
         where = place(("datasets", dataset_name))
-        raise UserError(f"{where}: datasets.{dataset_name}: {error}") from None
+        problem = error if isinstance(error, UserError) else trouble(error, "path")
+        raise UserError(f"{where}: datasets.{dataset_name}: {problem}") from None
 
 
 def _stands(output: Path, job: Slice, *inputs: Path) -> bool:
@@ -73,7 +77,12 @@ def _root(path: str | None, manifest: Path | None) -> Path | None:
             raise UserError(
                 f"path: {path}: no such folder or zip (relative paths start at {Path.cwd()})"
             )
-        return given if given.is_dir() else None
+        if given.is_dir():
+            return given
+        with given.open("rb") as file:
+            if not is_zipfile(file):
+                raise UserError(f"path: {path}: neither a folder nor a zip; correct it")
+        return None
     if manifest is not None:
         return Path(manifest.parent, read_json(manifest, {"root": str})["root"])
     return None

@@ -14,12 +14,16 @@ import psutil
 
 from satseg.commands.staleness import Staleness
 from satseg.config.root import Config
+from satseg.config.tunings import trial_of
 from satseg.jobs.cells import Cell, cells
+from satseg.jobs.tuned import trial_cell
 from satseg.paths import Paths
 from satseg.progress import FILE
+from satseg.search.expected import epochs_of, expected_trials
 
 LOGS = Path("logs")
 TRAINED = ("history.csv", "best.pt", "final.pt", "run.json")
+TUNED = ("settings.yaml", "recipe.yaml")
 EVALUATED = ("counts.csv", "confusion.csv", "panels.npz")
 RECENT = 3  # epochs whose mean says how long the next ones take
 SILENT = 15 * 60  # seconds after which a sign of life is old
@@ -57,6 +61,8 @@ class State(NamedTuple):
     """Why it is stale or failed, or what else there is to say."""
     may_stop_early: bool = False
     """Whether it may end before its last epoch."""
+    begins: float = 0.0
+    """Epochs that were done before it began: by a tuning's trial at the rung below."""
 
     @property
     def is_running(self) -> bool:
@@ -70,7 +76,8 @@ class State(NamedTuple):
 
 
 def study_states(config: Config, study: str, paths: Paths = Paths()) -> list[State]:  # noqa: B008
-    """The state of every cell of a study, in its order.
+    """The state of every cell of a study, in its order; before them, as long as a recipe is being
+    tuned, that of the tuning's trials.
 
     Args:
         config: the configuration.
@@ -78,15 +85,28 @@ def study_states(config: Config, study: str, paths: Paths = Paths()) -> list[Sta
         paths: where the project's files lie.
     """
     staleness = Staleness(config)
-    grid = cells(config.study[study], config.folds)
-    return [cell_state(config, cell, paths, staleness) for cell in grid]
+    shown = cells(config.study[study], config.folds)
+    for name in dict.fromkeys(cell.recipe for cell in reversed(shown)):
+        if name in config.tunings and not _all_there(paths.tuning(name), TUNED):
+            trials = expected_trials(config, name, paths)
+            shown = [*(trial_cell(config, trial) for trial in trials), *shown]
+    return [cell_state(config, cell, paths, staleness) for cell in shown]
 
 
 def cell_state(config: Config, cell: Cell, paths: Paths, staleness: Staleness) -> State:
     """The state of one cell."""
     folder = paths.run(cell.path)
-    recipe = config.recipes[cell.recipe]
-    state = State(cell, WAITING, recipe.epochs, may_stop_early=recipe.early_stopping is not None)
+    recipe = config.recipe(cell.recipe)
+    epochs = recipe.stop_after or recipe.epochs
+    begins = float(epochs - epochs_of(config, cell.recipe))
+    state = State(
+        cell,
+        WAITING,
+        epochs,
+        begins=begins,
+        done=begins,
+        may_stop_early=recipe.early_stopping is not None,
+    )
 
     if _holder(folder / "checkpoints" / "lock"):
         return _in_training(state, folder)._replace(kind=TRAINING)
@@ -100,7 +120,7 @@ def cell_state(config: Config, cell: Cell, paths: Paths, staleness: Staleness) -
     reason = staleness.of(cell, folder)
     if reason:
         return state._replace(kind=STALE, note=reason)
-    if _all_there(folder, EVALUATED):
+    if trial_of(cell.recipe) or _all_there(folder, EVALUATED):
         return state._replace(kind=DONE)
     return _unfinished(state._replace(kind=TRAINED_ONLY), "evaluate")
 
@@ -130,7 +150,7 @@ def _unfinished(state: State, rule: str) -> State:
     last = last_line(LOGS / rule / f"{state.cell.path}.log")
     if FAILURE.match(last):
         return state._replace(kind=FAILED, note=last)
-    if rule == "train" and state.done:
+    if rule == "train" and state.done > state.begins:
         note = "resumes from its checkpoint" if last.endswith(SAVED) else "ended without a word"
         return state._replace(kind=STOPPED, note=note)
     return state._replace(note="")
@@ -155,7 +175,7 @@ def _holder(lock: Path) -> dict:
     """Who holds a lock, as far as can be seen from here; empty if nobody does."""
     holder = _json(lock)
     here = holder.get("host") == socket.gethostname()
-    if here and not psutil.pid_exists(holder["pid"]):
+    if here and not psutil.pid_exists(holder.get("pid", -1)):
         return {}  # it was killed, and left the file
     return holder
 

@@ -21,8 +21,8 @@ SECTIONS = {"dataset": "datasets", "model": "models", "recipe": "recipes"}
 # studies.
 TAKEN = {
     *("all", "download", "tile", "split", "train", "profile", "evaluate", "tables", "figures"),
-    *("report", "predict", "predict_scene", "estimate", "check"),
-    *("runs", "profiles", "predictions", "published"),
+    *("report", "predict", "predict_scene", "estimate", "check", "draw", "rung", "tune"),
+    *("runs", "profiles", "predictions", "published", "tunings"),
 }
 
 
@@ -70,9 +70,14 @@ def check_names(config: Config, place: Place) -> None:
     if MAJORITY in config.models:
         names.refuse(("models", MAJORITY), "the name of the baseline; give the model another one")
 
+    for section in ("study", "tunings"):
+        for name in TAKEN.intersection(getattr(config, section)):
+            names.refuse((section, name), "is a rule or a folder of results; give it another name")
+    for name in config.tunings:
+        if name in config.study:
+            names.refuse(("tunings", name), "a study has this name; give one of them another")
+
     for name in config.study:
-        if name in TAKEN:
-            names.refuse(("study", name), "is a rule or a folder of results; give it another name")
         _check_study(config, name, names)
 
     for name in config.papers:

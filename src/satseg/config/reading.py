@@ -10,6 +10,7 @@ from satseg.config.annotations import selected, step
 from satseg.config.checks import check_cells, check_names
 from satseg.config.messages import explain, mistake_line
 from satseg.config.root import Config
+from satseg.config.tuned import with_tuned_recipes
 from satseg.config.values import check_values
 from satseg.config.yaml_files import read_mapping, shown_path
 from satseg.errors import UserError
@@ -22,8 +23,11 @@ FILES = {
     "splits": "splits.yaml",
     "models": "models.yaml",
     "recipes": "recipes.yaml",
+    "tunings": "tunings.yaml",
     "papers": "papers.yaml",
 }
+# What a project of one's own need not have.
+OPTIONAL = {"tunings.yaml"}
 
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,6 +58,7 @@ def load(
         config = Config.model_validate(raw)
     except ValidationError as error:
         raise UserError("\n".join(explain(error.errors(), raw, place))) from None
+    config = with_tuned_recipes(config, place)
     check_names(config, place)
     check_cells(config, place)
     return config
@@ -99,6 +104,8 @@ def _read_folder(folder: Path) -> dict[str, Any]:
     """Everything under a `config/` folder, unchecked except for the keys of each file."""
     raw: dict[str, Any] = {}
     for name in dict.fromkeys(FILES.values()):
+        if name in OPTIONAL and not (folder / name).exists():
+            continue
         values = read_mapping(folder / name)
         keys = [key for key, file in FILES.items() if file == name]
         _refuse_unknown(shown_path(folder / name), values, keys)

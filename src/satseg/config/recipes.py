@@ -172,6 +172,10 @@ class Training(Strict):
     """Learning-rate schedule; null for none."""
     epochs: Count
     """Maximum number of epochs."""
+    stop_after: Count | None = None
+    """Stop after this many epochs, although the learning-rate schedule runs over `epochs`; the
+    state is kept, and a longer run of the same settings can go on from it, as those of a tuning do.
+    Null for all epochs."""
     epoch_tiles: Total | None = None
     """Training tiles per epoch, drawn again for each; null for all."""
     batch_size: Count
@@ -220,6 +224,14 @@ class Training(Strict):
             raise ValueError(
                 f"batch_size: {self.batch_size} tiles cannot be shared evenly by devices: "
                 f"{self.devices}; use a multiple of {self.devices}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stopped_within(self):
+        if self.stop_after is not None and self.stop_after > self.epochs:
+            raise ValueError(
+                f"stop_after: {self.stop_after} is beyond epochs: {self.epochs}; give at most that"
             )
         return self
 

@@ -8,6 +8,7 @@ from satseg.config.papers import Paper
 from satseg.config.recipes import Recipe
 from satseg.config.splits import Split
 from satseg.config.studies import Prediction, Study
+from satseg.config.tunings import Tuning, trial_of
 from satseg.config.types import Name, Strict
 
 
@@ -30,6 +31,8 @@ class Config(Strict):
     """Models by name."""
     recipes: dict[Name, Recipe]
     """Recipes by name."""
+    tunings: dict[Name, Tuning] = {}
+    """Tunings by name; each makes a recipe of its name."""
     papers: dict[Name, Paper] = {}
     """Papers by name."""
     study: dict[Name, Study] = {}
@@ -44,6 +47,16 @@ class Config(Strict):
             for name, recipe in self.recipes.items()
             if recipe.split in counts
         }
+
+    def recipe(self, name: str) -> Recipe:
+        """A recipe by its name, or that of a tuning's trial at a rung: the tuned recipe, without
+        the values drawn, stopped at the rung."""
+        trial = trial_of(name)
+        if trial is None:
+            return self.recipes[name]
+        rungs = self.tunings[trial.tuning].rungs
+        stop = None if trial.rung == len(rungs) else rungs[trial.rung - 1]
+        return self.recipes[trial.tuning].model_copy(update={"stop_after": stop})
 
     def files_of(self, dataset_name: str) -> str:
         """The dataset whose files a dataset consists of: itself, or the one its `scenes_of`

@@ -45,7 +45,8 @@ class Study(Strict):
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     """Seeds; each is a run of its own."""
     figures: list[Literal[*FIGURES]] = USUAL_FIGURES
-    """Figures of the report, in order. `augmentations` is one only if it is named."""
+    """Figures of the report, in order. `augmentations` and `trials` are among them only if they
+    are named."""
     published: list[PublishedFigure] = []
     """Published values to compare with."""
     paper: str | None = None

@@ -127,7 +127,7 @@ def change_tiles(
         image.div_(white / change.brightness).clamp_(0, 1)
         contrast = change.contrast
         if contrast != 1:
-            change_contrast(image, contrast, shown(image, mask))
+            change_contrast(image, contrast, mask)
         if change.gamma != 1:
             image.pow_(change.gamma)
 

@@ -31,10 +31,17 @@ def shown(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (mask != NO_LABEL) | image.any(0)
 
 
-def change_contrast(image: torch.Tensor, factor: float, pixels: torch.Tensor) -> None:
-    """Move an image float [C, H, W], in place, away from the mean brightness of these pixels, bool
-    [H, W], or towards it; other pixels stay."""
-    number = pixels.sum().clamp(min=1)
-    means = (image * pixels).sum((1, 2)) / number
+def change_contrast(image: torch.Tensor, factor: float, mask: torch.Tensor) -> None:
+    """Move an image float [C, H, W], in place, away from the mean brightness of its ground, or
+    towards it; the padding stays. The mask is integer [H, W]."""
+    if mask.max() != NO_LABEL:  # the usual case, in two passes less
+        pixels: int | torch.Tensor = 1
+        number: int | torch.Tensor = mask.numel()
+        sums = image.sum((1, 2))
+    else:
+        pixels = shown(image, mask)
+        number = pixels.sum().clamp(min=1)
+        sums = (image * pixels).sum((1, 2))
+    means = sums / number
     mean = means @ means.new_tensor(GREY) if len(image) == 3 else means.mean()
     image.mul_(factor).add_(mean * (1 - factor) * pixels).clamp_(0, 1)

@@ -20,8 +20,10 @@ from satseg.errors import UserError
 from satseg.estimate.measured import PROFILE, RUN, is_same_model, is_this_device
 from satseg.estimate.published import PublishedTimes
 from satseg.jobs.cells import Cell, cells, teacher_cell
+from satseg.jobs.tuned import trial_cell
 from satseg.paths import Paths
 from satseg.readers import read_array, read_csv, read_json
+from satseg.search.expected import epochs_of, expected_trials, tuning_files
 
 FORWARD = 1 / 3  # share of a training step's time that the forward pass, all of validation, takes
 MEASURED = 512**2  # pixels of the image that profiles are measured on
@@ -75,26 +77,31 @@ class Estimate:
         for study in studies:
             by_path |= {cell.path: cell for cell in cells(config.study[study], config.folds)}
         self.cells = list(by_path.values())
-        self.trained = self._with_teachers()
-        self.datasets = list(dict.fromkeys(cell.dataset for cell in self.cells))
+        self.trained = self._all_trained()
+        self.datasets = list(dict.fromkeys(cell.dataset for cell in self.trained))
         self.downloads = list(dict.fromkeys(map(config.files_of, self.datasets)))
 
-    def _with_teachers(self) -> list[Cell]:
-        """The cells, and those they learn from."""
-        trained = {cell.path: cell for cell in self.cells}
-        for cell in self.cells:
+    def _all_trained(self) -> list[Cell]:
+        """The cells, those they learn from, and the trials that find their recipes."""
+        trained: dict[Path, Cell] = {}
+        waiting = list(self.cells)
+        for cell in waiting:
+            if cell.path in trained:
+                continue
+            trained[cell.path] = cell
             teacher = teacher_cell(self.config, cell.dataset, cell.recipe, cell.fold)
-            while teacher:
-                trained[teacher.path] = teacher
-                names = (teacher.dataset, teacher.recipe, teacher.fold)
-                teacher = teacher_cell(self.config, *names)
+            waiting += [teacher] if teacher else []
+            if cell.recipe in self.config.tunings:
+                trials = expected_trials(self.config, cell.recipe, self.paths)
+                waiting += [trial_cell(self.config, trial) for trial in trials]
         return list(trained.values())
 
     def jobs(self) -> dict[str, list[Path]]:
         """Rule → the file that each of its jobs writes."""
         profiles = dict.fromkeys((cell.dataset, cell.model) for cell in self.cells)
         splits = dict.fromkeys(
-            (cell.dataset, self.config.recipes[cell.recipe].split, cell.fold) for cell in self.cells
+            (cell.dataset, self.config.recipe(cell.recipe).split, cell.fold)
+            for cell in self.trained
         )
         runs = [self.paths.run(cell.path) for cell in self.cells]
         return {
@@ -102,6 +109,7 @@ class Estimate:
             "tile": [self.paths.tiles_table(name) for name in self.datasets],
             "split": [self.paths.split(*split) for split in splits],
             "train": [self.paths.run(cell.path) / "history.csv" for cell in self.trained],
+            **tuning_files(self.config, self.trained, self.paths),
             "evaluate": [run / "counts.csv" for run in runs],
             "profile": [self.paths.profile(dataset, model) for dataset, model in profiles],
             "tables": [self.paths.tables(study) / "scores.csv" for study in self.studies],
@@ -168,7 +176,7 @@ class Estimate:
 
     def subset_tiles(self, dataset_name: str, recipe_name: str) -> dict[str, int] | None:
         """About how many tiles a recipe trains and validates on, in the first of its folds."""
-        recipe = self.config.recipes[recipe_name]
+        recipe = self.config.recipe(recipe_name)
         split = self.config.splits[recipe.split]
         tiles = self.tiles(dataset_name)
         if tiles is None:
@@ -227,14 +235,14 @@ class Estimate:
     def times(self, cell: Cell) -> Times:
         """How long a run takes: from earlier runs of its model on the same tiles and device, or
         from the profile."""
-        epochs = self.config.recipes[cell.recipe].epochs
+        epochs = epochs_of(self.config, cell.recipe)
         subsets = self.subset_tiles(cell.dataset, cell.recipe)
         if not subsets:
             return Times(
                 cell, None, epochs, None, "Not yet tiled", self.paths.tiles_table(cell.dataset)
             )
 
-        epoch_tiles = self.config.recipes[cell.recipe].epoch_tiles or sys.maxsize
+        epoch_tiles = self.config.recipe(cell.recipe).epoch_tiles or sys.maxsize
         train = min(subsets.get("train", 0), epoch_tiles)
         steps = train + FORWARD * subsets.get("val", 0)
 
@@ -277,7 +285,8 @@ class Estimate:
             epoch_tiles = run["slice"]["training"].get("epoch_tiles") or sys.maxsize
             train = min(run["tiles"]["train"], epoch_tiles)
             steps = train + FORWARD * run["tiles"]["val"]
-            epoch_seconds = read_csv(history, ["epoch_seconds"])["epoch_seconds"].median()
-            seconds.append(epoch_seconds / steps)
+            epochs = read_csv(history, ["epoch_seconds"])["epoch_seconds"]
+            if len(epochs):  # a trial that diverged at once has none
+                seconds.append(epochs.median() / steps)
 
         return float(np.median(seconds)) if seconds else None

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from satseg.config.models import CompactSpec, SmpSpec
+from satseg.config.tunings import trial_of
 from satseg.estimate.expect import Estimate, Times
 from satseg.estimate.measured import this_device
 from satseg.text import columns, counted
@@ -139,7 +140,7 @@ def _times_rows(times: list[Times]) -> list[list[str]]:
     counts: Counter[tuple[str, str, str]] = Counter()
 
     for time in times:
-        key = (time.cell.dataset, time.cell.model, time.cell.recipe)
+        key = (time.cell.dataset, time.cell.model, _recipe_label(time.cell.recipe))
         first.setdefault(key, time)
         counts[key] += 1
 
@@ -155,6 +156,12 @@ def _times_rows(times: list[Times]) -> list[list[str]]:
         rows.append([*key, str(counts[key]), str(time.epochs), tiles, hours, source])
 
     return rows
+
+
+def _recipe_label(recipe: str) -> str:
+    """A recipe's name; one for all trials of a tuning at a rung."""
+    trial = trial_of(recipe)
+    return f"{trial.tuning}, rung {trial.rung}" if trial else recipe
 
 
 def _missing(times: list[Times]) -> dict[str, dict[str, Path]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from satseg.config.types import Strict
 from satseg.config.yaml_files import read_yaml
-from satseg.files import atomic
+from satseg.files import atomic, sha256
 
 # A shell's command is one argument of at most 128 KiB, and quoting may make a slice longer.
 LONGEST_ARGUMENT = 25_000
@@ -25,8 +25,9 @@ class Slice(Strict):
         if len(content) < LONGEST_ARGUMENT:
             return text
 
-        path = SLICES / f"{hashlib.sha256(content).hexdigest()}.json"
-        if not path.is_file():
+        digest = hashlib.sha256(content).hexdigest()
+        path = SLICES / f"{digest}.json"
+        if not path.is_file() or sha256(path) != digest:
             with atomic(path) as temporary:
                 temporary.write_bytes(content)
         return str(path)

@@ -41,7 +41,7 @@ def cells(study: Study, folds: Mapping[str, int]) -> list[Cell]:
 def teacher_cell(config: Config, dataset: str, recipe: str, fold: int | None = None) -> Cell | None:
     """The cell that cells of a recipe learn from on a dataset, in the same fold, so that it has not
     seen their test tiles; None if the recipe has no teacher."""
-    teacher = config.recipes[recipe].teacher
+    teacher = config.recipe(recipe).teacher
     if teacher is None:
         return None
     names = {"model": teacher.model, "recipe": teacher.recipe, "seed": teacher.seed}

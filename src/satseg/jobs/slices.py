@@ -13,6 +13,7 @@ from satseg.config.root import Config
 from satseg.config.sources import Source
 from satseg.config.splits import Split
 from satseg.config.studies import Study
+from satseg.config.tunings import Tuning
 from satseg.config.types import Strict
 from satseg.errors import UserError
 from satseg.jobs.arguments import Slice, read_file
@@ -119,6 +120,8 @@ class StudySlice(Slice):
     """Place of each model among all that are configured, which decides its colour."""
     folds: dict[str, int] = {}
     """Number of folds of each recipe that has folds."""
+    tunings: dict[str, Tuning] = {}
+    """The tuning of each recipe that comes from one."""
     paper: Paper | None = None
     """What to compare with; of its claims, those the study tests."""
 
@@ -183,7 +186,7 @@ def train_slice(
 ) -> TrainSlice:
     """What decides the result of a run, apart from tiles and split."""
     dataset = config.datasets[dataset_name]
-    recipe = config.recipes[recipe_name]
+    recipe = config.recipe(recipe_name)
     model = config.models[model_name]
     if recipe.head_dropout is not None:
         dropout = {
@@ -205,7 +208,7 @@ def train_slice(
 
 def evaluate_slice(config: Config, recipe_name: str, model_name: str = "") -> EvaluateSlice:
     """What is evaluated of a trained cell, and how."""
-    recipe = config.recipes[recipe_name]
+    recipe = config.recipe(recipe_name)
     everywhere = recipe.augmentation.everywhere
     return EvaluateSlice(
         evaluate=recipe.evaluate,
@@ -264,6 +267,7 @@ def study_slice(config: Config, study_name: str) -> StudySlice:
         recipes={name: config.recipes[name] for name in study.recipes},
         places={name: place for place, name in enumerate(config.models) if name in study.models},
         folds={name: count for name, count in config.folds.items() if name in study.recipes},
+        tunings={name: config.tunings[name] for name in study.recipes if name in config.tunings},
         paper=paper,
     )
 

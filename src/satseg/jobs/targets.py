@@ -141,7 +141,7 @@ def map_files(config: Config) -> list[Path]:
 
 def recipe_split(config: Config, dataset: str, recipe: str, fold: int | None = None) -> Path:
     """The split of a dataset that a recipe trains and evaluates on, in a fold if it has folds."""
-    return PATHS.split(dataset, config.recipes[recipe].split, fold)
+    return PATHS.split(dataset, config.recipe(recipe).split, fold)
 
 
 def misspelt(wanted: Iterable[str], known: Iterable[str]) -> str:
@@ -168,4 +168,4 @@ def teacher_weights(
     cell = teacher_cell(config, dataset, recipe, fold)
     if cell is None:
         return []
-    return [PATHS.run(cell.path) / f"{config.recipes[recipe].teacher.weights}.pt"]
+    return [PATHS.run(cell.path) / f"{config.recipe(recipe).teacher.weights}.pt"]

@@ -137,9 +137,11 @@ def _lock(output: Output) -> int:
 def _holder(lock: int) -> dict:
     """What the holder of the lock wrote about itself; empty if it has not yet."""
     try:
-        return json.loads(os.pread(lock, 1000, 0))
+        holder = json.loads(os.pread(lock, 1000, 0))
     except ValueError:
         return {}
+    is_whole = isinstance(holder, dict) and {"host", "pid", "since"} <= holder.keys()
+    return holder if is_whole else {}
 
 
 def _wait_for(holder: dict, output: Output, waited: float) -> None:

@@ -3,16 +3,21 @@
 import io
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
-from satseg.errors import UserError
+from satseg.errors import UserError, is_innocent
 
 WEIGHTS = "weights.pt"
 ABOUT = "bundle.json"
 CALIBRATION = "calibration.json"
 FORMAT = 1
+
+MOST_PACKED = 10  # bytes of weights or text that a packed one can hold
+SMALL = 2**20  # bytes: of less than this, it is not asked
+DAMAGED = (BadZipFile, zlib.error, KeyError, OSError, EOFError, NotImplementedError, RuntimeError)
 
 
 class Source(NamedTuple):
@@ -66,13 +71,23 @@ def _unpacked(path: Path) -> Source:
     """Only two files are read, by their names: nothing is unpacked onto the disk."""
     try:
         with ZipFile(path) as archive:
-            about = archive.read(ABOUT)
-            weights = io.BytesIO(archive.read(WEIGHTS))
-    except (BadZipFile, KeyError, OSError, EOFError, NotImplementedError, RuntimeError):
+            about = _content(archive, ABOUT)
+            weights = io.BytesIO(_content(archive, WEIGHTS))
+    except DAMAGED as error:
+        if is_innocent(error):
+            raise
         raise UserError(
             f"{path}: not a bundle of satseg, or damaged; export it again with --bundle"
         ) from None
     return Source(path, weights, _about(path, about))
+
+
+def _content(archive: ZipFile, name: str) -> bytes:
+    """The content of an entry, unless it would unpack to far more than such content does."""
+    entry = archive.getinfo(name)
+    if entry.file_size > MOST_PACKED * max(entry.compress_size, SMALL):
+        raise BadZipFile(name)
+    return archive.read(entry)
 
 
 def _about(path: Path, content: bytes) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """From weights on disk to class indices."""
 
+import math
 import os
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
@@ -154,11 +156,20 @@ def load_weights(
 
 
 def _known(about: dict) -> dict:
-    """What a bundle adds to its weights."""
+    """What a bundle adds to its weights.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is not what a bundle holds.
+    """
     if not about:
         return {}
     colors = {land["name"]: land["color"] for land in about["classes"] if land["color"]}
-    return {"colors": colors, "temperature": float(about["temperature"])}
+    temperature = float(about["temperature"])
+    if not all(re.fullmatch(r"#[0-9A-Fa-f]{6}", color) for color in colors.values()):
+        raise ValueError(colors)
+    if not 0 < temperature < math.inf:
+        raise ValueError(temperature)
+    return {"colors": colors, "temperature": temperature}
 
 
 def _own_code(model: ModelSpec) -> str | None:

@@ -63,6 +63,13 @@ CAPTIONS = {
         "tiles tells how well a model remembers, not how well it will do elsewhere. What leakage "
         "adds is the paired difference in the section on splits, not what the lines overlap.",
     ),
+    "trials": Caption(
+        "What the tuning tried.",
+        "Each line and dot is a trial, by its score on the validation tiles: first over the epochs "
+        "at which trials were compared, then, after the first of these, over each key. Grey ones "
+        "were dropped there, blue ones went on, and the values of the orange one were kept. The "
+        "percentages say how much each key matters.",
+    ),
     "samples": Caption(
         "What the models see.",
         "Tiles of each dataset beside their masks: those with the most even mix of classes, one "

@@ -7,6 +7,7 @@ from typing import Any
 from satseg.config.recipes import Recipe
 from satseg.jobs.cells import Cell
 from satseg.jobs.slices import StudySlice
+from satseg.provenance import read_run
 from satseg.readers import read_json
 from satseg.text import duration
 
@@ -51,7 +52,7 @@ def settings(recipe: Recipe) -> str:
 def _run(job: StudySlice, cell: Cell, runs: Path) -> dict[str, Any]:
     """What a run recorded in run.json: the row of the overview, every entry, and where it departs
     from its recipe."""
-    recorded = read_json(runs / cell.path / "run.json", RUN)
+    recorded = read_run(runs / cell.path, cell, RUN)
     entries = {key: value for key, value in recorded.items() if key not in ("cell", "slice")}
     code = recorded["code"]
     device = recorded["device"]

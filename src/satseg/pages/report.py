@@ -76,11 +76,12 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
 
 
 def later_pages(job: StudySlice) -> list[str]:
-    """The pages after the scores, in order; the claims only if some are tested, the published
-    figures only if the study compares itself with some."""
+    """The pages after the scores, in order; the claims only if some are tested, the trials only if
+    there are some, the published figures only if the study compares itself with some."""
     claims = ["claims"] if job.paper and job.paper.claims else []
+    trials = ["trials"] if job.tunings else []
     published = ["published"] if job.compares else []
-    return ["per_class", "errors", *claims, *published, "splits", "models"]
+    return ["per_class", "errors", *trials, *claims, *published, "splits", "models"]
 
 
 def inline_html(text: str) -> Markup:

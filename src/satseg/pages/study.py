@@ -7,8 +7,10 @@ from satseg.pages.models import models_page
 from satseg.pages.published import published_page
 from satseg.pages.scores import per_class_page, scores_page
 from satseg.pages.splits import splits_page
+from satseg.pages.tuning import tuning_page
 from satseg.study.inputs import StudyInputs
 from satseg.study.numbers import StudyNumbers
+from satseg.study.tuning import tuning_results
 
 
 def study_pages(inputs: StudyInputs, numbers: StudyNumbers) -> list[Page]:
@@ -22,4 +24,5 @@ def study_pages(inputs: StudyInputs, numbers: StudyNumbers) -> list[Page]:
         splits_page(job, numbers.splits, inputs.tiles, numbers.gaps, numbers.draws),
         published_page(job, numbers.published),
         claims_page(job, numbers.findings),
+        tuning_page(job, tuning_results(inputs)),
     ]

@@ -17,13 +17,15 @@ from satseg.jobs.slices import TrainSlice
 from satseg.jobs.writing import Output, cell
 from satseg.processes import end_with_starter
 from satseg.progress import log
-from satseg.readers import read_split
+from satseg.readers import read_json, read_split
 from satseg.records import is_copy
 from satseg.training.cell import FILES, train
 from satseg.training.limits import Limits
 from satseg.training.loggers import KINDS
 from satseg.training.record import identity, origins, run_record
+from satseg.training.settings import with_settings
 from satseg.training.subsets import check_trainable
+from satseg.training.trainer import last_epoch
 
 
 def run(
@@ -35,15 +37,21 @@ def run(
     workers: int | None = None,
     local_tiles: bool = False,
     teacher: str | None = None,
+    settings: str | None = None,
+    shorter: str | None = None,
     logger: str = "csv",
+    may_diverge: bool = False,
     **limits: float | None,
 ) -> list[Path]:
     """Write `history.csv`, `best.pt`, `final.pt` and `run.json` of the cell into `out`.
 
+    A run that stops before its recipe's last epoch keeps its state, for a longer one to go on from.
+    One that may diverge and does ends there; `run.json` then says how, under `diverged`.
     Asked to stop, by a signal or by its `limits` (those of `Limits.from_now`), it saves its state
     and ends with exit status 75.
     """
     limits = Limits.from_now(**limits)
+    job = with_settings(job, settings)
     devices = job.training.devices
     follows = rank(devices) > 0
     if follows:
@@ -63,7 +71,20 @@ def run(
     record = partial(run_record, job, origins(raw, split), workers)
     mark = identity(job, tiles, split, teacher)
     with following() if follows else nullcontext():
-        train(job, store, subsets, out, mark, workers, limits, teacher, logger, record)
+        train(
+            job,
+            store,
+            subsets,
+            out,
+            mark,
+            workers,
+            limits,
+            teacher,
+            shorter,
+            logger,
+            bool(may_diverge),
+            record,
+        )
     return [] if follows else [Path(out, name) for name in FILES]
 
 
@@ -72,9 +93,13 @@ def writes(job: TrainSlice, out: str, **_: object) -> list[Output]:
     return [] if rank(job.training.devices) else [cell(out)]
 
 
-def tidy(job: TrainSlice, out: str, **_: object) -> None:
-    """Remove the checkpoints, from which a run that is interrupted before this resumes."""
-    if not rank(job.training.devices):
+def tidy(job: TrainSlice, out: str, settings: str | None = None, **_: object) -> None:
+    """Remove the checkpoints, from which a run that is interrupted before this resumes, unless a
+    longer run may go on from them."""
+    training = with_settings(job, settings).training
+    has_diverged = "diverged" in read_json(Path(out, "run.json"), {})
+    goes_on = last_epoch(training) < training.epochs and not has_diverged
+    if not goes_on and not rank(training.devices):
         shutil.rmtree(Path(out, "checkpoints"), ignore_errors=True)
 
 
@@ -101,6 +126,16 @@ if __name__ == "__main__":
             "help": "1: copy the tiles to $TMPDIR first (default: 0)",
         },
         teacher={"help": "weights of the cell that the recipe's `teacher` names"},
+        settings={"help": "YAML file of values that a tuning drew, by their keys in the recipe"},
+        shorter={
+            "metavar": "CELL",
+            "help": "folder of a run of the same settings that stopped earlier, to go on from",
+        },
+        may_diverge={
+            "type": int,
+            "choices": (0, 1),
+            "help": "1: a loss that is not finite ends the run, and does not fail it (default: 0)",
+        },
         logger={
             "choices": KINDS,
             "default": "csv",

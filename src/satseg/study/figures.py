@@ -23,12 +23,14 @@ from satseg.figures.per_class import ClassScores, per_class_figure
 from satseg.figures.predictions import predictions_figure
 from satseg.figures.samples import samples_figure
 from satseg.figures.style import SUBSET_MARKS, model_colors, model_scores
+from satseg.figures.trials import TunedTrials, trials_figure
 from satseg.measures import MAJORITY
 from satseg.metrics.counts import ratio
 from satseg.study.errors import model_confusions
 from satseg.study.inputs import Place, StudyInputs
 from satseg.study.panels import diverse_tiles, evaluated_tiles, stored_tiles
 from satseg.study.spread import alike
+from satseg.study.tuning import tuning_results
 from satseg.text import fold_title
 
 TIMES = ("latency_ms",)  # the profiled costs that have a spread
@@ -53,6 +55,14 @@ def draw_augmentations(inputs: StudyInputs) -> Figure:
     from satseg.study.augmentations import changed_tiles
 
     return augmentations_figure(changed_tiles(inputs))
+
+
+def draw_trials(inputs: StudyInputs) -> Figure:
+    """What the tunings of the study's recipes tried."""
+    results = tuning_results(inputs).items()
+    tunings = inputs.job.tunings
+    groups = [TunedTrials(name, tunings[name], *result) for name, result in results]
+    return trials_figure(groups)
 
 
 def draw_classes(inputs: StudyInputs) -> Figure:
@@ -269,4 +279,5 @@ DRAW: dict[str, Callable[[StudyInputs], Figure]] = {
     "leakage": draw_leakage,
     "cost": draw_cost,
     "augmentations": draw_augmentations,
+    "trials": draw_trials,
 }

@@ -19,6 +19,7 @@ from satseg.jobs.slices import StudySlice
 from satseg.measures import CURVES
 from satseg.metrics.confusion import BINS, COLUMNS, confusion_table
 from satseg.paths import Paths
+from satseg.provenance import read_run
 from satseg.readers import read_array, read_arrays, read_counts, read_csv, read_json
 
 PROFILE_COSTS = [
@@ -221,7 +222,7 @@ class StudyInputs:
 
     def run(self, cell: Cell) -> dict:
         """run.json of a cell: the device that it was trained on, and what else it recorded."""
-        return read_json(self.run_folder(cell) / "run.json", {"device": DEVICE})
+        return read_run(self.run_folder(cell), cell, {"device": DEVICE})
 
     @cached_property
     def profiles(self) -> dict[tuple[str, str], dict]:

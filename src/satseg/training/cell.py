@@ -23,9 +23,9 @@ from satseg.jobs.slices import TrainSlice
 from satseg.losses import build_loss
 from satseg.models import build_model
 from satseg.models.segmenter import Segmenter, load_weights, save_weights
-from satseg.progress import FILE
+from satseg.progress import FILE, log
 from satseg.training.checkpoints import Checkpoints
-from satseg.training.failures import explained_failures
+from satseg.training.failures import Diverged, explained_failures
 from satseg.training.history import COLUMNS, History
 from satseg.training.limits import Limits
 from satseg.training.loggers import build_logger
@@ -33,7 +33,7 @@ from satseg.training.optimizer import monitor_mode
 from satseg.training.sharing import Sharing
 from satseg.training.subsets import labelled_tiles, loss_weights
 from satseg.training.task import Task
-from satseg.training.trainer import NOISE, build_trainer
+from satseg.training.trainer import NOISE, build_trainer, last_epoch
 
 UNLIMITED = Limits()
 FILES = ("run.json", "history.csv", "best.pt", "final.pt")
@@ -48,7 +48,9 @@ def train(
     workers: int = 0,
     limits: Limits = UNLIMITED,
     teacher: str | Path | None = None,
+    shorter: str | Path | None = None,
     logger: str = "csv",
+    may_diverge: bool = False,
     record: Callable[[dict], dict] = dict,
 ) -> dict:
     """Train one cell; write `run.json`, `history.csv`, `best.pt` and `final.pt` into `out`: all or
@@ -67,13 +69,17 @@ def train(
         workers: loader processes.
         limits: when to save, and when to stop early.
         teacher: weights of the cell that the recipe's `teacher` names.
+        shorter: folder of a run of the same settings that stopped earlier, to go on from.
         logger: where the rows of history.csv go too, as `build_logger` has it; decides no result.
+        may_diverge: whether a loss that is not finite ends the run as its last epoch would, with
+            the epochs before it as history and `diverged` in the record.
         record: makes the content of `run.json` from what is returned.
 
     Returns:
         What there is to say about the training; empty in a process that follows another.
 
     Raises:
+        Diverged: a loss is not finite, and must be.
         Stopped: SIGTERM, SIGINT, the deadline or the end of the parent process came first.
         UserError: the data or the recipe cannot be trained with.
     """
@@ -98,7 +104,7 @@ def train(
 
     # History, checkpoints, early stopping
     progress = None if rank(settings.devices) else out / "checkpoints" / FILE
-    history = History(settings.epochs, progress, settings.early_stopping is not None)
+    history = History(last_epoch(settings), progress, settings.early_stopping is not None)
     checkpoints = Checkpoints(out / "checkpoints", identity, settings, loaders, limits)
     sharing = Sharing()
     callbacks = [sharing, history, checkpoints]
@@ -111,43 +117,50 @@ def train(
     # The loop
     further = [] if logger == "csv" else [build_logger(logger, job, out, identity)]
     precision = resolve_precision(settings.precision)
-    with (
-        warnings.catch_warnings(),
-        explained_failures(job, checkpoints.path),
-        checkpoints.stopping_on_signals(),
-    ):
-        for message in NOISE:
-            warnings.filterwarnings("ignore", message=message)
-        trainer = build_trainer(settings, precision, callbacks, out, *further)
-        trainer.fit(
-            task,
-            loaders["train"],
-            loaders["val"],
-            ckpt_path=checkpoints.resumable(),
-            weights_only=True,
-        )
+    diverged = {}
+    try:
+        with (
+            warnings.catch_warnings(),
+            explained_failures(job, checkpoints.path),
+            checkpoints.stopping_on_signals(),
+        ):
+            for message in NOISE:
+                warnings.filterwarnings("ignore", message=message)
+            trainer = build_trainer(settings, precision, callbacks, out, *further)
+            trainer.fit(
+                task,
+                loaders["train"],
+                loaders["val"],
+                ckpt_path=checkpoints.resumable(shorter),
+                weights_only=True,
+            )
+    except Diverged as end:
+        if not may_diverge:
+            raise
+        diverged = {"diverged": str(end.__cause__)}
+        log.warning("%s; the run ends there", end.__cause__)
 
     if rank(settings.devices):
         return {}
 
     # Results
+    best = checkpoints.best or {"epoch": 0, "state_dict": task.state_dict()}
     result = {
         "precision": precision,
         "started": started.isoformat(timespec="seconds"),
         "wall_seconds": round(time.perf_counter() - clock, 1),
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "epochs": len(history.rows),
-        "best_epoch": checkpoints.best["epoch"],
+        "best_epoch": best["epoch"],
         "resumed_at": checkpoints.resumed_at,
+        "threads": checkpoints.threads,
         "shared": sharing.record(),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "tiles": {subset: len(numbers) for subset, numbers in tile_numbers.items()},
+        **diverged,
     }
-    with together(*(out / name for name in FILES)) as (run_file, history_file, best, final):
-        for file, weights in (
-            (final, task.state_dict()),
-            (best, checkpoints.best["state_dict"]),
-        ):
+    with together(*(out / name for name in FILES)) as (run_file, history_file, best_file, final):
+        for file, weights in ((final, task.state_dict()), (best_file, best["state_dict"])):
             task.load_state_dict(weights)
             save_weights(
                 file,

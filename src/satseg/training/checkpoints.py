@@ -18,9 +18,11 @@ from torch.utils.data import DataLoader
 
 from satseg import sealed
 from satseg.config.recipes import Training
+from satseg.devices import device
 from satseg.distributed import highest
 from satseg.errors import UserError, is_innocent
 from satseg.progress import log
+from satseg.text import counted
 from satseg.training.limits import PARENT_ENDED, TIME_IS_UP, Limits, Stopped
 from satseg.training.optimizer import monitor_mode
 
@@ -28,7 +30,7 @@ NAME = "last.ckpt"
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # By their place here, processes agree on a reason to stop; the first is none.
 REASONS = ("", TIME_IS_UP, PARENT_ENDED, *(number.name for number in SIGNALS))
-STATE = ("best", "resumed_at", "done", "epochs", "finished")
+STATE = ("best", "resumed_at", "threads", "done", "epochs", "finished")
 UNREADABLE = (
     pickle.UnpicklingError,
     RuntimeError,
@@ -84,6 +86,8 @@ class Checkpoints(Checkpoint):
 
         self.best: dict[str, Any] = {}
         self.resumed_at: list[int] = []
+        self.threads: list[int] = []
+        """CPU threads of the run, and after each time it resumed."""
         self.done = {"train": 0, "val": 0}
         """Batches of the running epoch that are done."""
         self.epochs = 0
@@ -97,27 +101,37 @@ class Checkpoints(Checkpoint):
 
     # --- what the file holds ----------------------------------------------------------------------
 
-    def resumable(self) -> Path | None:
+    def resumable(self, shorter: str | Path | None = None) -> Path | None:
         """The checkpoint, if it belongs to this very run.
+
+        Args:
+            shorter: folder of a run of the same settings that stopped earlier; its checkpoint is
+                taken if there is no own one.
 
         Raises:
             UserError: it cannot be read, or has changed since it was written.
         """
-        if not self.path.exists():
+        own = self._of_this_run(self.path)
+        if own or shorter is None:
+            return own
+        return self._of_this_run(Path(shorter, self.path.parent.name, NAME))
+
+    def _of_this_run(self, path: Path) -> Path | None:
+        if not path.exists():
             return None
 
         try:
-            identity = sealed.load(self.path, mmap=True).get("identity")
+            identity = sealed.load(path, mmap=True).get("identity")
         except UNREADABLE as error:
             if is_innocent(error):
                 raise
             raise UserError(
-                f"{self.path}: damaged, or not a checkpoint; delete it to train from scratch"
+                f"{path}: damaged, or not a checkpoint; delete it to train from scratch"
             ) from None
 
         if identity == self.identity:
-            return self.path
-        log.info("%s belongs to an earlier state of this cell; starting from scratch", self.path)
+            return path
+        log.info("%s belongs to an earlier state of this cell; starting from scratch", path)
         return None
 
     def state_dict(self) -> dict[str, Any]:
@@ -156,10 +170,25 @@ class Checkpoints(Checkpoint):
         """Log where the run resumes; take over the signals from Lightning, which would stop at any
         batch."""
         self._listen()
+        self._note_threads()
         if self.resumed:
             self.resumed_at = [*self.resumed_at, self.epochs + 1]
             within = f", after batch {self.done['train']}" if self.done["train"] else ""
             log.info("resuming in epoch %d%s", self.epochs + 1, within)
+
+    def _note_threads(self) -> None:
+        """Record how many threads compute from here on; on a CPU they decide how sums are rounded,
+        so that a run which goes on with another number says so."""
+        threads = torch.get_num_threads()
+        if device().type == "cpu" and self.threads and self.threads[-1] != threads:
+            log.warning(
+                "resuming with %s, before it were %d: a CPU rounds differently then, so the weights "
+                "will not be those of an uninterrupted run; for the same bits, stop and use the "
+                "same `--cores` (or OMP_NUM_THREADS) as before",
+                counted(threads, "CPU thread"),
+                self.threads[-1],
+            )
+        self.threads = [*self.threads, threads]
 
     def on_train_batch_end(
         self, trainer: L.Trainer, task: L.LightningModule, outputs, batch, index: int
@@ -202,8 +231,10 @@ class Checkpoints(Checkpoint):
 
         self.epochs += 1
         self.done = {"train": 0, "val": 0}
-        self.finished = trainer.should_stop or self.epochs == trainer.max_epochs
-        reason = "" if self.finished else self._shared_reason()
+        # Not if it is the last epoch: a longer run may go on from this checkpoint.
+        self.finished = trainer.should_stop
+        is_last = self.finished or self.epochs == trainer.max_epochs
+        reason = "" if is_last else self._shared_reason()
         self._save(trainer, f"after epoch {self.epochs} of {trainer.max_epochs}", reason)
 
     def _is_best(self, score: float) -> bool:

@@ -9,6 +9,10 @@ from satseg.errors import UserError, out_of_memory
 from satseg.jobs.slices import TrainSlice
 
 
+class Diverged(UserError):
+    """A loss or a weight is not finite."""
+
+
 @contextmanager
 def explained_failures(job: TrainSlice, checkpoint: Path) -> Iterator[None]:
     """A block whose numeric failures and lack of memory end in one line that says what to change in
@@ -19,7 +23,8 @@ def explained_failures(job: TrainSlice, checkpoint: Path) -> Iterator[None]:
         checkpoint: the run's checkpoint, if it has written one.
 
     Raises:
-        UserError: a loss or a weight is not finite, or a batch does not fit into memory.
+        Diverged: a loss or a weight is not finite.
+        UserError: a batch does not fit into memory.
     """
     recipe = f"recipes.{job.cell.recipe}"
     try:
@@ -27,7 +32,7 @@ def explained_failures(job: TrainSlice, checkpoint: Path) -> Iterator[None]:
     except FloatingPointError as error:
         kept = f" ({checkpoint} keeps the state before)" if checkpoint.exists() else ""
         advice = "lower optimizer.lr, or choose another loss or precision: 32"
-        raise UserError(f"{recipe}: {error}{kept}; {advice}") from None
+        raise Diverged(f"{recipe}: {error}{kept}; {advice}") from error
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise

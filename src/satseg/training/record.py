@@ -15,8 +15,9 @@ STORE_FILES = ("digests.json", "origin.json", "tiles.csv")  # they identify a ti
 def identity(
     job: TrainSlice, tiles: str | Path, split: str | Path, teacher: str | Path | None = None
 ) -> str:
-    """Digest of everything the result depends on: what the rule compares to decide whether to train
-    again, and a run to decide whether to resume from a checkpoint.
+    """Digest of everything an epoch's result depends on: what a run compares to decide whether to
+    resume from a checkpoint. What its recipe is called and after which epoch it stops is no part of
+    it, so that a run can go on where a shorter one of the same settings ended.
 
     Args:
         job: the cell.
@@ -28,7 +29,10 @@ def identity(
     if teacher:
         data.append(Path(teacher))
     sources = [*model_code("train", job.model), *weights_files(job.model)]
-    return digest([*data, *sources], job.model_dump_json())
+    anyone = job.cell.model_copy(update={"recipe": ""})
+    endless = job.training.model_copy(update={"stop_after": None})
+    alike = job.model_copy(update={"cell": anyone, "training": endless})
+    return digest([*data, *sources], alike.model_dump_json())
 
 
 def origins(raw: str | Path, split: str | Path) -> dict:

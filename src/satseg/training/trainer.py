@@ -28,6 +28,11 @@ NOISE = (
 TRAINER_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
+def last_epoch(settings: Training) -> int:
+    """The last epoch that a recipe trains, at most."""
+    return settings.stop_after or settings.epochs
+
+
 def build_trainer(
     settings: Training,
     precision: str,
@@ -52,7 +57,7 @@ def build_trainer(
         devices=settings.devices,
         strategy="ddp" if several else "auto",
         sync_batchnorm=several and device().type == "cuda",
-        max_epochs=settings.epochs,
+        max_epochs=last_epoch(settings),
         precision=TRAINER_PRECISION[precision],
         accumulate_grad_batches=settings.accumulate,
         deterministic="warn" if settings.deterministic else False,

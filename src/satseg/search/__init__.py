@@ -1,0 +1,1 @@
+"""Tuning: drawing settings, dropping the worse trials, what comes of it."""
