@@ -37,6 +37,7 @@ OWN, PREDICT = (
     "stages/test_predict.py::test_every_command_of_the_page",
 )
 COMMAND = "commands/"
+COMPARE = "compare/test_compare.py::test_the_command_compares_or_says_why_not"
 CELL = "results/runs/demo/unet_tiny/demo/seed0"
 PROFILE = "snakemake --workflow-profile workflow/profiles/mine"
 COMMANDS = {
@@ -45,6 +46,8 @@ COMMANDS = {
     "make lint": "ci",
     "make docs-site": "ci",
     "make tutorial": "ci",
+    ".venv/bin/satseg predict photo.jpg --run results/published/dubai_pocket.zip "
+    "-o map.png --web map.html": "stages/test_predict.py::test_the_published_bundle_predicts",
     "make setup": "each target of .ci/run begins with it",
     "source .venv/bin/activate": "real",
     "satseg --help": f"{COMMAND}test_run.py::test_the_command_lists_its_commands",
@@ -64,6 +67,8 @@ COMMANDS = {
     "--run results/runs/demo/unet_shallow/demo/seed0 -o build/map.tif --areas build/map.csv "
     "--polygons build/map.geojson --web build/map.html": "tutorial",
     "satseg status lab_report": "workflow/test_command.py::test_a_finished_study_is_done",
+    "satseg compare faster_unet_dubai faster_unet_dubai_short": COMPARE,
+    "satseg compare ../before/results/demo demo": COMPARE,
     "satseg status faster_unet --watch": "it never ends",
     ".venv/bin/uv pip install --python .venv/bin/python --editable '.[tensorboard]'": "it downloads packages",
     "tensorboard --logdir results/runs": "it never ends",

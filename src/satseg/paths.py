@@ -2,6 +2,7 @@
 check."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,25 @@ TUNING_FILES = ["recipe.yaml", "settings.yaml", "trials.csv", "importance.csv", 
 PANELS = "panels.json"
 
 
+# The weights of a cell.
+WEIGHTS = re.compile(
+    r"results/runs/(?P<dataset>\w+)/(?P<model>\w+)/(?P<recipe>\w+)/seed(?P<seed>\d+)"
+    r"(?:/fold(?P<fold>[1-9]\d*))?/(?:best|final)\.pt"
+)
+
+
 def with_fold(name: str, fold: int | None) -> str:
     """Where what belongs to a fold lies: below what it is a fold of; the name alone without."""
     return name if fold is None else f"{name}/fold{fold}"
+
+
+def cell_of(weights: str) -> dict[str, str] | None:
+    """Dataset, model, recipe, seed and, if it has one, fold of the cell that a weights file belongs
+    to; None if it is no cell's of this project."""
+    found = WEIGHTS.fullmatch(weights.removeprefix("./"))
+    if found is None:
+        return None
+    return {key: value for key, value in found.groupdict().items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,15 @@ def code_state() -> dict:
     return {"commit": commit, "dirty": None if status is None else bool(status)}
 
 
+def commits_between(first: str, second: str) -> tuple[int, list[str]] | None:
+    """Number of commits that only one of two states has, and the files of code and configuration
+    that differ; None if this checkout does not have both."""
+    paths = ("--", "src", "config", "workflow")
+    number = _git("rev-list", "--count", f"{first}...{second}", *paths)
+    files = _git("diff", "--name-only", first, second, *paths)
+    return None if number is None or files is None else (int(number), files.splitlines())
+
+
 def _git(*arguments: str) -> str | None:
     try:
         done = subprocess.run(

@@ -30,7 +30,7 @@ from satseg.jobs.dependencies import (
 STAGES = sorted(path.stem for path in (PACKAGE / "stages").glob("[!_]*.py"))
 # Started by hand, not by a rule, with what only they use: nothing the workflow keeps comes from
 # them.
-PROGRAMS = {"check", "commands", "estimate"}
+PROGRAMS = {"check", "commands", "compare", "estimate"}
 # The configuration names these files and measures; what a stage is given of them is in its slice.
 NAMED = {PACKAGE / "measures.py", PACKAGE / "paths.py", PACKAGE / "nested.py"}
 # These look up what the configuration's classes work out; the digest of the classes' code is a

@@ -1,9 +1,14 @@
 """The files the rules write are those that the package looks for."""
 
 import re
+from pathlib import Path
+
+import pytest
 
 from satseg.config.reading import ROOT, load
+from satseg.errors import UserError
 from satseg.jobs import slices, targets
+from satseg.jobs.cells import Cell
 from satseg.paths import Paths
 
 CELL = "{dataset}/{model}/{recipe}/seed{seed}{fold}"
@@ -78,3 +83,61 @@ def test_a_teacher_is_that_of_the_same_fold():
     config = load(ROOT / "config", {"recipes": {"pupil": taught | {"teacher": teacher}}})
     (weights,) = targets.teacher_weights(config, "dubai", "pupil", 4)
     assert str(weights) == "results/runs/dubai/unet_tiny/faster_unet_folds/seed0/fold4/best.pt"
+
+
+def test_weights_to_start_from_are_a_cell_of_this_project_or_a_file(tmp_path):
+    recipe = load(ROOT / "config").recipes["demo"].model_dump()
+    weights = "results/runs/dubai/unet_pocket/pocket/seed0/best.pt"
+    config = load(ROOT / "config", {"recipes": {"tuned": recipe | {"init_from": weights}}})
+    assert targets.start_weights(config, "tuned") == [Path(weights)]
+    assert targets.start_record(config, "tuned") == [Path(weights).with_name("run.json")]
+    assert targets.foreign_start(config, "tuned") == []
+    assert targets.start_weights(config, "demo") == targets.start_record(config, "demo") == []
+
+    bundle = tmp_path / "bundle.zip"
+    wrong = {
+        str(bundle): "no such file; correct the path",
+        "results/runs/dubai/unet_pocket/tuned/seed0/best.pt": "of this very recipe",
+        "results/runs/dubai/unet_pocke/pocket/seed0/best.pt": "did you mean 'unet_pocket'",
+        "weights.safetensors": "expected the path of a weights file",
+    }
+    for path, message in wrong.items():
+        with pytest.raises(UserError, match=message):
+            load(ROOT / "config", {"recipes": {"tuned": recipe | {"init_from": path}}})
+    bundle.touch()
+    config = load(ROOT / "config", {"recipes": {"tuned": recipe | {"init_from": str(bundle)}}})
+    assert targets.start_weights(config, "tuned") == [bundle]
+    assert targets.start_record(config, "tuned") == []
+    assert targets.foreign_start(config, "tuned") == [bundle]
+
+
+def test_members_of_an_ensemble_are_cells_of_the_same_fold():
+    recipe = load(ROOT / "config").recipes["faster_unet_folds"].model_dump()
+    study = {
+        "title": "Mine", "datasets": ["dubai"], "models": ["unet_tiny"], "recipes": ["voted"],
+        "seeds": [0],
+    }  # fmt: skip
+
+    def config(*members):
+        evaluate = {"ensemble": list(members), "calibrate": True}
+        changes = {"recipes": {"voted": recipe | {"evaluate": evaluate}}, "study": {"mine": study}}
+        return load(ROOT / "config", changes)
+
+    cell = Cell(dataset="dubai", model="unet_tiny", recipe="voted", seed=0, fold=2)
+    found = config({"seed": 1}, {"model": "unet_shallow", "recipe": "faster_unet_folds"})
+    assert [str(path) for path in targets.member_weights(found, cell)] == [
+        "results/runs/dubai/unet_tiny/voted/seed1/fold2/best.pt",
+        "results/runs/dubai/unet_shallow/faster_unet_folds/seed0/fold2/best.pt",
+    ]
+    names = [path.name for path in targets.calibration_files(found, "mine")]
+    assert names == ["calibration.json", "calibration.svg"] * 5
+    assert targets.calibration_files(found, "demo") == []
+
+    for member, message in [
+        ({"recipe": "demo"}, "has split: 'groups_test', this recipe 'five_folds'"),
+        ({"seed": 0}, "whose vote would count twice"),
+        ({"model": "unet_tin"}, "did you mean 'unet_tiny'"),
+        ({}, "is the evaluated cell itself"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            config(member)

@@ -8,10 +8,10 @@ import torch
 from satseg.config.models import UNetSpec
 from satseg.config.recipes import Augmentation
 from satseg.data.store import Tiles
-from satseg.evaluation.counting import KeptPredictions, evaluate_tiles, predict_tiles
+from satseg.evaluation.counting import KeptPredictions, evaluate_tiles, predict_tiles, voted
 from satseg.evaluation.panels import odd_tiles, panel_tiles
 from satseg.models import build_model
-from satseg.models.segmenter import Segmenter
+from satseg.models.segmenter import Segmenter, probabilities
 from small import unet
 
 NAMES = ["road", "water"]
@@ -117,3 +117,24 @@ def test_kept_are_tiles_of_every_group_and_hard_ones(store, monkeypatch):
     assert groups["south"] == 2  # two by two from either group, then one of the first
     again, _ = panel_tiles(store, CHOSEN, [0, 1], NAMES)
     assert np.array_equal(fewer, again)
+
+
+def test_models_and_views_vote_with_their_mean_probabilities(store, segmenter):
+    torch.manual_seed(1)
+    other = segmenter._replace(model=build_model(UNetSpec(**UNET), 2).eval())
+    images = torch.from_numpy(store.images).permute(0, 3, 1, 2)
+    total = 0
+    for member in (segmenter, other):
+        for dimensions in ([], [2], [3], [2, 3]):
+            total = total + probabilities(member, images.flip(dimensions)).flip(dimensions)
+
+    choice = voted([segmenter, other], "flips")
+    found = predict_tiles(segmenter, store, CHOSEN, choice)
+    clear = (total[:, 0] - total[:, 1]).abs().numpy() > 1e-4
+    assert (found == total.argmax(1).numpy())[clear].all() and clear.mean() > 0.9
+    assert (found != predict_tiles(segmenter, store, CHOSEN)).any()
+    counts = evaluate_tiles(segmenter, store, CHOSEN, choice=choice)
+    for position in range(2):
+        true = (found == position) & (store.masks == position)
+        np.testing.assert_array_equal(counts[:, position, 0], true.sum((1, 2)))
+    assert voted([segmenter], "none") is None

@@ -6,19 +6,21 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 import rasterio
+import torch
 
-from conftest import ROOT
+from conftest import ROOT, write_raster
 from satseg.config.splits import Split
 from satseg.data.splits import draw_split
 from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 from satseg.jobs.slices import TileSlice, TrainSlice
-from satseg.models.segmenter import load_weights
+from satseg.models.segmenter import load_weights, probabilities
 from satseg.prediction import predict_scene
 from satseg.stages import export, predict
 from satseg.training.cell import train
@@ -67,10 +69,18 @@ def test_every_command_of_the_page(folder, monkeypatch):
     assert written == [sorted(names) for names in expected]
     first = (folder / "map.tif").read_bytes()
     (folder / "map.tif").unlink()
-    lines = [line for line in "".join(blocks("python")).splitlines() if line]
-    assert len(lines) == 3
-    exec("\n".join(lines), {})
+    short, with_onnx = blocks("python")
+    assert len(short.split("\n\n")[-1].splitlines()) == 2
+    exec(short, {})
     assert (folder / "map.tif").read_bytes() == first
+    found = {}
+    exec(with_onnx, found)
+    image = torch.from_numpy(found["image"])[None, :, : found["height"], : found["width"]]
+    segmenter = load_weights(CELL)
+    shares = probabilities(segmenter, image)[0].numpy()
+    clear = np.diff(np.sort(shares, 0)[-2:], axis=0)[0] > 1e-3
+    expected = np.array(segmenter.counted)[shares.argmax(0)]
+    assert clear.mean() > 0.9 and (found["indices"] == expected)[clear].all()
     with rasterio.open(folder / "map.tif") as file, rasterio.open(folder / "scene.tif") as scene:
         assert (file.crs, file.bounds) == (scene.crs, scene.bounds)
         assert file.colormap(1)[1][:3] == tuple(bytes.fromhex(COLORS["Field"][1:]))  # the demo's
@@ -174,3 +184,33 @@ def test_weights_remember_what_the_training_images_were(tmp_path):
     other = write_scene(tmp_path / "other.tif", noise(64, 64), transform=metres(2))
     with pytest.raises(UserError, match=r"pixels of 2 m, but the model was trained on 0\.5 m; "):
         predict_scene(known, other, tmp_path / "other_map.tif")
+
+
+def test_the_published_bundle_predicts(tmp_path, monkeypatch):
+    """The README's third command, on an image of two plain halves."""
+    bundle = ROOT / "results/published/dubai_pocket.zip"
+    assert bundle.stat().st_size < 10**6
+    with ZipFile(bundle) as archive:
+        names = set(archive.namelist())
+        about = json.loads(archive.read("bundle.json"))
+    assert names == {"README.md", "bundle.json", "model.onnx", "style.qml", "weights.pt"}
+    assert about["dataset"]["licence"] == "CC0"
+    (score,) = [
+        row for row in about["scores"] if (row["metric"], row["class"]) == ("miou_d", "all")
+    ]
+    page = (ROOT / "results/published/README.md").read_text(encoding="utf-8")
+    assert f"| mIoU^D | {score['value']:.3f} |" in page
+
+    monkeypatch.chdir(tmp_path)
+    image = np.full((3, 300, 400), 200, np.uint8)
+    image[:, :, 200:] = np.array([20, 60, 110], np.uint8)[:, None, None]
+    write_raster(tmp_path / "photo.jpg", image)
+    options = ["--run", str(bundle), "-o", "map.png", "--web", "map.html"]
+    call(monkeypatch, predict, "photo.jpg", *options)
+    with rasterio.open("map.png") as file:
+        assert file.shape == (300, 400)
+        colors = {land["color"] for land in about["classes"] if land["counted"]}
+        palette = file.colormap(1)
+        shown = {palette[index][:3] for index in np.unique(file.read(1))}
+        assert shown <= {tuple(bytes.fromhex(color[1:])) for color in colors}
+    assert "Water" in Path("map.html").read_text(encoding="utf-8")

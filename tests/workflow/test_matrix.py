@@ -243,7 +243,7 @@ def test_every_key_of_the_study_is_here(project):
     left_out = {
         "datasets": {"official", "scenes_of", "source.kind", "classes"},
         "models": {"family"},
-        "recipes": {"teacher", "split", "loss.class_weights_scale"},
+        "recipes": {"teacher", "init_from", "split", "loss.class_weights_scale"},
         "splits": {"val", "folds", "among", "test_of"},
         "study": {"datasets", "models", "recipes", "seeds", "published", "paper", "claims"},
     }

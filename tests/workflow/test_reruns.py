@@ -295,6 +295,15 @@ KEYS = {
         },
         trained(on("slow")) | {"train demo/maxi/calm/0"},
     ),
+    "weights to start from, which are trained first": (
+        {
+            "recipes": {
+                "slow": {"init_from": "results/runs/demo/maxi/calm/seed0/best.pt"},
+                "calm": CONFIG["recipes.yaml"]["recipes"]["slow"],
+            }
+        },
+        trained(on("slow")) | {"train demo/maxi/calm/0"},
+    ),
     "the judged subset": (
         {"recipes": {"slow": {"evaluate": {"subset": "val"}}}},
         judged(on("slow")),

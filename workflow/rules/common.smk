@@ -30,6 +30,7 @@ def study_files(study):
         *expand(rules.report.output + rules.tables.output, study=study),
         *expand(rules.figures.output, study=study),
         *targets.run_files(cfg, study, targets.CELL_FILES),
+        *targets.calibration_files(cfg, study),
         *targets.profile_files(cfg, study),
     ]
 
@@ -80,11 +81,20 @@ def trials_at(name, rung):
 
 
 @cache
-def stage_code(stage, model):
+def stage_code(stage, model, recipe=None):
     """Digest of what decides a stage that builds this model, beside slice and inputs: its source files and, for
-    training, the weights it starts from. Made once per model, not once per cell."""
-    weights = weights_files(cfg.models[model]) if stage == "train" else []
+    training with a recipe, the weights it starts from. Made once per model and recipe, not once per cell.
+    """
+    weights = []
+    if recipe:
+        weights = weights_files(cfg.models[model]) + targets.foreign_start(cfg, recipe)
     return digest([*model_code(stage, cfg.models[model]), *weights])
+
+
+def cell_of(wildcards):
+    """The cell that a rule's wildcards name."""
+    names = {kind: wildcards[kind] for kind in ("dataset", "model", "recipe", "seed")}
+    return Cell(**names, fold=targets.fold_number(wildcards.fold))
 
 
 def share_of_cores():

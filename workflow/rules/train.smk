@@ -15,6 +15,8 @@ rule train:
             cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
         ),
         weights=lambda w: ancient(weights_files(cfg.models[w.model])),
+        start=lambda w: ancient(targets.start_weights(cfg, w.recipe)),
+        start_run=lambda w: targets.start_record(cfg, w.recipe),
         teacher=lambda w: ancient(
             targets.teacher_weights(
                 cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
@@ -50,7 +52,7 @@ rule train:
         slice=lambda w: slices.train_slice(
             cfg, w.dataset, w.model, w.recipe, w.seed, targets.fold_number(w.fold)
         ).argument(),
-        code=lambda w: stage_code("train", w.model),
+        code=lambda w: stage_code("train", w.model, w.recipe),
         raw=lambda w, input: dirname(input.manifest),
         tiles=lambda w, input: dirname(input.table),
         out=lambda w, output: dirname(output.run),

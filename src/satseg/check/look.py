@@ -9,7 +9,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from satseg.config.root import Config
-from satseg.data.images import open_image, scene_shape
+from satseg.data.images import open_mask, scene_shape
 from satseg.data.layout import Scene, find_scenes
 from satseg.data.masks import MaskReader
 from satseg.errors import UserError
@@ -89,7 +89,7 @@ def _root(path: str | None, manifest: Path | None) -> Path | None:
 
 
 def _look_at(root: Path, job: TileSlice) -> None:
-    scenes = find_scenes(root, job.layout)
+    scenes = find_scenes(root, job.layout, job.named_values)
     reader = MaskReader(job)
     for number in sorted({0, len(scenes) // 2, len(scenes) - 1}):
         _look_at_scene(scenes[number], job, reader)
@@ -100,7 +100,7 @@ def _look_at_scene(scene: Scene, job: TileSlice, reader: MaskReader) -> None:
     rows = min(ROWS, height)
     middle = Window(0, (height - rows) // 2, width, rows)
     try:
-        with rasterio.Env(), open_image(scene.mask) as mask:
+        with rasterio.Env(), open_mask(scene) as mask:
             reader.labels(mask.read(window=middle), mask, scene.mask)
     except RasterioError:
         raise UserError(f"{scene.mask}: damaged; replace the file") from None

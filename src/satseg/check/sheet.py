@@ -7,7 +7,7 @@ import numpy as np
 
 from satseg.check.findings import Facts
 from satseg.config.datasets import Dataset, LandClass
-from satseg.data.images import hides_pixels, open_image, read_bands
+from satseg.data.images import hides_pixels, open_image, open_mask, read_bands
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene
 from satseg.data.masks import MaskReader
@@ -57,7 +57,7 @@ def _thumbnail(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Image uint8 [S, S, C] and class indices uint8 [S, S] of a scene, reduced; pixels that are not
     a class become `unknown`."""
-    with open_image(scene.image) as image, open_image(scene.mask) as mask:
+    with open_image(scene.image) as image, open_mask(scene) as mask:
         factor = min(1.0, THUMBNAIL / max(image.shape))
         height, width = (max(1, round(side * factor)) for side in image.shape)
         bands = len(job.pixels.bands or image.indexes)

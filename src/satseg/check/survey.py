@@ -13,7 +13,14 @@ from rasterio.windows import Window
 
 from satseg.check.findings import Facts, Place, Unknown
 from satseg.data.ground import footprints, overlaps
-from satseg.data.images import BLOCK_CACHE, hides_pixels, open_image, read_values, scene_shape
+from satseg.data.images import (
+    BLOCK_CACHE,
+    hides_pixels,
+    open_image,
+    open_mask,
+    read_values,
+    scene_shape,
+)
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene, survey
 from satseg.data.masks import MaskReader, doubts
@@ -38,7 +45,7 @@ def read_dataset(
         root: folder the scenes lie in.
         watched: passes the scenes on one by one, and may show the progress.
     """
-    scenes, unpaired = survey(root, job.layout)
+    scenes, unpaired = survey(root, job.layout, job.named_values)
     reader = MaskReader(job)
     facts = Facts(scenes=scenes, unpaired=unpaired, remedy=reader.remedy)
 
@@ -76,7 +83,7 @@ def _read_scene(facts: Facts, scene: Scene, job: TileSlice, reader: MaskReader |
     facts.digests.setdefault(sha256(scene.image), []).append(scene.name)
     labelled = np.zeros(256, np.int64)
 
-    with open_image(scene.image) as image, open_image(scene.mask) as mask:
+    with open_image(scene.image) as image, open_mask(scene) as mask:
         dtypes = "/".join(sorted(set(image.dtypes)))
         kind = f"{counted(image.count, 'band')} of {dtypes}"
         facts.kinds.setdefault(kind, []).append(str(scene.image))

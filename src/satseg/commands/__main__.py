@@ -23,6 +23,7 @@ SUBCOMMANDS = {
     "estimate": Subcommand("satseg.estimate.__main__", "jobs, downloads, disk space and hours"),
     "run": Subcommand("satseg.commands.run", "build studies, and show how far they are"),
     "status": Subcommand("satseg.commands.status", "every cell of a study, and when it will end"),
+    "compare": Subcommand("satseg.compare.__main__", "what changed between two studies"),
     "predict": Subcommand("satseg.stages.predict", "turn a scene into a class map"),
     "export": Subcommand("satseg.stages.export", "write a model as ONNX or as a bundle"),
 }

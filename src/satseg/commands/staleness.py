@@ -10,6 +10,7 @@ from satseg.jobs.arguments import Slice
 from satseg.jobs.cells import Cell
 from satseg.jobs.dependencies import digest, model_code, weights_files
 from satseg.jobs.slices import evaluate_slice, train_slice
+from satseg.jobs.targets import foreign_start
 from satseg.records import current, digest_of, load_record, record_of
 
 # Inputs that are not compared, as in the workflow: what matters of them changes others too.
@@ -23,7 +24,7 @@ class Staleness:
 
     def __init__(self, config: Config):
         self.config = config
-        self.codes: dict[tuple[str, str], str] = {}
+        self.codes: dict[tuple[str, str, str], str] = {}
 
     def of(self, cell: Cell, folder: Path) -> str:
         """What has changed since a cell was trained or evaluated; empty if nothing shows."""
@@ -45,19 +46,21 @@ class Staleness:
             return f"{record_of(output)} is damaged"
         if record["slice"] != digest_of(wanted.argument()):
             return changed_keys(_slice_of(output), wanted)
-        if record["code"] not in (None, self._code(rule, cell.model)):
+        if record["code"] not in (None, self._code(rule, cell)):
             return "its code has changed"
         for name, before in record["inputs"].items():
             if Path(name).name not in IGNORED and current(name) not in (None, before):
                 return f"{name} has changed"
         return ""
 
-    def _code(self, rule: str, model_name: str) -> str:
+    def _code(self, rule: str, cell: Cell) -> str:
         """Digest of a rule's source files, as the rule takes it."""
-        key = (rule, model_name)
+        key = (rule, cell.model, cell.recipe)
         if key not in self.codes:
-            model = self.config.models[model_name]
-            weights = weights_files(model) if rule == "train" else []
+            model = self.config.models[cell.model]
+            weights = []
+            if rule == "train":
+                weights = [*weights_files(model), *foreign_start(self.config, cell.recipe)]
             self.codes[key] = digest([*model_code(rule, model), *weights])
         return self.codes[key]
 

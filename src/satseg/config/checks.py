@@ -2,7 +2,12 @@
 
 from satseg.config.annotations import recipe_key
 from satseg.config.claims import NoGainClaim
-from satseg.config.entries import check_architecture, check_teacher
+from satseg.config.entries import (
+    check_architecture,
+    check_members,
+    check_start,
+    check_teacher,
+)
 from satseg.config.fitting import check_batch, check_model, check_published
 from satseg.config.messages import dotted, mistake_line
 from satseg.config.models import PythonSpec, SmpSpec
@@ -21,8 +26,18 @@ SECTIONS = {"dataset": "datasets", "model": "models", "recipe": "recipes"}
 # studies.
 TAKEN = {
     *("all", "download", "tile", "split", "train", "profile", "evaluate", "tables", "figures"),
-    *("report", "predict", "predict_scene", "estimate", "check", "draw", "rung", "tune"),
-    *("runs", "profiles", "predictions", "published", "tunings"),
+    *(
+        "report",
+        "predict",
+        "predict_scene",
+        "estimate",
+        "check",
+        "draw",
+        "rung",
+        "tune",
+        "calibrate",
+    ),
+    *("runs", "profiles", "predictions", "published", "tunings", "comparisons"),
 }
 
 
@@ -60,6 +75,8 @@ def check_names(config: Config, place: Place) -> None:
         subsets = config.splits[recipe.split].subsets
         names.check(key, recipe.evaluate.subset, subsets, f"subset of split {recipe.split!r}")
         check_teacher(config, name, names)
+        check_start(config, name, names)
+        check_members(config, name, names)
 
     for name, model in config.models.items():
         if isinstance(model, SmpSpec):
@@ -248,6 +265,7 @@ def _check_recipe(
         where = f"{place(key)}: {dotted(key)}"
         check_bands(recipe, len(dataset.pixels.bands), where, dataset_name)
 
+    _check_ensemble(config, study_name, recipe_name, place)
     for model_name in config.study[study_name].models:
         own_head = isinstance(config.models[model_name], PythonSpec)
         if recipe.head_dropout is not None and own_head:
@@ -257,6 +275,20 @@ def _check_recipe(
                 f"dropout; use another recipe"
             )
             raise UserError(mistake_line(place(key), key, recipe.head_dropout, problem))
+
+
+def _check_ensemble(config: Config, study_name: str, recipe_name: str, place: Place) -> None:
+    """No cell of a study votes twice."""
+    study = config.study[study_name]
+    for i, member in enumerate(config.recipes[recipe_name].evaluate.ensemble):
+        own_recipe = member.recipe in (None, recipe_name)
+        own_model = member.model is None or member.model in study.models
+        if own_recipe and own_model and (member.seed is None or member.seed in study.seeds):
+            key = ("recipes", recipe_name, "evaluate", "ensemble", i)
+            raise UserError(
+                f"{place(key)}: {dotted(key)}: study {study_name!r} also shows this cell, whose "
+                f"vote would count twice; leave its seed or model out of the study"
+            )
 
 
 def check_bands(recipe: Training, bands: int, where: str, dataset_name: str) -> None:

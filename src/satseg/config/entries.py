@@ -1,5 +1,7 @@
-"""What a single model or recipe alone cannot know: what its library takes, and what its teacher
-is."""
+"""What a single model or recipe alone cannot know: what its library takes, who its teacher is, and
+which weights it starts from."""
+
+from pathlib import Path
 
 from satseg.config.library import architectures, misfit
 from satseg.config.messages import dotted, mistake_line
@@ -7,6 +9,7 @@ from satseg.config.models import SmpSpec
 from satseg.config.names import Names
 from satseg.config.root import Config
 from satseg.errors import UserError
+from satseg.paths import cell_of
 
 # What a student and its teacher must agree on: neither may have seen the other's test tiles, and
 # both tell the same classes apart.
@@ -44,14 +47,7 @@ def check_teacher(config: Config, name: str, names: Names) -> None:
     names.check((*here, "model"), teacher.model, config.models, "model")
     names.check((*here, "recipe"), teacher.recipe, config.recipes, "recipe")
 
-    for key in SHARED:
-        own = getattr(config.recipes[name], key)
-        other = getattr(config.recipes[teacher.recipe], key)
-        if own != other:
-            raise UserError(
-                f"{names.place(here)}: {dotted((*here, 'recipe'))}: {teacher.recipe!r} has {key}: "
-                f"{other!r}, this recipe {own!r}; give both the same"
-            )
+    _check_shared(config, name, teacher.recipe, here, names)
 
     chain = [name]
     while teacher is not None and teacher.recipe in config.recipes:
@@ -62,3 +58,49 @@ def check_teacher(config: Config, name: str, names: Names) -> None:
             raise UserError(mistake_line(names.place(key), key, chain[-1], problem))
         chain.append(teacher.recipe)
         teacher = config.recipes[teacher.recipe].teacher
+
+
+def check_members(config: Config, name: str, names: Names) -> None:
+    """The cells that vote with a recipe's exist, and are trained on the same tiles and classes."""
+    for i, member in enumerate(config.recipes[name].evaluate.ensemble):
+        here = ("recipes", name, "evaluate", "ensemble", i)
+        if not member.model_fields_set:
+            names.refuse(here, "is the evaluated cell itself; give a seed, a model or a recipe")
+        if member.model is not None:
+            names.check((*here, "model"), member.model, config.models, "model")
+        if member.recipe is not None:
+            names.check((*here, "recipe"), member.recipe, config.recipes, "recipe")
+            _check_shared(config, name, member.recipe, here, names)
+
+
+def _check_shared(config: Config, name: str, other: str, here: tuple, names: Names) -> None:
+    """Two recipes divide the tiles alike, and tell the same classes apart."""
+    for key in SHARED:
+        own = getattr(config.recipes[name], key)
+        others = getattr(config.recipes[other], key)
+        if own != others:
+            raise UserError(
+                f"{names.place(here)}: {dotted((*here, 'recipe'))}: {other!r} has {key}: "
+                f"{others!r}, this recipe {own!r}; give both the same"
+            )
+
+
+def check_start(config: Config, name: str, names: Names) -> None:
+    """The weights that a recipe starts from are a file, or those of a cell that can be trained, of
+    another recipe."""
+    start = config.recipes[name].init_from
+    if start is None:
+        return
+
+    key = ("recipes", name, "init_from")
+    cell = cell_of(start)
+    if cell is None:
+        if not Path(start).is_file():
+            names.refuse(key, f"{start}: no such file; correct the path, or leave the key out")
+        return
+
+    names.check(key, cell["dataset"], config.datasets, "dataset")
+    names.check(key, cell["model"], config.models, "model")
+    names.check(key, cell["recipe"], config.recipes, "recipe")
+    if cell["recipe"] == name:
+        names.refuse(key, f"{start} is a cell of this very recipe; name one of another recipe")

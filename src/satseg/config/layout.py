@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from satseg.config.types import Strict
 
+VECTORS = (".geojson", ".json", ".gpkg", ".fgb", ".shp")
 FIELD = re.compile(r"\{([A-Za-z_]\w*)(?::[^{}]*)?\}")  # of a layout's pattern
 
 
@@ -17,11 +18,15 @@ class Layout(Strict):
     images: str
     """Path pattern of the images."""
     masks: str
-    """Path pattern of the masks, with the same fields as `images`."""
+    """Path pattern of the masks, with the same fields as `images`: images, or polygons (`.geojson`,
+    `.gpkg`, `.fgb` or `.shp`)."""
     scene: str
     """Name of a scene, made of the fields of `images`."""
     mask_values: Literal["color", "index"]
     """Whether mask pixels hold class colours or class indices."""
+    attribute: str | None = None
+    """Masks of polygons: the attribute that says the class, by its name or by its mask value.
+    Pixels that no polygon covers have no label (255)."""
 
     @model_validator(mode="after")
     def _patterns(self):
@@ -30,6 +35,13 @@ class Layout(Strict):
             rest = FIELD.sub("", pattern)
             if "{" in rest or "}" in rest:
                 raise ValueError(f"{key}: {pattern!r} has a brace without its field, such as {{n}}")
+
+        if self.masks.lower().endswith(VECTORS) != (self.attribute is not None):
+            raise ValueError(
+                f"attribute: goes with masks of polygons ({', '.join(VECTORS)}), and they with it"
+            )
+        if self.attribute and self.mask_values == "color":
+            raise ValueError("mask_values: polygons have no colours; set it to index")
 
         wanted = set(FIELD.findall(self.images))
         if set(FIELD.findall(self.masks)) != wanted:

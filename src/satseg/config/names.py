@@ -43,7 +43,7 @@ class Names:
 
     def refuse(self, key: tuple, problem: str) -> None:
         """Refuse a name that has a meaning already."""
-        raise UserError(f"{self.place(key)}: {'.'.join(key)}: {problem}")
+        raise UserError(f"{self.place(key)}: {'.'.join(map(str, key))}: {problem}")
 
     def check_pattern(self, key: tuple, pattern: str, allowed: Iterable[str], kind: str) -> None:
         """Refuse a pattern that no allowed name matches."""

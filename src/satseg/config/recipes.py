@@ -8,7 +8,16 @@ from pydantic import (
 )
 
 from satseg.config.datasets import Dataset
-from satseg.config.types import Count, Probability, Seed, Strict, Subset, Total, Weight
+from satseg.config.evaluation import Evaluation
+from satseg.config.types import (
+    Count,
+    Probability,
+    Seed,
+    Strict,
+    Total,
+    Weight,
+    WeightsFile,
+)
 
 
 class Loss(Strict):
@@ -211,6 +220,10 @@ class Training(Strict):
     deep levels to learn. 0 for none."""
     teacher: Teacher | None = None
     """Distillation: the cell whose predictions are learned beside the labels; null for none."""
+    init_from: WeightsFile | None = None
+    """Fine-tuning: weights to start from in place of random or ImageNet's, of the same model: a
+    weights file of a cell (which is trained first if it lies in `results/runs`) or a bundle. With
+    other classes the head is new. Ground that they were trained on is no test."""
     full_precision_evaluation: bool = False
     """Validate and evaluate in 32-bit, whatever the precision of the training."""
     devices: Annotated[int, Field(ge=1, le=10**4)] = 1
@@ -255,15 +268,6 @@ class Training(Strict):
     def logical_batch_size(self) -> int:
         """Tiles per optimizer step."""
         return self.batch_size * self.accumulate
-
-
-class Evaluation(Strict):
-    """What is evaluated."""
-
-    subset: Subset = "test"
-    """Subset that metrics are computed on."""
-    weights: Literal["best", "final"] = "best"
-    """Weights of the best epoch by `monitor`, or of the last epoch."""
 
 
 class Recipe(Training):

@@ -20,6 +20,7 @@ PATTERNS = {
         r"^(\w[\w. -]*/)*\w[\w. -]*\.py$",
         "the path of a .py file below the working folder",
     ),
+    "weights": (r"^[^{}]+\.(pt|zip)$", "the path of a weights file (.pt) or of a bundle (.zip)"),
     "identifier": (r"^[A-Za-z_]\w*$", "the name of a class or function"),
     "checksum": (
         r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$",
@@ -41,6 +42,9 @@ Url = Annotated[str, StringConstraints(pattern=PATTERNS["url"][0])]
 
 
 Checksum = Annotated[str, StringConstraints(pattern=PATTERNS["checksum"][0], to_lower=True)]
+
+
+WeightsFile = Annotated[str, StringConstraints(pattern=PATTERNS["weights"][0])]
 
 
 Fraction = Annotated[float, Field(gt=0, le=1)]

@@ -14,6 +14,7 @@ from satseg.config.datasets import Pixels
 from satseg.data.layout import Scene
 from satseg.data.registration import mask_turn
 from satseg.data.transparency import alpha_band, hides, holds_data
+from satseg.data.vectors import rasterised
 from satseg.errors import UserError
 
 # Bytes of decoded blocks: strips are read once only, and GDAL would keep 5 % of the RAM.
@@ -215,7 +216,7 @@ def scene_shape(scene: Scene, pixels: Pixels) -> tuple[int, int, int]:
         UserError: a file cannot be read, its pixels are not of the expected type, or image and mask
             differ in size or in the ground they show.
     """
-    with open_image(scene.image) as image, open_image(scene.mask) as mask:
+    with open_image(scene.image) as image, open_mask(scene) as mask:
         bands = band_count(image, scene.image, pixels)
         if any(np.dtype(dtype).kind not in "ui" for dtype in mask.dtypes):
             raise UserError(
@@ -253,6 +254,18 @@ def open_image(path: Path) -> rasterio.DatasetReader:
         image.close()
         raise UserError(f"{path}: names a file of overviews to read instead; remove its .aux.xml")
     return image
+
+
+def open_mask(scene: Scene) -> rasterio.DatasetReader:
+    """Open the mask of a scene; polygons become an image in memory, on the grid of the scene's.
+
+    Raises:
+        UserError: it is not readable.
+    """
+    if scene.labels is None:
+        return open_image(scene.mask)
+    with open_image(scene.image) as image:
+        return rasterised(scene, image)
 
 
 def open_scene(path: str | Path) -> rasterio.DatasetReader:

@@ -2,7 +2,9 @@
 called."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from satseg.config.datasets import Layout
@@ -10,6 +12,15 @@ from satseg.errors import UserError
 from satseg.files import files_below
 
 PACKED = {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"}
+
+
+class Labels(NamedTuple):
+    """What polygons say of classes."""
+
+    attribute: str
+    """Which attribute says it."""
+    values: dict[str, int]
+    """Mask value of each class, by its name."""
 
 
 class Scene(NamedTuple):
@@ -20,6 +31,8 @@ class Scene(NamedTuple):
     mask: Path
     fields: dict[str, str]
     """Values of the layout's fields."""
+    labels: Labels | None = None
+    """If the mask is a file of polygons, how to read it."""
 
 
 class Problem(NamedTuple):
@@ -37,22 +50,32 @@ class Problem(NamedTuple):
         return f"{self.files[0]}: {self.what}{more}; {self.way}"
 
 
-def find_scenes(root: str | Path, layout: Layout) -> list[Scene]:
+def find_scenes(
+    root: str | Path, layout: Layout, values: Mapping[str, int] = MappingProxyType({})
+) -> list[Scene]:
     """Pair images and masks below `root`, ordered by scene name.
+
+    Args:
+        root: where the scenes lie.
+        layout: how they are called.
+        values: mask value of each class, for masks of polygons.
 
     Raises:
         UserError: nothing matches, an image or mask lacks its partner, or two pairs share a scene
             name.
     """
-    scenes, problems = survey(root, layout)
+    scenes, problems = survey(root, layout, values)
     if problems:
         raise UserError(str(problems[0]))
     return scenes
 
 
-def survey(root: str | Path, layout: Layout) -> tuple[list[Scene], list[Problem]]:
+def survey(
+    root: str | Path, layout: Layout, values: Mapping[str, int] = MappingProxyType({})
+) -> tuple[list[Scene], list[Problem]]:
     """The pairs of images and masks below `root`, ordered by scene name, and everything that keeps
-    other files from being paired."""
+    other files from being paired; arguments as of `find_scenes`."""
+    labels = Labels(layout.attribute, dict(values)) if layout.attribute else None
     files = _files(root)
     images, image_problems = _matches(files, layout.images)
     masks, mask_problems = _matches(files, layout.masks)
@@ -75,7 +98,7 @@ def survey(root: str | Path, layout: Layout) -> tuple[list[Scene], list[Problem]
             what = f"scene name {name!r} is also that of {scenes[name].image}"
             problems.append(Problem(what, [str(image)], "see `layout.scene`"))
         elif fields in masks:
-            scenes[name] = Scene(name, image, masks[fields], dict(fields))
+            scenes[name] = Scene(name, image, masks[fields], dict(fields), labels)
 
     return [scenes[name] for name in sorted(scenes)], problems
 

@@ -6,7 +6,7 @@ import numpy as np
 import rasterio
 
 from satseg.config.datasets import HIGHEST_MASK_VALUE, LOWEST_MASK_VALUE
-from satseg.data.images import open_image
+from satseg.data.images import open_mask
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene
 from satseg.errors import UserError
@@ -167,7 +167,7 @@ def doubts(scenes: list[Scene], classes: list[str], reader: MaskReader) -> str:
     """
     doubt = reader.doubt(classes)
     for scene in scenes if doubt else []:
-        with open_image(scene.mask) as mask:
+        with open_mask(scene) as mask:
             for _, window in mask.block_windows(1):
                 if (mask.read(1, window=window) == NO_LABEL).any():
                     return doubt

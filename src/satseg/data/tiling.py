@@ -20,6 +20,7 @@ from satseg.data.images import (
     BLOCK_CACHE,
     hides_pixels,
     open_image,
+    open_mask,
     read_bands,
     scene_shape,
 )
@@ -64,7 +65,7 @@ def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFra
         UserError: a file is damaged, sizes or bands differ, or a mask holds a value that is not a
             class; the disk is full.
     """
-    scenes = find_scenes(root, job.layout)
+    scenes = find_scenes(root, job.layout, job.named_values)
     copies = same_images(scenes)
     for first, *others in copies:
         log.warning(
@@ -217,7 +218,7 @@ def _strips(
     height, width, _ = shape
     size = job.tile_size
 
-    with open_image(scene.image) as image, open_image(scene.mask) as mask:
+    with open_image(scene.image) as image, open_mask(scene) as mask:
         turn = mask_turn(image, mask, scene)
         if any(turn):
             log.info("%s: stored %s, by its position; read as its image lies", scene.mask, turn)

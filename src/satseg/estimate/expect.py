@@ -19,7 +19,7 @@ from satseg.data.store import read_table
 from satseg.errors import UserError
 from satseg.estimate.measured import PROFILE, RUN, is_same_model, is_this_device
 from satseg.estimate.published import PublishedTimes
-from satseg.jobs.cells import Cell, cells, teacher_cell
+from satseg.jobs.cells import Cell, cells, member_cells, start_cell, teacher_cell
 from satseg.jobs.tuned import trial_cell
 from satseg.paths import Paths
 from satseg.readers import read_array, read_csv, read_json
@@ -82,7 +82,8 @@ class Estimate:
         self.downloads = list(dict.fromkeys(map(config.files_of, self.datasets)))
 
     def _all_trained(self) -> list[Cell]:
-        """The cells, those they learn from, and the trials that find their recipes."""
+        """The cells, those they learn from, start from and are evaluated with, and the trials that
+        find their recipes."""
         trained: dict[Path, Cell] = {}
         waiting = list(self.cells)
         for cell in waiting:
@@ -90,7 +91,9 @@ class Estimate:
                 continue
             trained[cell.path] = cell
             teacher = teacher_cell(self.config, cell.dataset, cell.recipe, cell.fold)
-            waiting += [teacher] if teacher else []
+            start = start_cell(self.config, cell.recipe)
+            waiting += [other for other in (teacher, start) if other]
+            waiting += member_cells(self.config, cell)
             if cell.recipe in self.config.tunings:
                 trials = expected_trials(self.config, cell.recipe, self.paths)
                 waiting += [trial_cell(self.config, trial) for trial in trials]
@@ -104,6 +107,11 @@ class Estimate:
             for cell in self.trained
         )
         runs = [self.paths.run(cell.path) for cell in self.cells]
+        calibrated = [
+            self.paths.run(cell.path) / "calibration.json"
+            for cell in self.cells
+            if self.config.recipe(cell.recipe).evaluate.calibrate
+        ]
         return {
             "download": [self.paths.manifest(name) for name in self.downloads],
             "tile": [self.paths.tiles_table(name) for name in self.datasets],
@@ -115,7 +123,7 @@ class Estimate:
             "tables": [self.paths.tables(study) / "scores.csv" for study in self.studies],
             "figures": [self.paths.figures(study) for study in self.studies],
             "report": [self.paths.report(study) for study in self.studies],
-        }
+        } | ({"calibrate": calibrated} if calibrated else {})
 
     # --- downloads and disk -----------------------------------------------------------------------
 

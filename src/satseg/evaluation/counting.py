@@ -1,5 +1,6 @@
 """Counting a trained model's right and wrong pixels."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,12 @@ from satseg.devices import device, loader_workers
 from satseg.errors import UserError
 from satseg.metrics.confusion import Confusion
 from satseg.metrics.counts import COUNTS, known_tile_counts
-from satseg.models.segmenter import Segmenter, positions, predict
+from satseg.models.segmenter import Segmenter, choose, positions, predict
+from satseg.models.voting import VIEWS, mean_probabilities
 from satseg.progress import watched
+
+Choice = Callable[[torch.Tensor], torch.Tensor]
+"""Images uint8 [B, C, H, W] → positions of their classes, int64 [B, H, W]."""
 
 
 def check_fit(segmenter: Segmenter, store: Tiles, weights: Path) -> None:
@@ -75,6 +80,7 @@ def evaluate_tiles(
     augmentation: Augmentation | None = None,
     confusion: Confusion | None = None,
     kept: KeptPredictions | None = None,
+    choice: Choice | None = None,
 ) -> np.ndarray:
     """Predict tiles and count pixels.
 
@@ -85,6 +91,7 @@ def evaluate_tiles(
         augmentation: random changes of the tiles, for a recipe that augments them too.
         confusion: where to count which class is taken for which.
         kept: where to keep predictions; `tile_numbers` must rise.
+        choice: what chooses the classes (default: the model alone).
 
     Returns:
         int64 [N, C, 4]: tp, fp, fn, tn of each tile and counted class.
@@ -98,7 +105,7 @@ def evaluate_tiles(
             # The same draws for every model and seed: all are evaluated on the same pixels.
             images, masks = augment(images, masks, numbers, augmentation, seed=0, epoch=0)
 
-        prediction = predict(segmenter, images)
+        prediction = choice(images) if choice else predict(segmenter, images)
         target = positions(masks, segmenter.counted)
         counts.append(known_tile_counts(prediction, target, len(segmenter.counted)))
         if confusion:
@@ -108,12 +115,28 @@ def evaluate_tiles(
     return torch.cat(counts).cpu().numpy()
 
 
-def predict_tiles(segmenter: Segmenter, store: Tiles, tile_numbers: np.ndarray) -> np.ndarray:
+def voted(members: Sequence[Segmenter], tta: str) -> Choice | None:
+    """What chooses the classes by the mean probabilities of several models and views; None if there
+    is but one of both."""
+    if len(members) == 1 and tta == "none":
+        return None
+
+    def choose_likeliest(images: torch.Tensor) -> torch.Tensor:
+        shares = mean_probabilities(members, images, VIEWS[tta])
+        return choose(shares, range(shares.shape[1]))
+
+    return choose_likeliest
+
+
+def predict_tiles(
+    segmenter: Segmenter, store: Tiles, tile_numbers: np.ndarray, choice: Choice | None = None
+) -> np.ndarray:
     """Predicted class index of every pixel of these tiles, not augmented: uint8 [N, H, W]."""
     class_indices = np.array(segmenter.counted, np.uint8)
     predictions = []
     for images, _, _ in loader(TileDataset(store, tile_numbers), segmenter.batch_size):
-        prediction = predict(segmenter, images.to(device()))
+        images = images.to(device())
+        prediction = choice(images) if choice else predict(segmenter, images)
         predictions.append(class_indices[prediction.cpu().numpy()])
     return np.concatenate(predictions)
 

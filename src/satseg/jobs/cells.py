@@ -8,7 +8,7 @@ from satseg.config.root import Config
 from satseg.config.splits import fold_numbers
 from satseg.config.studies import Study
 from satseg.config.types import Strict
-from satseg.paths import with_fold
+from satseg.paths import cell_of, with_fold
 
 
 class Cell(Strict):
@@ -46,3 +46,17 @@ def teacher_cell(config: Config, dataset: str, recipe: str, fold: int | None = N
         return None
     names = {"model": teacher.model, "recipe": teacher.recipe, "seed": teacher.seed}
     return Cell(dataset=dataset, **names, fold=fold)
+
+
+def start_cell(config: Config, recipe: str) -> Cell | None:
+    """The cell whose weights cells of a recipe start from; None if they start from none of this
+    project's."""
+    found = cell_of(config.recipe(recipe).init_from or "")
+    return Cell.model_validate(found) if found else None
+
+
+def member_cells(config: Config, cell: Cell) -> list[Cell]:
+    """The cells that vote with one when it is evaluated, in the same fold."""
+    members = config.recipe(cell.recipe).evaluate.ensemble
+    given = [member.model_dump(exclude_none=True) for member in members]
+    return [cell.model_copy(update=names) for names in given]

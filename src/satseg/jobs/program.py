@@ -32,6 +32,7 @@ ADVICE = {
 }
 FREE_MEMORY = "end other programs, or use a machine with more"
 LESS_MEMORY = {
+    "calibrate": f"lower the recipe's batch_size, {FREE_MEMORY}",
     "evaluate": f"lower the recipe's batch_size, {FREE_MEMORY}",
     "predict": f"give a smaller --batch-size, {FREE_MEMORY}",
     "profile": f"choose a smaller model or tile_size, {FREE_MEMORY}",

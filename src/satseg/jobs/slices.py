@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from satseg.config.datasets import LandClass, Layout, Official, Pixels
+from satseg.config.evaluation import Evaluation
 from satseg.config.models import ModelSpec
 from satseg.config.papers import Paper
-from satseg.config.recipes import Augmentation, Evaluation, Recipe, Training, counted_classes
+from satseg.config.recipes import Augmentation, Recipe, Training, counted_classes
 from satseg.config.root import Config
 from satseg.config.sources import Source
 from satseg.config.splits import Split
@@ -44,6 +45,11 @@ class TileSlice(Slice):
     tile_size: int
     groups: list[list[str]]
     official: Official | None = None
+
+    @property
+    def named_values(self) -> dict[str, int]:
+        """Mask value of each class, by its name, if masks hold numbers."""
+        return dict(zip(self.classes, self.values or range(len(self.classes)), strict=True))
 
 
 class SplitSlice(Slice):
@@ -211,7 +217,8 @@ def evaluate_slice(config: Config, recipe_name: str, model_name: str = "") -> Ev
     recipe = config.recipe(recipe_name)
     everywhere = recipe.augmentation.everywhere
     return EvaluateSlice(
-        evaluate=recipe.evaluate,
+        # Calibration is a job of its own.
+        evaluate=recipe.evaluate.model_copy(update={"calibrate": False}),
         augmentation=recipe.augmentation if everywhere else None,
         python_file=_python_file(config, model_name),
     )

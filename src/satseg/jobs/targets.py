@@ -8,7 +8,7 @@ from pathlib import Path
 
 from satseg.config.root import Config
 from satseg.errors import UserError
-from satseg.jobs.cells import Cell, cells, teacher_cell
+from satseg.jobs.cells import Cell, cells, member_cells, start_cell, teacher_cell
 from satseg.paths import Paths
 
 PATHS = Paths()  # Snakemake runs in the folder of `data/` and `results/`
@@ -24,6 +24,9 @@ CELL_FILES = [
     "confusion.csv",
     "panels.npz",
 ]
+
+
+CALIBRATION_FILES = ["calibration.json", "calibration.svg"]
 
 
 FOLD = r"(?:/fold[1-9]\d*)?"  # what a fold is in a path; nothing where there are no folds
@@ -76,7 +79,7 @@ def split_files(config: Config, study: str) -> list[Path]:
     grid = config.study[study]
     files = []
     for dataset, split in product(
-        grid.datasets, sorted({config.recipes[recipe].split for recipe in grid.recipes})
+        grid.datasets, sorted({config.recipe(recipe).split for recipe in grid.recipes})
     ):
         for fold in config.splits[split].fold_numbers:
             files += [PATHS.split(dataset, split, fold), PATHS.leakage(dataset, split, fold)]
@@ -169,3 +172,36 @@ def teacher_weights(
     if cell is None:
         return []
     return [PATHS.run(cell.path) / f"{config.recipe(recipe).teacher.weights}.pt"]
+
+
+def start_weights(config: Config, recipe: str) -> list[Path]:
+    """The weights that cells of a recipe start from, if any."""
+    start = config.recipe(recipe).init_from
+    return [Path(start)] if start else []
+
+
+def foreign_start(config: Config, recipe: str) -> list[Path]:
+    """The weights that cells of a recipe start from, if no cell of this project writes them."""
+    return [] if start_cell(config, recipe) else start_weights(config, recipe)
+
+
+def start_record(config: Config, recipe: str) -> list[Path]:
+    """The record of the cell that these weights belong to, if it is one of this project."""
+    cell = start_cell(config, recipe)
+    return [PATHS.run(cell.path) / "run.json"] if cell else []
+
+
+def member_weights(config: Config, cell: Cell) -> list[Path]:
+    """The weights of the cells that vote with one when it is evaluated."""
+    epoch = config.recipe(cell.recipe).evaluate.weights
+    return [PATHS.run(member.path) / f"{epoch}.pt" for member in member_cells(config, cell)]
+
+
+def calibration_files(config: Config, study: str) -> list[Path]:
+    """Temperature and reliability diagram of every cell whose recipe wants them."""
+    return [
+        PATHS.run(cell.path) / name
+        for cell in cells(config.study[study], config.folds)
+        for name in CALIBRATION_FILES
+        if config.recipe(cell.recipe).evaluate.calibrate
+    ]

@@ -2,13 +2,13 @@
 
 import io
 import json
-import os
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from satseg.errors import UserError, is_innocent
+from satseg.readers import read_json
 
 WEIGHTS = "weights.pt"
 ABOUT = "bundle.json"
@@ -28,7 +28,7 @@ class Source(NamedTuple):
     weights: Path | BinaryIO
     """The file, or its content in memory if it lies in an archive."""
     about: dict[str, Any]
-    """The bundle's `bundle.json`; empty for a cell or a single file."""
+    """A bundle's `bundle.json`; of a cell its `temperature`; of a single file nothing."""
 
 
 def find_weights(path: str | Path, epoch: str = "best") -> Source:
@@ -51,20 +51,25 @@ def find_weights(path: str | Path, epoch: str = "best") -> Source:
         about = _about(path, (path / ABOUT).read_bytes())
         return Source(path / WEIGHTS, path / WEIGHTS, about)
     weights = path / f"{epoch}.pt"
-    return Source(weights, weights, {})
+    return Source(weights, weights, {"temperature": fitted_temperature(path, epoch)})
+
+
+def fitted_temperature(run: Path, epoch: str) -> float:
+    """The temperature of a trained cell; one if it was not calibrated, or with other weights.
+
+    Raises:
+        UserError: its file is damaged.
+    """
+    path = run / CALIBRATION
+    if not path.is_file():
+        return 1.0
+    fitted = read_json(path, {"temperature": float, "weights": str})
+    return fitted["temperature"] if fitted["weights"] == epoch else 1.0
 
 
 def is_bundle(path: str | Path) -> bool:
     """Whether a folder calls itself a bundle."""
     return Path(path, ABOUT).is_file()
-
-
-def files_of(path: str | Path) -> list[str]:
-    """The files that decide what `find_weights` finds, for a digest of them."""
-    if Path(path).is_dir():
-        names = (WEIGHTS, ABOUT) if is_bundle(path) else ("best.pt",)
-        return [os.fspath(Path(path, name)) for name in names]
-    return [os.fspath(path)]
 
 
 def _unpacked(path: Path) -> Source:

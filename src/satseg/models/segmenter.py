@@ -156,20 +156,22 @@ def load_weights(
 
 
 def _known(about: dict) -> dict:
-    """What a bundle adds to its weights.
+    """What a bundle, or a cell's calibration, adds to its weights.
 
     Raises:
         KeyError, TypeError, ValueError: it is not what a bundle holds.
     """
-    if not about:
-        return {}
-    colors = {land["name"]: land["color"] for land in about["classes"] if land["color"]}
-    temperature = float(about["temperature"])
-    if not all(re.fullmatch(r"#[0-9A-Fa-f]{6}", color) for color in colors.values()):
-        raise ValueError(colors)
-    if not 0 < temperature < math.inf:
-        raise ValueError(temperature)
-    return {"colors": colors, "temperature": temperature}
+    known = {}
+    if "temperature" in about:
+        known["temperature"] = float(about["temperature"])
+        if not 0 < known["temperature"] < math.inf:
+            raise ValueError(about["temperature"])
+    if "classes" in about:
+        colors = {land["name"]: land["color"] for land in about["classes"] if land["color"]}
+        if not all(re.fullmatch(r"#[0-9A-Fa-f]{6}", color) for color in colors.values()):
+            raise ValueError(colors)
+        known["colors"] = colors
+    return known
 
 
 def _own_code(model: ModelSpec) -> str | None:

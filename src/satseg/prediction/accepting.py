@@ -145,6 +145,6 @@ def _check_resolution(metres: float | None, path: str | Path, segmenter: Segment
         log.warning("%s: has no known pixel size; the model was trained on %s", path, known)
     elif not smallest / COARSER <= metres <= largest * COARSER:
         raise UserError(
-            f"{path}: pixels of {metres:.3g} m, but the model was trained on {known}; resample the "
-            f"scene (gdalwarp -tr), or train on images like it"
+            f"{path}: pixels of {metres:.3g} m, but the model was trained on {known}; resample "
+            f"it (--resample model), or train on images like it"
         )

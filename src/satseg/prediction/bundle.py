@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from satseg.config.root import Config
 from satseg.errors import UserError
 from satseg.files import atomic, scratch_folder, together
 from satseg.metrics.scores import scores
-from satseg.models.bundle import ABOUT, CALIBRATION, FORMAT, WEIGHTS, is_bundle
+from satseg.models.bundle import ABOUT, FORMAT, WEIGHTS, fitted_temperature, is_bundle
 from satseg.models.segmenter import Segmenter, load_weights
 from satseg.prediction.card import model_card
 from satseg.prediction.colors import class_colors
@@ -100,9 +100,7 @@ def _pack(files: list[Path], out: Path) -> None:
     with atomic(out) as temporary, ZipFile(temporary, "w") as archive:
         for file in files:
             entry = ZipInfo(file.name, DATE)
-            # Weights do not become smaller.
-            packed = ZIP_STORED if file.name in (WEIGHTS, ONNX) else ZIP_DEFLATED
-            archive.writestr(entry, file.read_bytes(), packed)
+            archive.writestr(entry, file.read_bytes(), ZIP_DEFLATED, compresslevel=9)
 
 
 def describe(
@@ -121,9 +119,10 @@ def describe(
     recipe = config.recipes.get(record.get("cell", {}).get("recipe")) if config else None
     evaluated = recipe.evaluate.weights if recipe else epoch
     subset = recipe.evaluate.subset if recipe else "evaluated"
+    alone = not recipe or (recipe.evaluate.tta == "none" and not recipe.evaluate.ensemble)
     rows = []
     tested = None
-    if evaluated == epoch and (run / "counts.csv").is_file():
+    if alone and evaluated == epoch and (run / "counts.csv").is_file():
         rows, tested = _scores(run / "counts.csv", segmenter.counted_classes, tiles)
     return {
         "format": FORMAT,
@@ -141,7 +140,7 @@ def describe(
         "tile_size": segmenter.tile_size,
         "stride": segmenter.stride,
         "parameters": sum(values.numel() for values in segmenter.model.parameters()),
-        "temperature": _temperature(run, epoch),
+        "temperature": fitted_temperature(run, epoch),
         "subset": subset,
         "tested": tested,
         "scores": rows,
@@ -165,15 +164,6 @@ def _name(record: dict, run: Path) -> str:
         return run.name
     fold = "" if cell.get("fold") is None else f", fold {cell['fold']}"
     return "{dataset} · {model} · {recipe} · seed {seed}".format(**cell) + fold
-
-
-def _temperature(run: Path, epoch: str) -> float:
-    """The cell's fitted temperature; one without calibration, or if another epoch was."""
-    path = run / CALIBRATION
-    if not path.is_file():
-        return 1.0
-    fitted = read_json(path, {"temperature": float, "weights": str})
-    return fitted["temperature"] if fitted["weights"] == epoch else 1.0
 
 
 def _scores(

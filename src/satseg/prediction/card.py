@@ -3,6 +3,7 @@
 from typing import Any
 
 from satseg.measures import MEASURES
+from satseg.statistics.jackknife import FEWEST_UNITS
 from satseg.text import counted
 
 SHOWN = ("miou_d", "miou_i", "miou_c", "pixel_accuracy", "dice")
@@ -22,7 +23,7 @@ def model_card(about: dict[str, Any]) -> str:
         f"trained on {data['title']}: each pixel of an image of {counted(about['bands'], 'band')} "
         f"gets one of {len(_counted(about))} classes.",
         "## Use",
-        "```sh\npython -m satseg.stages.predict --run BUNDLE scene.tif -o map.tif\n```",
+        "```sh\nsatseg predict scene.tif --run BUNDLE -o map.tif\n```",
         _images(about),
         "## Classes",
         _table(
@@ -74,7 +75,7 @@ def _data(data: dict) -> str:
 
 def _scores(about: dict) -> list[str]:
     if not about["scores"]:
-        return ["This model has not been evaluated."]
+        return ["There are none of this model alone."]
     rows = []
     for row in about["scores"]:
         shown = row["metric"] in SHOWN if row["class"] == "all" else row["metric"] == "iou"
@@ -83,10 +84,16 @@ def _scores(about: dict) -> list[str]:
             name = "" if row["class"] == "all" else row["class"]
             rows.append([label, name, _number(row["value"]), _interval(row)])
     tested = about["tested"]
+    unit = tested["unit"]
+    basis = f"Intervals are 95 % intervals over {unit}s."
+    if tested["units"] < FEWEST_UNITS:
+        basis = (
+            f"There are no intervals: they take {FEWEST_UNITS} {unit}s, and how far the scores "
+            f"hold for other ground is not known."
+        )
     return [
         f"On {counted(tested['tiles'], 'tile')} of the {about['subset']} subset, in "
-        f"{counted(tested['units'], tested['unit'])}. Intervals are 95 % intervals over "
-        f"{tested['unit']}s.",
+        f"{counted(tested['units'], unit)}. {basis}",
         _table(["metric", "class", "value", "95 % interval"], rows),
     ]
 

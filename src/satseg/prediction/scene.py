@@ -25,6 +25,7 @@ from satseg.prediction.blending import Read, Score, blend
 from satseg.prediction.colors import class_colors
 from satseg.prediction.maps import MapFiles, optimise, write_picture
 from satseg.prediction.products import PICTURE, Look, Products, derive
+from satseg.prediction.resampling import resampled
 from satseg.prediction.windows import strips, windows, within
 from satseg.progress import Pace
 
@@ -47,6 +48,7 @@ def predict_scene(
     min_area: float = 0,
     simplify: float = 0,
     tta: str = "none",
+    resample: float | str | None = None,
     colors: dict[str, str] | None = None,
     overlap: int | None = None,
     batch_size: int | None = None,
@@ -76,6 +78,8 @@ def predict_scene(
             out (see `write_polygons`).
         simplify: metres by which the polygons' borders may be smoothed.
         tta: test-time augmentation: `none`, `flips` (the mean of 4 views) or `all` (of 8).
+        resample: metres that the scene's pixels, and the map's, are resampled to; `model` for those
+            of the training images; None to leave them as they are.
         colors: colour of each class (`#rrggbb`), by name; None for those of the configuration, or
             of a palette.
         overlap: minimum number of pixels that windows share (default: a quarter of a tile).
@@ -114,6 +118,8 @@ def predict_scene(
         source = unpacked(scene)
         file = stack.enter_context(open_scene(source))
         refuse_inputs(outputs, file.files)  # of a VRT, those it is made of
+        if resample:
+            file = stack.enter_context(resampled(file, source, segmenter, resample))
         accepted = accept(file, source, segmenter, georeferenced=bool(polygons))
 
         finals = dict(zip(products.wanted, stack.enter_context(together(*outputs)), strict=True))

@@ -12,6 +12,7 @@ from satseg.models.bundle import find_weights
 from satseg.models.segmenter import load_weights
 from satseg.models.voting import VIEWS, check_members
 from satseg.prediction import predict_scene
+from satseg.prediction.resampling import MODEL
 from satseg.progress import log
 from satseg.records import digest_of, note, write_record
 from satseg.text import counted
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
             min_area=arguments.min_area,
             simplify=arguments.simplify,
             tta=arguments.tta,
+            resample=arguments.resample,
             colors=job.colors if job else None,
             overlap=arguments.overlap,
             batch_size=arguments.batch_size,
@@ -111,6 +113,12 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.stages.pr
         help="test-time augmentation: the mean over 4 flips, or all 8 flips and turns",
     )
     option(
+        "--resample",
+        type=_pixel_size,
+        metavar="METRES",
+        help="resample the scene to pixels of this size first; `model`: that of the model's images",
+    )
+    option(
         "--overlap",
         type=_at_least(0),
         help="pixels that windows share (default: a quarter of a tile)",
@@ -131,6 +139,16 @@ def _metres(text: str) -> float:
         value = -1.0
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return value
+
+
+def _pixel_size(text: str) -> float | str:
+    """A command-line type: `model`, or metres above 0."""
+    if text == MODEL:
+        return text
+    value = _metres(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither {MODEL!r} nor above 0")
     return value
 
 

@@ -31,6 +31,7 @@ from satseg.training.limits import Limits
 from satseg.training.loggers import build_logger
 from satseg.training.optimizer import monitor_mode
 from satseg.training.sharing import Sharing
+from satseg.training.starting import start_from
 from satseg.training.subsets import labelled_tiles, loss_weights
 from satseg.training.task import Task
 from satseg.training.trainer import NOISE, build_trainer, last_epoch
@@ -97,7 +98,8 @@ def train(
 
     # Model, loss, optimizer
     L.seed_everything(job.cell.seed, workers=True, verbose=False)
-    net = build_model(job.model, len(job.classes), bands, pretrained=True)
+    net = build_model(job.model, len(job.classes), bands, pretrained=not settings.init_from)
+    started_from = start_from(net, job, bands)
     loss = build_loss(settings.loss, loss_weights(job, tiles, tile_numbers["train"]))
     colours = palette(tiles, tile_numbers["train"]) if settings.augmentation.exchange else None
     task = Task(job, net, loss, bands, colours, load_teacher(job, teacher))
@@ -154,6 +156,7 @@ def train(
         "best_epoch": best["epoch"],
         "resumed_at": checkpoints.resumed_at,
         "threads": checkpoints.threads,
+        "started_from": started_from,
         "shared": sharing.record(),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "tiles": {subset: len(numbers) for subset, numbers in tile_numbers.items()},

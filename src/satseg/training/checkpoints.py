@@ -182,9 +182,9 @@ class Checkpoints(Checkpoint):
         threads = torch.get_num_threads()
         if device().type == "cpu" and self.threads and self.threads[-1] != threads:
             log.warning(
-                "resuming with %s, before it were %d: a CPU rounds differently then, so the weights "
-                "will not be those of an uninterrupted run; for the same bits, stop and use the "
-                "same `--cores` (or OMP_NUM_THREADS) as before",
+                "resuming with %s, before it were %d: a CPU rounds differently then, so the "
+                "weights will not be those of an uninterrupted run; for the same bits, stop and "
+                "use the same `--cores` (or OMP_NUM_THREADS) as before",
                 counted(threads, "CPU thread"),
                 self.threads[-1],
             )

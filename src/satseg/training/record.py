@@ -28,6 +28,8 @@ def identity(
     data = [*(Path(tiles, name) for name in STORE_FILES), Path(split)]
     if teacher:
         data.append(Path(teacher))
+    if job.training.init_from:
+        data.append(Path(job.training.init_from))
     sources = [*model_code("train", job.model), *weights_files(job.model)]
     anyone = job.cell.model_copy(update={"recipe": ""})
     endless = job.training.model_copy(update={"stop_after": None})

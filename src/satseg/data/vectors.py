@@ -1,0 +1,116 @@
+"""Masks drawn as polygons: burnt into the grid of their image."""
+
+from importlib.util import find_spec
+from io import BytesIO
+
+import numpy as np
+import rasterio
+from rasterio.features import rasterize
+from rasterio.io import MemoryFile
+from rasterio.warp import transform
+
+from satseg.data.labels import NO_LABEL
+from satseg.data.layout import Scene
+from satseg.errors import UserError
+from satseg.text import listing
+
+# How a file of each kind begins: GDAL goes by that, and a description of a file that lies elsewhere
+# is none of them.
+STARTS = {
+    ".geojson": (b"{",),
+    ".json": (b"{",),
+    ".gpkg": (b"SQLite format 3",),
+    ".fgb": (b"fgb",),
+    ".shp": (b"\0\0\x27\x0a",),
+}
+NEEDED = ("pyogrio", "shapely")
+
+
+def rasterised(scene: Scene, image: rasterio.DatasetReader) -> rasterio.DatasetReader:
+    """A mask of one band on the image's grid, in memory: the value of the polygon that covers a
+    pixel's centre, of the last one if several do, and 255 where none does.
+
+    Args:
+        scene: one whose mask is a file of polygons.
+        image: its opened image.
+
+    Raises:
+        UserError: a library is missing, the file is not readable, image or polygons have no
+            position, or an attribute is no class of the dataset.
+    """
+    missing = [library for library in NEEDED if find_spec(library) is None]
+    if missing:
+        raise UserError(
+            f"{scene.mask}: polygons need {' and '.join(missing)}; install the extra `gis`"
+        )
+    if image.crs is None or image.transform.is_identity:
+        raise UserError(
+            f"{scene.image}: has no position, so polygons cannot be drawn on it; give it one, or "
+            f"draw the mask as an image"
+        )
+    shapes, values = _polygons(scene, image)
+    labels = np.full(image.shape, NO_LABEL, np.int32)
+    if len(shapes):
+        pairs = zip(shapes, values, strict=True)
+        rasterize(pairs, out=labels, transform=image.transform)
+
+    place = {"crs": image.crs, "transform": image.transform}
+    height, width = image.shape
+    shape = {"height": height, "width": width, "count": 1, "dtype": "int32"}
+    with MemoryFile() as memory:
+        with memory.open(driver="GTiff", compress="lzw", **shape, **place) as file:
+            file.write(labels, 1)
+        content = memory.read()
+    return rasterio.open(BytesIO(content))
+
+
+def _polygons(scene: Scene, image: rasterio.DatasetReader) -> tuple[np.ndarray, list[int]]:
+    """The polygons in the image's coordinate system, and the mask value of each."""
+    import shapely
+    from pyogrio.errors import DataLayerError, DataSourceError, FieldError
+    from pyogrio.raw import read
+
+    path = scene.mask
+    with path.open("rb") as content:
+        start = content.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start.startswith(STARTS[path.suffix.lower()]):
+        raise UserError(f"{path}: not a {path.suffix} file of polygons; replace it")
+    try:
+        about, _, shapes, fields = read(path, force_2d=True)
+    except (DataSourceError, DataLayerError, FieldError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not readable ({reason}); replace it") from None
+    if not len(shapes):
+        return shapes, []
+    if scene.labels.attribute not in about["fields"]:
+        raise UserError(
+            f"{path}: no attribute {scene.labels.attribute!r} (layout.attribute); it has "
+            f"{listing(list(about['fields']) or ['none'])}"
+        )
+    if not about["crs"]:
+        raise UserError(f"{path}: does not say its coordinate system; save it with one")
+
+    def moved(points: np.ndarray) -> np.ndarray:
+        return np.column_stack(transform(about["crs"], image.crs, *points.T))
+
+    column = fields[list(about["fields"]).index(scene.labels.attribute)]
+    values = [_value(entry, scene) for entry in column]
+    return shapely.transform(shapely.from_wkb(shapes), moved), values
+
+
+def _value(entry: object, scene: Scene) -> int:
+    """The mask value of a polygon: what its attribute says, as a class's name or as a number."""
+    attribute, known = scene.labels
+    if str(entry) in known:
+        return known[str(entry)]
+    try:
+        number = int(entry)
+        is_whole = number == float(entry)
+    except (TypeError, ValueError, OverflowError):
+        is_whole = False
+    if is_whole:
+        return number  # MaskReader says whether it is a class
+    raise UserError(
+        f"{scene.mask}: {attribute}: {str(entry)!r} is neither the name of a class nor a value; "
+        f"there are {listing(list(known))}"
+    )
