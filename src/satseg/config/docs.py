@@ -72,8 +72,9 @@ def _section_part(section: type[BaseModel]) -> list[str]:
         default = "required" if field.is_required() else f"`{_plain(field.default)}`"
         meaning = _line(field.description or "").replace("|", "\\|")
         rows.append(f"| `{key}` | {_type(types[key])} | {default} | {meaning} |")
-    example = f"```yaml\n{EXAMPLES[section.__name__]}```\n"
-    return [f"## {section.__name__}\n", _line(section.__doc__) + "\n", example, *rows, ""]
+    name = section.__name__
+    example = [f"```yaml\n{EXAMPLES[name]}```\n"] if name in EXAMPLES else []
+    return [f"## {name}\n", _line(section.__doc__) + "\n", *example, *rows, ""]
 
 
 def _line(text: str) -> str:
