@@ -32,7 +32,8 @@ def draw_differences(rows: Sequence[Compared], titles: Sequence[str]) -> Figure:
         _draw_difference(right, place, row)
 
     places = range(len(rows))
-    first, second = ([getattr(row, side).value for row in rows] for side in ("first", "second"))
+    first = [row.first.value for row in rows]
+    second = [row.second.value for row in rows]
     left.scatter(first, places, s=56, fc=PAPER, ec=INK, zorder=2, label=titles[0])
     left.scatter(second, places, s=26, color=PALETTE[0], zorder=3, label=titles[1])
     left.set_yticks(list(places), [str(row.pair.first) for row in rows])

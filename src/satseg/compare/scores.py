@@ -60,7 +60,7 @@ def compared(pairs: Sequence[Pair]) -> list[Compared]:
 
     All differences of one metric on the same tiles are one family, whose intervals hold at once.
     """
-    metrics = [[jackknifed(runs, _units(pair, runs)) for runs in pair.runs] for pair in pairs]
+    metrics = [_metrics(pair) for pair in pairs]
     found: dict[tuple[int, str, str], Difference] = {}
     for family in _families(pairs):
         for key in metrics[family[0]][0]:
@@ -75,6 +75,11 @@ def compared(pairs: Sequence[Pair]) -> list[Compared]:
             scores = [score_interval(first), score_interval(metrics[index][1][key])]
             rows.append(Compared(pair, *key, *scores, difference, _why(pair, difference)))
     return rows
+
+
+def _metrics(pair: Pair) -> list[dict[tuple[str, str], Jackknife]]:
+    """Every metric of both sides."""
+    return [jackknifed(runs, _units(pair, runs)) for runs in pair.runs]
 
 
 def _units(pair: Pair, runs: list[pd.DataFrame]) -> dict[int, object]:

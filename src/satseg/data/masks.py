@@ -13,6 +13,11 @@ from satseg.errors import UserError
 from satseg.jobs.slices import TileSlice
 
 
+def named_values(job: TileSlice) -> dict[str, int]:
+    """Mask value of each class, by its name, if masks hold numbers."""
+    return dict(zip(job.classes, job.values or range(len(job.classes)), strict=True))
+
+
 class MaskReader:
     """Turns mask pixels into class indices."""
 

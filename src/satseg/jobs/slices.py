@@ -45,11 +45,6 @@ class TileSlice(Slice):
     groups: list[list[str]]
     official: Official | None = None
 
-    @property
-    def named_values(self) -> dict[str, int]:
-        """Mask value of each class, by its name, if masks hold numbers."""
-        return dict(zip(self.classes, self.values or range(len(self.classes)), strict=True))
-
 
 class SplitSlice(Slice):
     """For `split`."""
