@@ -10,6 +10,7 @@ from conftest import write_raster
 from satseg.config.datasets import Layout
 from satseg.data.images import open_mask
 from satseg.data.layout import find_scenes
+from satseg.data.masks import named_values
 from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
@@ -66,7 +67,7 @@ def folder(tmp_path):
 def test_a_pixel_has_the_class_of_the_last_polygon_over_it(folder, kind):
     write_polygons(folder / "a.geojson", kind)
     own = job()
-    (scene,) = find_scenes(folder, own.layout, own.named_values)
+    (scene,) = find_scenes(folder, own.layout, named_values(own))
     with open_mask(scene) as mask:
         np.testing.assert_array_equal(mask.read(1), expected())
 
@@ -85,7 +86,7 @@ def test_a_geopackage_in_another_system(folder):
         crs=about["crs"], driver="GPKG",
     )  # fmt: skip
     own = job(masks="{n}.gpkg")
-    (scene,) = find_scenes(folder, own.layout, own.named_values)
+    (scene,) = find_scenes(folder, own.layout, named_values(own))
     with open_mask(scene) as mask:
         np.testing.assert_array_equal(mask.read(1), expected())
 
@@ -110,7 +111,7 @@ def test_what_is_no_mask_is_refused(folder, spoil, message):
 def test_no_polygon_is_no_label(folder):
     (folder / "a.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     own = job()
-    (scene,) = find_scenes(folder, own.layout, own.named_values)
+    (scene,) = find_scenes(folder, own.layout, named_values(own))
     with open_mask(scene) as mask:
         assert (mask.read(1) == 255).all()
 

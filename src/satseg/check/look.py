@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from satseg.config.root import Config
 from satseg.data.images import open_mask, scene_shape
 from satseg.data.layout import Scene, find_scenes
-from satseg.data.masks import MaskReader, mask_values
+from satseg.data.masks import MaskReader, named_values
 from satseg.errors import UserError
 from satseg.jobs.arguments import Slice
 from satseg.jobs.program import trouble
@@ -89,7 +89,7 @@ def _root(path: str | None, manifest: Path | None) -> Path | None:
 
 
 def _look_at(root: Path, job: TileSlice) -> None:
-    scenes = find_scenes(root, job.layout, mask_values(job))
+    scenes = find_scenes(root, job.layout, named_values(job))
     reader = MaskReader(job)
     for number in sorted({0, len(scenes) // 2, len(scenes) - 1}):
         _look_at_scene(scenes[number], job, reader)

@@ -23,7 +23,7 @@ from satseg.data.images import (
 )
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene, survey
-from satseg.data.masks import MaskReader, doubts, mask_values
+from satseg.data.masks import MaskReader, doubts, named_values
 from satseg.data.registration import Turn, mask_turn, read_mask
 from satseg.errors import UserError
 from satseg.files import sha256
@@ -45,7 +45,7 @@ def read_dataset(
         root: folder the scenes lie in.
         watched: passes the scenes on one by one, and may show the progress.
     """
-    scenes, unpaired = survey(root, job.layout, mask_values(job))
+    scenes, unpaired = survey(root, job.layout, named_values(job))
     reader = MaskReader(job)
     facts = Facts(scenes=scenes, unpaired=unpaired, remedy=reader.remedy)
 

@@ -49,8 +49,7 @@ def changes(sides: tuple[Side, Side], pairs: Sequence[Pair]) -> Changes:
         records = _records(sides, pair)
         for value in _differing(_slices(sides, pair, records)):
             configuration.setdefault(value, []).append(pair.first)
-        places = [{key: record.get(key) for key in MACHINE} for record in records]
-        for value in _differing(places):
+        for value in _differing([_machine(record) for record in records]):
             machine.setdefault(value, []).append(pair.first)
     return Changes(
         rows=_rows(sides, pairs),
@@ -61,18 +60,22 @@ def changes(sides: tuple[Side, Side], pairs: Sequence[Pair]) -> Changes:
     )
 
 
+def _machine(record: dict) -> dict:
+    """Where a run was made."""
+    return {key: record.get(key) for key in MACHINE}
+
+
 def _records(sides: tuple[Side, Side], pair: Pair) -> list[dict]:
     """run.json of a run of each side, of the same seed and fold if there is one."""
-    first, second = sides
-    places = _by_place(first.cells[pair.first]), _by_place(second.cells[pair.second])
+    grids = [side.cells[row] for side, row in zip(sides, (pair.first, pair.second), strict=True)]
+    places = [dict(zip(map(_place, cells), cells, strict=True)) for cells in grids]
     shared = [place for place in places[0] if place in places[1]]
-    cells = [own[shared[0]] if shared else next(iter(own.values())) for own in places]
+    cells = [own[shared[0]] if shared else grid[0] for own, grid in zip(places, grids, strict=True)]
     return [side.record(cell) for side, cell in zip(sides, cells, strict=True)]
 
 
-def _by_place(cells: Sequence[Cell]) -> dict[tuple[int, int], Cell]:
-    """Cells by seed and fold."""
-    return {(cell.seed, cell.fold or 0): cell for cell in cells}
+def _place(cell: Cell) -> tuple[int, int]:
+    return cell.seed, cell.fold or 0
 
 
 def _slices(sides: tuple[Side, Side], pair: Pair, records: list[dict]) -> list[dict]:

@@ -119,7 +119,8 @@ def pair_up(sides: tuple[Side, Side], first: Row, second: Row) -> Pair:
         return Pair(first, second, runs, {}, tiles, relabelled, why)
 
     numbers = pd.Series(np.arange(len(common)), index=common)
-    kept = tuple(_kept(frames, numbers, classes[0]) for frames in runs)
+    first_kept, second_kept = (_all_kept(frames, numbers, classes[0]) for frames in runs)
+    kept = (first_kept, second_kept)
     groups = [frames[0].drop_duplicates("tile")["group"].to_numpy(str) for frames in kept]
     units = dict(enumerate(_units(*groups)))
     return Pair(first, second, kept, units, tiles, relabelled)
@@ -132,12 +133,14 @@ def _masks(counts: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     return table.assign(labelled=counts.groupby(PLACE)[COUNTED].sum().sum(axis=1) // len(classes))
 
 
-def _kept(frames: list[pd.DataFrame], numbers: pd.Series, classes: list[str]) -> list[pd.DataFrame]:
-    """The counts of the common tiles, run by run."""
-    return [_numbered(frame, numbers, classes) for frame in frames]
+def _all_kept(
+    frames: list[pd.DataFrame], numbers: pd.Series, classes: list[str]
+) -> list[pd.DataFrame]:
+    """`_kept` of every run."""
+    return [_kept(frame, numbers, classes) for frame in frames]
 
 
-def _numbered(counts: pd.DataFrame, numbers: pd.Series, classes: list[str]) -> pd.DataFrame:
+def _kept(counts: pd.DataFrame, numbers: pd.Series, classes: list[str]) -> pd.DataFrame:
     """The counts of the common tiles, numbered alike, in one order of classes."""
     places = pd.MultiIndex.from_frame(counts[PLACE])
     kept = counts.assign(tile=numbers.reindex(places).to_numpy()).dropna(subset="tile")

@@ -77,8 +77,8 @@ def compared(pairs: Sequence[Pair]) -> list[Compared]:
     return rows
 
 
-def _metrics(pair: Pair) -> list[dict]:
-    """The metrics of both sides of a pair, with their values without each unit."""
+def _metrics(pair: Pair) -> list[dict[tuple[str, str], Jackknife]]:
+    """Every metric of both sides."""
     return [jackknifed(runs, _units(pair, runs)) for runs in pair.runs]
 
 

@@ -13,7 +13,7 @@ from satseg.errors import UserError
 from satseg.jobs.slices import TileSlice
 
 
-def mask_values(job: TileSlice) -> dict[str, int]:
+def named_values(job: TileSlice) -> dict[str, int]:
     """Mask value of each class, by its name, if masks hold numbers."""
     return dict(zip(job.classes, job.values or range(len(job.classes)), strict=True))
 

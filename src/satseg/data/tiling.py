@@ -26,7 +26,7 @@ from satseg.data.images import (
 )
 from satseg.data.labels import NO_LABEL, pixels_column
 from satseg.data.layout import Scene, find_scenes
-from satseg.data.masks import MaskReader, doubts, mask_values
+from satseg.data.masks import MaskReader, doubts, named_values
 from satseg.data.official import published_subsets
 from satseg.data.origin import describe
 from satseg.data.registration import mask_turn, read_mask
@@ -65,7 +65,7 @@ def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFra
         UserError: a file is damaged, sizes or bands differ, or a mask holds a value that is not a
             class; the disk is full.
     """
-    scenes = find_scenes(root, job.layout, mask_values(job))
+    scenes = find_scenes(root, job.layout, named_values(job))
     copies = same_images(scenes)
     for first, *others in copies:
         log.warning(
