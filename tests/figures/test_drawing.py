@@ -259,6 +259,21 @@ def test_blocks_are_those_of_the_real_model(spec):
     assert (columns[-1].channels, columns[-1].size) == (logits.shape[1], logits.shape[2])
 
 
+def test_a_decoder_takes_what_its_skip_connection_brings():
+    sdi = {"kind": "sdi", "channels": 6, "from_level": 3}
+    for skips, brought in ((None, [32, 32, 16, 8]), (sdi, [6, 6, 16, 8])):
+        spec = unet((8, 16, 32, 32), (1, 1, 1, 1), (1, 1, 1, 1), skips=skips)
+        columns = architecture.unet_stages(spec, architecture.ModelInput("Toy land", 32, 2, 5))
+        decoder = [column for column in columns if column.kind == "decoder"]
+        assert [column.skip for column in decoder] == brought
+        levels = build_model(spec, num_classes=5, in_channels=2).decoder
+        convs = [
+            next(m for m in level.block.modules() if isinstance(m, torch.nn.Conv2d))
+            for level in levels
+        ]
+        assert [c.in_channels for c in convs] == [c.channels + c.skip for c in decoder]
+
+
 def test_unet_boxes_skips_and_labels():
     spec = unet(dropout=0.2)
     figure = architecture.architecture_figure(

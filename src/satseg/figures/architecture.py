@@ -57,6 +57,8 @@ class Stage(NamedTuple):
     size: int
     """Height and width of its feature maps."""
     convs: int
+    skip: int = 0
+    """Channels that a decoder's skip connection brings."""
 
 
 class Edges(NamedTuple):
@@ -71,7 +73,11 @@ def unet_stages(unet: UNetSpec, model_input: ModelInput) -> list[Stage]:
     """A U-Net's blocks from input to output."""
     sizes = [model_input.size >> level for level in range(len(unet.widths) + 1)]
     downs = zip(unet.widths, sizes, unet.convs, strict=False)
-    ups = zip(unet.widths[::-1], sizes[-2::-1], unet.decoder_convs, strict=True)
+    skips = list(unet.widths)
+    if unet.skips:
+        first = unet.skips.from_level - 1
+        skips[first:] = [unet.skips.channels] * len(skips[first:])
+    ups = zip(unet.widths[::-1], sizes[-2::-1], unet.decoder_convs, skips[::-1], strict=True)
     return [
         Stage("input", model_input.bands, model_input.size, 0),
         *(Stage("encoder", *level) for level in downs),
@@ -145,8 +151,9 @@ def _room(stages: Sequence[Stage]) -> float:
 def _slab_widths(stage: Stage) -> list[float]:
     """Relative widths of a block's boxes; a decoder begins with the skip connection and the
     up-convolution."""
-    boxes = {"input": 1, "output": 1, "decoder": stage.convs + 2}.get(stage.kind, stage.convs)
-    return [max(2.0, sqrt(stage.channels))] * boxes
+    boxes = {"input": 1, "output": 1, "decoder": stage.convs + 1}.get(stage.kind, stage.convs)
+    channels = [stage.skip] * (stage.kind == "decoder") + [stage.channels] * boxes
+    return [max(2.0, sqrt(number)) for number in channels]
 
 
 def _draw_title(
