@@ -155,7 +155,8 @@ def test_the_answer_is_that_of_the_scores(tree, page):
         (tree[0] / "results/mine/tables/scores.md").read_text().split("## ")[0].split("\n\n")[1:-1]
     )
     plain = [sentence.replace("**", "") for sentence in opening]
-    assert len(plain) == 4
+    assert len(plain) == 6
+    assert sum(sentence.startswith("Which model to take on ") for sentence in plain) == 2
     assert all(sentence in page.sections["answer"] for sentence in plain)
     assert "alpha scores highest, with a mean IoU (mIoUᴰ) of" in page.sections["answer"]
 

@@ -7,7 +7,6 @@ what rests on another machine's figures says so.
 import sys
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from satseg.config.sources import DemoSource, HttpSource
 from satseg.data.splits import draw_split
 from satseg.data.store import read_table
 from satseg.errors import UserError
+from satseg.estimate.facts import TileFacts, Times
 from satseg.estimate.measured import PROFILE, RUN, is_same_model, is_this_device
 from satseg.estimate.published import PublishedTimes
 from satseg.estimate.trials import epochs_of, expected_trials, tuning_files
@@ -29,31 +29,6 @@ FORWARD = 1 / 3  # share of a training step's time that the forward pass, all of
 MEASURED = 512**2  # pixels of the image that profiles are measured on
 UNPROFILED = "Not yet profiled on this device"
 WEIGHTS = 2 * 4  # bytes per parameter: those of the best and the last epoch, 32-bit
-
-
-class TileFacts(NamedTuple):
-    """The tiles of a dataset."""
-
-    count: int
-    bands: int
-    on_disk: bool
-    """Whether they exist; otherwise `count` follows from the publishers' figures."""
-
-
-class Times(NamedTuple):
-    """How long a run takes."""
-
-    cell: Cell
-    tiles: int | None
-    """Training tiles per epoch; None if the dataset's size is not known."""
-    epochs: int
-    """At most."""
-    epoch_seconds: float | None
-    """None if nothing has been measured."""
-    source: str
-    """Where that comes from; if nothing has been measured here, why not."""
-    target: Path | None = None
-    """The file that has to be built to find out, or to know better; None if nothing is missing."""
 
 
 class Estimate:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from satseg.config.models import CompactSpec, SmpSpec
 from satseg.config.tunings import trial_of
-from satseg.estimate.expect import Estimate, Times
+from satseg.estimate.expect import Estimate
+from satseg.estimate.facts import Times
 from satseg.estimate.measured import this_device
 from satseg.text import columns, counted
 
