@@ -176,6 +176,6 @@ def test_a_run_of_another_cell(tmp_path, fault):
     ) as caught:
         inputs.run(job.cells[0])
     with pytest.raises(UserError, match="that of another cell"):
-        provenance(job.cells[0], tmp_path / "results/runs")
+        provenance(job, tmp_path / "results/runs")
     assert inputs.run(job.cells[1])["cell"] == job.cells[1].model_dump()
     fault(AREA, "the run of another cell", str(caught.value))

@@ -32,7 +32,7 @@ SEED = 14
 BEFORE = {
     "profile": """
 import satseg.profiling as profiling
-profiling.measure = lambda nets: ([{"latency_ms": 1.0}] * len(nets), {"rounds": 2})
+profiling.measure = lambda nets, **_: ([{"latency_ms": 1.0}] * len(nets), {"rounds": 2})
 profiling.peak_memory_mb = lambda *_: 1.0
 """,
     "export": """
