@@ -14,8 +14,8 @@ from satseg.stages import download, evaluate, split, tile, train
 from satseg.training.limits import Stopped
 
 STUDY = "faster_unet_dubai"
-# The same models without pretrained weights, which a machine without a network cannot fetch.
-MODELS_OF = "faster_unet_dubai_short"
+# Its models and a compact one, without pretrained weights, which need a network.
+MODELS_OF = "faster_unet_found_all"
 QUICK = {
     "datasets": {
         "demo": {"source": {"kind": "demo", "scenes": 6, "size": 128, "seed": 0}, "tile_size": 64}

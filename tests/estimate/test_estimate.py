@@ -81,7 +81,7 @@ def test_teachers_are_trained_too(folders):
     name = "faster_unet_found_recipes"
     jobs = Estimate(config, [name], **folders).jobs()
     assert len(jobs["train"]) == len(jobs["evaluate"]) + 1
-    teacher = "runs/dubai/deeplabv3plus_scratch/equal_tiles/seed0/history.csv"
+    teacher = "runs/dubai/deeplabv3plus_scratch/faster_unet_short/seed0/history.csv"
     assert folders["results"] / teacher in jobs["train"]
     both = Estimate(config, [name, "faster_unet_found"], **folders).jobs()
     assert len(both["train"]) == len(both["evaluate"])  # the teacher is a cell of the other study
