@@ -27,6 +27,7 @@ from pathlib import Path
 
 import pytest
 
+from satseg import records
 from satseg.config.types import Strict
 from satseg.pages.markdown import escape, table
 from satseg.records import SUFFIX
@@ -128,6 +129,7 @@ def command(monkeypatch) -> Iterator[Callable[..., str]]:
         flags = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
         text = job.model_dump_json() if isinstance(job, Strict) else str(job)
         monkeypatch.setattr(sys, "argv", [stage, "--slice", text, *flags])
+        monkeypatch.setattr(records, "_read", {})  # a stage's process has read nothing before
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # about a module imported before
             try:
