@@ -134,6 +134,7 @@ def write_project(folder: Path, datasets: int, models: int, recipes: int, seeds:
         grid[kind] = list(copies)
 
     (config / "papers.yaml").write_text("papers: {}\n")
+    (config / "tunings.yaml").unlink()
     (config / "config.yaml").write_text(yaml.safe_dump({"studies": [STUDY]}))
     shutil.rmtree(config / "studies")
     (config / "studies").mkdir()

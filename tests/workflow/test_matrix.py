@@ -138,6 +138,9 @@ RECIPE = {
     "head_dropout_channels": ({"head_dropout": 0.1, "head_dropout_channels": True}, TRAINED),
     "evaluate.subset": ("val", f"evaluate {PAGES}"),
     "evaluate.weights": ("final", f"evaluate {PAGES}"),
+    "evaluate.tta": ("flips", f"evaluate {PAGES}"),
+    "evaluate.calibrate": (True, PAGES),
+    "stop_after": (1, TRAINED),
 }
 SPLIT = {
     "unit": ("tile", "split"),
@@ -240,12 +243,14 @@ def condition(project, request):
 
 
 def test_every_key_of_the_study_is_here(project):
-    """Those left out name other entries, or hold nothing but a kind."""
+    """Those left out name other entries, hold nothing but a kind, or are for masks of polygons."""
     config = load(project[0] / "config")
     left_out = {
-        "datasets": {"official", "scenes_of", "source.kind", "classes"},
+        "datasets": {"official", "scenes_of", "source.kind", "classes", "layout.attribute"},
         "models": {"family"},
-        "recipes": {"teacher", "init_from", "split", "loss.class_weights_scale"},
+        "recipes": {
+            *("teacher", "init_from", "split", "loss.class_weights_scale", "evaluate.ensemble")
+        },
         "splits": {"val", "folds", "among", "test_of"},
         "study": {"datasets", "models", "recipes", "seeds", "published", "paper", "claims"},
     }

@@ -299,4 +299,4 @@ def test_workflow_runs_from_another_folder(built, tmp_path):
     directory."""
     done = snakemake(built[0], "--directory", str(tmp_path), "--dry-run", "tiny")
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^total +10$", done.stdout, re.MULTILINE)
+    assert re.search(r"^total +11$", done.stdout, re.MULTILINE)
