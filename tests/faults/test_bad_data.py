@@ -721,6 +721,7 @@ def test_too_few_groups(store, refused, fault, tmp_path):
     spec = SplitSlice(split={"unit": "group", "train": 0.4, "val": 0.3, "test": 0.3})
     table = pd.read_csv(store / "tiles.csv")
     table.assign(group="one").to_csv(store / "tiles.csv", index=False)
+    (store / "tiles.made.json").unlink()  # a table written by hand has no record
     said = refused("split", spec, tiles=store, out=tmp_path / "split.csv")
     assert said.startswith("1 group of scenes cannot fill 3 subsets")
     fault("Splits", "fewer groups than subsets", said)
