@@ -1,6 +1,7 @@
 """How far one image is shifted against another that shows the same ground: phase correlation of
 their gradients (Kuglin & Hines 1975)."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,10 +26,16 @@ class Shift(NamedTuple):
 
 def common_shape(*shapes: tuple[int, int]) -> tuple[int, int]:
     """The shape that images of these shapes need for no shift to be taken for another."""
-    from scipy.fft import next_fast_len
-
     height, width = np.max(shapes, axis=0)
-    return next_fast_len(2 * int(height)), next_fast_len(2 * int(width))
+    return _fast_length(2 * int(height)), _fast_length(2 * int(width))
+
+
+def _fast_length(least: int) -> int:
+    """The next length without prime factors above 5, which is transformed fast."""
+    length = least
+    while (30 ** length.bit_length()) % length:
+        length += 1
+    return length
 
 
 def spectrum(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -39,20 +46,16 @@ def spectrum(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         image: float32 [h, w].
         shape: as of `common_shape`.
     """
-    from scipy.fft import fft2
-
     gradient = np.zeros(image.shape, np.complex64)
     gradient.real[1:-1, 1:-1] = image[1:-1, 2:] - image[1:-1, :-2]
     gradient.imag[1:-1, 1:-1] = image[2:, 1:-1] - image[:-2, 1:-1]
-    frequencies = fft2(gradient, shape)
+    frequencies = _transformed(gradient, shape, np.fft.fft)
     return frequencies / np.maximum(np.abs(frequencies), 1e-6)
 
 
 def shift_between(first: np.ndarray, second: np.ndarray) -> Shift:
     """The shift that brings two images of one scale to match, by their spectra of one shape."""
-    from scipy.fft import ifft2
-
-    correlation = ifft2(first * second.conj()).real
+    correlation = _transformed(first * second.conj(), first.shape, np.fft.ifft).real
     place = np.unravel_index(correlation.argmax(), correlation.shape)
     spread = float(correlation.std())
     strength = float(correlation[place]) / spread if spread else 0.0
@@ -61,3 +64,10 @@ def shift_between(first: np.ndarray, second: np.ndarray) -> Shift:
     size = np.array(correlation.shape)
     down, right = np.where(place > size // 2, place - size, place).tolist()
     return Shift(down, right, strength)
+
+
+def _transformed(image: np.ndarray, shape: tuple[int, int], transform: Callable) -> np.ndarray:
+    """Both axes transformed, each where it is contiguous: several times as fast as across rows."""
+    height, width = shape
+    columns = np.ascontiguousarray(transform(image, width, axis=1).T)
+    return np.ascontiguousarray(transform(columns, height, axis=1).T)
