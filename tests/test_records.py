@@ -111,3 +111,23 @@ def test_a_damaged_record_is_empty(made, text):
 def test_a_slice_has_one_digest_as_text_and_as_file():
     assert records.digest_of('{"a":1}') == sha('{"a":1}')
     assert records.digest_of(f".snakemake/satseg/{sha('x')}.json") == sha("x")
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "[]", '{"slice": 1}', None])
+def test_a_record_of_any_content_is_damaged(tmp_path, content):
+    record = records.record_of(tmp_path / "out.csv")
+    if content is None:
+        record.mkdir()
+    else:
+        record.write_text(content)
+    assert records.load_record(tmp_path / "out.csv") == {}
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "[]", '{"a": 5, "b": [1]}', "\x00"])
+def test_a_damaged_memory_of_digests_is_forgotten(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(records, "_seen", {})
+    records.SEEN.parent.mkdir(parents=True)
+    records.SEEN.write_text(content)
+    records.recall()
+    assert records._seen == {}

@@ -26,3 +26,9 @@ def is_innocent(error: BaseException) -> bool:
         # Without a number, or as an invalid argument, libraries report what they cannot read.
         return error.errno not in (None, errno.EINVAL)
     return out_of_memory(error)
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of what an error of a library says; its kind if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

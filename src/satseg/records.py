@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def _written(path: Path) -> str:
     if path.suffix == ".npy" and digests.exists():
         try:
             return json.loads(digests.read_text(encoding="utf-8"))[path.name]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             pass  # not such a file
     return sha256(path)
 
@@ -124,7 +125,7 @@ def load_record(output: str | Path) -> dict[str, Any] | None:
     path = record_of(output)
     try:
         return _load(path, path.stat().st_ctime_ns)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -138,7 +139,7 @@ def _load(path: Path, changed: int) -> dict[str, Any]:
         record["inputs"].keys()
         for entry in record["outputs"].values():
             entry["sha256"], entry["bytes"], entry["changed"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     return record
 
@@ -204,10 +205,15 @@ def _content(path: Path) -> str:
 
 def recall() -> None:
     """Take over what `remember` wrote, of content read by earlier processes in this folder."""
-    try:
-        _seen.update(json.loads(SEEN.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        _seen.clear()
+    with suppress(OSError, ValueError, AttributeError, RecursionError):
+        known = json.loads(SEEN.read_text(encoding="utf-8"))
+        _seen.update(
+            {
+                name: entry
+                for name, entry in known.items()
+                if isinstance(entry, list) and len(entry) == 4
+            }
+        )
 
 
 def remember() -> None:

@@ -59,6 +59,7 @@ MISTAKES = [
     ("a study named like a folder of results", study("runs"), "study.runs: is a rule or a folder"),
     ("a model named like the baseline", model(SMP, "majority"), "models.majority: the name of the"),
     ("a class named all", dataset(classes=classes(name="all")), "name 'all' stands for the mean"),
+    ("a class named ALL", dataset(classes=classes(name="ALL")), "name 'all' stands for the mean"),
     ("a class without a name", dataset(classes=classes(name="")), "expected a text of one line"),
     (
         "a carriage return in a name",
@@ -150,6 +151,20 @@ MISTAKES = [
     ("a pattern with half a field", dataset(layout=LAYOUT | {"images": "{n.tif"}), "has a brace"),
     ("studies for study", {"studies": STUDY}, "what studies consist of stands under `study`"),
     ("study for studies", {"study": ["demo"]}, "those to build are listed under `studies`"),
+    ("true for a seed", study(seeds=[True]), "seeds.0: must be a number, got True"),
+    ("true for a learning rate", recipe(optimizer={"lr": True}), "lr: must be a number, got True"),
+    ("true for a share", {"splits": {"random": {"train": True}}}, "train: must be a number"),
+    ("false for a mask's value", dataset(gaps=[False]), "gaps.0: must be a number, got False"),
+    (
+        "true among an architecture's arguments",
+        model(SMP | {"arguments": {"encoder_depth": True}}),
+        "models.mine.arguments.encoder_depth: must be a valid integer, got True",
+    ),
+    (
+        "a text for a number among an architecture's arguments",
+        model(SMP | {"arguments": {"encoder_depth": "5"}}),
+        "models.mine.arguments.encoder_depth: must be a valid integer, got '5'",
+    ),
     ("a date for a text", study(title=yaml.safe_load("2020-01-01")), "put a text in quotes"),
 ]
 

@@ -115,7 +115,9 @@ def test_an_encoder_of_the_library():
 
 
 def test_mistakes_of_a_named_encoder_are_one_line(tmp_path):
-    with pytest.raises(UserError, match="mit_b0 has no features at half the size; set detail: 0"):
+    with pytest.raises(
+        UserError, match="mit_b0 has no features at half the size; set the model's `detail: 0`"
+    ):
         build_model(CompactSpec(**NAMED | {"encoder": "mit_b0"}), 3)
     with pytest.raises(UserError, match="resnet19"):
         build_model(CompactSpec(**NAMED | {"encoder": "resnet19"}), 3)

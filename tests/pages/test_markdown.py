@@ -143,7 +143,14 @@ def test_pages_are_read_back_as_they_were(tmp_path):
     page = Page("p", "Title", blocks, [("IoU", "What it is.")], ["The answer."])
     path = tmp_path / "pages.json"
     path.write_bytes(pages_json([page]))
-    assert read_pages(path) == {"p": page}
+    assert read_pages(path, ["p"]) == {"p": page}
+    with pytest.raises(UserError, match=r"pages\.json: page 'q' is missing; delete the file"):
+        read_pages(path, ["p", "q"])
+    uneven = path.read_bytes().replace(b'"rows": [\n', b'"rows": [[],\n')
+    assert uneven != path.read_bytes()
+    path.write_bytes(uneven)
+    with pytest.raises(UserError, match=r"pages\.json: not the pages of a study"):
+        read_pages(path)
     assert interval == TableCell("[0.100, 0.250]", 0.1, interval=(0.1, 0.25))
     assert [cell.value for cell in cells] == ["zed", None, 0.1]
 

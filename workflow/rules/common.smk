@@ -54,6 +54,21 @@ def looked_at(wildcards):
     return []
 
 
+@cache
+def built(dataset, model, recipe):
+    """No file; a line that says why a model cannot be trained, before any job starts."""
+    if workflow.is_main_process:
+        # Imported here because of what it imports.
+        from satseg.check.building import try_model
+
+        try:
+            place = places(overrides=config, origin=origin)
+            try_model(cfg, dataset, model, recipe, place)
+        except UserError as mistake:
+            sys.exit(str(mistake))
+    return []
+
+
 def map_files(wildcards):
     """Every map, or a line that says why there is none."""
     try:

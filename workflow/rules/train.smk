@@ -28,6 +28,7 @@ rule train:
                 cfg, w.dataset, w.recipe, targets.fold_number(w.fold)
             )
         ],
+        built=lambda w: built(w.dataset, w.model, w.recipe),
         settings=lambda w: tuned.settings_files(cfg, w.recipe),
         shorter=lambda w: ancient(
             [folder / "run.json" for folder in tuned.shorter_runs(cfg, w.recipe)]

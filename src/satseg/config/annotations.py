@@ -97,6 +97,14 @@ def _step(kind: Any, part: Any) -> list:
     return step(arguments, part)
 
 
+def plain_types(kind: Any) -> set:
+    """The types among the alternatives of an annotation that are no sections, lists or mappings."""
+    arguments = get_args(kind)
+    if not arguments or get_origin(kind) in (dict, list, Literal):
+        return {kind}
+    return set().union(*map(plain_types, arguments))
+
+
 def section_models(kind: Any) -> list[type[BaseModel]]:
     """The section classes among the alternatives of an annotation."""
     if isinstance(kind, type):

@@ -37,7 +37,7 @@ class LandClass(Strict):
     """One class of a dataset; its position in the list is its class index."""
 
     name: Label
-    """Name in tables and legends; any but `all`, which means the mean over the classes."""
+    """Name in tables and legends; any but `all`, however written: the mean over the classes."""
     color: Color
     """Colour in the mask files if `mask_values` is `color`, and in figures and maps unless there is
     a `display_color`."""
@@ -168,7 +168,7 @@ class Tiling(Strict):
 
     @model_validator(mode="after")
     def _distinct(self):
-        if any(land.name == "all" for land in self.classes):
+        if any(land.name.lower() == "all" for land in self.classes):
             raise ValueError(
                 "classes: name 'all' stands for the mean over the classes; choose another"
             )

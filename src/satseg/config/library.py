@@ -46,7 +46,8 @@ def _arguments(model: ast.ClassDef) -> dict[str, str]:
 def misfit(annotation: str, value: object) -> str | None:
     """Why a value does not fit an argument's annotation; None if it does."""
     try:
-        TypeAdapter(eval(annotation, vars(typing))).validate_python(value)
+        # Strictly: the library is given the value as it is written.
+        TypeAdapter(eval(annotation, vars(typing))).validate_python(value, strict=True)
     except ValidationError as error:
         return error.errors()[0]["msg"].replace("Input should be", "must be")
     return None

@@ -11,7 +11,7 @@ from satseg.config.checks import check_cells, check_names
 from satseg.config.messages import explain, mistake_line
 from satseg.config.root import Config
 from satseg.config.tuned import with_tuned_recipes
-from satseg.config.values import check_values
+from satseg.config.values import check_truths, check_values
 from satseg.config.yaml_files import read_mapping, shown_path
 from satseg.errors import UserError
 
@@ -54,6 +54,7 @@ def load(
     _refuse_unknown(origin, overrides, list(Config.model_fields))
     raw = _merge(_read_folder(folder), overrides, [Config])
     check_values(raw, place)
+    check_truths(raw, [Config], place)
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:

@@ -12,7 +12,10 @@ from pydantic import (
 # Kinds of text: the pattern each must match, and how messages describe it.
 PATTERNS = {
     "name": (r"^[a-z0-9][a-z0-9_]*$", "a name of a-z, 0-9 and _"),
-    "label": (r"^\S(.*\S)?$", "a text of one line, without spaces at its ends"),
+    "label": (
+        r"^\S([^\n\t]*\S)?$",
+        "a text of one line, without tabs, and without spaces at its ends",
+    ),
     "color": (r"^#[0-9A-Fa-f]{6}$", "a colour such as '#3C1098'"),
     "url": (r"^https?://\S+/[^/\s]+$", "the http or https address of a file"),
     "tile": (r"^[^{}]*\{scene\}[^{}]*\{k\}[^{}]*$", "a name with {scene} followed by {k}"),

@@ -4,8 +4,10 @@ take."""
 import math
 import unicodedata
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
+from satseg.config.annotations import plain_types, step
 from satseg.config.messages import mistake_line
 from satseg.errors import UserError
 
@@ -37,6 +39,24 @@ def check_values(raw: dict, place: Any) -> None:
         if problem:
             shown = repr(value)[:60]
             raise UserError(mistake_line(place(key), key, {}, f"{problem}, got {shown}"))
+
+
+def check_truths(raw: dict, kinds: list, place: Any) -> None:
+    """Refuse true and false where a number is expected: Python would take them for 1 and 0.
+
+    Args:
+        raw: the configuration as read.
+        kinds: annotations of the whole.
+        place: how messages name the file of a path of keys.
+
+    Raises:
+        UserError: there is one.
+    """
+    for key, value in _values((), raw):
+        if isinstance(value, bool):
+            types = set().union(*map(plain_types, reduce(step, key, kinds)))
+            if types & {int, float} and not types & {bool, Any}:
+                raise UserError(mistake_line(place(key), key, value, "must be a number"))
 
 
 def _values(key: tuple, value: Any) -> Iterator[tuple[tuple, Any]]:

@@ -60,6 +60,11 @@ def open_tiles(folder: str | Path) -> Tiles:
                 f"{folder / name}.npy: {array.dtype} {list(array.shape)} does not fit the "
                 f"{len(tiles.table)} tiles of tiles.csv; delete the folder and tile again"
             )
+    if masks.shape != images.shape[:3]:
+        raise UserError(
+            f"{folder / 'masks.npy'}: {list(masks.shape)} does not fit the images, "
+            f"{list(images.shape)}; delete the folder and tile again"
+        )
     return tiles
 
 

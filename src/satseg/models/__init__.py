@@ -7,7 +7,7 @@ from torch import nn
 
 from satseg.config.models import ModelSpec
 from satseg.config.reading import load
-from satseg.errors import UserError
+from satseg.errors import UserError, is_innocent, one_line
 
 
 def build_model(
@@ -69,10 +69,13 @@ def check_tiles(
     try:
         with torch.no_grad():
             logits = net(torch.empty(batch, bands, size, size, device="meta"))
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+    except Exception as error:  # libraries raise errors of every kind
+        if is_innocent(error):
+            raise
+        reason = one_line(error)
         raise UserError(
             f"models.{name}: does not take {tiles} ({reason}); "
+            f"{'correct its `arguments`, ' * bool(getattr(model, 'arguments', None))}"
             "choose a larger tile_size of the dataset, or a multiple of 64, "
             f"{'a batch_size above 1, ' * (batch == 1)}or another model"
         ) from None

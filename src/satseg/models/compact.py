@@ -33,8 +33,8 @@ def build(model: CompactSpec, num_classes: int, in_channels: int, pretrained: bo
     encoder = smp.build(entry, 1, in_channels, pretrained).encoder
     if model.detail and not encoder.out_channels[1]:
         raise UserError(
-            f"config/models.yaml: {model.encoder} has no features at half the size; "
-            "set detail: 0, or choose another encoder"
+            f"{model.encoder} has no features at half the size; set the model's `detail: 0`, or "
+            "choose another encoder"
         )
     return CompactUNet(model, encoder, num_classes)
 

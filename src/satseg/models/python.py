@@ -2,11 +2,12 @@
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from traceback import extract_tb
 
 from torch import nn
 
 from satseg.config.models import PythonSpec
-from satseg.errors import UserError
+from satseg.errors import UserError, is_innocent, one_line
 
 
 def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: bool) -> nn.Module:
@@ -26,7 +27,10 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
         )
     origin = spec_from_file_location(f"satseg_own_{path.stem}", path)
     module = module_from_spec(origin)
-    origin.loader.exec_module(module)
+    try:
+        origin.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"{model.file}: {_where(error, path)}; correct it") from error
     make = getattr(module, model.name, None)
     if not callable(make) or getattr(make, "__module__", None) != module.__name__:
         defined = [
@@ -40,10 +44,12 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
         )
     try:
         net = make(num_classes=num_classes, in_channels=in_channels, **model.arguments)
-    except TypeError as error:
+    except Exception as error:
+        if is_innocent(error):
+            raise
         raise UserError(
-            f"{model.file}: {model.name}(num_classes=…, in_channels=…, **arguments): {error}; "
-            "correct it or `arguments`"
+            f"{model.file}: {model.name}(num_classes=…, in_channels=…, **arguments): "
+            f"{_where(error, path)}; correct it or `arguments`"
         ) from error
     if not isinstance(net, nn.Module):
         raise UserError(
@@ -51,3 +57,15 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
             "a torch.nn.Module is expected"
         )
     return net
+
+
+def _where(error: Exception, path: Path) -> str:
+    """What an error says, and the last line of the file that it came through."""
+    lines = [
+        step.lineno
+        for step in extract_tb(error.__traceback__)
+        if step.filename == str(path.absolute())
+    ]
+    lines += [error.lineno] if isinstance(error, SyntaxError) else []
+    kind = "" if isinstance(error, TypeError) else f"{type(error).__name__}: "
+    return f"line {lines[-1]}: {kind}{one_line(error)}" if lines else f"{kind}{one_line(error)}"

@@ -6,7 +6,7 @@ import segmentation_models_pytorch as smp
 from torch import nn
 
 from satseg.config.models import SmpSpec
-from satseg.errors import UserError, is_innocent
+from satseg.errors import UserError, is_innocent, one_line
 from satseg.models.encoders import FOREIGN, load_encoder, read_state
 
 WAYS_OUT = (
@@ -36,23 +36,18 @@ def build(model: SmpSpec, num_classes: int, in_channels: int, pretrained: bool) 
         raise UserError(
             f"{model.architecture} with encoder {model.encoder}: {error.args[0]}"
         ) from None
-    except ValueError as error:  # the library says what does not fit together
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+    except Exception as error:  # of every kind, about arguments that the library did not expect
+        if is_innocent(error):
+            raise
+        if isinstance(error, OSError | RuntimeError) and weights and not file:
+            raise UserError(
+                f"{weights} weights of {model.encoder} cannot be loaded ({one_line(error)}); "
+                f"{WAYS_OUT}"
+            ) from None
         advice = "correct its `arguments`, or choose" if model.arguments else "choose"
         raise UserError(
             f"{model.architecture} with encoder {model.encoder} "
-            f"cannot be built for {in_channels} bands ({reason}); {advice} another encoder"
-        ) from None
-    except (OSError, RuntimeError) as error:
-        if is_innocent(error):
-            raise
-        if weights is None:
-            raise UserError(
-                f"{model.architecture} with encoder {model.encoder}: {error}; choose another one"
-            ) from None
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise UserError(
-            f"{weights} weights of {model.encoder} cannot be loaded ({reason}); {WAYS_OUT}"
+            f"cannot be built for {in_channels} bands ({one_line(error)}); {advice} another encoder"
         ) from None
     if model.head_dropout:
         dropout = nn.Dropout2d if model.head_dropout_channels else nn.Dropout

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from satseg.errors import UserError
-from satseg.readers import present
+from satseg.readers import AGAIN, present
 
 START, END = "\x02\x03"  # around words that stand out; no text that a person writes has them
 STRONG = re.compile(f"{START}([^{START}{END}]*){END}")
@@ -76,6 +76,10 @@ class Table:
     rows: list[list[TableCell]]
     kind: Literal["table"] = "table"
 
+    def __post_init__(self):
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError("a row has not a cell for each column")
+
 
 Block = Heading | Paragraph | Bullets | Table
 
@@ -106,16 +110,18 @@ def pages_json(pages: Sequence[Page]) -> bytes:
     return ADAPTER.dump_json(list(pages), indent=1)
 
 
-def read_pages(path: Path) -> dict[str, Page]:
+def read_pages(path: Path, names: Sequence[str] = ()) -> dict[str, Page]:
     """Pages by name, as `pages_json` wrote them.
 
     Raises:
-        UserError: the file is missing or broken.
+        UserError: the file is missing or broken, or lacks one of the pages `names`.
     """
     try:
         pages = ADAPTER.validate_json(present(path).read_bytes())
     except ValidationError:
-        raise UserError(
-            f"{path}: not the pages of a study; delete the file and build it again"
-        ) from None
-    return {page.name: page for page in pages}
+        raise UserError(f"{path}: not the pages of a study; {AGAIN}") from None
+    known = {page.name: page for page in pages}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise UserError(f"{path}: page {missing[0]!r} is missing; {AGAIN}")
+    return known

@@ -47,7 +47,8 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
     """
     folder = results / job.name
     figures = folder / "figures"
-    pages = read_pages(folder / "tables" / PAGES)
+    later = later_pages(job)
+    pages = read_pages(folder / "tables" / PAGES, ["scores", *later])
     here = Path(__file__).parent
     environment = Environment(
         loader=FileSystemLoader(here),
@@ -63,7 +64,7 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
         style=Markup((here / STYLE).read_text(encoding="utf-8")),
         script=Markup((here / SCRIPT).read_text(encoding="utf-8")),
         scores=pages["scores"],
-        pages=[pages[name] for name in later_pages(job)],
+        pages=[pages[name] for name in later],
         figures=[
             embedded(figures, name, caption(name, folds=bool(job.folds)))
             for name in CAPTIONS
