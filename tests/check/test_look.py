@@ -107,3 +107,23 @@ def test_a_folder_that_may_not_be_read(tiled, monkeypatch):
         UserError, match=r"^mine.yaml: datasets.demo: mine: permission denied; change the perm"
     ):
         look_at(configured(tile_size=192))
+
+
+def test_a_pattern_of_groups_that_matches_nothing(tmp_path, monkeypatch):
+    """Unless scenes are known to be missing, or the patterns came with another dataset's files."""
+    monkeypatch.chdir(tmp_path)
+    write_raster(tmp_path / "mine/images/1.tif", np.zeros((3, 70, 64), np.uint8))
+    write_raster(tmp_path / "mine/masks/1.tif", np.ones((1, 70, 64), np.uint8))
+    look_at(configured(groups=[["1", "?"]]))
+    groups = {"groups": [["1", "north_*"]]}
+    with pytest.raises(
+        UserError,
+        match=r"^mine.yaml: datasets.demo: groups: 'north_\*' matches no scene \(one is called 1\)",
+    ):
+        look_at(configured(**groups, expected={"scenes": 1, "pixels": 4480}))
+    look_at(configured(**groups, expected={"scenes": 2, "pixels": 8960}))
+
+    entry = load().datasets["demo"].model_dump() | {"layout": LAYOUT, "scenes_of": "demo"}
+    overrides = {"demo": {"path": "mine", "source": None, "layout": LAYOUT}}
+    config = load(overrides={"datasets": overrides | {"part": entry | groups}})
+    look(config, "part", lambda keys: "mine.yaml", Paths())

@@ -8,7 +8,9 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from satseg.config.datasets import Dataset
 from satseg.config.root import Config
+from satseg.data.groups import unmatched
 from satseg.data.images import open_mask, scene_shape
 from satseg.data.layout import Scene, find_scenes
 from satseg.data.masks import MaskReader, named_values
@@ -37,7 +39,7 @@ def look(config: Config, dataset_name: str, place: Callable[[tuple], str], paths
 
     Raises:
         UserError: there is no such folder, the system does not let it be read, its files do not
-            pair, or a mask holds what is no class.
+            pair, a pattern of `groups` matches nothing, or a mask holds what is no class.
     """
     owner = config.files_of(dataset_name)
     manifest = paths.manifest(owner)
@@ -49,7 +51,7 @@ def look(config: Config, dataset_name: str, place: Callable[[tuple], str], paths
     try:
         root = _root(config.datasets[owner].path, manifest if fetched else None)
         if root is not None:
-            _look_at(root, job)
+            _look_at(root, job, config.datasets[dataset_name])
     except (UserError, OSError) as error:
         where = place(("datasets", dataset_name))
         problem = error if isinstance(error, UserError) else trouble(error, "path")
@@ -88,8 +90,20 @@ def _root(path: str | None, manifest: Path | None) -> Path | None:
     return None
 
 
-def _look_at(root: Path, job: TileSlice) -> None:
+def idle_groups(scenes: list[Scene], dataset: Dataset) -> list[str]:
+    """What is wrong with each pattern of `groups` that matches none of the scenes.
+
+    Nothing is if some of the scenes that the dataset should have are missing, or if it has only
+    some of those of another dataset, and with them its groups.
+    """
+    missing = dataset.expected is not None and len(scenes) < dataset.expected.scenes
+    return [] if missing or dataset.scenes_of else unmatched(scenes, dataset.groups)
+
+
+def _look_at(root: Path, job: TileSlice, dataset: Dataset) -> None:
     scenes = find_scenes(root, job.layout, named_values(job))
+    for mistake in idle_groups(scenes, dataset):
+        raise UserError(mistake)
     reader = MaskReader(job)
     for number in sorted({0, len(scenes) // 2, len(scenes) - 1}):
         _look_at_scene(scenes[number], job, reader)
