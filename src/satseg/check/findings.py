@@ -72,6 +72,8 @@ class Facts:
     """Where the georeferenced scenes lie."""
     turned: dict[str, list[str]] = field(default_factory=dict)
     """How masks are mirrored against their images, in words → masks."""
+    counted_no_data: dict[str, list[str]] = field(default_factory=dict)
+    """Class whose value is the no-data value that masks state → these masks."""
     digests: dict[str, list[str]] = field(default_factory=dict)
     """Digest of an image file → the scenes that have it."""
     complaints: dict[tuple[str, str], list[str]] = field(default_factory=dict)

@@ -55,6 +55,12 @@ def dataset_notes(facts: Facts, dataset: Dataset, table: pd.DataFrame) -> list[s
             f"states, such as {masks[0]}: read as the image lies"
         )
 
+    for name, masks in facts.counted_no_data.items():
+        notes.append(
+            f"{counted(len(masks), 'mask')}, such as {masks[0]}: the value that it states for no "
+            f"data is that of class {name!r}, and counts as the class"
+        )
+
     grids = {(place.crs, round(place.pixel, 6)) for place in facts.places.values()}
     if len(grids) > 1:
         notes.append("the scenes differ in their coordinate system or in their pixel size")

@@ -99,6 +99,9 @@ def _read_scene(facts: Facts, scene: Scene, job: TileSlice, reader: MaskReader |
         turn = mask_turn(image, mask, scene) if reader else Turn()
         if any(turn):
             facts.turned.setdefault(str(turn), []).append(str(scene.mask))
+        for name, value in named_values(job).items():
+            if job.colors is None and value == mask.nodata:
+                facts.counted_no_data.setdefault(name, []).append(str(scene.mask))
 
         pixels = job.pixels
         if pixels.bands and max(pixels.bands) > image.count:
