@@ -377,3 +377,32 @@ def test_the_picture_draws_what_is_hidden(tmp_path, kind):
     assert (labels[:64, :64] == 1).sum() == 64 * 64 - gone
     if gone:
         assert (labels[:64, :32] == 255).all() and (picture[:64, :32] == 0).all()
+
+
+def test_a_dataset_without_a_usable_scene(tmp_path):
+    """Nothing to divide: what is wrong with the files is all there is to say."""
+    for name in "abc":
+        write_raster(tmp_path / f"images/{name}.tif", np.full((3, 64, 64), ord(name), np.uint16))
+        write_raster(tmp_path / f"masks/{name}.png", np.zeros((1, 64, 64), np.uint8))
+    found = check(configured(tmp_path), "mine", tmp_path, tmp_path / "sheet.png")
+    (problem,) = found.problems
+    assert problem.what.startswith("uint16 pixels, but models take 8 bits")
+    assert len(problem.files) == 3 and not (tmp_path / "sheet.png").exists()
+    assert "Splits" not in found.text and "Must be fixed: 1 problem" in report(found)
+
+
+@pytest.mark.parametrize("nodata", [None, 0])
+def test_a_black_collar_that_nothing_states(tmp_path, nodata):
+    rng = np.random.default_rng(4)
+    for name in "abc":
+        image = rng.integers(1, 255, (3, 64, 64), dtype=np.uint8)
+        image[:, :16] = 0
+        image[0, 20] = image[1, 21] = 0  # not in every band
+        write_raster(tmp_path / f"images/{name}.tif", image, nodata=nodata)
+        labels = rng.integers(0, 2, (1, 64, 64), dtype=np.uint8)
+        write_raster(tmp_path / f"masks/{name}.png", labels)
+    notes = check(configured(tmp_path), "mine", tmp_path).notes
+    said = [note for note in notes if "0 in every band" in note]
+    assert [note[:43] for note in said] == (
+        ["25 % of the pixels are 0 in every band and "] if nodata is None else []
+    )

@@ -127,3 +127,23 @@ def test_a_pattern_of_groups_that_matches_nothing(tmp_path, monkeypatch):
     overrides = {"demo": {"path": "mine", "source": None, "layout": LAYOUT}}
     config = load(overrides={"datasets": overrides | {"part": entry | groups}})
     look(config, "part", lambda keys: "mine.yaml", Paths())
+
+
+def test_masks_of_0_and_255(tmp_path, monkeypatch):
+    """They are read until a second class turns up: here in the last row of the fourth of five."""
+    monkeypatch.chdir(tmp_path)
+    mask = np.zeros((1, 400, 64), np.uint8)
+    mask[:, 180:220] = 255
+    for number in range(5):
+        write_raster(tmp_path / f"mine/images/{number}.tif", np.zeros((3, 400, 64), np.uint8))
+        write_raster(tmp_path / f"mine/masks/{number}.tif", mask)
+    with pytest.raises(
+        UserError,
+        match=r"^mine.yaml: datasets.demo: mine/masks: the masks hold only class 'Field' and 255, "
+        r"which means no label; give the class that 255 stands for `value: 255`",
+    ):
+        look_at(configured())
+    look_at(configured(gaps=[255]))
+    mask[0, -1] = 1
+    write_raster(tmp_path / "mine/masks/3.tif", mask)
+    look_at(configured())

@@ -117,11 +117,12 @@ def test_a_mask_of_another_resolution(tiled, fault):
     fault("Places", "a mask of other pixels than its image's", message)
 
     message, _ = tiled(LABELS[::2, ::2], from_origin(LEFT, TOP, 2 * PIXEL, 2 * PIXEL))
-    assert "masks/a.tif: has 28×20 pixels of 1×1, but its image a.tif 56×40 pixels of" in message
-    assert "; put it on its image's grid (gdalwarp" in message
+    said = "masks/a.tif: has 28×20 pixels of 1×1, but its image a.tif 56×40 pixels of 0.5×0.5"
+    assert f"{said}; put it on its image's grid (gdalwarp" in message
     fault("Places", "a mask of half as many pixels on the same ground", message)
     message, _ = tiled(LABELS[:, :30], PLACE)
-    assert "a.tif: has 30×40 pixels of 0.5×0.5, but its image a.tif 56×40 pixels of" in message
+    said = "a.tif: has 30×40 pixels of 0.5×0.5, but its image a.tif 56×40 pixels of 0.5×0.5"
+    assert f"{said}, and their corners lie up to {26 * PIXEL / 0.9996:.4g} m (26" in message
     fault("Places", "a mask of only a part of its image", message)
 
 
@@ -150,9 +151,9 @@ def test_a_side_without_a_place(tiled, crs, place):
 
 def test_a_mask_that_names_no_system(tiled, fault):
     """As one with a world file: its numbers are those of its image's system if they may be."""
-    message, found = tiled(LABELS[::-1], SOUTH_UP, mask_crs=None)
-    assert message == ""
-    np.testing.assert_array_equal(found, LABELS)
     message, _ = tiled(LABELS, PLACE @ Affine.translation(3, 4), mask_crs=None)
     assert "masks/a.tif: lies 2.501 m (5 pixels) from its image a.tif; " in message
     fault("Places", "a mask five pixels from its image, without a coordinate system", message)
+    message, found = tiled(LABELS[::-1], SOUTH_UP, mask_crs=None)
+    assert message == ""
+    np.testing.assert_array_equal(found, LABELS)

@@ -47,7 +47,8 @@ def check(
 
     table, official_error, warnings = _tiles(facts, job, root)
     divisions = []
-    for name, used in _splits(config, dataset_name).items():
+    splits = _splits(config, dataset_name) if len(table) else {}
+    for name, used in splits.items():
         for fold in config.splits[name].fold_numbers:
             divisions.append(_divide(config, name, fold, table, used))
     overlaps = [

@@ -56,6 +56,8 @@ class Facts:
     """Pixels of all images, per band."""
     no_data: int = 0
     """Pixels where an image has no data."""
+    black: int = 0
+    """Further pixels that are 0 in every band."""
     labels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
     """Pixels of each class index, `NO_LABEL` and `UNKNOWN` included."""
     scenes_with: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))

@@ -135,6 +135,8 @@ def _add_values(facts: Facts, values: np.ndarray, missing: np.ndarray | None, si
 
     low = flat.min(1).astype(float)
     high = flat.max(1).astype(float)
+    if not low.any():
+        facts.black += int((flat == 0).all(0).sum())
     if facts.lowest is None:
         facts.lowest = low
         facts.highest = high

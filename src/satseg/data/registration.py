@@ -127,11 +127,12 @@ def _difference(
     if _in_other_systems(image, mask):
         what = f"is in {_name(mask)}, but its image {scene.image.name} is in {_name(image)}"
         what += f", and they lie up to {distance} apart"
-    elif np.ptp(shifts, axis=0).max() <= TOLERANCE:
+    elif mask.shape == image.shape and np.ptp(shifts, axis=0).max() <= TOLERANCE:
         what = f"lies {distance} from its image {scene.image.name}"
     else:
         what = f"has {_grid(mask)}, but its image {scene.image.name} {_grid(image)}"
-        what += f", and their corners lie up to {distance} apart"
+        if np.abs(shifts).max() > TOLERANCE:
+            what += f", and their corners lie up to {distance} apart"
     return f"{scene.mask}: {what}; {WAY}"
 
 
