@@ -29,6 +29,7 @@ from satseg.data.origin import pixel_size
 from satseg.errors import UserError
 from satseg.figures import fonts
 from satseg.figures.saving import save
+from satseg.figures.style import house_style
 from satseg.jobs import submission
 from satseg.jobs.slices import DownloadSlice
 from satseg.paths import Paths
@@ -110,8 +111,9 @@ def test_names_in_chinese(fault, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [])
     monkeypatch.setattr(fonts, "_warned", set())
     fonts.fonts_with.cache_clear()
-    figure = Figure()
-    figure.text(0, 0, NAMES[1])
+    with house_style():
+        figure = Figure()
+        figure.text(0, 0, NAMES[1])
     with caplog.at_level(logging.WARNING, logger="satseg"):
         for name in ("a.svg", "b.png"):
             save(figure, tmp_path / name)
