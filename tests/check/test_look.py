@@ -139,7 +139,7 @@ def test_masks_of_0_and_255(tmp_path, monkeypatch):
         write_raster(tmp_path / f"mine/masks/{number}.tif", mask)
     with pytest.raises(
         UserError,
-        match=r"^mine.yaml: datasets.demo: mine/masks: the masks hold only class 'Field' and 255, "
+        match=r"^mine.yaml: datasets.demo: mine/masks: the masks hold only class 'No data' and 255, "
         r"which means no label; give the class that 255 stands for `value: 255`",
     ):
         look_at(configured())
