@@ -94,6 +94,12 @@ COMMANDS = {
         f"{OWN}::test_the_estimate_tells_jobs_and_what_is_unknown"
     ),
     "snakemake --cores all my_fields --configfile fields.yaml": f"{OWN}::test_the_given_split_is_kept",
+    "rm -r results && ln -s ../satseg/data ../satseg/results .": (
+        "workflow/test_reruns.py::test_a_second_checkout_with_the_same_folders_does_nothing"
+    ),
+    "docker build -t satseg -f Containerfile .": "it needs Docker and a network",
+    "docker run --gpus all --shm-size=2g -v $PWD/data:/satseg/data "
+    "-v $PWD/results:/satseg/results satseg demo": "it needs Docker and a GPU",
     "snakemake --cores all demo_tuned": "dry",
     "snakemake --cores all demo_tuning": "dry",
     "satseg estimate demo_tuning": "estimate/test_estimate.py::test_the_trials_of_a_tuning_count",

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import rasterio
 import yaml
 from PIL import Image
 from rasterio.transform import from_origin
@@ -16,10 +17,12 @@ from rasterio.warp import transform
 from conftest import write_raster
 from satseg.check.dataset import check
 from satseg.check.findings import Place
+from satseg.check.sheet import _thumbnail
 from satseg.check.survey import read_dataset, same_ground, tile_grid
 from satseg.check.words import report
 from satseg.config.reading import load
 from satseg.data.groups import scene_groups
+from satseg.data.masks import MaskReader
 from satseg.data.tiling import build_tiles
 from satseg.jobs.slices import tile_slice
 
@@ -323,3 +326,83 @@ def test_masks_in_colours(tmp_path):
     assert f"colour #010203: {(labels == 2).sum()} pixels in 1 mask, " in found.text
     assert re.search(rf"^ +1 +#0000FF +Water +{(labels == 1).sum()} ", found.text, re.MULTILINE)
     assert len(found.problems) == 2  # the colour, and one scene does not fill three subsets
+
+
+def test_a_class_whose_value_masks_call_no_data(tmp_path):
+    """As `gdal_rasterize` writes them: the background is a class, and is noted."""
+    labels = np.zeros((1, 64, 64), np.uint8)
+    labels[:, :20] = 1
+    for name in "abc":
+        write_raster(
+            tmp_path / f"images/{name}.tif", np.full((3, 64, 64), 9 * ord(name) % 256, np.uint8)
+        )
+        write_raster(tmp_path / f"masks/{name}.tif", labels, nodata=0)
+    layout = {"images": "images/{n}.tif", "masks": "masks/{n}.tif", "scene": "{n}"}
+    config = configured(tmp_path, layout=layout | {"mask_values": "index"})
+    found = check(config, "mine", tmp_path)
+    assert found.problems == []
+    assert re.search(rf"^ +0 +0 +Land +{3 * 44 * 64:,} ", found.text, re.MULTILINE)
+    (note,) = [note for note in found.notes if "no data" in note]
+    assert note.startswith(f"3 masks, such as {tmp_path}/masks/a.tif: the value that it states for")
+    assert note.endswith("is that of class 'Land', and counts as the class")
+
+
+@pytest.mark.parametrize("kind", ["mask", "alpha", "data"])
+def test_the_picture_draws_what_is_hidden(tmp_path, kind):
+    """Hidden pixels are dark and striped like those without a label; a band of data hides none."""
+    rng = np.random.default_rng(8)
+    hidden = np.zeros((64, 64), bool)
+    hidden[:, :32] = True
+    bands = rng.integers(100, 200, (4, 64, 64), dtype=np.uint8)
+    if kind == "alpha":
+        bands[3] = np.where(hidden, 0, 255)
+    else:
+        bands[3, :, 32:] = 0  # of near infrared
+    layout = {"images": "images/{n}.tif", "masks": "masks/{n}.tif", "scene": "{n}"}
+    pixels = {"bands": [1, 2, 3] if kind == "alpha" else [1, 2, 3, 4]}
+    image = tmp_path / "images/a.tif"
+    write_raster(image, bands)
+    write_raster(tmp_path / "masks/a.tif", np.ones((1, 64, 64), np.uint8))
+    if kind == "mask":
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(image, "r+") as file:
+            file.write_mask(~hidden)
+    config = configured(tmp_path, layout=layout | {"mask_values": "index"}, pixels=pixels)
+    job = tile_slice(config, "mine")
+    facts = read_dataset(job, tmp_path)
+    gone = 0 if kind == "data" else 64 * 32
+    assert (facts.no_data, facts.labels[1]) == (gone, 64 * 64 - gone)
+
+    picture, labels = _thumbnail(facts.scenes[0], job, MaskReader(job), 2)
+    assert (picture[:64, :64, 0] == 0).sum() == gone
+    assert (labels[:64, :64] == 1).sum() == 64 * 64 - gone
+    if gone:
+        assert (labels[:64, :32] == 255).all() and (picture[:64, :32] == 0).all()
+
+
+def test_a_dataset_without_a_usable_scene(tmp_path):
+    """Nothing to divide: what is wrong with the files is all there is to say."""
+    for name in "abc":
+        write_raster(tmp_path / f"images/{name}.tif", np.full((3, 64, 64), ord(name), np.uint16))
+        write_raster(tmp_path / f"masks/{name}.png", np.zeros((1, 64, 64), np.uint8))
+    found = check(configured(tmp_path), "mine", tmp_path, tmp_path / "sheet.png")
+    (problem,) = found.problems
+    assert problem.what.startswith("uint16 pixels, but models take 8 bits")
+    assert len(problem.files) == 3 and not (tmp_path / "sheet.png").exists()
+    assert "Splits" not in found.text and "Must be fixed: 1 problem" in report(found)
+
+
+@pytest.mark.parametrize("nodata", [None, 0])
+def test_a_black_collar_that_nothing_states(tmp_path, nodata):
+    rng = np.random.default_rng(4)
+    for name in "abc":
+        image = rng.integers(1, 255, (3, 64, 64), dtype=np.uint8)
+        image[:, :16] = 0
+        image[0, 20] = image[1, 21] = 0  # not in every band
+        write_raster(tmp_path / f"images/{name}.tif", image, nodata=nodata)
+        labels = rng.integers(0, 2, (1, 64, 64), dtype=np.uint8)
+        write_raster(tmp_path / f"masks/{name}.png", labels)
+    notes = check(configured(tmp_path), "mine", tmp_path).notes
+    said = [note for note in notes if "0 in every band" in note]
+    assert [note[:43] for note in said] == (
+        ["25 % of the pixels are 0 in every band and "] if nodata is None else []
+    )

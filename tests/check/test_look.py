@@ -107,3 +107,43 @@ def test_a_folder_that_may_not_be_read(tiled, monkeypatch):
         UserError, match=r"^mine.yaml: datasets.demo: mine: permission denied; change the perm"
     ):
         look_at(configured(tile_size=192))
+
+
+def test_a_pattern_of_groups_that_matches_nothing(tmp_path, monkeypatch):
+    """Unless scenes are known to be missing, or the patterns came with another dataset's files."""
+    monkeypatch.chdir(tmp_path)
+    write_raster(tmp_path / "mine/images/1.tif", np.zeros((3, 70, 64), np.uint8))
+    write_raster(tmp_path / "mine/masks/1.tif", np.ones((1, 70, 64), np.uint8))
+    look_at(configured(groups=[["1", "?"]]))
+    groups = {"groups": [["1", "north_*"]]}
+    with pytest.raises(
+        UserError,
+        match=r"^mine.yaml: datasets.demo: groups: 'north_\*' matches no scene \(one is called 1\)",
+    ):
+        look_at(configured(**groups, expected={"scenes": 1, "pixels": 4480}))
+    look_at(configured(**groups, expected={"scenes": 2, "pixels": 8960}))
+
+    entry = load().datasets["demo"].model_dump() | {"layout": LAYOUT, "scenes_of": "demo"}
+    overrides = {"demo": {"path": "mine", "source": None, "layout": LAYOUT}}
+    config = load(overrides={"datasets": overrides | {"part": entry | groups}})
+    look(config, "part", lambda keys: "mine.yaml", Paths())
+
+
+def test_masks_of_0_and_255(tmp_path, monkeypatch):
+    """They are read until a second class turns up: here in the last row of the fourth of five."""
+    monkeypatch.chdir(tmp_path)
+    mask = np.zeros((1, 400, 64), np.uint8)
+    mask[:, 180:220] = 255
+    for number in range(5):
+        write_raster(tmp_path / f"mine/images/{number}.tif", np.zeros((3, 400, 64), np.uint8))
+        write_raster(tmp_path / f"mine/masks/{number}.tif", mask)
+    with pytest.raises(
+        UserError,
+        match=r"^mine.yaml: datasets.demo: mine/masks: the masks hold only class 'No data' and 255, "
+        r"which means no label; give the class that 255 stands for `value: 255`",
+    ):
+        look_at(configured())
+    look_at(configured(gaps=[255]))
+    mask[0, -1] = 1
+    write_raster(tmp_path / "mine/masks/3.tif", mask)
+    look_at(configured())

@@ -1,5 +1,6 @@
 """The command line that `satseg run` gives Snakemake, and how it ends."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,9 +99,15 @@ def test_every_command_explains_itself(name, capsys):
 
 
 def test_the_command_lists_its_commands():
+    """Also on a console that lacks a character."""
     said = subprocess.run(
-        [sys.executable, "-m", "satseg.commands"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "satseg.commands"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
+    assert said.startswith("usage: satseg COMMAND ?\n")
     assert all(f"  {name} " in said for name in command.SUBCOMMANDS)
 
 

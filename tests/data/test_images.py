@@ -98,6 +98,27 @@ def test_a_band_marked_as_transparency_may_be_data(tile_slice, tmp_path):
             np.testing.assert_array_equal(image, expected)
 
 
+@pytest.mark.parametrize("bands", [[1, 2, 3, 4], [1, 2, 3]])
+def test_a_mask_beside_near_infrared_marked_as_transparency(tmp_path, bands):
+    """The file's mask hides pixels; zeros of the fourth band do not."""
+    values = np.random.default_rng(4).integers(1, 200, (4, 32, 32), dtype=np.uint8)
+    values[3, :4] = 0
+    path = tmp_path / "a.tif"
+    write_raster(path, values)
+    hidden = np.zeros((32, 32), bool)
+    hidden[:, 27:] = True
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+        file.write_mask(~hidden)
+    with rasterio.open(path) as file:
+        assert file.colorinterp[3] == ColorInterp.alpha
+        pixels = Pixels(bands=bands)
+        assert hides_pixels(file, pixels)
+        image, gone = read_bands(file, pixels, True)
+        np.testing.assert_array_equal(gone, hidden)
+        seen = values[[band - 1 for band in bands]] * ~hidden
+        np.testing.assert_array_equal(image, seen.transpose(1, 2, 0))
+
+
 def test_a_pair_for_each_band():
     values = np.array([[[50]], [[50]], [[50]]], np.uint16)
     assert scaled(values, Pixels(scale=[[0, 100], [0, 50], [50, 60]])).ravel().tolist() == [

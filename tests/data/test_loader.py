@@ -1,5 +1,8 @@
 """Batches from the tile store."""
 
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,3 +114,17 @@ def test_no_tile_is_trained_on_alone(store, tiles, batch, count, sizes):
     assert [len(b[2]) for b in loader(dataset, batch, seed=0, count=count)] == sizes
     # What is judged is judged whole.
     assert sum(len(b[2]) for b in loader(dataset, batch)) == tiles
+
+
+def test_no_more_loader_processes_than_shared_memory_holds(store, monkeypatch, caplog):
+    """A process has up to five batches in it, here of 3 tiles of 32² pixels in 4 bytes each."""
+    batch = 3 * 32 * 32 * 4
+    dataset = TileDataset(store, np.arange(9))
+    for free, workers in ((5 * batch - 1, 0), (5 * batch, 1), (14 * batch, 2), (20 * batch, 4)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        with caplog.at_level("WARNING", "satseg"):
+            assert loader(dataset, 3, workers=4).num_workers == workers
+        said = [record.getMessage() for record in caplog.records]
+        room = f"/dev/shm: room for {workers} of 4 processes that read batches ahead; a container"
+        assert said == [] if workers == 4 else said[0].startswith(room)
+        caplog.clear()

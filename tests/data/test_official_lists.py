@@ -58,3 +58,11 @@ def test_listed_scenes_that_are_not_here_are_counted(tmp_path, caplog):
     write(tmp_path, train="a 1\nc 9\n", val="a 2\nc 8\n")
     published_subsets(TABLE, SCENES, tmp_path, official())
     assert "2 of 4 scenes in the official lists are not here, such as c 8" in caplog.text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "latin-1", "utf-32"])
+def test_lists_in_other_encodings_are_refused(tmp_path, encoding):
+    write(tmp_path, train="", val="a 2\n")
+    (tmp_path / "train.txt").write_bytes("a 1\nÄcker 2\n".encode(encoding))
+    with pytest.raises(UserError, match=r"train\.txt: not text in UTF-8; save it as UTF-8"):
+        published_subsets(TABLE, SCENES, tmp_path, official())

@@ -111,9 +111,19 @@ def test_the_same_system_in_other_words(tiled):
 def test_a_mask_of_another_resolution(tiled, fault):
     message, _ = tiled(LABELS, from_origin(LEFT, TOP, 0.6, 0.6))
     furthest = math.hypot(HEIGHT, WIDTH) * 0.1
-    assert "masks/a.tif: has pixels of 0.6×0.6, but its image a.tif of 0.5×0.5, and" in message
+    said = "masks/a.tif: has 56×40 pixels of 0.6×0.6, but its image a.tif 56×40 pixels of 0.5×0.5"
+    assert f"{said}, and" in message
     assert f"{furthest / 0.9996:.4g} m ({furthest / PIXEL:.4g} pixels) apart; " in message
     fault("Places", "a mask of other pixels than its image's", message)
+
+    message, _ = tiled(LABELS[::2, ::2], from_origin(LEFT, TOP, 2 * PIXEL, 2 * PIXEL))
+    said = "masks/a.tif: has 28×20 pixels of 1×1, but its image a.tif 56×40 pixels of 0.5×0.5"
+    assert f"{said}; put it on its image's grid (gdalwarp" in message
+    fault("Places", "a mask of half as many pixels on the same ground", message)
+    message, _ = tiled(LABELS[:, :30], PLACE)
+    said = "a.tif: has 30×40 pixels of 0.5×0.5, but its image a.tif 56×40 pixels of 0.5×0.5"
+    assert f"{said}, and their corners lie up to {26 * PIXEL / 0.9996:.4g} m (26" in message
+    fault("Places", "a mask of only a part of its image", message)
 
 
 def test_a_mask_turned_by_a_quarter(tiled, fault):
@@ -129,8 +139,21 @@ def test_places_without_a_system_are_compared_too(tiled):
     assert "masks/a.tif: lies 5 pixels from its image a.tif; " in message
 
 
-def test_a_side_without_a_place(tiled):
-    for crs, place in ((None, PLACE), (ZONE, Affine.identity())):
-        message, found = tiled(LABELS, place, mask_crs=crs)
-        assert message == ""
-        np.testing.assert_array_equal(found, LABELS)
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [(None, PLACE), (ZONE, Affine.identity()), (None, from_origin(0, HEIGHT, 1, 1))],
+)
+def test_a_side_without_a_place(tiled, crs, place):
+    message, found = tiled(LABELS, place, mask_crs=crs)
+    assert message == ""
+    np.testing.assert_array_equal(found, LABELS)
+
+
+def test_a_mask_that_names_no_system(tiled, fault):
+    """As one with a world file: its numbers are those of its image's system if they may be."""
+    message, _ = tiled(LABELS, PLACE @ Affine.translation(3, 4), mask_crs=None)
+    assert "masks/a.tif: lies 2.501 m (5 pixels) from its image a.tif; " in message
+    fault("Places", "a mask five pixels from its image, without a coordinate system", message)
+    message, found = tiled(LABELS[::-1], SOUTH_UP, mask_crs=None)
+    assert message == ""
+    np.testing.assert_array_equal(found, LABELS)

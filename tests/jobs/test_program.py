@@ -1,6 +1,9 @@
 """The frame every stage stands in: arguments in, one line out when something is wrong."""
 
+import importlib.util
+import io
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -8,7 +11,8 @@ import pytest
 
 from satseg import progress
 from satseg.errors import UserError
-from satseg.jobs.program import stage
+from satseg.jobs import program
+from satseg.jobs.program import prepare, stage
 from satseg.jobs.slices import SplitSlice
 from satseg.progress import watched
 from satseg.records import record_of
@@ -147,3 +151,29 @@ def test_a_log_tells_the_progress_now_and_then(monkeypatch, caplog, every, lines
         f"tiling: {i} of 4 tiles" for i in (1, 2, 3)
     ][:lines]
     assert all(line.endswith(" s left") for line in said)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_the_console_shows_what_it_has(monkeypatch, encoding):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    prepare()
+    print("Straße 市")
+    sys.stdout.flush()
+    shown = sys.stdout.buffer.getvalue().decode(encoding)
+    assert shown == {"ascii": "Stra?e ?", "latin-1": "Straße ?"}.get(encoding, "Straße 市") + "\n"
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_tables_of_another_installation(monkeypatch, tmp_path, bundled):
+    """A rasterio that is built against the system's own GDAL needs that one's tables."""
+    (tmp_path / "rasterio").mkdir()
+    (tmp_path / "rasterio/__init__.py").touch()
+    if bundled:
+        (tmp_path / "rasterio/proj_data").mkdir()
+    found = importlib.util.spec_from_file_location("rasterio", tmp_path / "rasterio/__init__.py")
+    monkeypatch.setattr(program.importlib.util, "find_spec", lambda name: found)
+    for variable in program.FOREIGN_TABLES:
+        monkeypatch.setenv(variable, "/opt/other/share")
+    prepare()
+    assert [name in os.environ for name in program.FOREIGN_TABLES] == [not bundled] * 4

@@ -1,5 +1,6 @@
 """What a run is asked for, and its last line."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from satseg.config.reading import load
 from satseg.jobs import running, slices, targets
 from satseg.jobs.arguments import LONGEST_ARGUMENT, parse
+from satseg.records import digest_of
 
 
 def test_a_large_slice_travels_by_file(tmp_path, monkeypatch):
@@ -25,6 +27,18 @@ def test_a_large_slice_travels_by_file(tmp_path, monkeypatch):
     assert large.argument() == argument
     assert Path(argument).read_bytes() == content
     assert len(list((tmp_path / ".snakemake/satseg").iterdir())) == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso8859-15", "utf-8"])
+def test_a_slice_of_other_characters_travels_by_file(tmp_path, monkeypatch, encoding):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: encoding)
+    overrides = {"datasets": {"demo": {"groups": [["市*"]]}}}
+    job = slices.tile_slice(load(overrides=overrides), "demo")
+    argument = job.argument()
+    assert argument.isascii() == (encoding != "utf-8")
+    assert parse(slices.TileSlice, argument) == job
+    assert digest_of(argument) == digest_of(job.model_dump_json())
 
 
 @pytest.mark.parametrize(

@@ -175,12 +175,18 @@ def test_a_scene_in_a_zip(model, tmp_path, monkeypatch):
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(tmp_path / "in/scene.tif", "delivery/scene.tif")
         archive.writestr("delivery/readme.txt", "x")
+        archive.writestr("__MACOSX/delivery/._scene.tif", "x")
     monkeypatch.chdir(tmp_path)
     names = [packed, "packed.zip", f"/vsizip/{packed}/delivery/scene.tif"]
     names.append("/vsizip/packed.zip/delivery/scene.tif")
     for name in names:
         predict_scene(model, name, tmp_path / "again.tif")
         assert (tmp_path / "again.tif").read_bytes() == (tmp_path / "map.tif").read_bytes()
+
+    other = tmp_path / "backslashes.zip"
+    other.write_bytes(packed.read_bytes().replace(b"delivery/scene", rb"delivery\scene"))
+    predict_scene(model, other, tmp_path / "again.tif")
+    assert (tmp_path / "again.tif").read_bytes() == (tmp_path / "map.tif").read_bytes()
 
     with zipfile.ZipFile(packed, "a") as archive:
         archive.write(tmp_path / "in/scene.tif", "delivery/other.tif")

@@ -1,6 +1,8 @@
-"""The workflow used as a module from another folder, as snakedeploy sets it up."""
+"""The workflow used as a module from another folder, as snakedeploy sets it up; and what goes into
+a container's image."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,3 +42,20 @@ def test_a_deployment_reads_its_own_configuration(tmp_path):
         "config/studies/mine.yaml: models.0: unknown model, got 'unet_tinny'"
         in done.stdout + done.stderr
     )
+
+
+def test_an_image_takes_nothing_of_this_machine_along():
+    """Neither its environment, which would not run there, nor what is mounted into the container:
+    what git ignores."""
+
+    def patterns(file: str) -> set[str]:
+        lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        written = (line.replace("**/", "").rstrip("/") for line in lines if line[:1] != "#")
+        return {("!" if line[0] == "!" else "") + line.lstrip("!/") for line in written}
+
+    assert patterns(".dockerignore") == patterns(".gitignore")
+    recipe = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    place = re.search(r"^WORKDIR (.+)$", recipe, re.MULTILINE)[1]
+    mounts = f"-v $PWD/data:{place}/data -v $PWD/results:{place}/results"
+    assert mounts in recipe
+    assert mounts in (ROOT / "docs/reruns.md").read_text(encoding="utf-8")

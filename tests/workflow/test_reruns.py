@@ -432,6 +432,19 @@ def test_a_second_run_does_nothing(built):
     assert built[1].planned("all") == built[1].planned("tiny") == set()
 
 
+def test_a_second_checkout_with_the_same_folders_does_nothing(built, tmp_path):
+    """Nor does a container that has them mounted: without logs, without Snakemake's own notes."""
+    folder = tmp_path / "second"
+    folder.mkdir()
+    tiny_study.copy_code(folder)
+    shutil.copytree(built[0] / "config", folder / "config")
+    for shared in ("data", "results"):
+        (folder / shared).symlink_to(built[0] / shared)
+    done = snakemake(folder, "--dry-run", "all")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout, done.stdout
+    assert not (folder / "logs").exists()
+
+
 def test_a_touch_of_everything_runs_nothing(built):
     """Even where the arrays and the weights are too large to be compared."""
     folder, server = built

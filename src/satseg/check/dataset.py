@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from satseg.check.findings import SHOWN, Division, Facts, Findings
+from satseg.check.look import idle_groups
 from satseg.check.notes import absences, dataset_notes
 from satseg.check.sheet import draw_sheet
 from satseg.check.survey import read_dataset, same_ground, tile_grid
 from satseg.check.words import classes_text, scenes_text, splits_text, tiles_text
-from satseg.config.datasets import Dataset
 from satseg.config.root import Config
-from satseg.data.groups import scene_groups, unmatched
+from satseg.data.groups import scene_groups
 from satseg.data.layout import Problem
 from satseg.data.leakage import leakage
 from satseg.data.official import published_subsets
@@ -47,7 +47,8 @@ def check(
 
     table, official_error, warnings = _tiles(facts, job, root)
     divisions = []
-    for name, used in _splits(config, dataset_name).items():
+    splits = _splits(config, dataset_name) if len(table) else {}
+    for name, used in splits.items():
         for fold in config.splits[name].fold_numbers:
             divisions.append(_divide(config, name, fold, table, used))
     overlaps = [
@@ -74,7 +75,7 @@ def check(
     problems = facts.problems
     if not incomplete:
         problems = problems + _split_problems(divisions, official_error)
-    problems += [Problem(mistake, [], "") for mistake in _unmatched(facts, dataset)]
+    problems += [Problem(mistake, [], "") for mistake in idle_groups(facts.scenes, dataset)]
 
     if sheet and facts.shapes:
         draw_sheet(facts, dataset, job, dataset_name, Path(sheet))
@@ -144,13 +145,6 @@ def _divide(
         return Division(title, assigned, leakage(table, assigned), "", used, official)
     except UserError as error:
         return Division(title, None, None, str(error), used, official)
-
-
-def _unmatched(facts: Facts, dataset: Dataset) -> list[str]:
-    """Patterns of `groups` that match no scene, unless scenes are known to be missing."""
-    if not facts.scenes or (dataset.expected and len(facts.scenes) < dataset.expected.scenes):
-        return []
-    return unmatched(facts.scenes, dataset.groups)
 
 
 def _split_problems(divisions: list[Division], official_error: str) -> list[Problem]:

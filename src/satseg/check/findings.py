@@ -56,6 +56,8 @@ class Facts:
     """Pixels of all images, per band."""
     no_data: int = 0
     """Pixels where an image has no data."""
+    black: int = 0
+    """Further pixels that are 0 in every band."""
     labels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
     """Pixels of each class index, `NO_LABEL` and `UNKNOWN` included."""
     scenes_with: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
@@ -72,6 +74,8 @@ class Facts:
     """Where the georeferenced scenes lie."""
     turned: dict[str, list[str]] = field(default_factory=dict)
     """How masks are mirrored against their images, in words → masks."""
+    counted_no_data: dict[str, list[str]] = field(default_factory=dict)
+    """Class whose value is the no-data value that masks state → these masks."""
     digests: dict[str, list[str]] = field(default_factory=dict)
     """Digest of an image file → the scenes that have it."""
     complaints: dict[tuple[str, str], list[str]] = field(default_factory=dict)

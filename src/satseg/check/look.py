@@ -4,14 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from zipfile import is_zipfile
 
+import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from satseg.config.datasets import Dataset
 from satseg.config.root import Config
+from satseg.data.groups import unmatched
 from satseg.data.images import open_mask, scene_shape
+from satseg.data.labels import NO_LABEL
 from satseg.data.layout import Scene, find_scenes
-from satseg.data.masks import MaskReader, named_values
+from satseg.data.masks import MaskReader, doubts, named_values
 from satseg.errors import UserError
 from satseg.jobs.arguments import Slice
 from satseg.jobs.program import trouble
@@ -37,7 +41,7 @@ def look(config: Config, dataset_name: str, place: Callable[[tuple], str], paths
 
     Raises:
         UserError: there is no such folder, the system does not let it be read, its files do not
-            pair, or a mask holds what is no class.
+            pair, a pattern of `groups` matches nothing, or a mask holds what is no class.
     """
     owner = config.files_of(dataset_name)
     manifest = paths.manifest(owner)
@@ -49,7 +53,7 @@ def look(config: Config, dataset_name: str, place: Callable[[tuple], str], paths
     try:
         root = _root(config.datasets[owner].path, manifest if fetched else None)
         if root is not None:
-            _look_at(root, job)
+            _look_at(root, job, config.datasets[dataset_name])
     except (UserError, OSError) as error:
         where = place(("datasets", dataset_name))
         problem = error if isinstance(error, UserError) else trouble(error, "path")
@@ -88,19 +92,54 @@ def _root(path: str | None, manifest: Path | None) -> Path | None:
     return None
 
 
-def _look_at(root: Path, job: TileSlice) -> None:
+def idle_groups(scenes: list[Scene], dataset: Dataset) -> list[str]:
+    """What is wrong with each pattern of `groups` that matches none of the scenes.
+
+    Nothing is if some of the scenes that the dataset should have are missing, or if it has only
+    some of those of another dataset, and with them its groups.
+    """
+    missing = dataset.expected is not None and len(scenes) < dataset.expected.scenes
+    return [] if missing or dataset.scenes_of else unmatched(scenes, dataset.groups)
+
+
+def _look_at(root: Path, job: TileSlice, dataset: Dataset) -> None:
     scenes = find_scenes(root, job.layout, named_values(job))
+    for mistake in idle_groups(scenes, dataset):
+        raise UserError(mistake)
     reader = MaskReader(job)
+    found: set[int] = set()
     for number in sorted({0, len(scenes) // 2, len(scenes) - 1}):
-        _look_at_scene(scenes[number], job, reader)
+        found |= _look_at_scene(scenes[number], job, reader)
+    if NO_LABEL in found and reader.doubt(_held(found, job)):
+        _look_at_masks(scenes, job, reader)
 
 
-def _look_at_scene(scene: Scene, job: TileSlice, reader: MaskReader) -> None:
+def _look_at_scene(scene: Scene, job: TileSlice, reader: MaskReader) -> set[int]:
+    """Class indices in the middle of a scene's mask."""
     height, width, _ = scene_shape(scene, job.pixels)
     rows = min(ROWS, height)
     middle = Window(0, (height - rows) // 2, width, rows)
     try:
         with rasterio.Env(), open_mask(scene) as mask:
-            reader.labels(mask.read(window=middle), mask, scene.mask)
+            return set(np.unique(reader.labels(mask.read(window=middle), mask, scene.mask)))
     except RasterioError:
         raise UserError(f"{scene.mask}: damaged; replace the file") from None
+
+
+def _look_at_masks(scenes: list[Scene], job: TileSlice, reader: MaskReader) -> None:
+    """Refuse masks that hold only one class and 255; read until there is a second class."""
+    found: set[int] = set()
+    for scene in scenes:
+        with rasterio.Env(), open_mask(scene) as mask:
+            for _, window in mask.block_windows(1):
+                values = mask.read(window=window)
+                found |= set(np.unique(reader.labels(values, mask, scene.mask)))
+        if not reader.doubt(_held(found, job)):
+            return
+    doubt = doubts(scenes, _held(found, job), reader)
+    if doubt:
+        raise UserError(f"{scenes[0].mask.parent}: {doubt}")
+
+
+def _held(found: set[int], job: TileSlice) -> list[str]:
+    return [name for index, name in enumerate(job.classes) if index in found]

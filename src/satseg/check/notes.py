@@ -11,6 +11,7 @@ from satseg.text import counted, percent
 RARE = 0.001  # share of the pixels below which a class deserves a note
 CUT = 0.05  # share of the values beyond `scale` above which they deserve one
 UNLABELLED = 0.5  # share of pixels without a label above which they deserve one
+COLLAR = 0.01  # share of black pixels above which they deserve one
 NARROW = 0.25  # share of the range of `scale` that a band should fill
 
 EFFECTS = {
@@ -35,6 +36,13 @@ def dataset_notes(facts: Facts, dataset: Dataset, table: pd.DataFrame) -> list[s
     if unlabelled > UNLABELLED:
         notes.append(f"{percent(unlabelled)} of the pixels have no label")
 
+    black = facts.black / max(1, facts.pixels)
+    if black > COLLAR:
+        notes.append(
+            f"{percent(black)} of the pixels are 0 in every band and count as data: if they are a "
+            f"collar, state 0 as the images' no-data value (gdal_edit.py -a_nodata 0)"
+        )
+
     beyond = _beyond_scale(facts, dataset)
     if beyond > CUT:
         notes.append(
@@ -53,6 +61,12 @@ def dataset_notes(facts: Facts, dataset: Dataset, table: pd.DataFrame) -> list[s
         notes.append(
             f"{counted(len(masks), 'mask')} stored {turn} against the image, by the position it "
             f"states, such as {masks[0]}: read as the image lies"
+        )
+
+    for name, masks in facts.counted_no_data.items():
+        notes.append(
+            f"{counted(len(masks), 'mask')}, such as {masks[0]}: the value that it states for no "
+            f"data is that of class {name!r}, and counts as the class"
         )
 
     grids = {(place.crs, round(place.pixel, 6)) for place in facts.places.values()}

@@ -99,6 +99,9 @@ def _read_scene(facts: Facts, scene: Scene, job: TileSlice, reader: MaskReader |
         turn = mask_turn(image, mask, scene) if reader else Turn()
         if any(turn):
             facts.turned.setdefault(str(turn), []).append(str(scene.mask))
+        for name, value in named_values(job).items():
+            if job.colors is None and value == mask.nodata:
+                facts.counted_no_data.setdefault(name, []).append(str(scene.mask))
 
         pixels = job.pixels
         if pixels.bands and max(pixels.bands) > image.count:
@@ -132,6 +135,8 @@ def _add_values(facts: Facts, values: np.ndarray, missing: np.ndarray | None, si
 
     low = flat.min(1).astype(float)
     high = flat.max(1).astype(float)
+    if not low.any():
+        facts.black += int((flat == 0).all(0).sum())
     if facts.lowest is None:
         facts.lowest = low
         facts.highest = high

@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 from typing import NamedTuple
 
-from satseg.jobs.program import prepare
+from satseg.jobs.program import plain_console, prepare
 
 
 class Subcommand(NamedTuple):
@@ -32,6 +32,7 @@ SUBCOMMANDS = {
 def main(arguments: list[str] | None = None) -> None:
     """Call the subcommand that the command line names (default: of this process)."""
     words = sys.argv[1:] if arguments is None else arguments
+    plain_console()
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return

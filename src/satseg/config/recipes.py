@@ -205,10 +205,10 @@ class Training(Strict):
     compiler, and shortens the steps of most models on a GPU. Runs resume exactly on the same
     device; results differ by rounding from those of a model that is not compiled."""
     deterministic: bool = True
-    """`true`: the same seed gives the same weights on the same device, wherever PyTorch has an
-    algorithm that repeats (it warns where not). `false`: on a GPU, cuDNN tries its algorithms on
-    the first batches and keeps the fastest; runs then differ by rounding. On a CPU, no
-    difference."""
+    """`true`: the same seed gives the same weights on the same device, on a CPU with the same
+    number of threads, wherever PyTorch has an algorithm that repeats (it warns where not).
+    `false`: on a GPU, cuDNN tries its algorithms on the first batches and keeps the fastest; runs
+    then differ by rounding. On a CPU, no difference."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Average the weights over training steps; an average keeps this share of itself in a step, for
     example 0.999. The averaged weights are what is validated, kept as best and last, and tested.

@@ -13,7 +13,7 @@ from rasterio.windows import Window
 from satseg.config.datasets import Pixels
 from satseg.data.layout import Scene
 from satseg.data.registration import mask_turn
-from satseg.data.transparency import alpha_band, hides, holds_data
+from satseg.data.transparency import alpha_band, hidden_pixels, hides, holds_data
 from satseg.data.vectors import rasterised
 from satseg.errors import UserError
 
@@ -164,10 +164,7 @@ def read_values(
 
     missing = no_data(values, [file.nodatavals[band - 1] for band in bands])
     if masked:
-        hidden = file.dataset_mask(window=window, out_shape=values.shape[1:]) == 0
-        alpha = alpha_band(file)
-        if alpha:  # which GDAL's mask leaves out unless there are two or four bands
-            hidden |= file.read(alpha, window=window, out_shape=values.shape[1:]) == 0
+        hidden = hidden_pixels(file, bands, values.shape[1:], window)
         missing = np.broadcast_to(hidden, values.shape) if missing is None else missing | hidden
     return values, missing
 
@@ -223,12 +220,12 @@ def scene_shape(scene: Scene, pixels: Pixels) -> tuple[int, int, int]:
                 f"{scene.mask}: {mask.dtypes[0]} pixels, but masks hold integers; save it as 8 or "
                 f"16 bits"
             )
+        mask_turn(image, mask, scene)
         if image.shape != mask.shape:
             raise UserError(
                 f"{scene.mask}: {mask.width}×{mask.height} pixels, but its image "
                 f"{scene.image.name} has {image.width}×{image.height}; make them the same size"
             )
-        mask_turn(image, mask, scene)
         return image.height, image.width, bands
 
 

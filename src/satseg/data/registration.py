@@ -39,25 +39,29 @@ class Turn(NamedTuple):
 def mask_turn(image: rasterio.DatasetReader, mask: rasterio.DatasetReader, scene: Scene) -> Turn:
     """How the mask lies on its image; not turned if one of them does not say where it lies.
 
+    If one names no coordinate system, it is taken for the other's, unless they lie apart then.
+
     Args:
         image: the scene's image.
-        mask: its mask, of the same size in pixels.
+        mask: its mask.
         scene: their paths, for messages.
 
     Raises:
-        UserError: they show different ground.
+        UserError: they show different ground, or the same in other pixels.
     """
     if image.transform.is_identity or mask.transform.is_identity:
         return Turn()
-    if (image.crs is None) != (mask.crs is None):
-        return Turn()
 
     size = np.array([image.width, image.height], float)
-    found = _in_image(image, mask, scene, CORNERS * size)
+    found = _in_image(image, mask, scene, CORNERS * [mask.width, mask.height])
+    apart = (found.max(0) <= 0).any() or (found.min(0) >= size).any()
+    if (image.crs is None) != (mask.crs is None) and apart:
+        return Turn()
+
     for rows in (False, True):
         for columns in (False, True):
             mirrored = np.abs(CORNERS - np.array([columns, rows])) * size
-            if np.abs(found - mirrored).max() <= TOLERANCE:
+            if mask.shape == image.shape and np.abs(found - mirrored).max() <= TOLERANCE:
                 return Turn(rows, columns)
     raise UserError(_difference(image, mask, scene, found, CORNERS * size))
 
@@ -93,7 +97,7 @@ def _in_image(
 ) -> np.ndarray:
     """Places in the mask as columns and rows of the image: float64 [N, 2]."""
     x, y = mask.transform @ pixels.T
-    if image.crs != mask.crs:
+    if _in_other_systems(image, mask):
         try:
             x, y = np.array(transform(mask.crs, image.crs, x, y))
         except (RasterioError, CPLE_BaseError):
@@ -120,14 +124,15 @@ def _difference(
     metres = _metres(image, found[furthest], expected[furthest])
     distance = f"{metres:,.4g} m ({pixels})" if metres else pixels
 
-    if image.crs != mask.crs:
+    if _in_other_systems(image, mask):
         what = f"is in {_name(mask)}, but its image {scene.image.name} is in {_name(image)}"
         what += f", and they lie up to {distance} apart"
-    elif np.ptp(shifts, axis=0).max() <= TOLERANCE:
+    elif mask.shape == image.shape and np.ptp(shifts, axis=0).max() <= TOLERANCE:
         what = f"lies {distance} from its image {scene.image.name}"
     else:
-        what = f"has pixels of {_pixel(mask)}, but its image {scene.image.name} of {_pixel(image)}"
-        what += f", and their corners lie up to {distance} apart"
+        what = f"has {_grid(mask)}, but its image {scene.image.name} {_grid(image)}"
+        if np.abs(shifts).max() > TOLERANCE:
+            what += f", and their corners lie up to {distance} apart"
     return f"{scene.mask}: {what}; {WAY}"
 
 
@@ -137,16 +142,18 @@ def _metres(image: rasterio.DatasetReader, first: np.ndarray, second: np.ndarray
     return None if places is None else math.dist(*geocentric(places))
 
 
-def _pixel(file: rasterio.DatasetReader) -> str:
-    """Sides of a pixel in the units of the coordinate system."""
+def _in_other_systems(image: rasterio.DatasetReader, mask: rasterio.DatasetReader) -> bool:
+    return None not in (image.crs, mask.crs) and image.crs != mask.crs
+
+
+def _grid(file: rasterio.DatasetReader) -> str:
+    """Number of pixels, and their sides in the units of the coordinate system."""
     width = math.hypot(file.transform.a, file.transform.d)
     height = math.hypot(file.transform.b, file.transform.e)
-    return f"{width:.6g}×{height:.6g}"
+    return f"{file.width}×{file.height} pixels of {width:.6g}×{height:.6g}"
 
 
 def _name(file: rasterio.DatasetReader) -> str:
     """A coordinate system in a few characters."""
-    if file.crs is None:
-        return "no coordinate system"
     authority = file.crs.to_authority()
     return ":".join(authority) if authority else "a system without a code"

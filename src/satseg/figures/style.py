@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from itertools import cycle
 from types import MappingProxyType
+from unicodedata import east_asian_width
 
 import matplotlib.style
 import numpy as np
@@ -62,12 +65,13 @@ BEHIND = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 # A 95 % interval.
 BAR = {"lw": 1.6, "alpha": 0.6, "solid_capstyle": "butt"}
 
+FONT = "DejaVu Sans"  # comes with matplotlib: layout and bytes are the same everywhere
+
 STYLE = {
     "text.parse_math": False,  # a dollar in a name is a dollar
     "font.family": "sans-serif",
-    # The first comes with matplotlib: layout and bytes are the same everywhere. The rest is for SVG
-    # viewers.
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
+    # All but the first are for SVG viewers.
+    "font.sans-serif": [FONT, "Verdana", "Helvetica", "Arial"],
     "font.size": 8,
     "text.color": INK,
     "figure.facecolor": PAPER,
@@ -101,12 +105,20 @@ STYLE = {
 }
 
 
+@contextmanager
+def house_style() -> Iterator[None]:
+    """A block that draws in the house style, whatever the user's matplotlibrc says."""
+    with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # see satseg.figures.fonts
+        yield
+
+
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Draw in the house style, whatever the user's matplotlibrc says."""
+    """Draw in the house style."""
 
     @wraps(draw)
     def in_style(*arguments, **options) -> Figure:
-        with matplotlib.style.context(["default", STYLE]):
+        with house_style():
             return draw(*arguments, **options)
 
     return in_style
@@ -165,11 +177,16 @@ def fit_text(text: Text, inches: float) -> None:
     name = text.get_text()
     letter = 0.0091 * text.get_fontsize()
     cuts = [i + 1 for i, sign in enumerate(name[:-1]) if sign in "_ -"]
-    if len(name) * letter > inches and cuts:
+    if _letters(name) * letter > inches and cuts:
         cut = min(cuts, key=lambda i: abs(i - len(name) / 2))
         text.set_text(f"{name[:cut]}\n{name[cut:]}")
-    longest = max(1, *map(len, text.get_text().split("\n")))
+    longest = max(1, *map(_letters, text.get_text().split("\n")))
     text.set_fontsize(text.get_fontsize() * min(1, inches / (longest * letter)))
+
+
+def _letters(name: str) -> float:
+    """Length in letters; Chinese, Japanese and Korean signs are wider."""
+    return sum(1.6 if east_asian_width(sign) in "WF" else 1 for sign in name)
 
 
 def write_beside(

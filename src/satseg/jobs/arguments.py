@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ class Slice(Strict):
     """What a stage sees of the configuration."""
 
     def argument(self) -> str:
-        """The slice as an argument of a command: JSON, or the name of a file of it if the kernel
-        would not take that much."""
+        """The slice as an argument of a command: JSON, or the name of a file of it if the system
+        would not take that much, or not these characters."""
         text = self.model_dump_json()
         content = text.encode()
-        if len(content) < LONGEST_ARGUMENT:
+        if len(content) < LONGEST_ARGUMENT and _has_characters(text):
             return text
 
         digest = hashlib.sha256(content).hexdigest()
@@ -34,6 +35,15 @@ class Slice(Strict):
             with atomic(path) as temporary:
                 temporary.write_bytes(content)
         return str(path)
+
+
+def _has_characters(text: str) -> bool:
+    """Whether the system's encoding, in which it takes arguments, has all of these."""
+    try:
+        text.encode(sys.getfilesystemencoding())
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_file(file: str) -> Any:

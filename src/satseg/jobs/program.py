@@ -80,6 +80,7 @@ def stage(
         parser.add_argument(f"--{flag}", required=True, help=text)
     for flag, keywords in options.items():
         parser.add_argument(f"--{flag.replace('_', '-')}", **keywords)
+    plain_console()  # for --help
     arguments = vars(parser.parse_args())
     text = arguments.pop("slice")
     code = arguments.pop("code")
@@ -121,6 +122,11 @@ def prepare(checkout: Path | None = None) -> None:
     if rasterio and Path(rasterio.origin).with_name("proj_data").is_dir():
         for variable in FOREIGN_TABLES:
             os.environ.pop(variable, None)
+    plain_console()
+
+
+def plain_console() -> None:
+    """Show a question mark for what the console's encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

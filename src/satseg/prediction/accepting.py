@@ -1,7 +1,7 @@
 """Which scenes a model can predict."""
 
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import rasterio
@@ -43,11 +43,11 @@ def unpacked(scene: str | Path) -> str | Path:
 
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+            names = [name.replace("\\", "/") for name in archive.namelist()]  # as GDAL calls them
     except zipfile.BadZipFile:
         raise UserError(f"{path}: not a complete zip archive; get it again") from None
     inside = f"/vsizip/{path.resolve()}"
-    images = [name for name in names if Path(name).suffix.lower() in IMAGES]
+    images = [name for name in names if _is_image(name)]
     if len(images) != 1:
         example = f", such as {inside}/{images[0]}" if images else ""
         raise UserError(
@@ -55,6 +55,13 @@ def unpacked(scene: str | Path) -> str | Path:
             f"to predict{example}"
         )
     return f"{inside}/{images[0]}"
+
+
+def _is_image(name: str) -> bool:
+    """Whether an entry of a zip is an image; hidden ones are what systems put beside images."""
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") for part in path.parts)
+    return path.suffix.lower() in IMAGES and not hidden
 
 
 def accept(

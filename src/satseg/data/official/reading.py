@@ -50,6 +50,9 @@ def _text(path: Path) -> str:
     content = path.read_bytes()
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return content.decode("utf-16" if marked else "utf-8-sig")
+        text = content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not text in UTF-8; save it as UTF-8") from None
+        text = "\0"
+    if "\0" in text:  # as in UTF-16 that does not say so
+        raise UserError(f"{path}: not text in UTF-8; save it as UTF-8")
+    return text
