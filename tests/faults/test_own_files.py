@@ -94,6 +94,11 @@ def test_a_fourth_band_that_is_marked_as_transparency(raw, spec, totals, refused
     assert totals(pixels={"bands": [1, 2, 3, 4]}) == expected()
     fault(AREA, "the same, where pixels.bands names all four", "it hides nothing")
 
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(image, "r+") as file:
+        file.write_mask(~HIDDEN)
+    assert totals(pixels={"bands": [1, 2, 3, 4]}) == expected(hidden=HIDDEN)
+    fault(AREA, "the same with a mask inside", "the mask hides pixels, the band does not")
+
 
 def test_8_bits_among_16(raw, spec, refused, fault, tmp_path):
     job = spec(pixels={"scale": [0, 10000]})
@@ -158,6 +163,15 @@ def test_lists_in_utf_16(raw, spec, command, fault, tmp_path):
     assert command("tile", spec(official=lists), raw=raw, out=tmp_path / "tiles") == ""
     assert open_tiles(tmp_path / "tiles").table["official_split"].tolist() == ["train"]
     fault(AREA, "lists of scenes in UTF-16", "read as those in UTF-8")
+
+
+def test_lists_in_another_encoding(raw, spec, refused, fault, tmp_path):
+    (raw / "scenes/train.txt").write_bytes("Äcker_1.tif\n".encode("latin-1"))
+    (raw / "scenes/val.txt").write_bytes(b"a.tif\n")
+    lists = {"by": "lists", "lists": {"train": "train.txt", "val": "val.txt"}}
+    found = refused("tile", spec(official=lists), raw=raw, out=tmp_path / "tiles")
+    assert found.endswith("train.txt: not text in UTF-8; save it as UTF-8")
+    fault(AREA, "a list of scenes in Latin-1", found)
 
 
 def test_archives_with_backslashes(fault, tmp_path):
