@@ -156,6 +156,16 @@ REFUSED = [
         r"masks\.npy: int16 .* does not fit",
     ),
     (
+        "masks.npy of another size",
+        partial(array, name="tiles/masks.npy", change=lambda a: a[:, :16]),
+        r"masks\.npy: \[\d+, 16, 32\] does not fit the images, \[\d+, 32, 32, 3\]; delete",
+    ),
+    (
+        "tiles.csv with a footprint of no corners",
+        partial(table, name="tiles/tiles.csv", change=lambda f: f.assign(footprint="POLYGON(())")),
+        r"tiles\.csv: the footprint of tile 0 is no polygon of four corners; delete it and tile",
+    ),
+    (
         "tiles.csv empty",
         partial(write, name="tiles/tiles.csv", content=b""),
         r"tiles\.csv: not a readable table",

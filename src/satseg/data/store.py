@@ -25,6 +25,8 @@ COLUMNS = [
     "official_split",
     "footprint",
 ]
+_NUMBER = r"-?(\d+(\.\d+)?|nan|inf)"
+FOOTPRINT = rf"(POLYGON\(\(({_NUMBER} {_NUMBER},){{4}}{_NUMBER} {_NUMBER}\)\))?"
 
 
 class Tiles(NamedTuple):
@@ -80,6 +82,12 @@ def read_table(folder: str | Path) -> pd.DataFrame:
         raise UserError(
             f"{path}: its tiles are not numbered from 0, or cells are empty; delete it and tile "
             f"again"
+        )
+    wrong = ~table["footprint"].str.fullmatch(FOOTPRINT)
+    if wrong.any():
+        raise UserError(
+            f"{path}: the footprint of tile {wrong.idxmax()} is no polygon of four corners; delete "
+            f"it and tile again"
         )
     return table
 

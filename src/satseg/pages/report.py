@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from satseg.errors import UserError
+from satseg.files import sha256
 from satseg.jobs.slices import StudySlice
 from satseg.pages.blocks import STRONG, read_pages
 from satseg.pages.captions import CAPTIONS, Caption, caption
@@ -47,6 +48,7 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
     """
     folder = results / job.name
     figures = folder / "figures"
+    digests = _digests(figures.with_suffix(".json"))
     later = later_pages(job)
     pages = read_pages(folder / "tables" / PAGES, ["scores", *later])
     here = Path(__file__).parent
@@ -66,7 +68,7 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
         scores=pages["scores"],
         pages=[pages[name] for name in later],
         figures=[
-            embedded(figures, name, caption(name, folds=bool(job.folds)))
+            embedded(figures, name, caption(name, folds=bool(job.folds)), digests)
             for name in CAPTIONS
             if name in job.study.figures
         ],
@@ -94,11 +96,23 @@ def inline_html(text: str) -> Markup:
     return html
 
 
-def embedded(folder: Path, name: str, text: Caption) -> ReportFigure:
+def _digests(path: Path) -> dict[str, str]:
+    """The digest of each figure as it was drawn; empty if the file is not there."""
+    return read_json(path, {...: str}) if path.is_file() else {}
+
+
+def embedded(folder: Path, name: str, text: Caption, digests: dict[str, str]) -> ReportFigure:
     """A figure with its file as a data URI, so that nothing is requested and no two drawings share
-    an id."""
+    an id.
+
+    Raises:
+        UserError: it is missing, or not what was drawn.
+    """
     extension = FIGURES[name]
-    content = base64.b64encode(present(folder / f"{name}.{extension}").read_bytes()).decode()
+    path = present(folder / f"{name}.{extension}")
+    if digests.get(path.name, sha256(path)) != sha256(path):
+        raise UserError(f"{path}: changed since it was drawn; {AGAIN}")
+    content = base64.b64encode(path.read_bytes()).decode()
     uri = f"data:{MIME[extension]};base64,{content}"
     return ReportFigure(name, text, uri, drawing=extension == "svg")
 
