@@ -56,6 +56,7 @@ lint: $(INSTALLED) ## check style and workflow
 docs: $(INSTALLED) .venv/.docs ## regenerate config/README.md, config/schema.json and docs/tutorial.ipynb
 	python -m satseg.config.docs
 	$(NOTEBOOK) --output docs/tutorial.ipynb
+	python docs/site/notebook.py docs/tutorial.ipynb
 
 docs-site: .venv/.docs ## build the documentation as a site: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 mkdocs build --config-file docs/site/mkdocs.yml

@@ -103,8 +103,9 @@ def test_colours_of_a_slice_and_options(folder, monkeypatch):
     ("change", "words"),
     [
         ({"--run": "results/none"}, "error: results/none/best.pt: no such weights; "),
+        ({"--run": "none.zip"}, "error: none.zip: no such bundle; "),
         ({"--weights": "final"}, f"error: {CELL}/final.pt: no such weights; "),
-        ({"scene.tif": "none.tif"}, "error: none.tif: not a readable image; "),
+        ({"scene.tif": "none.tif"}, "error: none.tif: no such file; "),
         ({"--overlap": "64"}, "error: overlap: 64 pixels do not fit windows of 64; "),
         ({"--slice": "{}"}, "error: --slice: colors: "),
         ({"--out": "scene.tif/map.tif"}, "error: scene.tif"),
