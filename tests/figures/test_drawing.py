@@ -36,6 +36,7 @@ from satseg.figures import (
     samples,
     saving,
     scales,
+    slabs,
     style,
 )
 from satseg.figures import tiles as pictures
