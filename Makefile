@@ -84,6 +84,7 @@ endif
 $(UV_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=python3.12")'
 	rm -f .venv/.torch-* .venv/.uv-*
+	@echo "Making .venv with $(PYTHON), and uv, which installs into it ..."
 	$(IS_MADE) || $(MAKE_ANEW)
 	$(INSTALL_UV) || { $(MAKE_ANEW) && $(INSTALL_UV); }
 	$(UV) --version >/dev/null
@@ -101,12 +102,14 @@ $(UV_STAMP):
 # The libraries to compare with, on top of the locked packages, which stay as they are.
 .venv/.bench: $(INSTALLED)
 	-@$(WHOLE)
+	@echo "Installing what is compared with into .venv: a minute or two ..."
 	$(UV) pip install $(PIP_OPTIONS) --constraint requirements.lock --editable .[bench]
 	$(WHOLE)
 	touch $@
 
 .venv/.docs: docs/site/requirements.lock $(INSTALLED)
 	-@$(WHOLE)
+	@echo "Installing what makes the documentation into .venv: about 0.2 GB, half a minute ..."
 	$(UV) pip install $(PIP_OPTIONS) --require-hashes --requirement docs/site/requirements.lock
 	$(WHOLE)
 	touch $@

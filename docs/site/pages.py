@@ -48,11 +48,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         made.append(File.generated(config, f"gallery/{study.name}.md", content=page))
         made.append(File.generated(config, f"reports/{study.name}.html", content=report))
 
-    names = {study.name for study in studies()}
-    built = (ROOT / "results").glob("*/report.html")
-    local = sorted(path for path in built if path.parent.name not in names)
+    local = sorted((ROOT / "results").glob("*/report.html"))
     made += [
-        File.generated(config, f"reports/{path.parent.name}.html", abs_src_path=str(path))
+        File.generated(config, f"reports/here/{path.parent.name}.html", abs_src_path=str(path))
         for path in local
     ]
     made.append(File.generated(config, "gallery/index.md", content=index(local)))
@@ -148,6 +146,6 @@ def index(local: list[Path]) -> str:
         )
     if local:
         names = [path.parent.name for path in local]
-        parts.append("Of studies run in this folder:")
-        parts.append("\n".join(f"- [{name}](../reports/{name}.html)" for name in names))
+        parts.append("Whole reports, of studies run in this folder:")
+        parts.append("\n".join(f"- [{name}](../reports/here/{name}.html)" for name in names))
     return "\n\n".join(parts) + "\n"

@@ -215,3 +215,15 @@ def test_the_published_bundle_predicts(tmp_path, monkeypatch):
         shown = {palette[index][:3] for index in np.unique(file.read(1))}
         assert shown <= {tuple(bytes.fromhex(color[1:])) for color in colors}
     assert "Water" in Path("map.html").read_text(encoding="utf-8")
+
+
+def test_a_bundle_can_be_exported_but_makes_no_bundle(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    taken = []
+    monkeypatch.setattr(export, "export", lambda *given: taken.append(given) or 0.0)
+    bundle = str(ROOT / "results/published/dubai_pocket.zip")
+    call(monkeypatch, export, "--run", bundle, "-o", "model.onnx")
+    (found, _, name) = taken[0]
+    assert found.classes[0] == "Building" and name == bundle
+    with pytest.raises(SystemExit, match="not the folder of a trained cell"):
+        call(monkeypatch, export, "--run", bundle, "-o", "again.zip", "--bundle")

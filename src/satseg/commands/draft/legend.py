@@ -56,8 +56,12 @@ def _colors(lines: Iterable[str]) -> dict[str, str]:
 
 
 def _table(lines: Iterable[str]) -> dict[int, str]:
-    rows = [[part.strip() for part in row] for row in csv.reader(lines)]
-    return {int(row[0]): row[1] for row in rows if len(row) == 2 and row[0].isdecimal()}
+    values = {}
+    for row in csv.reader(lines):
+        cells = [cell.strip() for cell in row]
+        if len(cells) == 2 and cells[0].isdecimal():
+            values[int(cells[0])] = cells[1]
+    return values
 
 
 def _list(lines: Iterable[str]) -> dict[int, str]:
