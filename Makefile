@@ -31,8 +31,7 @@ help: ## list the targets
 setup: $(INSTALLED) ## install into .venv; TORCH=cpu for CPU builds of torch, PYTHON=... for another Python
 
 demo: $(INSTALLED) ## train three small models on generated scenes; the report is results/demo/report.html
-	snakemake --cores $(CORES) demo
-	@echo "The report: results/demo/report.html"
+	satseg run demo --cores $(CORES)
 
 test: $(INSTALLED) ## run the tests
 	pytest --ignore=tests/slurm --numprocesses auto --maxprocesses 4

@@ -129,3 +129,12 @@ def test_a_narrow_terminal_loses_nothing_and_a_low_one_only_what_would_scroll_aw
     assert rows[0].startswith("  roofs/") and rows[1].startswith("    ")
     assert on_screen(["a", "b"], 60, 24) == ["a", "b"]
     assert on_screen(list("abcdef"), 60, 4) == ["a", "b", "  …"]
+
+
+@pytest.mark.parametrize("said", [["noise"], ["Nothing to be done (all requested files are …)."]])
+def test_a_second_run_says_that_there_is_nothing_to_do(monkeypatch, capsys, said):
+    monkeypatch.setattr(run, "watched_run", lambda *_: (0, said))
+    run.main(["demo"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "The report: results/demo/report.html"
+    assert lines[:-1] == ["Nothing to be done: all is up to date"] * ("Nothing" in said[0])

@@ -120,7 +120,9 @@ def _draw_scores(
     axes.set_xlim(0, 1)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0, labelleft=False)
-    axes.set_title(f"{MEASURES['miou_d'].label} with {MEASURES['interval'].label}")
+    bounds = pd.concat([rows["low"] for rows in audit.scores.values()])
+    known = f" with {MEASURES['interval'].label}" if bounds.notna().any() else ""
+    axes.set_title(f"{MEASURES['miou_d'].label}{known}")
 
 
 def _draw_score(axes: Axes, model: str, score: pd.Series, y: float, color: str) -> None:
