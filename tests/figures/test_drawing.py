@@ -369,7 +369,7 @@ def test_library_models_get_a_card_and_deep_networks_fit():
     assert "compact: encoder 4 8 16, decoder 64 32" in shown
     assert any("Other land: 4 bands, tiles of 256², 8 classes" in t for t in shown)
     right = max(p.get_x() + p.get_width() for p in figure.axes[0].patches if type(p) is Rectangle)
-    assert right == pytest.approx(style.WIDTH - architecture.RIGHT)
+    assert right == pytest.approx(style.WIDTH - slabs.RIGHT)
     assert not overlapping(figure)
 
 
