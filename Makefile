@@ -31,8 +31,7 @@ help: ## list the targets
 setup: $(INSTALLED) ## install into .venv; TORCH=cpu for CPU builds of torch, PYTHON=... for another Python
 
 demo: $(INSTALLED) ## train three small models on generated scenes; the report is results/demo/report.html
-	snakemake --cores $(CORES) demo
-	@echo "The report: results/demo/report.html"
+	satseg run demo --cores $(CORES)
 
 test: $(INSTALLED) ## run the tests
 	pytest --ignore=tests/slurm --numprocesses auto --maxprocesses 4
@@ -56,6 +55,7 @@ lint: $(INSTALLED) ## check style and workflow
 docs: $(INSTALLED) .venv/.docs ## regenerate config/README.md, config/schema.json and docs/tutorial.ipynb
 	python -m satseg.config.docs
 	$(NOTEBOOK) --output docs/tutorial.ipynb
+	python docs/site/notebook.py docs/tutorial.ipynb
 
 docs-site: .venv/.docs ## build the documentation as a site: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 mkdocs build --config-file docs/site/mkdocs.yml
@@ -83,6 +83,7 @@ endif
 $(UV_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=python3.12")'
 	rm -f .venv/.torch-* .venv/.uv-*
+	@echo "Making .venv with $(PYTHON), and uv, which installs into it ..."
 	$(IS_MADE) || $(MAKE_ANEW)
 	$(INSTALL_UV) || { $(MAKE_ANEW) && $(INSTALL_UV); }
 	$(UV) --version >/dev/null
@@ -100,12 +101,14 @@ $(UV_STAMP):
 # The libraries to compare with, on top of the locked packages, which stay as they are.
 .venv/.bench: $(INSTALLED)
 	-@$(WHOLE)
+	@echo "Installing what is compared with into .venv: a minute or two ..."
 	$(UV) pip install $(PIP_OPTIONS) --constraint requirements.lock --editable .[bench]
 	$(WHOLE)
 	touch $@
 
 .venv/.docs: docs/site/requirements.lock $(INSTALLED)
 	-@$(WHOLE)
+	@echo "Installing what makes the documentation into .venv: about 0.2 GB, half a minute ..."
 	$(UV) pip install $(PIP_OPTIONS) --require-hashes --requirement docs/site/requirements.lock
 	$(WHOLE)
 	touch $@

@@ -1,6 +1,7 @@
 """The documents keep their word: every command, configuration, program and link in them is tried,
 or says why not."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -167,6 +168,10 @@ def test_the_notebook_is_the_tutorial():
     text = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     between = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
     assert "\n".join(text).split() == between.split(), "make docs"
+
+    written = [f"{cell['cell_type']}\n{''.join(cell['source'])}" for cell in cells]
+    ids = [hashlib.sha256(content.encode()).hexdigest()[:8] for content in written]
+    assert [cell["id"] for cell in cells] == ids, "make docs"
 
 
 @pytest.fixture(scope="module")

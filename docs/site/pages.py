@@ -6,13 +6,15 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-
-from satseg.pages.captions import CAPTIONS
+from reports import dark_too, published_caption, published_report
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "results" / "published"
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "config/README.md", "results/README.md"]
 LINKED = ["config/papers.yaml", "docs/site/extra.css", "docs/tutorial.ipynb"]
+LIGHT, DARK = ".light", ".dark"
+STYLE = re.compile(r"<style>@media \(prefers-color-scheme: dark\) \{(.*?)\}</style>", re.S)
+DRAWING = re.compile(r'(<img [^>]*src=")([^":]+)\.svg("[^>]*>)')
 TABLES = ["scores", "per_class", "errors", "claims", "published", "splits", "models"]
 
 
@@ -39,18 +41,43 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     ]
     ours = [*PAGES, "results/published/README.md", *LINKED]
     ours += [path.relative_to(ROOT).as_posix() for path in [*documents, *pictures]]
-    made = [
-        File.generated(config, f"gallery/{study.name}.md", content=study_page(study))
-        for study in studies()
-    ]
-    reports = [*PUBLISHED.glob("*/report.html"), *(ROOT / "results").glob("*/report.html")]
-    reports.sort(key=lambda path: path.parent.name)
+    made = []
+    for study in studies():
+        page = study_page(study)
+        report = published_report(study, about(study))
+        made.append(File.generated(config, f"gallery/{study.name}.md", content=page))
+        made.append(File.generated(config, f"reports/{study.name}.html", content=report))
+
+    local = sorted((ROOT / "results").glob("*/report.html"))
     made += [
-        File.generated(config, f"reports/{path.parent.name}.html", abs_src_path=str(path))
-        for path in reports
+        File.generated(config, f"reports/here/{path.parent.name}.html", abs_src_path=str(path))
+        for path in local
     ]
-    made.append(File.generated(config, "gallery/index.md", content=index(reports)))
+    made.append(File.generated(config, "gallery/index.md", content=index(local)))
+    for path in (path for path in pictures if path.suffix == ".svg"):
+        place = path.relative_to(ROOT)
+        made += [
+            File.generated(config, str(place.with_suffix(f"{end}.svg")), content=drawing)
+            for end, drawing in zip((LIGHT, DARK), two_drawings(path), strict=True)
+        ]
     return Files([*theirs, *(repository_file(config, path) for path in ours), *made])
+
+
+def two_drawings(path: Path) -> tuple[str, str]:
+    """A drawing for light pages and for dark ones, whatever the reader's system prefers: the site
+    has a switch of its own."""
+    drawing = dark_too(path.read_text(encoding="utf-8"))
+    return STYLE.sub("", drawing, count=1), STYLE.sub(r"<style>\1</style>", drawing, count=1)
+
+
+def on_page_content(html: str, **_) -> str:
+    """Show each drawing in the colours of the page."""
+    return DRAWING.sub(
+        lambda found: "".join(
+            f"{found[1]}{found[2]}{end}.svg#only-{end[1:]}{found[3]}" for end in (LIGHT, DARK)
+        ),
+        html,
+    )
 
 
 def repository_file(config: MkDocsConfig, path: str) -> File:
@@ -76,9 +103,10 @@ def about(study: Path) -> str:
 
 def study_page(study: Path) -> str:
     """A study: what is to be said of it, its figures with their captions, its tables."""
-    parts = [f"# {study.name}", about(study), "## Figures"]
+    link = f"[The whole report on one page](../reports/{study.name}.html)"
+    parts = [f"# {study.name}", link, about(study), "## Figures"]
     for path in pictures_in(study / "figures"):
-        caption = CAPTIONS[path.stem]
+        caption = published_caption(path.stem)
         link = f"../results/published/{study.name}/figures/{path.name}"
         parts.append(f"![{caption.title}]({link})\n\n**{caption.title}** {caption.text}")
     for name in TABLES:
@@ -89,12 +117,12 @@ def study_page(study: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def index(reports: list[Path]) -> str:
+def index(local: list[Path]) -> str:
     """The overview of the gallery."""
     parts = [
         "# Gallery",
-        "Figures and tables of the studies whose results are published. `satseg run` makes a "
-        "report of the same from any study.",
+        "Reports, figures and tables of the studies whose results are published. `satseg run` "
+        "makes such a report of any study.",
         '<div class="cards" markdown="span">',
     ]
     for study in studies():
@@ -102,13 +130,22 @@ def index(reports: list[Path]) -> str:
         parts.append(
             f"[![Predictions of {study.name}](../{cover}) **{study.name}**]({study.name}.md)"
         )
-    parts.append("</div>")
-    parts.append("## Reports")
-    if reports:
-        parts.append("Each a single page, of the studies published with one or run in this folder:")
-        names = [path.parent.name for path in reports]
-        parts.append("\n".join(f"- [{name}](../reports/{name}.html)" for name in names))
-    else:
-        shown = "../results/published/report/desktop.png"
-        parts.append(f"How a report begins:\n\n![The report of a study, its answer first]({shown})")
+    parts += [
+        "</div>",
+        "## Reports",
+        "Each is a single page, made from the tables, figures and records that are published. At "
+        "its top stands what is not published and so is missing there.",
+        "\n".join(f"- [{study.name}](../reports/{study.name}.html)" for study in studies()),
+    ]
+    others = sorted(path.parent.name for path in PUBLISHED.glob("*/runs"))
+    without = [name for name in others if name not in {study.name for study in studies()}]
+    if without:
+        parts.append(
+            f"Of {', '.join(without)}, only a model to take along and its record are published: "
+            "there is no report."
+        )
+    if local:
+        names = [path.parent.name for path in local]
+        parts.append("Whole reports, of studies run in this folder:")
+        parts.append("\n".join(f"- [{name}](../reports/here/{name}.html)" for name in names))
     return "\n\n".join(parts) + "\n"

@@ -27,10 +27,12 @@ FIGURES = {
     "cost": "svg",
     "augmentations": "png",
     "trials": "svg",
+    "calibration": "svg",
 }
 
-# What it shows unless it says otherwise.
-USUAL_FIGURES = [name for name in FIGURES if name not in ("augmentations", "trials")]
+# What it shows unless it says otherwise; the calibration, if a recipe asks for it.
+UNUSUAL = ("augmentations", "trials", "calibration")
+USUAL_FIGURES = [name for name in FIGURES if name not in UNUSUAL]
 
 # What a tuning ends with, in its folder.
 TUNING_FILES = ["recipe.yaml", "settings.yaml", "trials.csv", "importance.csv", "trials.svg"]

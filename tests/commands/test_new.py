@@ -157,3 +157,45 @@ def test_masks_saved_as_jpeg(tmp_path):
     images(tmp_path / "d", "masks/{}.jpg", "abc")
     with pytest.raises(UserError, match="more than 40 values or colours, as masks saved as JPEG"):
         new("mine", str(tmp_path / "d"), tmp_path / "mine.yaml")
+
+
+NAMED = {
+    "labelmap.txt": "# label:color_rgb:parts:actions\nbackground:0,0,0::\nroof:200,0,0::\ntree:0,150,0::\n",
+    "_classes.csv": "Pixel Value, Class\n0, background\n1, roof\n2, tree\n",
+    "class_names.txt": "_background_\nroof\ntree\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("legend", NAMED)
+def test_folders_of_annotation_tools_bring_their_names(tmp_path, legend):
+    """As CVAT, Roboflow and labelme export them: objects apart and previews are no masks."""
+    root = tmp_path / "d"
+    images(root, "JPEGImages/DJI_{}.jpg", "abc")
+    (root / legend).write_text(NAMED[legend])
+    for name in "abc":
+        numbers = np.indices((96, 80)).sum(0) // 9 % 3
+        mask = Image.fromarray(numbers.astype(np.uint8))
+        mask.putpalette([*BLACK, *RED, *GREEN])
+        if legend == "labelmap.txt":
+            mask = mask.convert("RGB")
+        elif legend == "_classes.csv":
+            mask = Image.fromarray(numbers.astype(np.uint8))
+        for folder in ("SegmentationClass", "SegmentationObject"):
+            (root / folder).mkdir(exist_ok=True)
+            mask.save(root / folder / f"DJI_{name}.png")
+    dataset, _, said = draft(root, tmp_path / "mine.yaml")
+    assert dataset.layout.masks == "SegmentationClass/{name}.png"
+    assert {land.name for land in dataset.classes} == {"background", "roof", "tree"}
+    if legend != "_classes.csv":
+        assert {land.name: land.color for land in dataset.classes}["tree"] == "#009600"
+    assert said[-3] == f"Written: {tmp_path / 'mine.yaml'}. Look through it, then:"
+
+
+@pytest.mark.parametrize("text", ["roof\nroof\n", "", "all\n\n"])
+def test_a_legend_that_tells_nothing_is_left_alone(tmp_path, text):
+    images(tmp_path / "d", "images/{}.tif", "abc")
+    masks(tmp_path / "d", "masks/{}.tif", "abc", values=(0, 1))
+    (tmp_path / "d" / "class_names.txt").write_text(text)
+    dataset, _, said = draft(tmp_path / "d", tmp_path / "mine.yaml")
+    assert [land.name for land in dataset.classes] == ["Class 0", "Class 1"]
+    assert said[-3].endswith("Name its classes, then:")

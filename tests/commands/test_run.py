@@ -12,7 +12,7 @@ from snakemake.utils import available_cpu_count
 from conftest import ROOT
 from satseg.commands import __main__ as command
 from satseg.commands import run
-from satseg.commands.watching import View, watched_run
+from satseg.commands.watching import View, on_screen, watched_run
 from satseg.config.reading import load
 
 
@@ -124,3 +124,24 @@ def test_a_run_is_watched_to_its_end(tmp_path, monkeypatch, capfd):
     said = capfd.readouterr().out
     assert "demo: 0 of 3 cells done (3 waiting)" in said and "noise" not in said
     assert View(config, ["demo"], 0.0).lines()[1] == "  tile demo: tiling: 3 of 9 scenes"
+
+
+def test_a_narrow_terminal_loses_nothing_and_a_low_one_only_what_would_scroll_away():
+    line = (
+        "  roofs/unet_tiny/roofs/seed0: epoch 4 of 10, validation mIoU 0.229, about 2 min 41 s left"
+    )
+    rows = on_screen([line], 60, 24)
+    assert len(rows) == 2 and max(map(len, rows)) < 60
+    assert " ".join(row.strip() for row in rows) == line.strip()
+    assert rows[0].startswith("  roofs/") and rows[1].startswith("    ")
+    assert on_screen(["a", "b"], 60, 24) == ["a", "b"]
+    assert on_screen(list("abcdef"), 60, 4) == ["a", "b", "  …"]
+
+
+@pytest.mark.parametrize("said", [["noise"], ["Nothing to be done (all requested files are …)."]])
+def test_a_second_run_says_that_there_is_nothing_to_do(monkeypatch, capsys, said):
+    monkeypatch.setattr(run, "watched_run", lambda *_: (0, said))
+    run.main(["demo"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "The report: results/demo/report.html"
+    assert lines[:-1] == ["Nothing to be done: all is up to date"] * ("Nothing" in said[0])

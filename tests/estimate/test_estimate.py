@@ -180,7 +180,7 @@ def test_hours_follow_the_profile(folders):
         and found.epochs == config.recipes["demo"].epochs
     )
     assert found.source == "profile on demo" and found.target is None
-    assert f"Together {12 * expected / 3600:.3g} hours for 1 run," in report(estimate)
+    assert f"Together {12 * expected / 60:.3g} min for 1 run," in report(estimate)
 
 
 @pytest.mark.parametrize("device", [{"name": "another"}, {"kind": "another"}])

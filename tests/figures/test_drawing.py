@@ -30,11 +30,13 @@ from satseg.figures import (
     leakage,
     loss_curves,
     metric_curves,
+    outlines,
     per_class,
     predictions,
     samples,
     saving,
     scales,
+    slabs,
     style,
 )
 from satseg.figures import tiles as pictures
@@ -250,7 +252,7 @@ def test_blocks_are_those_of_the_real_model(spec):
             convs.append(sum(isinstance(layer, torch.nn.Conv2d) for layer in module.modules()))
     with torch.no_grad():
         logits = model(torch.zeros(1, 2, 32, 32))
-    columns = architecture.unet_stages(spec, architecture.ModelInput("Toy land", 32, 2, 5))
+    columns = architecture.unet_stages(spec, slabs.ModelInput("Toy land", 32, 2, 5))
     inner = columns[1:-1]
     assert [(c.channels, c.size) for c in inner] == seen
     assert sorted(c.convs for c in inner) == sorted(convs)
@@ -263,7 +265,7 @@ def test_a_decoder_takes_what_its_skip_connection_brings():
     sdi = {"kind": "sdi", "channels": 6, "from_level": 3}
     for skips, brought in ((None, [32, 32, 16, 8]), (sdi, [6, 6, 16, 8])):
         spec = unet((8, 16, 32, 32), (1, 1, 1, 1), (1, 1, 1, 1), skips=skips)
-        columns = architecture.unet_stages(spec, architecture.ModelInput("Toy land", 32, 2, 5))
+        columns = architecture.unet_stages(spec, slabs.ModelInput("Toy land", 32, 2, 5))
         decoder = [column for column in columns if column.kind == "decoder"]
         assert [column.skip for column in decoder] == brought
         levels = build_model(spec, num_classes=5, in_channels=2).decoder
@@ -277,7 +279,7 @@ def test_a_decoder_takes_what_its_skip_connection_brings():
 def test_unet_boxes_skips_and_labels():
     spec = unet(dropout=0.2)
     figure = architecture.architecture_figure(
-        {"mine": spec}, [architecture.ModelInput("Toy land", 64, 3, 6)], {"mine": 1_234_567}
+        {"mine": spec}, [slabs.ModelInput("Toy land", 64, 3, 6)], {"mine": 1_234_567}
     )
     axes = figure.axes[0]
     boxes = [p for p in axes.patches if type(p) is Rectangle]
@@ -285,7 +287,7 @@ def test_unet_boxes_skips_and_labels():
     assert len(boxes) == 1 + (1 + 3) + 2 + (2 + 2) + (1 + 2) + 1
     heights = sorted({round(b.get_height(), 6) for b in boxes}, reverse=True)
     assert heights == pytest.approx(
-        [architecture.BOX * (log2(s) + 1) / (log2(64) + 1) for s in (64, 32, 16)], abs=1e-5
+        [slabs.BOX * (log2(s) + 1) / (log2(64) + 1) for s in (64, 32, 16)], abs=1e-5
     )
     widths = {round(b.get_width() / boxes[1].get_width(), 4) for b in boxes[1:-1]}
     assert widths == {round(float(np.sqrt(c / 8)), 4) for c in (8, 16, 24)}
@@ -308,7 +310,7 @@ def test_infused_skips_meet_in_a_box():
     skips = {"kind": "sdi", "channels": 5, "from_level": 2}
     figure = architecture.architecture_figure(
         {"mine": unet((8, 16, 24), (1, 1, 1), (1, 1, 1), skips=skips)},
-        [architecture.ModelInput("Toy land", 64, 3, 6)],
+        [slabs.ModelInput("Toy land", 64, 3, 6)],
         {},
     )
     arrows = [a for a in figure.axes[0].texts if isinstance(a, Annotation)]
@@ -319,12 +321,45 @@ def test_infused_skips_meet_in_a_box():
     assert not overlapping(figure)
 
 
+OUTLINE = {
+    "input": 512,
+    "encoder": [[12, 256], [16, 128], [24, 64], [32, 32], [40, 16]],
+    "decoder": [[24, 16], [24, 32], [24, 64], [24, 128], [12, 256]],
+    "output": 256,
+}
+
+
+def test_an_outlined_model_is_drawn_with_the_skips_it_has():
+    toy = slabs.ModelInput("Toy land", 128, 4, 6)
+    deeplab = OUTLINE | {"encoder": [[8, 256], [8, 128], [9, 64], [10, 32], [11, 32]]}
+    deeplab |= {"decoder": [[7, 32], [7, 128]], "output": 128}
+    library = SmpSpec(family="smp", architecture="DeepLabV3Plus", encoder="resnet18")
+    pyramid = library.model_copy(update={"architecture": "PSPNet"})
+    levels = outlines.outline_levels(OUTLINE, toy)
+    assert [level.size for level in levels] == [128, 64, 32, 16, 8, 4, 4, 8, 16, 32, 64, 64]
+    assert outlines.skip_pairs(levels, COMPACT) == [(4, 7), (3, 8), (2, 9), (1, 10)]
+    assert outlines.skip_pairs(outlines.outline_levels(deeplab, toy), library) == [(2, 7)]
+    assert outlines.skip_pairs(outlines.outline_levels(deeplab, toy), pyramid) == []
+
+    models = {"swift": COMPACT, "deeplab": library}
+    found = {"swift": OUTLINE, "deeplab": deeplab}
+    figure = architecture.architecture_figure(models, [toy], {"swift": 1_234_567}, found)
+    axes = figure.axes[0]
+    assert len([patch for patch in axes.patches if type(patch) is Rectangle]) == 12 + 9
+    arrows = [text for text in axes.texts if isinstance(text, Annotation)]
+    assert len(arrows) == 11 + 4 + 8 + 1
+    shown = words(figure)
+    assert any("1.23 M" in text and "logits are enlarged 2-fold" in text for text in shown)
+    assert any("logits are enlarged 4-fold" in text for text in shown)
+    assert not overlapping(figure)
+
+
 def test_library_models_get_a_card_and_deep_networks_fit():
     deep = unet((32, 64, 128, 256, 512, 512), (3, 3, 1, 1, 1, 1), (1, 1, 1, 1, 3, 3))
     card = SmpSpec(family="smp", architecture="Linknet", encoder="resnet18")
     given = [
-        architecture.ModelInput("Toy land", 512, 3, 6),
-        architecture.ModelInput("Other land", 256, 4, 8),
+        slabs.ModelInput("Toy land", 512, 3, 6),
+        slabs.ModelInput("Other land", 256, 4, 8),
     ]
     models = {"deep": deep, "flat": unet(), "lib": card, "lib2": card, "swift": COMPACT}
     figure = architecture.architecture_figure(models, given, {"lib": float("nan")})
@@ -334,7 +369,7 @@ def test_library_models_get_a_card_and_deep_networks_fit():
     assert "compact: encoder 4 8 16, decoder 64 32" in shown
     assert any("Other land: 4 bands, tiles of 256², 8 classes" in t for t in shown)
     right = max(p.get_x() + p.get_width() for p in figure.axes[0].patches if type(p) is Rectangle)
-    assert right == pytest.approx(style.WIDTH - architecture.RIGHT)
+    assert right == pytest.approx(style.WIDTH - slabs.RIGHT)
     assert not overlapping(figure)
 
 
@@ -343,7 +378,7 @@ def test_only_library_models():
         family="smp", architecture="Linknet", encoder="resnet18", encoder_weights="imagenet"
     )
     figure = architecture.architecture_figure(
-        {"lib": card}, [architecture.ModelInput("Toy land", 512, 3, 6)], {"lib": 2e6}
+        {"lib": card}, [slabs.ModelInput("Toy land", 512, 3, 6)], {"lib": 2e6}
     )
     assert "2.00 M parameters; Linknet, encoder resnet18, imagenet weights" in words(figure)
 
@@ -559,6 +594,16 @@ def test_one_split_shows_the_audit_alone():
     figure = leakage.leakage_figure([audit(("random", "random"))] * 2, COLORS)
     assert len(figure.axes) == 2
     assert not overlapping(figure)
+
+
+def test_no_axis_says_that_nothing_is_shared():
+    given = audit(("groups", "groups"))
+    rows = given.rows.assign(scene_shared=0, exposed=0)
+    figure = leakage.leakage_figure([given._replace(rows=rows)], COLORS)
+    (axes,) = figure.axes
+    assert not axes.patches and not axes.xaxis.get_visible() and not figure.legends
+    assert {"none of the 8 tiles", "none of the 5 tiles"} <= words(figure)
+    assert not any("%" in word for word in words(figure) if axes.xaxis.get_visible())
 
 
 # --- cost -----------------------------------------------------------------------------------------

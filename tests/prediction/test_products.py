@@ -53,6 +53,6 @@ def test_picture_style_page_and_confidence(tmp_path):
 def test_a_format_that_cannot_be_written_is_refused(tmp_path, kind, name):
     scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
     files = {"out": tmp_path / "map.tif", kind: tmp_path / name}
-    with pytest.raises(UserError, match=f"{name}: .*the name must end with one of"):
+    with pytest.raises(UserError, match=f"{name}: the name of the .* must end with one of"):
         predict_scene(segmenter(), scene, **files)
     assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]

@@ -342,7 +342,7 @@ def test_mistakes_are_reported_before_anything_is_written(model, tmp_path):
     before = scene.read_bytes()
     for arguments, words in [
         ((scene, scene), "different files"),
-        ((tmp_path / "none.tif", tmp_path / "map.tif"), "not a readable image"),
+        ((tmp_path / "none.tif", tmp_path / "map.tif"), "no such file"),
     ]:
         with pytest.raises(UserError, match=words):
             predict_scene(model, *arguments)

@@ -103,8 +103,9 @@ def test_colours_of_a_slice_and_options(folder, monkeypatch):
     ("change", "words"),
     [
         ({"--run": "results/none"}, "error: results/none/best.pt: no such weights; "),
+        ({"--run": "none.zip"}, "error: none.zip: no such bundle; "),
         ({"--weights": "final"}, f"error: {CELL}/final.pt: no such weights; "),
-        ({"scene.tif": "none.tif"}, "error: none.tif: not a readable image; "),
+        ({"scene.tif": "none.tif"}, "error: none.tif: no such file; "),
         ({"--overlap": "64"}, "error: overlap: 64 pixels do not fit windows of 64; "),
         ({"--slice": "{}"}, "error: --slice: colors: "),
         ({"--out": "scene.tif/map.tif"}, "error: scene.tif"),
@@ -214,3 +215,15 @@ def test_the_published_bundle_predicts(tmp_path, monkeypatch):
         shown = {palette[index][:3] for index in np.unique(file.read(1))}
         assert shown <= {tuple(bytes.fromhex(color[1:])) for color in colors}
     assert "Water" in Path("map.html").read_text(encoding="utf-8")
+
+
+def test_a_bundle_can_be_exported_but_makes_no_bundle(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    taken = []
+    monkeypatch.setattr(export, "export", lambda *given: taken.append(given) or 0.0)
+    bundle = str(ROOT / "results/published/dubai_pocket.zip")
+    call(monkeypatch, export, "--run", bundle, "-o", "model.onnx")
+    (found, _, name) = taken[0]
+    assert found.classes[0] == "Building" and name == bundle
+    with pytest.raises(SystemExit, match="not the folder of a trained cell"):
+        call(monkeypatch, export, "--run", bundle, "-o", "again.zip", "--bundle")

@@ -138,7 +138,7 @@ def test_the_estimate_tells_jobs_and_what_is_unknown(built):
     text = built[2]["estimate"].stdout
     assert built[2]["estimate"].returncode == 0, text
     assert re.search(r"^ +train +1 +0$", text, re.MULTILINE)
-    assert re.search(r"^ +fields +none +unknown +unknown$", text, re.MULTILINE)
+    assert re.search(r"^ +fields +none +about 12 +3\.9 MB$", text, re.MULTILINE)
     assert "snakemake data/tiles/fields/tiles.csv --configfile fields.yaml" in text
 
 

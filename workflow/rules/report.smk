@@ -62,6 +62,7 @@ rule figures:
         ),
         splits=lambda w: targets.split_files(cfg, w.study),
         tunings=lambda w: tuned.study_files(cfg, w.study),
+        calibrations=lambda w: targets.calibration_files(cfg, w.study),
     output:
         figures=report(
             directory("results/{study}/figures"),

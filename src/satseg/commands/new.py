@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from satseg.commands.draft.contents import Contents, read_contents
+from satseg.commands.draft.legend import read_legend
 from satseg.commands.draft.names import Names, checked_layout, read_names
 from satseg.config.reading import load_with
 from satseg.config.types import PATTERNS
@@ -21,6 +22,7 @@ from satseg.files import atomic
 from satseg.progress import log, watched
 from satseg.text import counted, percent
 
+NUMBERED = "Class "
 FEWEST_GROUPS = 3  # that can be divided into train, val and test
 
 
@@ -87,11 +89,22 @@ def new(
         raise UserError(f"{folder}: a file in it is damaged: {error}; replace it") from None
 
     groups = _groups(names)
-    text = _text(name, folder, out, names, contents, groups)
+    land_names = _land_names(root, contents)
+    text = _text(name, folder, out, names, contents, groups, land_names)
     with atomic(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     load_with([str(out)])
-    return _said(name, out, names, contents, len(problems))
+    return _said(name, out, names, contents, len(problems), land_names)
+
+
+def _land_names(root: Path, contents: Contents) -> list[str]:
+    """Names of the classes: those that the annotation tool left, else numbers."""
+    legend = read_legend(root, contents.palette)
+    names = []
+    for place, land in enumerate(contents.classes, 1):
+        number = place if land.value is None else land.value
+        names.append(legend.name(land.value, land.color) or f"{NUMBERED}{number}")
+    return names
 
 
 def _groups(names: Names) -> list[str]:
@@ -105,7 +118,13 @@ def _groups(names: Names) -> list[str]:
 
 
 def _text(
-    name: str, folder: str, out: Path, names: Names, contents: Contents, groups: list[str]
+    name: str,
+    folder: str,
+    out: Path,
+    names: Names,
+    contents: Contents,
+    groups: list[str],
+    land_names: list[str],
 ) -> str:
     """The YAML file."""
     official = {"train", "val"} <= set(names.subsets.values())
@@ -123,10 +142,6 @@ def _text(
     # Not to be escaped for HTML, as `tojson` does.
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     template = environment.get_template("dataset.yaml.j2")
-    numbers = [
-        place if land.value is None else land.value
-        for place, land in enumerate(contents.classes, 1)
-    ]
     return template.render(
         name=name,
         title=name.replace("_", " ").capitalize(),
@@ -134,7 +149,7 @@ def _text(
         file=out,
         names=names,
         contents=contents,
-        land_names=[f"Class {number}" for number in numbers],
+        land_names=land_names,
         shares=[percent(land.share) for land in contents.classes],
         groups=groups,
         official=official,
@@ -142,14 +157,23 @@ def _text(
     )
 
 
-def _said(name: str, out: Path, names: Names, contents: Contents, problems: int) -> list[str]:
+def _said(
+    name: str,
+    out: Path,
+    names: Names,
+    contents: Contents,
+    problems: int,
+    land_names: list[str],
+) -> list[str]:
     """What was found, and what to do next."""
     values = "colours" if contents.mask_values == "color" else "values"
+    numbered = any(land_name.startswith(NUMBERED) for land_name in land_names)
     lines = [
         f"{counted(contents.scenes, 'pair')} of image and mask; images of {contents.kind}",
         f"  images  {names.images}",
         f"  masks   {names.masks}",
-        f"{counted(len(contents.classes), 'class')}, by the {values} of the masks",
+        f"{counted(len(contents.classes), 'class')}, by the {values} of the masks: "
+        f"{', '.join(land_names)}",
     ]
     if problems:
         lines.append(f"{counted(problems, 'problem')} with other files, which the check lists")
@@ -157,7 +181,7 @@ def _said(name: str, out: Path, names: Names, contents: Contents, problems: int)
         lines.append(f"{counted(names.left_out, 'file')} left out: no part of a pair")
     return [
         *lines,
-        f"Written: {out}. Name its classes, then:",
+        f"Written: {out}. {'Name its classes' if numbered else 'Look through it'}, then:",
         f"  satseg check {name} --configfile {out}",
         f"  satseg run my_{name} --configfile {out}",
     ]

@@ -24,6 +24,7 @@ ANSWERS = {
 OURS = re.compile(r"\(logs/\S+\)$|; ")
 SHOWN = 10  # lines of any other end
 LOCKED = "Directory cannot be locked"
+NOTHING = "Nothing to be done"
 
 
 def main(arguments: list[str] | None = None, prog: str = "satseg run") -> None:
@@ -50,6 +51,8 @@ def main(arguments: list[str] | None = None, prog: str = "satseg run") -> None:
 
     status, lines = watched_run(command, config, studies)
     if status == 0:
+        if any(NOTHING in line for line in lines):
+            print(f"{NOTHING}: all is up to date")
         for study in studies:
             print(f"The report: {Paths().report(study)}")
         return

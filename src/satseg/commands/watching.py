@@ -5,9 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ EVERY = 1.0  # seconds between two looks
 LOOKING = 4.0  # times as long as a look takes, at least, before the next
 CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")  # that lines of our logs begin with
 KEPT = 500  # lines of Snakemake's output
+CONTINUED = "    "  # before the rest of a long line
 NARROW = 24  # columns that a terminal has at least
 
 
@@ -141,9 +144,25 @@ class View:
         self.drawn = 0
 
     def _draw(self, lines: list[str]) -> None:
-        width = max(NARROW, shutil.get_terminal_size().columns)
+        rows = on_screen(lines, *shutil.get_terminal_size())
         up = f"\x1b[{self.drawn}F" if self.drawn else ""
-        text = "".join(f"\x1b[2K{line[: width - 1]}\n" for line in lines)
+        text = "".join(f"\x1b[2K{row}\n" for row in rows)
         sys.stdout.write(f"{up}{text}\x1b[J")
         sys.stdout.flush()
-        self.drawn = len(lines)
+        self.drawn = len(rows)
+
+
+def on_screen(lines: Sequence[str], width: int, height: int) -> list[str]:
+    """Lines as the rows of a terminal: long ones go on in the next row, and what would scroll away,
+    and so could not be drawn over, is left out.
+
+    Args:
+        lines: of any length.
+        width: columns of the terminal.
+        height: its rows.
+    """
+    rows = []
+    for line in lines:
+        rows += textwrap.wrap(line, max(NARROW, width) - 1, subsequent_indent=CONTINUED)
+    most = max(2, height - 1)
+    return rows if len(rows) <= most else [*rows[: most - 1], "  …"]

@@ -46,7 +46,7 @@ class Study(Strict):
     """Seeds; each is a run of its own."""
     figures: list[Literal[*FIGURES]] = USUAL_FIGURES
     """Figures of the report, in order. `augmentations` and `trials` are among them only if they
-    are named."""
+    are named, `calibration` if a recipe has `evaluate.calibrate`."""
     published: list[PublishedFigure] = []
     """Published values to compare with."""
     paper: str | None = None

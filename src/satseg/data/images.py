@@ -274,7 +274,8 @@ def open_scene(path: str | Path) -> rasterio.DatasetReader:
     """
     scene = _opened(path, [None])
     if scene is None:
-        raise UserError(f"{path}: {UNREADABLE}")
+        is_file = "://" in str(path) or str(path).startswith("/vsi") or Path(path).exists()
+        raise UserError(f"{path}: {UNREADABLE if is_file else 'no such file; correct the path'}")
     return scene
 
 

@@ -17,6 +17,7 @@ from satseg.data.splits import draw_split
 from satseg.data.store import read_table
 from satseg.errors import UserError
 from satseg.estimate.facts import TileFacts, Times
+from satseg.estimate.local import size_here
 from satseg.estimate.measured import PROFILE, RUN, is_same_model, is_this_device
 from satseg.estimate.published import PublishedTimes
 from satseg.estimate.trials import epochs_of, expected_trials, tuning_files
@@ -136,7 +137,7 @@ class Estimate:
 
     @cache  # noqa: B019 one object per call of the program
     def tiles(self, dataset_name: str) -> TileFacts | None:
-        """The dataset's tiles: those on disk, or as many as follow from its stated size."""
+        """The dataset's tiles: those on disk, or as many as follow from its size."""
         dataset = self.config.datasets[dataset_name]
         table = self.paths.tiles_table(dataset_name)
         if table.exists():
@@ -154,13 +155,18 @@ class Estimate:
         bands = len(dataset.pixels.bands) if dataset.pixels.bands else expected.bands
         return TileFacts(count, bands, False)
 
+    @cache  # noqa: B019
     def _expected(self, dataset_name: str) -> Expected | None:
-        """The stated size of a dataset, which the demo's settings determine."""
+        """The size of a dataset: as its files say if they are here, else as it is stated or, of the
+        demo, set."""
         dataset = self.config.datasets[dataset_name]
+        owner = self.config.files_of(dataset_name)
         source = dataset.source
         if isinstance(source, DemoSource) and not dataset.path:
             return Expected(scenes=source.scenes, pixels=source.scenes * source.size**2)
-        return dataset.expected
+        path = self.config.datasets[owner].path
+        here = size_here(dataset, Path(path).expanduser()) if path else None
+        return here or dataset.expected
 
     def subset_tiles(self, dataset_name: str, recipe_name: str) -> dict[str, int] | None:
         """About how many tiles a recipe trains and validates on, in the first of its folds."""

@@ -10,6 +10,8 @@ from satseg.estimate.facts import Times
 from satseg.estimate.measured import this_device
 from satseg.text import columns, counted
 
+UNITS = ((3600, "h"), (60, "min"), (1, "s"))
+
 
 def report(estimate: Estimate, options: str = "") -> str:
     """Everything there is to expect, to be read in a terminal; the commands it suggests end with
@@ -109,9 +111,9 @@ def _times_text(estimate: Estimate, options: str) -> str:
     if known:
         unknown = len(times) - len(known)
         rest = f", and {unknown} of unknown length" if unknown else ""
-        total = f"about {_rounded(sum(known) / 3600, 1)}" if is_scaled else _hours(sum(known))
+        total = _length(sum(known), is_scaled)
         lines.append(
-            f"  Together {total} hours for {counted(len(known), 'run')}, one after the other{rest}."
+            f"  Together {total} for {counted(len(known), 'run')}, one after the other{rest}."
         )
         lines.append(
             "  Profiles are measured on one 512² image in 32-bit, and time is assumed to grow with "
@@ -121,7 +123,7 @@ def _times_text(estimate: Estimate, options: str) -> str:
 
     if is_scaled:
         lines.append(
-            f"  Hours by published profiles are those of another machine, scaled:\n  "
+            f"  Times by published profiles are those of another machine, scaled:\n  "
             f"{estimate.published.said()}.\n  Expect a factor of two either way."
         )
 
@@ -136,7 +138,7 @@ def _times_text(estimate: Estimate, options: str) -> str:
 
 def _times_rows(times: list[Times]) -> list[list[str]]:
     """The table of the runs: a row for each dataset, model and recipe, which seeds share."""
-    rows = [["dataset", "model", "recipe", "runs", "epochs", "tiles", "hours", "based on"]]
+    rows = [["dataset", "model", "recipe", "runs", "epochs", "tiles", "time", "based on"]]
     first: dict[tuple[str, str, str], Times] = {}
     counts: Counter[tuple[str, str, str]] = Counter()
 
@@ -146,15 +148,15 @@ def _times_rows(times: list[Times]) -> list[list[str]]:
         counts[key] += 1
 
     for key, time in first.items():
-        hours = "unknown"
+        length = "unknown"
         if time.epoch_seconds is not None:
             seconds = counts[key] * time.epochs * time.epoch_seconds
-            hours = f"about {_rounded(seconds / 3600, 1)}" if time.target else _hours(seconds)
+            length = _length(seconds, bool(time.target))
         tiles = "unknown" if time.tiles is None else f"{time.tiles:,}"
         source = "" if time.target else time.source
         if time.target and time.epoch_seconds is not None:
             source = "published profiles"
-        rows.append([*key, str(counts[key]), str(time.epochs), tiles, hours, source])
+        rows.append([*key, str(counts[key]), str(time.epochs), tiles, length, source])
 
     return rows
 
@@ -176,8 +178,11 @@ def _missing(times: list[Times]) -> dict[str, dict[str, Path]]:
     return missing
 
 
-def _hours(seconds: float) -> str:
-    return _rounded(seconds / 3600, 3 if seconds >= 36 else 1)
+def _length(seconds: float, roughly: bool) -> str:
+    """A length of time: to three digits, or about, to one."""
+    unit, name = next((unit, name) for unit, name in UNITS if seconds >= unit or unit == 1)
+    number = _rounded(seconds / unit, 1 if roughly else 3)
+    return f"about {number} {name}" if roughly else f"{number} {name}"
 
 
 def _size(size: int | None) -> str:

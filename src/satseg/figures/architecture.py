@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import ceil, log2, sqrt
+from math import ceil, sqrt
+from types import MappingProxyType
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -13,39 +14,31 @@ from matplotlib.patches import Rectangle
 
 from satseg.config.models import ModelSpec, SdiSkips, UNetSpec
 from satseg.figures.cards import CARD, draw_card, millions
-from satseg.figures.style import INK, MUTED, PALE, PALETTE, PAPER, WIDTH, place_axes, styled
+from satseg.figures.outlines import draw_outline
+from satseg.figures.slabs import (
+    BOX,
+    HEAD,
+    LEFT,
+    ROOM,
+    Edges,
+    ModelInput,
+    box_height,
+    draw_arrow,
+    draw_labels,
+    draw_slab,
+)
+from satseg.figures.style import INK, MUTED, PALETTE, PAPER, WIDTH, place_axes, styled
 
 POOL = PALETTE[1]
 UP = PALETTE[2]
-HEAD = PALETTE[3]
-FILLS = {
-    "input": PALE,
-    "encoder": "#9CC4E4",
-    "bottleneck": "#4E93C5",
-    "decoder": "#A6D9C4",
-    "output": "#E9C4D9",
-}
-# Inches: height of a full-size box, of the labels under it, of a panel's title; margins left and
-# right of a drawing; height of the figure's title, of the key; width of the box where skip
-# connections meet.
-BOX = 1.3
+# Inches: height of the labels under a box, of a panel's title, of the figure's title, of the key;
+# width of the box where skip connections meet.
 LABELS = 0.62
 PANEL_TITLE = 0.66
-LEFT = 0.72
-RIGHT = 0.12
 HEAD_ROOM = 0.62
 KEY = 0.35
 INFUSION = 0.3
-
-
-class ModelInput(NamedTuple):
-    """What a dataset feeds a model and asks of it."""
-
-    title: str
-    size: int
-    """Height and width of a tile."""
-    bands: int
-    classes: int
+NO_CONVS = 0.16  # a line of labels less
 
 
 class Stage(NamedTuple):
@@ -59,14 +52,6 @@ class Stage(NamedTuple):
     convs: int
     skip: int = 0
     """Channels that a decoder's skip connection brings."""
-
-
-class Edges(NamedTuple):
-    """Where a stage is drawn, in inches."""
-
-    left: float
-    right: float
-    height: float
 
 
 def unet_stages(unet: UNetSpec, model_input: ModelInput) -> list[Stage]:
@@ -92,28 +77,34 @@ def architecture_figure(
     models: Mapping[str, ModelSpec],
     inputs: Sequence[ModelInput],
     parameters: Mapping[str, float],
+    outlines: Mapping[str, dict | None] = MappingProxyType({}),
 ) -> Figure:
-    """A drawing of each U-Net and a card for each other model.
+    """A drawing of each model; a card for those of which nothing but the name is known.
 
     Args:
         models: name → specification, in the study's order.
         inputs: one per dataset; the drawings are for the first.
         parameters: name → number of parameters, if known.
+        outlines: name → what `satseg.models.outline` found, of models other than U-Nets level by
+            level.
     """
     unets = {name: model for name, model in models.items() if isinstance(model, UNetSpec)}
     drawings = {name: unet_stages(unet, inputs[0]) for name, unet in unets.items()}
-    cards = [name for name in models if name not in unets]
+    outlined = [name for name in models if name not in unets and outlines.get(name)]
+    cards = [name for name in models if name not in unets and name not in outlined]
 
     panel_height = BOX + LABELS + PANEL_TITLE
+    drawn_height = len(drawings) * panel_height + len(outlined) * (panel_height - NO_CONVS)
     key_height = KEY if drawings else 0
-    height = HEAD_ROOM + len(drawings) * panel_height + key_height + ceil(len(cards) / 2) * CARD
+    height = HEAD_ROOM + drawn_height + key_height + ceil(len(cards) / 2) * CARD
     figure = Figure((WIDTH, height))
     axes = place_axes(figure, 0, 0, WIDTH, height)
     # One unit is one inch, so that sizes of text and boxes can be compared.
     axes.set(xlim=(0, WIDTH), ylim=(-height, 0))
     axes.axis("off")
     axes.text(0, -0.05, "Architectures", va="top", fontsize=10.5, weight="bold")
-    axes.text(0, -0.27, _inputs_sentence(inputs, bool(drawings)), va="top", color=MUTED)
+    is_drawn = bool(drawings or outlined)
+    axes.text(0, -0.27, _inputs_sentence(inputs, is_drawn), va="top", color=MUTED)
 
     scales = [_room(stages) / _units(stages) for stages in drawings.values()]
     scale = min([0.035, *scales])
@@ -125,6 +116,9 @@ def architecture_figure(
     if drawings:
         _draw_key(axes, -top - 0.08)
         top += KEY
+    for name in outlined:
+        draw_outline(axes, top, name, models[name], parameters.get(name), outlines[name], inputs[0])
+        top += panel_height - NO_CONVS
     for i, name in enumerate(cards):
         left = i % 2 * WIDTH / 2
         draw_card(axes, left, -top - i // 2 * CARD, name, models[name], parameters.get(name))
@@ -145,7 +139,7 @@ def _units(stages: Sequence[Stage]) -> float:
 
 
 def _room(stages: Sequence[Stage]) -> float:
-    return WIDTH - LEFT - RIGHT - 0.27 * (len(stages) - 1)
+    return ROOM - 0.27 * (len(stages) - 1)
 
 
 def _slab_widths(stage: Stage) -> list[float]:
@@ -180,42 +174,24 @@ def _draw_unet(
 ) -> None:
     """Boxes on a common floor: height is the logarithm of the size, width the root of the
     channels."""
-    gap = (WIDTH - LEFT - RIGHT - scale * _units(stages)) / (len(stages) - 1)
+    gap = (ROOM - scale * _units(stages)) / (len(stages) - 1)
     edges = []
     x = LEFT
     for stage in stages:
-        height = BOX * (log2(stage.size) + 1) / (log2(stages[0].size) + 1)
+        height = box_height(stage.size, stages[0].size)
         left = x
         for i, width in enumerate(_slab_widths(stage)):
-            _draw_slab(axes, x, floor, scale * width, height, stage.kind, i)
+            draw_slab(axes, x, floor, scale * width, height, stage.kind, i)
             x += scale * width
         edges.append(Edges(left, x, height))
-        _draw_labels(axes, (left + x) / 2, floor, stage)
+        convs = {"input": "", "output": "1×1"}.get(stage.kind, str(stage.convs))
+        texts = (f"{stage.channels}", f"{stage.size}²", convs)
+        draw_labels(axes, (left + x) / 2, floor, texts)
         x += gap
 
-    for i, label in enumerate(("channels", "size", "3×3 convs")):
-        axes.text(0, floor - 0.1 - 0.16 * i, label, va="top", fontsize=7, color=MUTED)
+    draw_labels(axes, 0, floor, ("channels", "size", "3×3 convs"), names=True)
     _draw_arrows(axes, floor, stages, edges)
     _draw_skips(axes, floor, stages, edges, skips)
-
-
-def _draw_slab(
-    axes: Axes, x: float, y: float, width: float, height: float, kind: str, i: int
-) -> None:
-    face = FILLS[kind]
-    line = "-"
-    if kind == "decoder" and i == 0:  # what the skip connection brings
-        face = PAPER
-        line = (0, (2, 1.5))
-    if kind == "decoder" and i == 1:  # the up-convolution
-        face = "#E9F6F0"
-    axes.add_patch(Rectangle((x, y), width, height, fc=face, ec=MUTED, lw=0.6, ls=line))
-
-
-def _draw_labels(axes: Axes, x: float, floor: float, stage: Stage) -> None:
-    convs = {"input": "", "output": "1×1"}.get(stage.kind, str(stage.convs))
-    for i, text in enumerate((f"{stage.channels}", f"{stage.size}²", convs)):
-        axes.text(x, floor - 0.1 - 0.16 * i, text, ha="center", va="top", fontsize=7)
 
 
 def _draw_arrows(axes: Axes, floor: float, stages: Sequence[Stage], edges: Sequence[Edges]) -> None:
@@ -224,7 +200,7 @@ def _draw_arrows(axes: Axes, floor: float, stages: Sequence[Stage], edges: Seque
     for i, (stage, after) in enumerate(pairwise(stages)):
         color = INK if stage.kind == "input" else colors[after.kind]
         y = floor + min(edges[i].height, edges[i + 1].height) / 2
-        _draw_arrow(axes, edges[i].right + 0.02, edges[i + 1].left - 0.02, y, color)
+        draw_arrow(axes, edges[i].right + 0.02, edges[i + 1].left - 0.02, y, color)
 
 
 def _draw_skips(
@@ -245,10 +221,10 @@ def _draw_skips(
         end = edges[-1 - i].left - 0.02
         y = floor + (edges[i].height + edges[i + 1].height) / 2
         if skips is None or i < skips.from_level:
-            _draw_arrow(axes, start, end, y, MUTED, 0.8)
+            draw_arrow(axes, start, end, y, MUTED, 0.8)
         else:
-            _draw_arrow(axes, start, left, y, MUTED, 0.8)
-            _draw_arrow(axes, left + INFUSION, end, y, MUTED, 0.8)
+            draw_arrow(axes, start, left, y, MUTED, 0.8)
+            draw_arrow(axes, left + INFUSION, end, y, MUTED, 0.8)
             met.append(y)
     if met:
         height = max(met) - min(met) + 0.12
@@ -259,14 +235,6 @@ def _draw_skips(
         axes.text(left + INFUSION / 2, middle, text, ha="center", va="center", fontsize=6)
 
 
-def _draw_arrow(
-    axes: Axes, start: float, end: float, y: float, color: str, width: float = 1.3
-) -> None:
-    shape = {"arrowstyle": "-|>,head_width=0.18,head_length=0.36", "mutation_scale": 9}
-    shape |= {"color": color, "lw": width, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", (end, y), (start, y), arrowprops=shape)
-
-
 def _draw_key(axes: Axes, y: float) -> None:
     x = 0.0
     for text, color, width in [
@@ -275,6 +243,6 @@ def _draw_key(axes: Axes, y: float) -> None:
         ("skip connection (dashed box)", MUTED, 0.8),
         ("1×1 convolution", HEAD, 1.3),
     ]:
-        _draw_arrow(axes, x, x + 0.3, y, color, width)
+        draw_arrow(axes, x, x + 0.3, y, color, width)
         axes.text(x + 0.37, y, text, va="center")
         x += 0.7 + 0.073 * len(text)

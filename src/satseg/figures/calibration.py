@@ -1,16 +1,91 @@
-"""The reliability diagram of a model, before and after its temperature."""
+"""Reliability diagrams: of a run beside its numbers, and of a study's models as the figure
+`calibration`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import ceil
+from statistics import mean
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from satseg.figures.scales import draw_shares
-from satseg.figures.style import FAINT, INK, MUTED, PALETTE, PAPER, WIDTH, styled
+from satseg.figures.style import FAINT, INK, MUTED, PALETTE, PAPER, WIDTH, stack, styled
 
+ACROSS = 4  # panels side by side at most
+PANEL = 2.2  # inches
 STATES = {"before": (PAPER, INK, MUTED), "after": (PALETTE[0], PALETTE[0], PALETTE[0])}
+
+
+class Calibrated(NamedTuple):
+    """What the runs of a model were found to be worth, at a dataset and recipe."""
+
+    group: str
+    """The dataset and recipe."""
+    model: str
+    runs: list[Mapping]
+    """The content of each run's `calibration.json`."""
+
+
+@styled
+def calibration_figure(models: Sequence[Calibrated], colors: Mapping[str, str]) -> Figure:
+    """The share of right pixels over confidence, a panel per model, dataset and recipe: hollow as
+    the network says it, filled with the temperature of each run."""
+    groups: dict[str, list[Calibrated]] = {}
+    for model in models:
+        groups.setdefault(model.group, []).append(model)
+    downs = [ceil(len(members) / ACROSS) for members in groups.values()]
+    heights = [PANEL * down + 0.3 for down in downs]
+    figure = Figure((WIDTH, sum(heights) + 0.5), layout="constrained")
+    for part, (title, members), down in zip(
+        stack(figure, heights), groups.items(), downs, strict=True
+    ):
+        part.suptitle(title, x=0.008, ha="left", fontsize=9)
+        grid = part.subplots(down, ACROSS, squeeze=False, sharey=True)
+        for axes in grid.flat[len(members) :]:
+            axes.remove()
+        for i, (axes, member) in enumerate(zip(grid.flat, members, strict=False)):
+            _draw_model(axes, member, colors[member.model])
+            axes.set_xlabel("Confidence" if i + ACROSS >= len(members) else "")
+        for axes in grid[:, 0]:
+            axes.set_ylabel("Pixels that are right")
+    _draw_key(figure)
+    return figure
+
+
+def _draw_model(axes: Axes, model: Calibrated, color: str) -> None:
+    axes.plot([0, 1], [0, 1], color=FAINT, lw=1, zorder=1)
+    errors = []
+    for state, (inside, edge, line) in (
+        ("before", (PAPER, MUTED, MUTED)),
+        ("after", (color, color, color)),
+    ):
+        for found in model.runs:
+            used = [own for own in found[state]["bins"] if own["pixels"]]
+            sure = [own["confidence"] for own in used]
+            right = [own["right"] for own in used]
+            axes.plot(sure, right, color=line, lw=0.9, zorder=2)
+            axes.scatter(sure, right, s=12, fc=inside, ec=edge, lw=0.8, zorder=3)
+        errors.append(f"{100 * mean(found[state]['ece'] for found in model.runs):.1f} %")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_title(f"{model.model}\nerror {' → '.join(errors)}", fontsize=8)
+    for axis in (axes.xaxis, axes.yaxis):
+        draw_shares(axis)
+    axes.set_xticks([0, 0.5, 1])
+
+
+def _draw_key(figure: Figure) -> None:
+    marks = [
+        Line2D([], [], color=MUTED, marker="o", ms=4, mfc=PAPER, label="as the network says"),
+        Line2D([], [], color=INK, marker="o", ms=4, label="with its temperature"),
+        Line2D([], [], color=FAINT, lw=1, label="as right as sure"),
+    ]
+    figure.suptitle("Calibration", x=0.008, ha="left", fontsize=10.5)
+    figure.legend(handles=marks, loc="upper right", ncols=3)
 
 
 @styled

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from satseg.config.models import CompactSpec, PythonSpec, SmpSpec
-from satseg.figures.style import FAINT, MUTED, TINT, WIDTH
+from satseg.figures.style import FAINT, MUTED, TINT, WIDTH, fit_text
 
 CARD = 0.8
 """Height of a card, in inches."""
@@ -29,11 +29,13 @@ def draw_card(
     style = {"boxstyle": "round,pad=0,rounding_size=0.06", "fc": TINT, "ec": FAINT, "lw": 0.8}
     axes.add_patch(FancyBboxPatch((left + 0.05, top - 0.68), WIDTH / 2 - 0.2, 0.6, **style))
     axes.text(left + 0.17, top - 0.17, name, va="top", fontsize=9.5, weight="bold")
-    text = f"{millions(parameters)}{_card_text(model)}"
-    axes.text(left + 0.17, top - 0.4, text, va="top", fontsize=7.5, color=MUTED)
+    text = f"{millions(parameters)}{card_text(model)}"
+    written = axes.text(left + 0.17, top - 0.4, text, va="top", fontsize=7.5, color=MUTED)
+    fit_text(written, WIDTH / 2 - 0.45)
 
 
-def _card_text(model: CompactSpec | SmpSpec | PythonSpec) -> str:
+def card_text(model: CompactSpec | SmpSpec | PythonSpec) -> str:
+    """What a model is made of, in a few words."""
     if isinstance(model, PythonSpec):
         return f"{model.name} of {model.file}"
     if isinstance(model, CompactSpec):

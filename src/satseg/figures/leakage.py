@@ -47,7 +47,10 @@ def leakage_figure(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure
     models = [model for model in colors if model != MAJORITY]
     compared = any(audit.rows["split"].nunique() > 1 for audit in audits)
     pitch = max(0.85, 0.2 * (len(models) + 1)) if compared else 0.75
-    heights = [0.75 + pitch * len(audit.rows) for audit in audits]
+    heights = []
+    for audit in audits:
+        drawn = compared or audit.rows["exposed"].any()
+        heights.append(0.75 + pitch * len(audit.rows) if drawn else 0.35 + 0.5 * len(audit.rows))
     figure = Figure((WIDTH, sum(heights) + 0.6), layout="constrained")
     beside = ", and the score beside it" if compared else ""
     figure.suptitle(f"Evaluated tiles on ground seen in training{beside}", x=0.008, ha="left")
@@ -55,7 +58,8 @@ def leakage_figure(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure
         Patch(facecolor=SAME_SCENE, label="same scene"),
         Patch(facecolor=SAME_GROUND, label="touching, or on the same ground"),
     ]
-    figure.legend(handles=bars, loc="outside upper right", ncols=2)
+    if any(audit.rows["exposed"].any() for audit in audits):
+        figure.legend(handles=bars, loc="outside upper right", ncols=2)
 
     for part, audit in zip(stack(figure, heights), audits, strict=True):
         part.suptitle(audit.title, x=0.008, ha="left", fontsize=9)
@@ -68,6 +72,10 @@ def leakage_figure(audits: Sequence[Audit], colors: Mapping[str, str]) -> Figure
 
 def _draw_shares(axes: Axes, rows: pd.DataFrame) -> None:
     for place, row in enumerate(rows.itertuples()):
+        if not row.exposed:
+            text = f"none of the {row.tiles:,} tiles"
+            write_beside(axes, text, (0, place), 5, color=INK)
+            continue
         for offset, count, color in (
             (-0.15, row.scene_shared, SAME_SCENE),
             (0.15, row.exposed, SAME_GROUND),
@@ -83,10 +91,14 @@ def _draw_shares(axes: Axes, rows: pd.DataFrame) -> None:
     names = [f"{row.recipe}\nsplit {row.split}, {row.subset} tiles" for row in rows.itertuples()]
     axes.set_yticks(range(len(rows)), names)
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
-    draw_shares(axes.xaxis)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    axes.set_title("Share of the evaluated tiles")
+    if rows["exposed"].any():
+        draw_shares(axes.xaxis)
+        axes.set_title("Share of the evaluated tiles")
+    else:  # an axis would only say 0 %
+        axes.xaxis.set_visible(False)
+        axes.spines["bottom"].set_visible(False)
 
 
 def _draw_scores(
@@ -108,7 +120,9 @@ def _draw_scores(
     axes.set_xlim(0, 1)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0, labelleft=False)
-    axes.set_title(f"{MEASURES['miou_d'].label} with {MEASURES['interval'].label}")
+    bounds = pd.concat([rows["low"] for rows in audit.scores.values()])
+    known = f" with {MEASURES['interval'].label}" if bounds.notna().any() else ""
+    axes.set_title(f"{MEASURES['miou_d'].label}{known}")
 
 
 def _draw_score(axes: Axes, model: str, score: pd.Series, y: float, color: str) -> None:

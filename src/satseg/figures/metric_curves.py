@@ -35,7 +35,7 @@ def metrics_figure(runs: Sequence[ModelRuns], colors: Mapping[str, str]) -> Figu
                 title = axes.set_title(MEASURES[metric].label if i == 0 else "")
                 fit_text(title, TITLE)
             grid[i, 0].yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
-            fit_text(grid[i, 0].set_ylabel(model_runs.model, weight="bold"), row_height)
+            fit_text(grid[i, 0].set_ylabel(model_runs.model, weight="bold"), 0.85 * row_height)
         for axes in grid[-1]:
             axes.set_xlabel("Epoch")
     draw_key(figure, "Metrics over epochs")

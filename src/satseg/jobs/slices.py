@@ -137,6 +137,14 @@ class StudySlice(Slice):
         return cells(self.study, self.folds)
 
     @property
+    def figures(self) -> list[str]:
+        """The figures to show: those that the study names, and the calibration exactly if a recipe
+        asks for it."""
+        named = [name for name in self.study.figures if name != "calibration"]
+        asked = any(recipe.evaluate.calibrate for recipe in self.recipes.values())
+        return [*named, "calibration"] if asked else named
+
+    @property
     def compares(self) -> bool:
         """Whether the study compares itself with published figures."""
         return self.paper is not None or bool(self.study.published)

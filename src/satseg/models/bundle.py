@@ -39,11 +39,14 @@ def find_weights(path: str | Path, epoch: str = "best") -> Source:
         epoch: of a cell, `best` or `final`; a bundle holds one.
 
     Raises:
-        UserError: an archive or a folder that calls itself a bundle is none, or is damaged.
+        UserError: there is no such archive, or an archive or a folder that calls itself a bundle is
+            none, or is damaged.
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix == ".zip" and path.is_file():
+    if suffix == ".zip" and not path.is_dir():
+        if not path.exists():
+            raise UserError(f"{path}: no such bundle; correct the path")
         return _unpacked(path)
     if suffix == ".pt" and not path.is_dir():
         return Source(path, path, {})

@@ -57,6 +57,13 @@ CAPTIONS = {
         "all runs. The diagonal is the producer's accuracy (recall); a dark cell beside it is a "
         "class mistaken for another.",
     ),
+    "calibration": Caption(
+        "Whether probabilities hold.",
+        "Of the pixels of each confidence, the highest probability, the share that is right. Below "
+        "the diagonal a model is surer than it is right. One temperature per run, fitted to the "
+        "validation tiles, moves the confidence and changes no class. The error is the mean "
+        "distance from the diagonal, over the pixels of the evaluated tiles and the runs.",
+    ),
     "leakage": Caption(
         "What the split gives away.",
         "How many of the evaluated tiles show ground that training tiles show too. A score on such "

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from satseg.config.datasets import Dataset
 from satseg.config.recipes import Recipe
 from satseg.jobs.cells import Cell
 from satseg.jobs.slices import StudySlice
@@ -31,16 +32,25 @@ def provenance(job: StudySlice, runs: Path) -> dict[str, Any]:
     `recipes`: what each recipe sets. `runs`: the row of each run, the entries that are its own, and
     where it departs from its recipe. `common`: the entries that all runs share.
     """
-    rows = [_run(job, cell, runs) for cell in job.cells]
-    shared = set.intersection(*(set(row["entries"]) for row in rows))
-    common = [entry for entry in rows[0]["entries"] if entry in shared]
-    for row in rows:
-        row["own"] = [entry for entry in row["entries"] if entry not in common]
+    rows = []
+    for cell in job.cells:
+        recorded = read_run(runs / cell.path, cell, RUN)
+        left = departures(job, cell, recorded["slice"])
+        rows.append(run_row(cell, recorded) | {"departures": left})
     recipes = [
         {"name": name, "about": recipe.about, "settings": settings(recipe)}
         for name, recipe in job.recipes.items()
     ]
-    return {"recipes": recipes, "runs": rows, "common": common}
+    return {"recipes": recipes} | overview(rows)
+
+
+def overview(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows of runs, with the entries that are a run's own, and the entries that all share."""
+    shared = set.intersection(*(set(row["entries"]) for row in rows))
+    common = [entry for entry in rows[0]["entries"] if entry in shared]
+    for row in rows:
+        row["own"] = [entry for entry in row["entries"] if entry not in common]
+    return {"runs": rows, "common": common}
 
 
 def settings(recipe: Recipe) -> str:
@@ -49,10 +59,13 @@ def settings(recipe: Recipe) -> str:
     return "; ".join(f"{name} {value}" for name, value in flat_entries(chosen))
 
 
-def _run(job: StudySlice, cell: Cell, runs: Path) -> dict[str, Any]:
-    """What a run recorded in run.json: the row of the overview, every entry, and where it departs
-    from its recipe."""
-    recorded = read_run(runs / cell.path, cell, RUN)
+def run_row(cell: Cell, recorded: dict[str, Any]) -> dict[str, Any]:
+    """What a run recorded in run.json: the row of the overview, and every entry.
+
+    Args:
+        cell: the run.
+        recorded: the content of the file.
+    """
     entries = {key: value for key, value in recorded.items() if key not in ("cell", "slice")}
     code = recorded["code"]
     device = recorded["device"]
@@ -66,7 +79,7 @@ def _run(job: StudySlice, cell: Cell, runs: Path) -> dict[str, Any]:
         "wall_seconds": recorded["wall_seconds"],
         "wall": duration(recorded["wall_seconds"]),
         "entries": list(flat_entries(entries)),
-        "departures": departures(job, cell, recorded["slice"]),
+        "departures": [],
     }
 
 
@@ -112,7 +125,11 @@ def credit(job: StudySlice, dataset_name: str, raw: Path) -> dict[str, Any]:
     """Whose data a dataset is, and which of its files were used."""
     dataset = job.datasets[dataset_name]
     manifest = raw / (dataset.scenes_of or dataset_name) / "manifest.json"
-    files = read_json(manifest, FILES)["files"]
+    return credit_of(dataset, read_json(manifest, FILES)["files"])
+
+
+def credit_of(dataset: Dataset, files: list[dict[str, Any]]) -> dict[str, Any]:
+    """Whose data a dataset is; `files`: path and bytes of those that were used, if it is known."""
     # Only a web address may become a link: the URL comes from a file a user may have been given.
     is_web = bool(dataset.url) and dataset.url.startswith(("https://", "http://"))
     return {

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -51,6 +52,25 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
     digests = _digests(figures.with_suffix(".json"))
     later = later_pages(job)
     pages = read_pages(folder / "tables" / PAGES, ["scores", *later])
+    return page_html(
+        study=job.study,
+        name=job.name,
+        runs=results / "runs",
+        scores=pages["scores"],
+        pages=[pages[name] for name in later],
+        figures=[
+            embedded(figures, name, caption(name, folds=bool(job.folds)), digests)
+            for name in CAPTIONS
+            if name in job.figures
+        ],
+        panels=tile_pictures(figures) if "predictions" in job.figures else [],
+        provenance=provenance(job, results / "runs"),
+        credits=[credit(job, dataset_name, data / "raw") for dataset_name in job.datasets],
+    )
+
+
+def page_html(**parts: Any) -> str:
+    """The page of these parts; those that the template names."""
     here = Path(__file__).parent
     environment = Environment(
         loader=FileSystemLoader(here),
@@ -61,20 +81,9 @@ def report_html(job: StudySlice, data: Path, results: Path) -> str:
     )
     environment.filters["inline"] = inline_html
     return environment.get_template(TEMPLATE).render(
-        study=job.study,
-        name=job.name,
+        {"note": ""} | parts,
         style=Markup((here / STYLE).read_text(encoding="utf-8")),
         script=Markup((here / SCRIPT).read_text(encoding="utf-8")),
-        scores=pages["scores"],
-        pages=[pages[name] for name in later],
-        figures=[
-            embedded(figures, name, caption(name, folds=bool(job.folds)), digests)
-            for name in CAPTIONS
-            if name in job.study.figures
-        ],
-        panels=tile_pictures(figures) if "predictions" in job.study.figures else [],
-        provenance=provenance(job, results / "runs"),
-        credits=[credit(job, dataset_name, data / "raw") for dataset_name in job.datasets],
     )
 
 
@@ -112,8 +121,12 @@ def embedded(folder: Path, name: str, text: Caption, digests: dict[str, str]) ->
     path = present(folder / f"{name}.{extension}")
     if digests.get(path.name, sha256(path)) != sha256(path):
         raise UserError(f"{path}: changed since it was drawn; {AGAIN}")
-    content = base64.b64encode(path.read_bytes()).decode()
-    uri = f"data:{MIME[extension]};base64,{content}"
+    return figure_of(path.read_bytes(), extension, name, text)
+
+
+def figure_of(content: bytes, extension: str, name: str, text: Caption) -> ReportFigure:
+    """A figure from the bytes of its file."""
+    uri = f"data:{MIME[extension]};base64,{base64.b64encode(content).decode()}"
     return ReportFigure(name, text, uri, drawing=extension == "svg")
 
 

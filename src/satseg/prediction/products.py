@@ -51,7 +51,7 @@ class Products(NamedTuple):
             path = self.wanted.get(kind)
             if path and path.suffix.lower() not in suffixes:
                 names = ", ".join(filter(None, suffixes))
-                raise UserError(f"{path}: {kind}: the name must end with one of {names}")
+                raise UserError(f"{path}: the name of the {kind} must end with one of {names}")
         if self.polygons:
             check_libraries(self.polygons)
 

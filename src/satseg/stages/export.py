@@ -4,8 +4,10 @@ as PyTorch; or as a bundle of all that its users need."""
 import argparse
 from pathlib import Path
 
+from satseg.errors import UserError
 from satseg.jobs.program import guarded
 from satseg.jobs.writing import file, refuse_inputs, sole_writer
+from satseg.models.bundle import find_weights, is_bundle
 from satseg.models.segmenter import load_weights
 from satseg.paths import Paths
 from satseg.prediction.bundle import write_bundle
@@ -20,10 +22,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.bundle:
         _write_bundle(arguments)
         return
-    path = Path(arguments.run, f"{arguments.weights}.pt")
     refuse_inputs([arguments.out], [arguments.run])
+    source = find_weights(arguments.run, arguments.weights)
     with sole_writer(file(arguments.out)):
-        difference = export(load_weights(path), arguments.out, str(path))
+        difference = export(load_weights(source), arguments.out, str(source.name))
     log.info(
         "%s: logits differ from PyTorch's by %.0e of the largest (at most %.0e is accepted)",
         arguments.out,
@@ -34,6 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _write_bundle(arguments: argparse.Namespace) -> None:
     run = Path(arguments.run)
+    if is_bundle(run) or run.is_file():
+        raise UserError(f"{run}: not the folder of a trained cell, which a bundle is made of")
     refuse_inputs([arguments.out], [run])
     tiles = arguments.tiles
     if tiles is None:
@@ -47,7 +51,11 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.stages.ex
     """Parse the command line and export."""
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     option = parser.add_argument
-    option("--run", required=True, help="folder of the trained cell")
+    option(
+        "--run",
+        required=True,
+        help="folder of the trained cell; for ONNX, also a weights file or bundle",
+    )
     option("-o", "--out", required=True, help="the ONNX file; or the bundle, .zip or a folder")
     option("--weights", choices=("best", "final"), default="best", help="epoch (default: best)")
     option(

@@ -23,8 +23,8 @@ def run(job: StudySlice, data: str, results: str) -> list[Path]:
         UserError: a file is missing, or does not hold what it should.
     """
     inputs = StudyInputs(job, Path(data), Path(results))
-    files = {f"{name}.{FIGURES[name]}": name for name in job.study.figures}
-    if "predictions" in job.study.figures:
+    files = {f"{name}.{FIGURES[name]}": name for name in job.figures}
+    if "predictions" in job.figures:
         files[PANELS] = ""
     out = inputs.figures
     digests = out.with_suffix(".json")
@@ -38,7 +38,7 @@ def run(job: StudySlice, data: str, results: str) -> list[Path]:
                 save(DRAW[name](inputs), temporary)
         drawn = zip(files, temporaries, strict=True)
         write_json(digests_file, {file: sha256(temporary) for file, temporary in drawn})
-    log.info("%s: %s in %s", job.name, ", ".join(job.study.figures), out)
+    log.info("%s: %s in %s", job.name, ", ".join(job.figures), out)
     return outputs
 
 

@@ -70,6 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
         members[0].tile_size,
         ", ".join(arguments.run),
     )
+    if len(outputs) > 1:
+        log.info("%s: beside it %s", arguments.out, ", ".join(map(str, outputs[1:])))
 
 
 def main(words: list[str] | None = None, prog: str = "python -m satseg.stages.predict") -> None:

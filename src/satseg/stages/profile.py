@@ -4,7 +4,7 @@ from functools import partial
 
 from torch import nn
 
-from satseg.config.models import ModelSpec
+from satseg.config.models import CompactSpec, ModelSpec, SmpSpec
 from satseg.data.store import open_tiles
 from satseg.devices import describe_device
 from satseg.files import write_json
@@ -13,6 +13,7 @@ from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import ProfileSlice
 from satseg.jobs.writing import file
 from satseg.models import build_model
+from satseg.models.outline import outline
 from satseg.profiling import (
     INPUT,
     activation_elements,
@@ -61,6 +62,7 @@ def run(job: ProfileSlice, tiles: str, out: str) -> list[str]:
         "input": INPUT,
         "spec": job.model.model_dump(),
         "summary": layer_summary(net),
+        "outline": outline(net, INPUT) if isinstance(job.model, CompactSpec | SmpSpec) else None,
         "trained": {
             "input": tile,
             "parameters": sum(parameter.numel() for parameter in trained_net.parameters()),

@@ -14,6 +14,7 @@ from satseg.jobs.writing import file
 from satseg.models import build_model
 from satseg.profiling import INPUT, LONGEST, measure, rounded
 from satseg.progress import log
+from satseg.text import counted
 
 
 def run(job: SpeedSlice, tiles: str, out: str) -> list[str]:
@@ -46,7 +47,9 @@ def run(job: SpeedSlice, tiles: str, out: str) -> list[str]:
         "tile": tile,
     }
     write_json(out, speed)
-    log.info("%s: %d models in %d rounds", job.dataset, len(models), speed["rounds"])
+    models_said = counted(len(models), "model")
+    rounds_said = counted(speed["rounds"], "round")
+    log.info("%s: %s in %s", job.dataset, models_said, rounds_said)
     return [out]
 
 

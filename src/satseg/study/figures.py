@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from satseg.data import leakage
 from satseg.data.labels import pixels_column
 from satseg.errors import UserError
-from satseg.figures.architecture import ModelInput, architecture_figure
+from satseg.figures.architecture import architecture_figure
 from satseg.figures.augmentations import augmentations_figure
+from satseg.figures.calibration import calibration_figure
 from satseg.figures.classes import ClassShares, classes_figure
 from satseg.figures.confusion import Confusions, confusion_figure
 from satseg.figures.cost import CostScores, cost_figure
@@ -22,10 +23,12 @@ from satseg.figures.metric_curves import metrics_figure
 from satseg.figures.per_class import ClassScores, per_class_figure
 from satseg.figures.predictions import predictions_figure
 from satseg.figures.samples import samples_figure
+from satseg.figures.slabs import ModelInput
 from satseg.figures.style import SUBSET_MARKS, model_colors, model_scores
 from satseg.figures.trials import TunedTrials, trials_figure
 from satseg.measures import MAJORITY
 from satseg.metrics.counts import ratio
+from satseg.study.calibration import calibrated_models
 from satseg.study.errors import model_confusions
 from satseg.study.inputs import Place, StudyInputs
 from satseg.study.panels import diverse_tiles, evaluated_tiles, stored_tiles
@@ -109,7 +112,9 @@ def draw_architecture(inputs: StudyInputs) -> Figure:
         _, size, _, bands = inputs.array(dataset_name, "images.npy").shape
         model_inputs.append(ModelInput(dataset.title, size, bands, len(dataset.classes)))
     parameters = inputs.models.drop_duplicates("model").set_index("model")["parameters"]
-    return architecture_figure(inputs.job.models, model_inputs, parameters.to_dict())
+    first = next(iter(inputs.job.datasets))
+    outlines = {name: inputs.profiles[first, name].get("outline") for name in inputs.job.models}
+    return architecture_figure(inputs.job.models, model_inputs, parameters.to_dict(), outlines)
 
 
 def draw_metrics(inputs: StudyInputs) -> Figure:
@@ -249,6 +254,11 @@ def _pairs(inputs: StudyInputs, place: Place) -> pd.DataFrame:
     return rows[here & (rows["metric"] == "miou_d")]
 
 
+def draw_calibration(inputs: StudyInputs) -> Figure:
+    """How far the models' probabilities hold."""
+    return calibration_figure(calibrated_models(inputs), _colors(inputs))
+
+
 def _rows(inputs: StudyInputs, table: str, dataset_name: str, recipe_name: str) -> pd.DataFrame:
     """Rows of scores.csv or summary.csv for a dataset and recipe; every model must have some."""
     frame = inputs.summary if table == "summary" else inputs.scores
@@ -280,4 +290,5 @@ DRAW: dict[str, Callable[[StudyInputs], Figure]] = {
     "cost": draw_cost,
     "augmentations": draw_augmentations,
     "trials": draw_trials,
+    "calibration": draw_calibration,
 }

@@ -52,6 +52,8 @@ class Contents(NamedTuple):
     """Bands and type of the first image, in words."""
     tile_size: int
     scenes: int
+    palette: dict[int, tuple[int, ...]]
+    """Colours of the masks' values; empty if they have none."""
 
 
 def read_contents(scenes: list[Scene], watched: Iterable[Scene] | None = None) -> Contents:
@@ -89,6 +91,7 @@ def read_contents(scenes: list[Scene], watched: Iterable[Scene] | None = None) -
         kind=f"{first['count']} × {first['dtype']}",
         tile_size=_tile_size(sides),
         scenes=len(scenes),
+        palette=masks.palette,
     )
 
 

@@ -15,6 +15,11 @@ MASK_WORDS = {
     "mask", "masks", "label", "labels", "gt", "groundtruth", "truth", "annotation", "annotations",
     "target", "targets", "seg", "segmentation", "lbl", "msk", "anno",
 }  # fmt: skip
+# Further pictures that annotation tools write beside the masks: objects one by one, previews.
+NO_MASK_WORDS = {
+    "object", "objects", "instance", "instances", "visualization", "visualisation", "overlay",
+    "overlays", "preview", "previews",
+}  # fmt: skip
 # Names of folders that say which subset of a split their scenes belong to.
 SUBSETS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
@@ -75,7 +80,12 @@ def read_names(root: Path, images: str | None = None, masks: str | None = None) 
         raise UserError(f"{root}: no images in it; name the folder that holds images and masks")
 
     shared = _shared_parts(rasters)
-    is_mask = {path: _looks_like_mask(path, shared) for path in rasters}
+    is_mask = {path: _looks_like(path, shared, MASK_WORDS) for path in rasters}
+    others = [
+        path for path in rasters if is_mask[path] and _looks_like(path, shared, NO_MASK_WORDS)
+    ]
+    if len(others) < sum(is_mask.values()):
+        rasters = [path for path in rasters if path not in set(others)]
     found = set(is_mask.values())
     if len(found) < 2:
         what = "masks" if True not in found else "images"
@@ -94,7 +104,7 @@ def read_names(root: Path, images: str | None = None, masks: str | None = None) 
     pairs, names = max(fits, key=lambda fit: fit[0], default=(0, None))
     if not pairs:
         raise UserError(f"{root}: no mask has the name of an image; {OWN_PATTERNS}")
-    return names._replace(left_out=len(rasters) - 2 * pairs)
+    return names._replace(left_out=len(is_mask) - 2 * pairs)
 
 
 def _is_raster(path: PurePosixPath) -> bool:
@@ -103,7 +113,9 @@ def _is_raster(path: PurePosixPath) -> bool:
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"[a-z]+", text.lower()))
+    """The words of a name, in lower case; those of `SegmentationClass` are two."""
+    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", text)
+    return {part.lower() for part in parts} | set(re.findall(r"[a-z]+", text.lower()))
 
 
 def _shared_parts(paths: list[PurePosixPath]) -> int:
@@ -112,9 +124,9 @@ def _shared_parts(paths: list[PurePosixPath]) -> int:
     return len(_common_start(parents))
 
 
-def _looks_like_mask(path: PurePosixPath, shared: int) -> bool:
+def _looks_like(path: PurePosixPath, shared: int, words: set[str]) -> bool:
     parts = [*path.parts[shared:-1], path.stem]
-    return any(_words(part) & MASK_WORDS for part in parts)
+    return any(_words(part) & words for part in parts)
 
 
 def _match(
