@@ -45,6 +45,7 @@ HELPERS = {  # of several kinds
     "satseg.data.official.reading",
     "satseg.models.bundle",
     "satseg.models.encoders",
+    "satseg.models.outline",
     "satseg.models.segmenter",
     "satseg.models.skips",
     "satseg.models.voting",
@@ -200,7 +201,7 @@ def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
             "LOWEST_MASK_VALUE",  # the configuration refuses values beyond
             "HIGHEST_MASK_VALUE",
         },
-        "errors": {"UserError", "is_innocent", "out_of_memory"},
+        "errors": {"UserError", "is_innocent", "one_line", "out_of_memory"},
         "jobs": {
             "stage",
             "guarded",
