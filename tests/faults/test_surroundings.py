@@ -199,6 +199,26 @@ def test_a_copied_project(scene_folder, fault, tmp_path, monkeypatch):
 # --- configuration --------------------------------------------------------------------------------
 
 
+def test_what_was_made_is_shared(scene_folder, fault, tmp_path):
+    """A second checkout with the first one's data, as a container with its folders mounted: no
+    `.snakemake` comes with them."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump({"datasets": {"mine": dataset(scene_folder)}}))
+    made = tmp_path / "first/data"
+    made.mkdir(parents=True)
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second/data").symlink_to(made)
+
+    snakemake = ["-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    wanted = ["--cores", "1", "--configfile", str(mine), "--", "data/tiles/mine/images.npy"]
+    status, said = run(tmp_path / "first", *snakemake, *wanted)
+    assert status == 0, said
+    status, said = run(tmp_path / "second", *snakemake, *wanted)
+    assert status == 0, said
+    assert "Nothing to be done" in said
+    fault(AREA, "a container started twice with `data` mounted", "it finds nothing to do")
+
+
 def test_a_key_twice_in_a_configfile(fault, tmp_path):
     """Snakemake itself takes the last."""
     (tmp_path / "mine.yaml").write_text("recipes:\n  demo: {epochs: 3}\n  demo: {epochs: 5}\n")
