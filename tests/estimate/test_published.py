@@ -70,7 +70,7 @@ def test_the_estimate_says_so(times, tmp_path):
     expected = steps * 3 * each * 30 / 1e3 / 16
     assert estimate.times(cell).epoch_seconds == pytest.approx(expected)
     text = report(estimate)
-    assert "Hours by published profiles are those of another machine" in text
+    assert "Times by published profiles are those of another machine" in text
     assert (
         "unet_skinny takes 300 ms a training step here and 100 ms on the published Old CPU" in text
     )
