@@ -119,7 +119,8 @@ def embedded(folder: Path, name: str, text: Caption, digests: dict[str, str]) ->
     """
     extension = FIGURES[name]
     path = present(folder / f"{name}.{extension}")
-    if digests.get(path.name, sha256(path)) != sha256(path):
+    drawn = digests.get(path.name)
+    if drawn is not None and drawn != sha256(path):
         raise UserError(f"{path}: changed since it was drawn; {AGAIN}")
     return figure_of(path.read_bytes(), extension, name, text)
 
