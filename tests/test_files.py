@@ -59,6 +59,20 @@ def test_atomic_complains_when_nothing_was_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_temporary_file_has_none_of_its_own(tmp_path):
+    """Killed in its block, a process leaves names that the next run knows and removes."""
+    outputs = [tmp_path / "a.json", tmp_path / "b.json"]
+    with together(*outputs) as temporaries:
+        for number, temporary in enumerate(temporaries):
+            with atomic(temporary) as same:
+                assert same == temporary
+                same.write_text(f"{number}\n")
+        write_json(temporaries[1], [2])
+        assert sorted(tmp_path.iterdir()) == sorted(temporaries)
+    assert [path.read_text() for path in outputs] == ["0\n", "[\n 2\n]\n"]
+    assert sorted(tmp_path.iterdir()) == outputs
+
+
 def test_write_json(tmp_path):
     value = {"name": "Gebäude", "values": [1, 2.5, None]}
     write_json(tmp_path / "a.json", value)

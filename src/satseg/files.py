@@ -21,6 +21,7 @@ from satseg.processes import OWNER, Owner, this_process
 FULL = 2**20  # bytes: with fewer left, a write that fails is taken to have run out of space
 LONG = 150  # bytes: names from here on have no room for an addition
 DAY = 86400  # seconds
+TEMPORARY = re.compile(rf"\..+\.({OWNER})\.(tmp|old)(\..+)?")
 
 
 @contextmanager
@@ -56,16 +57,17 @@ def together(*paths: str | Path) -> Iterator[list[Path]]:
             flush(temporary)
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        _rename(dict(zip(temporaries, files, strict=True)))
+        named = zip(temporaries, files, strict=True)
+        _rename({temporary: path for temporary, path in named if temporary != path})
         for folder in {path.parent for path in files}:
             flush(folder)
 
 
 def _rename(files: dict[Path, Path]) -> None:
     """Give temporary files their names, or leave everything as it was."""
-    if len(files) == 1:
-        [(temporary, path)] = files.items()
-        temporary.replace(path)
+    if len(files) < 2:
+        for temporary, path in files.items():
+            temporary.replace(path)
         return
 
     old = {}
@@ -92,6 +94,12 @@ def _rename(files: dict[Path, Path]) -> None:
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, which is removed if it still exists in the end."""
+    if TEMPORARY.fullmatch(path.name):
+        # The block that made it gives it its name, or removes it. A temporary file of a temporary
+        # one would belong to no output, and a killed process would leave it for ever.
+        yield path
+        return
+
     temporary = temporary_name(path)
     try:
         with new_folders(path.parent), room(path.parent):
@@ -157,8 +165,7 @@ def sweep(path: str | Path, sole: bool = False) -> None:
     path = Path(path)
     label = re.escape(_label(path))
     beside = re.compile(rf"\.{label}\.({OWNER})\.(tmp|old){re.escape(path.suffix)}")
-    below = re.compile(rf"\..+\.({OWNER})\.(tmp|old)(\..+)?")
-    for folder, name in ((path.parent, beside), (path, below)):
+    for folder, name in ((path.parent, beside), (path, TEMPORARY)):
         if folder == path and not (sole and path.is_dir()):
             continue
         for leftover in folder.iterdir():

@@ -186,9 +186,9 @@ def test_a_copied_project(scene_folder, fault, tmp_path, monkeypatch):
     (second / ".venv").mkdir()
     made = f"command = /usr/bin/python3 -m venv --clear {first}/.venv\n"
     (second / ".venv/pyvenv.cfg").write_text(made)
-    done = subprocess.run(
-        ["make", "--dry-run", "anew"], cwd=second, capture_output=True, text=True, check=True
-    )
+    # `make test` would have it name the folders that it enters.
+    command = ["make", "--no-print-directory", "--dry-run", "anew"]
+    done = subprocess.run(command, cwd=second, capture_output=True, text=True, check=True)
     told, _, cleared = done.stdout.strip().partition("\n")
     assert cleared == "rm -rf .venv"
     told = told.removeprefix('echo "').removesuffix('"')
