@@ -199,7 +199,7 @@ def _on_results(claim: AnyClaim, by: str, evidence: Evidence, models: list[str])
         _require_recipe(claim, evidence)
         return settled_only(higher(claim, by, evidence, evidence, models), evidence)
     if isinstance(claim, FinestClaim):
-        return finest(claim, evidence)
+        return finest(claim, evidence, models)
     if not models:
         raise Untestable(NO_MODEL)
     if isinstance(claim, LargerClaim):

@@ -12,14 +12,19 @@ from satseg.text import counted, listing
 MOST = 0.5
 
 
-def finest(claim: FinestClaim, evidence: Evidence) -> Tested:
+def finest(claim: FinestClaim, evidence: Evidence, models: Sequence[str]) -> Tested:
     """Whether the finest levels hold more than half of the activations of every model; these are
     exact.
+
+    Args:
+        claim: what is claimed.
+        evidence: the results of a recipe.
+        models: the paper's models in the study; it claims nothing of others.
 
     Raises:
         Untestable: there is no such model.
     """
-    models = matching(claim.model, evidence.models)
+    models = matching(claim.model, models)
     if not models:
         raise Untestable(f"there is no {claim.model}")
 
