@@ -79,6 +79,9 @@ def test_jobs_are_those_of_the_grid(folders):
 def test_teachers_are_trained_too(folders):
     config = load()
     name = "faster_unet_found_recipes"
+    study = config.study[name]
+    taught = study.model_copy(update={"recipes": [study.recipes[0], "faster_unet_short_taught"]})
+    config.study[name] = taught
     jobs = Estimate(config, [name], **folders).jobs()
     assert len(jobs["train"]) == len(jobs["evaluate"]) + 1
     teacher = "runs/dubai/deeplabv3plus_scratch/faster_unet_short/seed0/history.csv"
