@@ -141,8 +141,8 @@ def index(local: list[Path]) -> str:
     without = [name for name in others if name not in {study.name for study in studies()}]
     if without:
         parts.append(
-            f"Of {', '.join(without)}, only a model to take along and its record are published: "
-            "there is no report."
+            f"The runs of {' and '.join(without)} are published without tables: there is no report "
+            "of them."
         )
     if local:
         names = [path.parent.name for path in local]
