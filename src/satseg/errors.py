@@ -2,8 +2,9 @@
 
 import errno
 
-# On a CPU, torch raises a plain RuntimeError.
+# On a CPU, torch raises a plain RuntimeError; behind one of rasterio stands one of GDAL.
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")
+GDAL_OUT_OF_MEMORY = "CPLE_OutOfMemoryError"
 
 
 class UserError(Exception):
@@ -15,6 +16,11 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory is lacking, however the library that raises it does."""
     if isinstance(error, MemoryError):
         return True
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ == GDAL_OUT_OF_MEMORY:
+            return True
+        cause = cause.__cause__
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)
 

@@ -8,9 +8,9 @@ from rasterio.warp import transform_geom
 
 from conftest import write_raster
 from satseg.config.datasets import Layout
-from satseg.data.images import open_mask
 from satseg.data.layout import find_scenes
 from satseg.data.masks import named_values
+from satseg.data.opening import open_mask
 from satseg.data.store import open_tiles
 from satseg.data.tiling import build_tiles
 from satseg.errors import UserError

@@ -11,7 +11,7 @@ import rasterio
 from conftest import write_raster
 from faults.test_bad_archives import packed
 from satseg.config.models import PythonSpec
-from satseg.data.images import open_scene
+from satseg.data.opening import open_scene
 from satseg.data.sources import http
 from satseg.errors import UserError
 from satseg.files import write_json

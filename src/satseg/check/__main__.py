@@ -1,20 +1,14 @@
 """Check a dataset before anything is built: `python -m satseg.check`."""
 
 import argparse
-import logging
 import sys
-import warnings
 from pathlib import Path
-
-from rasterio.errors import NotGeoreferencedWarning
 
 from satseg.check.dataset import check, scenes_folder
 from satseg.check.words import report
 from satseg.config.names import known_name
 from satseg.config.reading import load_with
-from satseg.errors import UserError
-from satseg.jobs.program import prepare
-from satseg.progress import log
+from satseg.jobs.program import guarded
 
 
 def main(words: list[str] | None = None, prog: str = "python -m satseg.check") -> None:
@@ -28,20 +22,16 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.check") -
         "--data", default="data", help="folder of raw data; the picture goes to check/ in it"
     )
     arguments = parser.parse_args(words)
-    prepare()
+    guarded("check", lambda: run(arguments))
 
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    log.setLevel(logging.INFO)
-    warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
-    try:
-        config = load_with(arguments.configfile)
-        known_name("dataset", arguments.dataset, config.datasets)
-        root = scenes_folder(config, arguments.dataset, arguments.data)
-        sheet = Path(arguments.data, "check", f"{arguments.dataset}.png")
-        findings = check(config, arguments.dataset, root, sheet)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+def run(arguments: argparse.Namespace) -> None:
+    """Check the dataset, print what was found, and exit."""
+    config = load_with(arguments.configfile)
+    known_name("dataset", arguments.dataset, config.datasets)
+    root = scenes_folder(config, arguments.dataset, arguments.data)
+    sheet = Path(arguments.data, "check", f"{arguments.dataset}.png")
+    findings = check(config, arguments.dataset, root, sheet)
 
     print(f"{arguments.dataset}: {root}\n\n{report(findings)}")
     if sheet.exists():

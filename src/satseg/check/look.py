@@ -5,17 +5,16 @@ from pathlib import Path
 from zipfile import is_zipfile
 
 import numpy as np
-import rasterio
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from satseg.config.datasets import Dataset
 from satseg.config.root import Config
 from satseg.data.groups import unmatched
-from satseg.data.images import open_mask, scene_shape
+from satseg.data.images import scene_shape
 from satseg.data.labels import NO_LABEL
 from satseg.data.layout import Scene, find_scenes
 from satseg.data.masks import MaskReader, doubts, named_values
+from satseg.data.opening import open_mask, pixels_of
 from satseg.errors import UserError
 from satseg.jobs.arguments import Slice
 from satseg.jobs.program import trouble
@@ -119,18 +118,15 @@ def _look_at_scene(scene: Scene, job: TileSlice, reader: MaskReader) -> set[int]
     height, width, _ = scene_shape(scene, job.pixels)
     rows = min(ROWS, height)
     middle = Window(0, (height - rows) // 2, width, rows)
-    try:
-        with rasterio.Env(), open_mask(scene) as mask:
-            return set(np.unique(reader.labels(mask.read(window=middle), mask, scene.mask)))
-    except RasterioError:
-        raise UserError(f"{scene.mask}: damaged; replace the file") from None
+    with pixels_of(scene.mask), open_mask(scene) as mask:
+        return set(np.unique(reader.labels(mask.read(window=middle), mask, scene.mask)))
 
 
 def _look_at_masks(scenes: list[Scene], job: TileSlice, reader: MaskReader) -> None:
     """Refuse masks that hold only one class and 255; read until there is a second class."""
     found: set[int] = set()
     for scene in scenes:
-        with rasterio.Env(), open_mask(scene) as mask:
+        with pixels_of(scene.mask), open_mask(scene) as mask:
             for _, window in mask.block_windows(1):
                 values = mask.read(window=window)
                 found |= set(np.unique(reader.labels(values, mask, scene.mask)))

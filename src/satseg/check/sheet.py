@@ -7,10 +7,11 @@ import numpy as np
 
 from satseg.check.findings import Facts
 from satseg.config.datasets import Dataset, LandClass
-from satseg.data.images import hides_pixels, open_image, open_mask, read_bands
+from satseg.data.images import hides_pixels, read_bands
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene
 from satseg.data.masks import MaskReader
+from satseg.data.opening import open_image, open_mask
 from satseg.data.registration import mask_turn, read_mask
 from satseg.figures.samples import samples_figure
 from satseg.figures.saving import save

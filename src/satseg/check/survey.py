@@ -16,16 +16,15 @@ from satseg.data.ground import footprints, overlaps
 from satseg.data.images import (
     BLOCK_CACHE,
     hides_pixels,
-    open_image,
-    open_mask,
     read_values,
     scene_shape,
 )
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene, survey
 from satseg.data.masks import MaskReader, doubts, named_values
+from satseg.data.opening import open_image, open_mask
 from satseg.data.registration import Turn, mask_turn, read_mask
-from satseg.errors import UserError
+from satseg.errors import UserError, out_of_memory
 from satseg.files import sha256
 from satseg.jobs.slices import TileSlice
 from satseg.text import counted
@@ -61,7 +60,9 @@ def read_dataset(
                 _read_scene(facts, scene, job, reader if shape else None)
             except UserError as error:
                 facts.complain(scene, error)
-            except RasterioError:
+            except RasterioError as error:
+                if out_of_memory(error):
+                    raise MemoryError from None
                 facts.complain(
                     scene, UserError(f"{scene.image}: it or its mask is damaged; replace it")
                 )

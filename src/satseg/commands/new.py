@@ -2,14 +2,10 @@
 
 import argparse
 import glob
-import logging
 import re
-import sys
-import warnings
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from satseg.commands.draft.contents import Contents, read_contents
 from satseg.commands.draft.legend import read_legend
@@ -19,7 +15,8 @@ from satseg.config.types import PATTERNS
 from satseg.data.layout import survey
 from satseg.errors import UserError
 from satseg.files import atomic
-from satseg.progress import log, watched
+from satseg.jobs.program import guarded
+from satseg.progress import watched
 from satseg.text import counted, percent
 
 NUMBERED = "Class "
@@ -37,15 +34,13 @@ def main(arguments: list[str] | None = None, prog: str = "satseg new") -> None:
     option("--masks", help="path pattern of the masks, with the same fields")
     options = parser.parse_args(arguments)
 
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    log.setLevel(logging.INFO)
-    warnings.simplefilter("ignore", NotGeoreferencedWarning)
     out = Path(options.out or f"{options.dataset}.yaml")
-    try:
+
+    def work() -> None:
         for line in new(options.dataset, options.folder, out, options.images, options.masks):
             print(line)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+
+    guarded("new", work)
 
 
 def new(
@@ -83,10 +78,7 @@ def new(
     scenes, problems = survey(root, checked_layout(names, "index"))
     if not scenes:
         raise UserError(str(problems[0]))
-    try:
-        contents = read_contents(scenes, watched(scenes, len(scenes), "reading", "masks"))
-    except RasterioError as error:
-        raise UserError(f"{folder}: a file in it is damaged: {error}; replace it") from None
+    contents = read_contents(scenes, watched(scenes, len(scenes), "reading", "masks"))
 
     groups = _groups(names)
     land_names = _land_names(root, contents)

@@ -11,6 +11,7 @@ from satseg.config.names import known_name
 from satseg.config.reading import ROOT, load_with
 from satseg.errors import UserError
 from satseg.jobs.gpus import VISIBLE, list_gpus
+from satseg.jobs.program import guarded
 from satseg.paths import Paths
 
 AFTER = "everything after `--` goes to Snakemake as it is, such as `-- --forcerun train`"
@@ -36,16 +37,16 @@ def main(arguments: list[str] | None = None, prog: str = "satseg run") -> None:
         passed_on = words[end + 1 :]
         words = words[:end]
     options = _parser(prog).parse_args(words)
+    guarded("run", lambda: run(options, passed_on))
 
-    try:
-        config = load_with(options.configfile)
-        studies = options.study or config.studies
-        for name in studies:
-            known_name("study", name, config.study)
-        command = snakemake_command(options, passed_on)
-    except UserError as error:
-        sys.exit(f"error: {error}")
 
+def run(options: argparse.Namespace, passed_on: list[str]) -> None:
+    """Run Snakemake, and exit as it does."""
+    config = load_with(options.configfile)
+    studies = options.study or config.studies
+    for name in studies:
+        known_name("study", name, config.study)
+    command = snakemake_command(options, passed_on)
     if options.verbose or ANSWERS & {word.partition("=")[0] for word in passed_on}:
         os.execv(command[0], command)
 

@@ -9,7 +9,7 @@ from satseg.commands.words import status_text
 from satseg.config.names import known_name
 from satseg.config.reading import load_with
 from satseg.config.root import Config
-from satseg.errors import UserError
+from satseg.jobs.program import guarded
 
 EVERY = 5.0  # seconds between two looks
 CLEAR = "\x1b[H\x1b[2J"
@@ -25,14 +25,15 @@ def main(arguments: list[str] | None = None, prog: str = "satseg status") -> Non
     parser.add_argument("--watch", action="store_true", help="look again every five seconds")
     options = parser.parse_args(arguments)
 
-    try:
+    def work() -> None:
         config = load_with(options.configfile)
         studies = options.study or config.studies
         for name in studies:
             known_name("study", name, config.study)
         show(config, studies, options.watch)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+
+    try:
+        guarded("status", work)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -1,7 +1,6 @@
 """Compare two studies, or two states of one: what changed, and what it did to the scores."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from satseg.compare.changes import changes
@@ -13,6 +12,7 @@ from satseg.compare.sides import find_sides
 from satseg.errors import UserError
 from satseg.figures.saving import save
 from satseg.files import together
+from satseg.jobs.program import guarded
 
 FOLDER = Path("results", "comparisons")
 
@@ -34,11 +34,11 @@ def main(arguments: list[str] | None = None, prog: str = "satseg compare") -> No
     option("-o", "--output", help=f"folder to write (default: {FOLDER}/FIRST-SECOND)")
     options = parser.parse_args(arguments)
 
-    try:
+    def work() -> None:
         page, told = compare(options.first, options.second, options.same, options.output)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    print(f"{told}\nThe page: {page}")
+        print(f"{told}\nThe page: {page}")
+
+    guarded("compare", work)
 
 
 def compare(

@@ -6,9 +6,9 @@ import numpy as np
 import rasterio
 
 from satseg.config.datasets import HIGHEST_MASK_VALUE, LOWEST_MASK_VALUE
-from satseg.data.images import open_mask
 from satseg.data.labels import NO_LABEL, UNKNOWN
 from satseg.data.layout import Scene
+from satseg.data.opening import open_mask, pixels_of
 from satseg.errors import UserError
 from satseg.jobs.slices import TileSlice
 
@@ -172,7 +172,7 @@ def doubts(scenes: list[Scene], classes: list[str], reader: MaskReader) -> str:
     """
     doubt = reader.doubt(classes)
     for scene in scenes if doubt else []:
-        with open_mask(scene) as mask:
+        with pixels_of(scene.mask), open_mask(scene) as mask:
             for _, window in mask.block_windows(1):
                 if (mask.read(1, window=window) == NO_LABEL).any():
                     return doubt

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from satseg.config.datasets import Pixels
 from satseg.config.types import Strict
 from satseg.data.globe import degrees, geocentric
-from satseg.data.images import open_image, selected_bands
+from satseg.data.images import selected_bands
+from satseg.data.opening import open_image
 from satseg.errors import UserError
 from satseg.readers import read_json
 

@@ -1,6 +1,5 @@
 """The tile store: scenes cut into memory-mapped arrays that cover them whole."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from satseg.config.datasets import Pixels
@@ -19,8 +18,6 @@ from satseg.data.groups import same_images, scene_groups, unmatched
 from satseg.data.images import (
     BLOCK_CACHE,
     hides_pixels,
-    open_image,
-    open_mask,
     read_bands,
     scene_shape,
 )
@@ -28,9 +25,10 @@ from satseg.data.labels import NO_LABEL, pixels_column
 from satseg.data.layout import Scene, find_scenes
 from satseg.data.masks import MaskReader, doubts, named_values
 from satseg.data.official import published_subsets
+from satseg.data.opening import open_image, open_mask
 from satseg.data.origin import describe
 from satseg.data.registration import mask_turn, read_mask
-from satseg.errors import UserError
+from satseg.errors import UserError, out_of_memory
 from satseg.files import together, write_json
 from satseg.jobs.slices import TileSlice
 from satseg.progress import log, watched
@@ -77,8 +75,7 @@ def build_tiles(job: TileSlice, root: str | Path, out: str | Path) -> pd.DataFra
         log.warning("%s", mistake)
     groups = scene_groups(scenes, job.groups, copies)
 
-    with warnings.catch_warnings(), ExitStack() as stack:
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with ExitStack() as stack:
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE))
         shapes = _shapes(scenes, job.pixels)
 
@@ -229,14 +226,14 @@ def _strips(
             try:
                 strip, missing = read_bands(image, job.pixels, masked, window)
                 values = read_mask(mask, turn, window)
-            except RasterioError:
+            except (RasterioError, MemoryError) as error:
+                if out_of_memory(error):
+                    raise UserError(
+                        f"{scene.image}: {width}×{height} pixels, too wide for the available "
+                        f"memory; replace the file, or cut the scene into several"
+                    ) from None
                 raise UserError(
                     f"{_damaged(scene, window)}: damaged near row {row * size}; replace the file"
-                ) from None
-            except MemoryError:
-                raise UserError(
-                    f"{scene.image}: {width}×{height} pixels, too wide for the available memory; "
-                    f"replace the file, or cut the scene into several"
                 ) from None
 
             labels = reader.labels(values, mask, scene.mask)

@@ -3,7 +3,6 @@
 import argparse
 import json
 import shlex
-import sys
 
 from satseg.config.names import known_name
 from satseg.config.reading import load, load_with
@@ -11,7 +10,7 @@ from satseg.errors import UserError
 from satseg.estimate.expect import Estimate
 from satseg.estimate.published import PublishedTimes
 from satseg.estimate.words import report
-from satseg.jobs.program import prepare
+from satseg.jobs.program import guarded
 
 
 def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate") -> None:
@@ -35,24 +34,25 @@ def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate"
         help="do not time a model for a few seconds to scale published profiles",
     )
     arguments = parser.parse_args(words)
-    prepare()
-    try:
-        if arguments.config_json is None:
-            config = load_with(arguments.configfile)
-        else:
-            config = load(overrides=_overrides(arguments.config_json), origin="--config-json")
-        studies = arguments.study or config.studies
-        for name in studies:
-            known_name("study", name, config.study)
-        if not studies:
-            raise UserError(f"no study is named; choose from {', '.join(config.study)}")
-        files = shlex.join(arguments.configfile)
-        options = f" --configfile {files}" if files else ""
-        published = None if arguments.no_measuring else PublishedTimes()
-        folders = (arguments.data, arguments.results)
-        print(report(Estimate(config, studies, *folders, published), options))
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    guarded("estimate", lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the estimate."""
+    if arguments.config_json is None:
+        config = load_with(arguments.configfile)
+    else:
+        config = load(overrides=_overrides(arguments.config_json), origin="--config-json")
+    studies = arguments.study or config.studies
+    for name in studies:
+        known_name("study", name, config.study)
+    if not studies:
+        raise UserError(f"no study is named; choose from {', '.join(config.study)}")
+    files = shlex.join(arguments.configfile)
+    options = f" --configfile {files}" if files else ""
+    published = None if arguments.no_measuring else PublishedTimes()
+    folders = (arguments.data, arguments.results)
+    print(report(Estimate(config, studies, *folders, published), options))
 
 
 def _overrides(text: str) -> dict:

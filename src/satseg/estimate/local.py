@@ -1,15 +1,14 @@
 """How large a dataset is whose images lie in a folder and are not tiled yet: from their heads."""
 
 import math
-import warnings
 from collections import Counter
 from pathlib import Path
 
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 
 from satseg.config.datasets import Dataset, Expected, OfficialScenes
-from satseg.data.images import open_image
 from satseg.data.layout import survey
+from satseg.data.opening import open_image
 from satseg.errors import UserError
 
 OPENED = 500  # images at most; more are taken to be like these
@@ -36,13 +35,11 @@ def size_here(dataset: Dataset, root: Path) -> Expected | None:
     tiles = 0
     opened = scenes[::every]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            for scene in opened:
-                with open_image(scene.image) as image:
-                    bands = image.count
-                    height, width = (math.ceil(side / dataset.tile_size) for side in image.shape)
-                tiles += height * width
+        for scene in opened:
+            with open_image(scene.image) as image:
+                bands = image.count
+                height, width = (math.ceil(side / dataset.tile_size) for side in image.shape)
+            tiles += height * width
     except (RasterioError, UserError):
         return None  # the check says which file is damaged
 

@@ -35,6 +35,9 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         OSError: it cannot be read.
     """
     if path.suffix == ".safetensors":
+        # It calls every file that the system does not open a missing one.
+        with path.open("rb"):
+            pass
         return load_file(path, device="cpu")
     return torch.load(path, map_location="cpu", weights_only=True)
 

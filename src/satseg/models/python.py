@@ -29,7 +29,9 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
     module = module_from_spec(origin)
     try:
         origin.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if is_innocent(error):
+            raise
         raise UserError(f"{model.file}: {_where(error, path)}; correct it") from error
     make = getattr(module, model.name, None)
     if not callable(make) or getattr(make, "__module__", None) != module.__name__:
@@ -44,7 +46,7 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
         )
     try:
         net = make(num_classes=num_classes, in_channels=in_channels, **model.arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_innocent(error):
             raise
         raise UserError(
@@ -59,7 +61,7 @@ def build(model: PythonSpec, num_classes: int, in_channels: int, pretrained: boo
     return net
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     """What an error says, and the last line of the file that it came through."""
     lines = [
         step.lineno

@@ -13,7 +13,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 from tqdm import tqdm
 
-from satseg.data.images import BLOCK_CACHE, open_scene, read_bands
+from satseg.data.images import BLOCK_CACHE, read_bands
+from satseg.data.opening import open_scene, pixels_of
 from satseg.devices import resolve_precision
 from satseg.errors import UserError
 from satseg.files import scratch_folder, together
@@ -220,11 +221,8 @@ def _row_reader(scene: AcceptedScene, left: int, right: int) -> Read:
             return no_rows, np.zeros((0, right - left), bool)
 
         window = Window(left, top, width, height)
-        try:
-            with rasterio.Env():  # GDAL reports errors per thread
-                image, nodata = read_bands(file, scene.pixels, scene.masked, window)
-        except RasterioError:
-            raise UserError(f"{scene.path}: damaged near row {top}; replace it") from None
+        with pixels_of(scene.path, f" near row {top}"):
+            image, nodata = read_bands(file, scene.pixels, scene.masked, window)
 
         if nodata is None:
             nodata = np.zeros((height, width), bool)

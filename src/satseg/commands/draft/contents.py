@@ -13,9 +13,10 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from satseg.check.findings import MANY_COLORS
-from satseg.data.images import BLOCK_CACHE, open_image
+from satseg.data.images import BLOCK_CACHE
 from satseg.data.labels import NO_LABEL
 from satseg.data.layout import Scene
+from satseg.data.opening import open_image, pixels_of
 from satseg.errors import UserError
 
 STRIP = 512  # rows of a mask read at a time
@@ -102,7 +103,7 @@ def _read_images(scenes: list[Scene]) -> tuple[dict, list[int], list[np.ndarray]
     samples = []
     first: dict = {}
     for scene in scenes[:: max(1, len(scenes) // SAMPLED)]:
-        with open_image(scene.image) as image:
+        with pixels_of(scene.image), open_image(scene.image) as image:
             first = first or {
                 "count": image.count,
                 "dtype": image.dtypes[0],
@@ -155,7 +156,7 @@ class Masks:
         Raises:
             UserError: its pixels are no integers, or no values that classes could have.
         """
-        with open_image(scene.mask) as mask:
+        with pixels_of(scene.mask), open_image(scene.mask) as mask:
             if any(np.dtype(dtype).kind not in "ui" for dtype in mask.dtypes):
                 raise UserError(f"{scene.mask}: {mask.dtypes[0]} pixels; masks hold whole numbers")
             palette = _palette(mask)
