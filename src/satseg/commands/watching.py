@@ -95,7 +95,7 @@ class View:
         self.redraws = sys.stdout.isatty()
         self.drawn = 0
         """Lines that stand on the screen and are to be drawn over."""
-        self.last = ""
+        self.last: list[str] = []
         self.shown = -LOG_EVERY
 
     def show(self) -> None:
@@ -106,9 +106,9 @@ class View:
         lines = self.lines()
         if self.redraws:
             self._draw(lines)
-        elif "\n".join(lines) != self.last:
-            print("\n".join(lines), flush=True)
-        self.last = "\n".join(lines)
+        elif changed := [line for line in lines if line not in self.last]:
+            print("\n".join(changed), flush=True)
+        self.last = lines
         self.shown = now
 
     def lines(self) -> list[str]:
@@ -163,6 +163,7 @@ def on_screen(lines: Sequence[str], width: int, height: int) -> list[str]:
     """
     rows = []
     for line in lines:
-        rows += textwrap.wrap(line, max(NARROW, width) - 1, subsequent_indent=CONTINUED)
+        wrapped = textwrap.wrap(line, max(NARROW, width) - 1, subsequent_indent=CONTINUED)
+        rows += wrapped or [""]
     most = max(2, height - 1)
     return rows if len(rows) <= most else [*rows[: most - 1], "  …"]
