@@ -1,6 +1,7 @@
 """The command line that `satseg run` gives Snakemake, and how it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +172,22 @@ def test_a_run_is_watched_to_its_end(tmp_path, monkeypatch, capfd):
     capfd.readouterr()
     view.show()  # not what it said before
     assert capfd.readouterr().out == "  tile demo: tiling: 6 of 9 scenes\n"
+
+
+def test_a_run_that_is_ended_from_outside_is_stopped(tmp_path, monkeypatch):
+    """And not a failure: what Snakemake says of its end is nobody's error."""
+    monkeypatch.chdir(tmp_path)
+    script = (
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit('torn')); "
+        "os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
+    )
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        status, lines = watched_run([sys.executable, "-c", script], load(), ["demo"])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert (status, lines) == (130, ["torn"])
 
 
 def test_a_narrow_terminal_loses_nothing_and_a_low_one_only_what_would_scroll_away():

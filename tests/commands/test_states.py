@@ -144,6 +144,12 @@ def test_evaluation_fails_or_is_to_come(config, tmp_path):
     assert (state.kind, state.note) == ("failed", "error: no tile to test")
 
 
+def test_a_cell_that_was_stopped_as_it_began_waits(config, tmp_path):
+    logged(tmp_path, "train", "Traceback (most recent call last):\nKeyboardInterrupt\n")
+    state = study_states(config, STUDY)[0]
+    assert (state.kind, state.note) == ("waiting", "")
+
+
 def test_why_a_cell_is_stale(config, tmp_path):
     place = folder(tmp_path)
     finished(place)

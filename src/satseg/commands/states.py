@@ -28,7 +28,7 @@ EVALUATED = ("counts.csv", "confusion.csv", "panels.npz")
 RECENT = 3  # epochs whose mean says how long the next ones take
 SILENT = 15 * 60  # seconds after which a sign of life is old
 # Last lines of a log that end in failure: ours, and a traceback's.
-FAILURE = re.compile(r"^(error: .*|[\w.]*(Error|Exception|Interrupt)\b.*)$")
+FAILURE = re.compile(r"^(error: .*|[\w.]*(Error|Exception)\b.*)$")
 SAVED = "run the same command again to resume"
 
 WAITING = "waiting"

@@ -47,16 +47,21 @@ def watched_run(command: list[str], config: Config, studies: list[str]) -> tuple
         errors="replace",
         preexec_fn=partial(end_with_parent, signal.SIGTERM),
     )
+    signals = []
+
+    def pass_on(number: int, _: object) -> None:
+        signals.append(number)
+        process.send_signal(signal.SIGTERM)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` sets it
-            signal.signal(number, lambda number, _: process.send_signal(signal.SIGTERM))
+            signal.signal(number, pass_on)
 
     lines: deque[str] = deque(maxlen=KEPT)
     reader = threading.Thread(target=_collect, args=(process.stdout, lines), daemon=True)
     reader.start()
 
     view = View(config, studies, started)
-    interrupted = False
     while process.poll() is None:
         try:
             before = time.monotonic()
@@ -66,11 +71,11 @@ def watched_run(command: list[str], config: Config, studies: list[str]) -> tuple
             with suppress(subprocess.TimeoutExpired):
                 process.wait(pause)
         except KeyboardInterrupt:
-            interrupted = True
+            signals.append(signal.SIGINT)
             view.say("Stopping; what runs saves its state first …")
     reader.join(EVERY)
     view.end()
-    return (130 if interrupted else process.returncode), list(lines)
+    return (130 if signals else process.returncode), list(lines)
 
 
 def _collect(stream: IO[str], lines: deque[str]) -> None:
