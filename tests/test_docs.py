@@ -53,8 +53,8 @@ COMMANDS = {
     "source .venv/bin/activate": "real",
     "satseg --help": f"{COMMAND}test_run.py::test_the_command_lists_its_commands",
     "satseg new fields --from fields": f"{COMMAND}test_new.py::test_values_in_folders",
-    "satseg check fields --configfile fields.yaml": f"{COMMAND}test_run.py::test_the_nearest_name",
-    "satseg run my_fields --configfile fields.yaml": "workflow/test_command.py::test_a_run_ends_with_the_report",
+    "satseg check fields --configfile fields.yaml": f"{OWN}::test_the_check_says_what_the_folder_holds",
+    "satseg run my_fields --configfile fields.yaml": f"{OWN}::test_the_given_split_is_kept",
     "satseg run demo": "tutorial",
     "satseg run lab_report": "workflow/test_command.py::test_a_run_ends_with_the_report",
     "satseg run faster_unet --cores 8 --gpus 2": f"{COMMAND}test_run.py::test_all_cores_and_the_gpus_that_are_here",
@@ -77,7 +77,7 @@ COMMANDS = {
     "snakemake --cores 8 --resources gpu=1": "dry",
     "snakemake --cores all lab_report": "dry",
     "snakemake --cores all lab_report --configfile my.yaml": "dry",
-    "snakemake --unlock && snakemake --cores all lab_report": "faults/test_training_faults.py::test_snakemake_killed",
+    "snakemake --unlock && satseg run lab_report": "faults/test_training_faults.py::test_snakemake_killed",
     "snakemake faster_unet --cores 32 --resources gpu=4": "dry",
     "git clone <this repository> satseg && cd satseg": "the address is the reader's",
     "cp -r workflow/profiles/slurm workflow/profiles/mine": "real",
@@ -90,31 +90,29 @@ COMMANDS = {
     "tail -f logs/train/loveda/unet_skinny/faster_unet/seed0.log": "it never ends",
     'python -c "import segmentation_models_pytorch as smp; '
     "smp.create_model('unet', 'resnet34', encoder_weights='imagenet')\"": "it downloads weights",
-    "python -m satseg.check fields --configfile fields.yaml": f"{OWN}::test_the_check_says_what_the_folder_holds",
-    "snakemake estimate --configfile fields.yaml --config 'studies=[my_fields]'": (
+    "satseg estimate my_fields --configfile fields.yaml": (
         f"{OWN}::test_the_estimate_tells_jobs_and_what_is_unknown"
     ),
-    "snakemake --cores all my_fields --configfile fields.yaml": f"{OWN}::test_the_given_split_is_kept",
     "rm -r results && ln -s ../satseg/data ../satseg/results .": (
         "workflow/test_reruns.py::test_a_second_checkout_with_the_same_folders_does_nothing"
     ),
     "docker build -t satseg -f Containerfile .": "it needs Docker and a network",
     "docker run --gpus all --shm-size=2g -v $PWD/data:/satseg/data "
     "-v $PWD/results:/satseg/results satseg demo": "it needs Docker and a GPU",
-    "snakemake --cores all demo_tuned": "dry",
-    "snakemake --cores all demo_tuning": "dry",
+    "satseg run demo_tuned": "dry",
+    "satseg run demo_tuning": "dry",
     "satseg estimate demo_tuning": "estimate/test_estimate.py::test_the_trials_of_a_tuning_count",
     "satseg status demo_tuning": f"{COMMAND}test_states.py::test_the_trials_of_a_tuning_come_first",
-    "snakemake --cores all my_study --configfile mine.yaml": "dry",
-    f"python -m satseg.stages.predict --run {CELL} scene.tif -o map.tif": PREDICT,
-    f"python -m satseg.stages.predict --run {CELL} scene.tif -o map.tif "
+    "satseg run my_study --configfile mine.yaml": "dry",
+    f"satseg predict scene.tif --run {CELL} -o map.tif": PREDICT,
+    f"satseg predict scene.tif --run {CELL} -o map.tif "
     "--probabilities shares.tif --polygons map.geojson": PREDICT,
-    f"python -m satseg.stages.predict --run {CELL} scene.tif -o map.tif "
+    f"satseg predict scene.tif --run {CELL} -o map.tif "
     "--polygons map.gpkg --min-area 20 --simplify 1 --areas map.csv --style map.qml "
     "--web map.html --confidence confidence.tif": PREDICT,
-    f"python -m satseg.stages.export --run {CELL} -o model.onnx": PREDICT,
-    f"python -m satseg.stages.export --run {CELL} -o model.zip --bundle": PREDICT,
-    "python -m satseg.stages.predict --run model.zip scene.tif -o map.tif": PREDICT,
+    f"satseg export --run {CELL} -o model.onnx": PREDICT,
+    f"satseg export --run {CELL} -o model.zip --bundle": PREDICT,
+    "satseg predict scene.tif --run model.zip -o map.tif": PREDICT,
 }
 
 
@@ -220,11 +218,9 @@ def shell(folder: Path, command: str) -> str:
 def test_it_would_start(copy, command):
     if not (copy / "workflow/profiles/mine").exists():
         shell(copy, "cp -r workflow/profiles/slurm workflow/profiles/mine")
-    said = shell(
-        copy,
-        command.replace("--cores all", "--cores 2")
-        + (" --dry-run" if "--dry-run" not in command else ""),
-    )
+    if "--dry-run" not in command:
+        command += " -- --dry-run" if command.startswith("satseg run") else " --dry-run"
+    said = shell(copy, command.replace("--cores all", "--cores 2"))
     assert re.search(r"^train +\d+$", said, re.MULTILINE), said
 
 

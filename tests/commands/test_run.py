@@ -1,6 +1,7 @@
 """The command line that `satseg run` gives Snakemake, and how it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,12 @@ def test_the_one_error(lines, error):
     ("words", "error"),
     [
         (["run", "dmeo"], "error: no study 'dmeo'; did you mean 'demo'?"),
+        (["run", "DEMO"], "error: no study 'DEMO'; did you mean 'demo'?"),
+        (["status", "results/demo/report.html"], "error: no study 'results/demo/report.html'; did"),
+        (
+            ["run", "config/studies/demo.yaml"],
+            "error: no study 'config/studies/demo.yaml'; did you",
+        ),
         (["status", "zzz"], "error: no study 'zzz'; choose from demo, "),
         (["chekc"], "error: satseg chekc: no such command; did you mean 'check'?"),
         (["estimate", "demoo"], "error: no study 'demoo'; did you mean 'demo'?"),
@@ -88,6 +95,39 @@ def test_the_nearest_name(monkeypatch, words, error):
     with pytest.raises(SystemExit) as ended:
         command.main(words)
     assert str(ended.value).startswith(error)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["run", "demo", "--forcerun", "train"],
+            "error: satseg run: --forcerun train: not its own; options of Snakemake go after --, as "
+            "in `-- --forcerun train`; see `satseg run --help`",
+        ),
+        (
+            ["predict", "scene.tif"],
+            "error: satseg predict: the following arguments are required: --run, -o/--out; see "
+            "`satseg predict --help`",
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(monkeypatch, capsys, words, line):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as ended:
+        command.main(words)
+    assert ended.value.code == 2 and capsys.readouterr().err == f"{line}\n"
+
+
+def test_a_folder_inside_the_checkout_is_refused_and_another_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(ROOT / "docs")
+    with pytest.raises(SystemExit, match=rf"^error: {ROOT}/docs: a folder inside the checkout; "):
+        command.main(["status", "demo"])
+    monkeypatch.chdir(tmp_path)
+    command.main(["status", "demo"])
+    said = capsys.readouterr()
+    assert said.err == f"{tmp_path}: not a checkout; data/ and results/ here are used\n"
+    assert said.out.startswith("demo: 0 of 3 cells done (3 waiting)\n")
 
 
 @pytest.mark.parametrize("name", command.SUBCOMMANDS)
@@ -123,7 +163,31 @@ def test_a_run_is_watched_to_its_end(tmp_path, monkeypatch, capfd):
     assert status == 1 and lines == ["noise", "error: the end"]
     said = capfd.readouterr().out
     assert "demo: 0 of 3 cells done (3 waiting)" in said and "noise" not in said
-    assert View(config, ["demo"], 0.0).lines()[1] == "  tile demo: tiling: 3 of 9 scenes"
+    view = View(config, ["demo"], 0.0)
+    assert view.lines()[1] == "  tile demo: tiling: 3 of 9 scenes"
+
+    view.show()
+    Path("logs/tile/demo.log").write_text("12:00:09 tiling: 6 of 9 scenes\n")
+    view.shown -= 60
+    capfd.readouterr()
+    view.show()  # not what it said before
+    assert capfd.readouterr().out == "  tile demo: tiling: 6 of 9 scenes\n"
+
+
+def test_a_run_that_is_ended_from_outside_is_stopped(tmp_path, monkeypatch):
+    """And not a failure: what Snakemake says of its end is nobody's error."""
+    monkeypatch.chdir(tmp_path)
+    script = (
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit('torn')); "
+        "os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
+    )
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        status, lines = watched_run([sys.executable, "-c", script], load(), ["demo"])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert (status, lines) == (130, ["torn"])
 
 
 def test_a_narrow_terminal_loses_nothing_and_a_low_one_only_what_would_scroll_away():

@@ -10,6 +10,7 @@ import pytest
 from satseg.commands.expected import seconds_left, study_left
 from satseg.commands.staleness import changed_keys, changes
 from satseg.commands.states import study_states
+from satseg.commands.status import _fitted
 from satseg.commands.words import headline, status_text
 from satseg.config.reading import load
 from satseg.files import sha256, write_json
@@ -143,6 +144,12 @@ def test_evaluation_fails_or_is_to_come(config, tmp_path):
     assert (state.kind, state.note) == ("failed", "error: no tile to test")
 
 
+def test_a_cell_that_was_stopped_as_it_began_waits(config, tmp_path):
+    logged(tmp_path, "train", "Traceback (most recent call last):\nKeyboardInterrupt\n")
+    state = study_states(config, STUDY)[0]
+    assert (state.kind, state.note) == ("waiting", "")
+
+
 def test_why_a_cell_is_stale(config, tmp_path):
     place = folder(tmp_path)
     finished(place)
@@ -220,6 +227,21 @@ def test_the_trials_of_a_tuning_come_first(config, tuned, tmp_path):
     assert kinds == ["done", "training", *["waiting"] * 5]
     # Half an epoch is left of the second, one each of four others, two of the cell.
     assert study_left(states).seconds == pytest.approx(10 * (0.5 + 4 + 2))
+
+
+def test_a_tuning_alone_shows_its_trials(config, tuned):
+    names = [state.cell.recipe for state in study_states(tuned, "demo_tuned")]
+    assert len(names) == 6 and all(name.startswith("demo_tuned.trial") for name in names)
+
+
+@pytest.mark.parametrize(("height", "shown"), [(9, 5), (5, 3), (3, 2)])
+def test_a_low_terminal_shows_what_happens(monkeypatch, height, shown):
+    rows = [f"  demo/a{n}  {kind}  3 of 3" for n, kind in enumerate(("done", "failed", "waiting"))]
+    text = "\n".join(["demo: 1 of 3 cells done", "  cell  state  epochs", *rows])
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((60, height)))
+    lines = _fitted(text)
+    assert len(lines) == shown and lines[0] == "demo: 1 of 3 cells done"
+    assert (rows[1] in lines) == (height > 3)
 
 
 def test_a_tuning_that_is_done_shows_its_cell_alone(config, tuned, tmp_path):

@@ -47,6 +47,7 @@ def test_a_slice_of_other_characters_travels_by_file(tmp_path, monkeypatch, enco
         (["demo"], ""),
         (["results/x.csv"], ""),
         (["dmeo"], "dmeo: no such study or rule; did you mean 'demo'?"),
+        (["DEMO"], "DEMO: no such study or rule; did you mean 'demo'?"),
         (["zzz"], "zzz: no such study or rule; there are all, demo"),
     ],
 )

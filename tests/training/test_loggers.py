@@ -9,6 +9,7 @@ import pytest
 
 from satseg.config.root import Config
 from satseg.errors import UserError
+from satseg.jobs.running import missing_logger
 from satseg.jobs.slices import TrainSlice
 from satseg.training import cell, loggers
 from satseg.training.history import COLUMNS, History
@@ -27,8 +28,18 @@ def test_a_logger_that_is_not_installed_is_one_line(kind, tmp_path):
     if importlib.util.find_spec(kind):
         pytest.skip(f"{kind} is installed")
     job = SimpleNamespace(cell=SimpleNamespace(path=Path("demo/unet/quick/seed0")))
-    with pytest.raises(UserError, match=rf"^logger: {kind} is not installed; run .*\[{kind}\]"):
+    with pytest.raises(
+        UserError, match=rf"^logger: {kind} is not installed; run .*\[{kind}\]"
+    ) as told:
         loggers.build_logger(kind, job, tmp_path, "0" * 64)
+    # Before the first job, in the same words.
+    assert missing_logger(kind) == str(told.value)
+
+
+@pytest.mark.parametrize("kind", loggers.KINDS)
+def test_a_logger_that_is_installed_is_not_missed(kind, monkeypatch):
+    monkeypatch.setattr("satseg.jobs.running.find_spec", lambda name: object())
+    assert missing_logger(kind) == ""
 
 
 def test_csv_needs_no_logger(tmp_path):

@@ -11,9 +11,12 @@ rule estimate:
         studies=cfg.studies,
         # Functions: Snakemake would take braces in plain texts for wildcards.
         config_json=lambda w: json.dumps(config),
-        config_files=lambda w: [*map(os.path.relpath, workflow.overwrite_configfiles)],
+        config_files=lambda w: [
+            f"--configfile={os.path.relpath(file)}"
+            for file in workflow.overwrite_configfiles
+        ],
     shell:
         r"""
         python -m satseg.estimate {params.studies:q} --config-json {params.config_json:q} \
-            --configfile {params.config_files:q} 2>{log:q}
+            {params.config_files:q} 2>{log:q}
         """

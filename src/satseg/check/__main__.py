@@ -1,4 +1,4 @@
-"""Check a dataset before anything is built: `python -m satseg.check`."""
+"""Check a dataset before anything is built: `satseg check`."""
 
 import argparse
 import sys
@@ -8,15 +8,15 @@ from satseg.check.dataset import check, scenes_folder
 from satseg.check.words import report
 from satseg.config.names import known_name
 from satseg.config.reading import load_with
-from satseg.jobs.program import guarded
+from satseg.jobs.program import Parser, guarded
 
 
-def main(words: list[str] | None = None, prog: str = "python -m satseg.check") -> None:
+def main(words: list[str] | None = None, prog: str = "satseg check") -> None:
     """Check a dataset; exit status 1 means that something would stop the pipeline."""
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser = Parser(prog=prog, description=__doc__)
     parser.add_argument("dataset", help="name of the dataset in the configuration")
     parser.add_argument(
-        "--configfile", nargs="+", default=[], help="YAML files that override config/"
+        "--configfile", action="append", default=[], help="YAML file that overrides config/"
     )
     parser.add_argument(
         "--data", default="data", help="folder of raw data; the picture goes to check/ in it"

@@ -5,6 +5,8 @@ import sys
 from importlib import import_module
 from typing import NamedTuple
 
+from satseg.commands.place import look_around
+from satseg.errors import UserError
 from satseg.jobs.program import plain_console, prepare
 
 
@@ -15,17 +17,21 @@ class Subcommand(NamedTuple):
     """Its `main(arguments, prog)` parses the rest of the command line and does the work."""
     about: str
     """For `satseg --help`."""
+    is_of_project: bool = True
+    """Whether it goes by the `data/` and `results/` of the working directory."""
 
 
 SUBCOMMANDS = {
-    "new": Subcommand("satseg.commands.new", "write a first YAML file for your images and masks"),
+    "new": Subcommand(
+        "satseg.commands.new", "write a first YAML file for your images and masks", False
+    ),
     "check": Subcommand("satseg.check.__main__", "read a dataset, report what stops a study"),
     "estimate": Subcommand("satseg.estimate.__main__", "jobs, downloads, disk space and hours"),
     "run": Subcommand("satseg.commands.run", "build studies, and show how far they are"),
     "status": Subcommand("satseg.commands.status", "every cell of a study, and when it will end"),
     "compare": Subcommand("satseg.compare.__main__", "what changed between two studies"),
-    "predict": Subcommand("satseg.stages.predict", "turn a scene into a class map"),
-    "export": Subcommand("satseg.stages.export", "write a model as ONNX or as a bundle"),
+    "predict": Subcommand("satseg.stages.predict", "turn a scene into a class map", False),
+    "export": Subcommand("satseg.stages.export", "write a model as ONNX or as a bundle", False),
 }
 
 
@@ -44,8 +50,13 @@ def main(arguments: list[str] | None = None) -> None:
         advice = f"did you mean {nearest[0]!r}?" if nearest else "see `satseg --help`"
         sys.exit(f"error: satseg {name}: no such command; {advice}")
 
+    subcommand = SUBCOMMANDS[name]
     try:
-        import_module(SUBCOMMANDS[name].module).main(rest, prog=f"satseg {name}")
+        if subcommand.is_of_project and not {"-h", "--help"} & set(rest):
+            look_around()
+        import_module(subcommand.module).main(rest, prog=f"satseg {name}")
+    except UserError as error:
+        sys.exit(f"error: {error}")
     except BrokenPipeError:  # such as `satseg status | head`
         sys.stderr.close()
 

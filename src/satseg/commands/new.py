@@ -1,6 +1,5 @@
 """Look at a folder of images and masks, and write a first YAML file for it."""
 
-import argparse
 import glob
 import re
 from pathlib import Path
@@ -15,7 +14,7 @@ from satseg.config.types import PATTERNS
 from satseg.data.layout import survey
 from satseg.errors import UserError
 from satseg.files import atomic
-from satseg.jobs.program import guarded
+from satseg.jobs.program import Parser, guarded
 from satseg.progress import watched
 from satseg.text import counted, percent
 
@@ -25,7 +24,7 @@ FEWEST_GROUPS = 3  # that can be divided into train, val and test
 
 def main(arguments: list[str] | None = None, prog: str = "satseg new") -> None:
     """Write the file, and say what to do with it."""
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser = Parser(prog=prog, description=__doc__)
     option = parser.add_argument
     option("dataset", help="name to give the dataset: a-z, 0-9 and _")
     option("--from", dest="folder", required=True, help="folder of the images and masks")

@@ -6,12 +6,13 @@ import re
 import sys
 from pathlib import Path
 
+from satseg.commands.place import PROJECT, known_studies
 from satseg.commands.watching import watched_run
-from satseg.config.names import known_name
 from satseg.config.reading import ROOT, load_with
+from satseg.config.root import Config
 from satseg.errors import UserError
 from satseg.jobs.gpus import VISIBLE, list_gpus
-from satseg.jobs.program import guarded
+from satseg.jobs.program import Parser, guarded
 from satseg.paths import Paths
 
 AFTER = "everything after `--` goes to Snakemake as it is, such as `-- --forcerun train`"
@@ -36,16 +37,18 @@ def main(arguments: list[str] | None = None, prog: str = "satseg run") -> None:
         end = words.index("--")
         passed_on = words[end + 1 :]
         words = words[:end]
-    options = _parser(prog).parse_args(words)
+    parser = _parser(prog)
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        given = " ".join(unknown)
+        parser.error(f"{given}: not its own; options of Snakemake go after --, as in `-- {given}`")
     guarded("run", lambda: run(options, passed_on))
 
 
 def run(options: argparse.Namespace, passed_on: list[str]) -> None:
     """Run Snakemake, and exit as it does."""
     config = load_with(options.configfile)
-    studies = options.study or config.studies
-    for name in studies:
-        known_name("study", name, config.study)
+    studies = known_studies(config, options.study)
     command = snakemake_command(options, passed_on)
     if options.verbose or ANSWERS & {word.partition("=")[0] for word in passed_on}:
         os.execv(command[0], command)
@@ -55,7 +58,7 @@ def run(options: argparse.Namespace, passed_on: list[str]) -> None:
         if any(NOTHING in line for line in lines):
             print(f"{NOTHING}: all is up to date")
         for study in studies:
-            print(f"The report: {Paths().report(study)}")
+            print(_end(config, study))
         return
     if status < 0 or status == 130:
         print("Stopped; the same command continues where it stopped.", file=sys.stderr)
@@ -63,10 +66,17 @@ def run(options: argparse.Namespace, passed_on: list[str]) -> None:
     sys.exit(one_error(lines))
 
 
+def _end(config: Config, study: str) -> str:
+    """What a study, or a tuning, ends with."""
+    if study in config.tunings:
+        return f"The recipe: {Paths().tuning(study) / 'recipe.yaml'}"
+    return f"The report: {Paths().report(study)}"
+
+
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__, epilog=AFTER)
+    parser = Parser(prog=prog, description=__doc__, epilog=AFTER)
     option = parser.add_argument
-    option("study", nargs="*", help="studies (default: those in config/config.yaml)")
+    option("study", nargs="*", help="studies or tunings (default: studies in config/config.yaml)")
     option("--configfile", action="append", default=[], help="YAML file that overrides config/")
     option("--cores", help="CPU cores to use (default: all)")
     option("--gpus", type=int, help="GPUs to use at once (default: all that are here)")
@@ -85,7 +95,7 @@ def snakemake_command(options: argparse.Namespace, passed_on: list[str]) -> list
         UserError: there is no workflow here.
     """
     snakefile = []
-    if not any(Path(name).is_file() for name in ("Snakefile", "workflow/Snakefile")):
+    if not any(Path(name).is_file() for name in PROJECT[:2]):
         if not (ROOT / "Snakefile").is_file():
             raise UserError("Snakefile: there is none here; run this in the folder of a checkout")
         snakefile = ["--snakefile", str(ROOT / "Snakefile")]

@@ -28,7 +28,7 @@ EVALUATED = ("counts.csv", "confusion.csv", "panels.npz")
 RECENT = 3  # epochs whose mean says how long the next ones take
 SILENT = 15 * 60  # seconds after which a sign of life is old
 # Last lines of a log that end in failure: ours, and a traceback's.
-FAILURE = re.compile(r"^(error: .*|[\w.]*(Error|Exception|Interrupt)\b.*)$")
+FAILURE = re.compile(r"^(error: .*|[\w.]*(Error|Exception)\b.*)$")
 SAVED = "run the same command again to resume"
 
 WAITING = "waiting"
@@ -81,15 +81,23 @@ def study_states(config: Config, study: str, paths: Paths = Paths()) -> list[Sta
 
     Args:
         config: the configuration.
-        study: name of the study.
+        study: name of the study; or of a tuning, for its trials alone.
         paths: where the project's files lie.
     """
     staleness = Staleness(config)
-    shown = cells(config.study[study], config.folds)
-    for name in dict.fromkeys(cell.recipe for cell in reversed(shown)):
-        if name in config.tunings and not _all_there(paths.tuning(name), TUNED):
-            trials = expected_trials(config, name, paths)
-            shown = [*(trial_cell(config, trial) for trial in trials), *shown]
+    if study in config.tunings:
+        shown, tunings = [], [study]
+    else:
+        shown = cells(config.study[study], config.folds)
+        recipes = dict.fromkeys(cell.recipe for cell in reversed(shown))
+        tunings = [
+            name
+            for name in recipes
+            if name in config.tunings and not _all_there(paths.tuning(name), TUNED)
+        ]
+    for name in tunings:
+        trials = expected_trials(config, name, paths)
+        shown = [*(trial_cell(config, trial) for trial in trials), *shown]
     return [cell_state(config, cell, paths, staleness) for cell in shown]
 
 

@@ -47,16 +47,21 @@ def watched_run(command: list[str], config: Config, studies: list[str]) -> tuple
         errors="replace",
         preexec_fn=partial(end_with_parent, signal.SIGTERM),
     )
+    signals = []
+
+    def pass_on(number: int, _: object) -> None:
+        signals.append(number)
+        process.send_signal(signal.SIGTERM)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` sets it
-            signal.signal(number, lambda number, _: process.send_signal(signal.SIGTERM))
+            signal.signal(number, pass_on)
 
     lines: deque[str] = deque(maxlen=KEPT)
     reader = threading.Thread(target=_collect, args=(process.stdout, lines), daemon=True)
     reader.start()
 
     view = View(config, studies, started)
-    interrupted = False
     while process.poll() is None:
         try:
             before = time.monotonic()
@@ -66,11 +71,11 @@ def watched_run(command: list[str], config: Config, studies: list[str]) -> tuple
             with suppress(subprocess.TimeoutExpired):
                 process.wait(pause)
         except KeyboardInterrupt:
-            interrupted = True
+            signals.append(signal.SIGINT)
             view.say("Stopping; what runs saves its state first …")
     reader.join(EVERY)
     view.end()
-    return (130 if interrupted else process.returncode), list(lines)
+    return (130 if signals else process.returncode), list(lines)
 
 
 def _collect(stream: IO[str], lines: deque[str]) -> None:
@@ -95,7 +100,7 @@ class View:
         self.redraws = sys.stdout.isatty()
         self.drawn = 0
         """Lines that stand on the screen and are to be drawn over."""
-        self.last = ""
+        self.last: list[str] = []
         self.shown = -LOG_EVERY
 
     def show(self) -> None:
@@ -106,9 +111,9 @@ class View:
         lines = self.lines()
         if self.redraws:
             self._draw(lines)
-        elif "\n".join(lines) != self.last:
-            print("\n".join(lines), flush=True)
-        self.last = "\n".join(lines)
+        elif changed := [line for line in lines if line not in self.last]:
+            print("\n".join(changed), flush=True)
+        self.last = lines
         self.shown = now
 
     def lines(self) -> list[str]:
@@ -163,6 +168,7 @@ def on_screen(lines: Sequence[str], width: int, height: int) -> list[str]:
     """
     rows = []
     for line in lines:
-        rows += textwrap.wrap(line, max(NARROW, width) - 1, subsequent_indent=CONTINUED)
+        wrapped = textwrap.wrap(line, max(NARROW, width) - 1, subsequent_indent=CONTINUED)
+        rows += wrapped or [""]
     most = max(2, height - 1)
     return rows if len(rows) <= most else [*rows[: most - 1], "  …"]

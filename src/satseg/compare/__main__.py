@@ -1,6 +1,5 @@
 """Compare two studies, or two states of one: what changed, and what it did to the scores."""
 
-import argparse
 from pathlib import Path
 
 from satseg.compare.changes import changes
@@ -12,14 +11,14 @@ from satseg.compare.sides import find_sides
 from satseg.errors import UserError
 from satseg.figures.saving import save
 from satseg.files import together
-from satseg.jobs.program import guarded
+from satseg.jobs.program import Parser, guarded
 
 FOLDER = Path("results", "comparisons")
 
 
 def main(arguments: list[str] | None = None, prog: str = "satseg compare") -> None:
     """Write the table, figure and page of a comparison, and print what it says."""
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser = Parser(prog=prog, description=__doc__)
     option = parser.add_argument
     named = "a study, or its folder in another results/, such as ../before/results/demo"
     option("first", help=named)

@@ -284,7 +284,7 @@ class Dataset(Tiling):
     source: Source | None = None
     """Where to download the scenes from."""
     expected: Expected | None = None
-    """Published size, for `snakemake estimate` until the scenes are here."""
+    """Published size, for `satseg estimate` until the scenes are here."""
 
     @property
     def known_bands(self) -> int | None:

@@ -3,6 +3,7 @@
 import difflib
 import fnmatch
 from collections.abc import Callable, Iterable
+from pathlib import PurePath
 
 from satseg.config.messages import mistake_line
 from satseg.errors import UserError
@@ -24,9 +25,21 @@ def known_name(kind: str, name: str, names: Iterable[str]) -> None:
     """
     names = sorted(names)
     if name not in names:
-        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        advice = f"did you mean {nearest[0]!r}?" if nearest else f"choose from {', '.join(names)}"
+        nearest = nearest_name(name, names)
+        advice = f"did you mean {nearest!r}?" if nearest else f"choose from {', '.join(names)}"
         raise UserError(f"no {kind} {name!r}; {advice}")
+
+
+def nearest_name(name: str, names: list[str]) -> str:
+    """The one of these names that was probably meant; empty if none is near.
+
+    A path may hold it: `results/demo/report.html`, `config/studies/demo.yaml`.
+    """
+    for part in reversed(PurePath(name.lower()).parts):
+        if PurePath(part).stem in names:
+            return PurePath(part).stem
+    nearest = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    return nearest[0] if nearest else ""
 
 
 class Names:

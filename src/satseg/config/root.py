@@ -16,7 +16,7 @@ class Config(Strict):
     """Everything under `config/`, combined."""
 
     studies: list[str] = []
-    """Studies that plain `snakemake` builds."""
+    """Studies that `satseg run` builds if none is named."""
     logger: Literal["csv", "tensorboard", "mlflow", "wandb"] = "csv"
     """Where the rows of every run's history.csv go besides: nowhere (`csv`), or to TensorBoard,
     MLflow or Weights & Biases, each an extra to install. It changes no result and reruns

@@ -18,7 +18,7 @@ class KaggleSource(Strict):
     """`owner/name` of the dataset on Kaggle."""
     # Excluded from every slice: it cannot change a result.
     bytes: Total | None = Field(None, exclude=True)
-    """Size of the download, for `snakemake estimate`; null if unknown."""
+    """Size of the download, for `satseg estimate`; null if unknown."""
 
 
 class HttpFile(Strict):
@@ -29,7 +29,7 @@ class HttpFile(Strict):
     checksum: Checksum
     """`md5:…` or `sha256:…`; a download that does not match is rejected."""
     bytes: Total | None = Field(None, exclude=True)
-    """Size of the archive, for `snakemake estimate`; null if unknown."""
+    """Size of the archive, for `satseg estimate`; null if unknown."""
 
 
 class HttpSource(Strict):

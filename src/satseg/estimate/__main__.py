@@ -1,6 +1,5 @@
-"""What studies will take: `python -m satseg.estimate`."""
+"""What studies will take: `satseg estimate`."""
 
-import argparse
 import json
 import shlex
 
@@ -10,17 +9,15 @@ from satseg.errors import UserError
 from satseg.estimate.expect import Estimate
 from satseg.estimate.published import PublishedTimes
 from satseg.estimate.words import report
-from satseg.jobs.program import guarded
+from satseg.jobs.program import Parser, guarded
 
 
-def main(words: list[str] | None = None, prog: str = "python -m satseg.estimate") -> None:
+def main(words: list[str] | None = None, prog: str = "satseg estimate") -> None:
     """Say what to expect of studies before they start."""
-    parser = argparse.ArgumentParser(prog=prog, description=main.__doc__)
+    parser = Parser(prog=prog, description=main.__doc__)
+    parser.add_argument("study", nargs="*", help="studies (default: those in config/config.yaml)")
     parser.add_argument(
-        "study", nargs="*", help="studies; by default those that plain `snakemake` builds"
-    )
-    parser.add_argument(
-        "--configfile", nargs="*", default=[], help="YAML files that override keys of config/"
+        "--configfile", action="append", default=[], help="YAML file that overrides config/"
     )
     parser.add_argument(
         "--config-json",
@@ -49,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not studies:
         raise UserError(f"no study is named; choose from {', '.join(config.study)}")
     files = shlex.join(arguments.configfile)
-    options = f" --configfile {files}" if files else ""
+    options = f" --configfile {files}" if files else ""  # as Snakemake takes several
     published = None if arguments.no_measuring else PublishedTimes()
     folders = (arguments.data, arguments.results)
     print(report(Estimate(config, studies, *folders, published), options))

@@ -18,14 +18,14 @@ def report(estimate: Estimate, options: str = "") -> str:
     `options`."""
     sections = {
         f"What to expect of {', '.join(estimate.studies)}": "",
-        "Jobs": _jobs_text(estimate),
+        "Jobs": _jobs_text(estimate, options),
         "Data": _data_text(estimate),
         f"Training on this device ({this_device()['name']})": _times_text(estimate, options),
     }
     return "\n\n".join(f"{title}\n{body}".strip() for title, body in sections.items())
 
 
-def _jobs_text(estimate: Estimate) -> str:
+def _jobs_text(estimate: Estimate, options: str) -> str:
     """A table of the jobs of each rule, and how many of their files exist."""
     rows = [["rule", "jobs", "there already"]]
     total = 0
@@ -39,8 +39,8 @@ def _jobs_text(estimate: Estimate) -> str:
     rows.append(["all", str(total), str(total_existing)])
 
     return (
-        columns(rows) + "\n  Files that exist may be out of date; `snakemake --dry-run` lists what "
-        "will run."
+        columns(rows) + "\n  Files that exist may be out of date; `satseg run "
+        f"{' '.join(estimate.studies)}{options} -- --dry-run` lists what will run."
     )
 
 

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from satseg.config.types import Strict
 from satseg.errors import UserError, out_of_memory
@@ -44,6 +45,14 @@ FOREIGN_TABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
 OTHER_ADVICE = "fix that and run the same command again"
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong with a command."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit status 2."""
+        self.exit(2, f"error: {self.prog}: {message}; see `{self.prog} --help`\n")
+
+
 def stage(
     name: str,
     about: str,
@@ -69,7 +78,7 @@ def stage(
         tidy: called like `run` once the record stands: removes what only an interrupted run needs.
         options: optional arguments, as keywords of `add_argument`.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m satseg.stages.{name}", description=about)
+    parser = Parser(prog=f"python -m satseg.stages.{name}", description=about)
     parser.add_argument(
         "--slice",
         required=True,

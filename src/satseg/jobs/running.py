@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,25 @@ import psutil
 FAILED = re.compile(
     r"^Error in (?:group|rule) .*?^    log: (.+?) \(check log", re.MULTILINE | re.DOTALL
 )
+
+
+# What each kind of `logger` writes with: one of these.
+LIBRARIES = {
+    "tensorboard": ("tensorboard", "tensorboardX"),
+    "mlflow": ("mlflow",),
+    "wandb": ("wandb",),
+}
+
+
+def missing_logger(kind: str) -> str:
+    """What to do if the library that a `logger` writes with is not installed; empty if it is."""
+    libraries = LIBRARIES.get(kind, ())
+    if not libraries or any(map(find_spec, libraries)):
+        return ""
+    return (
+        f"logger: {kind} is not installed; run `.venv/bin/uv pip install --python "
+        f".venv/bin/python --editable '.[{kind}]'`, or set logger: csv"
+    )
 
 
 def asked_for() -> list[str]:

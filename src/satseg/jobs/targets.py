@@ -1,11 +1,11 @@
 """Which files a study consists of, and which a rule takes of each cell, model or dataset."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
+from satseg.config.names import nearest_name
 from satseg.config.root import Config
 from satseg.errors import UserError
 from satseg.jobs.cells import Cell, cells, member_cells, start_cell, teacher_cell
@@ -163,8 +163,8 @@ def misspelt(wanted: Iterable[str], known: Iterable[str]) -> str:
     for word in wanted:
         if word in names or not re.fullmatch(r"\w+", word) or Path(word).exists():
             continue
-        nearest = difflib.get_close_matches(word, names, n=1)
-        advice = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(names)}"
+        nearest = nearest_name(word, names)
+        advice = f"did you mean {nearest!r}?" if nearest else f"there are {', '.join(names)}"
         return f"{word}: no such study or rule; {advice}"
     return ""
 

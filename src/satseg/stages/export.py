@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from satseg.errors import UserError
-from satseg.jobs.program import guarded
+from satseg.jobs.program import Parser, guarded
 from satseg.jobs.writing import file, refuse_inputs, sole_writer
 from satseg.models.bundle import find_weights, is_bundle
 from satseg.models.segmenter import load_weights
@@ -49,7 +49,7 @@ def _write_bundle(arguments: argparse.Namespace) -> None:
 
 def main(words: list[str] | None = None, prog: str = "python -m satseg.stages.export") -> None:
     """Parse the command line and export."""
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser = Parser(prog=prog, description=__doc__)
     option = parser.add_argument
     option(
         "--run",

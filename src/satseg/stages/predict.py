@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from satseg.devices import device
 from satseg.jobs.arguments import parse
-from satseg.jobs.program import guarded, starter_pid
+from satseg.jobs.program import Parser, guarded, starter_pid
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import PredictSlice
 from satseg.jobs.writing import file, refuse_inputs, sole_writer
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def main(words: list[str] | None = None, prog: str = "python -m satseg.stages.predict") -> None:
     """Parse the command line and predict."""
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser = Parser(prog=prog, description=__doc__)
     option = parser.add_argument
     option("scene", help="an image GDAL reads: bands, type and resolution as in training")
     option(
