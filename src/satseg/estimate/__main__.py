@@ -1,5 +1,6 @@
 """What studies will take: `satseg estimate`."""
 
+import argparse
 import json
 import shlex
 
