@@ -100,6 +100,19 @@ def test_a_description_beside_an_image(dataset, tile_slice, refused, fault, endi
     fault(AREA, f"a VRT named {ending} beside an image", message)
 
 
+@pytest.mark.parametrize("ending", [".msk.ovr", ".ovr.msk"])
+def test_a_description_beside_what_lies_beside_an_image(
+    dataset, tile_slice, refused, fault, ending
+):
+    path = dataset / "raw/scenes/images/a.tif"
+    write_raster(dataset / "beside.tif", np.full((1, SIDE, SIDE), 255, np.uint8))
+    (dataset / "beside.tif").rename(path.with_name(f"a.tif{ending[:4]}"))
+    path.with_name(f"a.tif{ending}").write_text(vrt(f"{dataset}/private.tif"))
+    message = refused("tile", tile_slice, raw=dataset / "raw", out=dataset / "tiles")
+    assert message.startswith(f"{path}{ending}: {DESCRIBED}")
+    fault(AREA, f"a VRT named {ending} beside an image", message)
+
+
 def test_overviews_that_are_elsewhere(dataset, tile_slice, refused, fault):
     path = dataset / "raw/scenes/images/a.tif"
     path.with_name("a.tif.aux.xml").write_text(
@@ -287,19 +300,6 @@ def test_a_lock_that_is_a_link(monkeypatch, tmp_path):
     with pytest.raises(OSError, match="Too many levels"):
         gpus.take_gpu(["a", "b"], tmp_path)
     assert (tmp_path / "mine").read_text() == "mine"
-
-
-@pytest.mark.parametrize("ending", [".msk.ovr", ".ovr.msk"])
-def test_a_description_beside_what_lies_beside_an_image(
-    dataset, tile_slice, refused, fault, ending
-):
-    path = dataset / "raw/scenes/images/a.tif"
-    write_raster(dataset / "beside.tif", np.full((1, SIDE, SIDE), 255, np.uint8))
-    (dataset / "beside.tif").rename(path.with_name(f"a.tif{ending[:4]}"))
-    path.with_name(f"a.tif{ending}").write_text(vrt(f"{dataset}/private.tif"))
-    message = refused("tile", tile_slice, raw=dataset / "raw", out=dataset / "tiles")
-    assert message.startswith(f"{path}{ending}: {DESCRIBED}")
-    fault(AREA, f"a VRT named {ending} beside an image", message)
 
 
 # --- masks of polygons ----------------------------------------------------------------------------
