@@ -43,19 +43,9 @@ NAMES = (
 )
 # Columns of whole numbers from 0 up, in every row; so are those of a class's pixels.
 COUNTS = (
-    "tile",
-    "row",
-    "col",
-    "whole",
-    "tp",
-    "fp",
-    "fn",
-    "tn",
-    "epoch",
-    "tiles",
-    "scene_shared",
-    "group_shared",
-)
+    "tile", "row", "col", "whole", "tp", "fp", "fn", "tn", "epoch",
+    "tiles", "scene_shared", "group_shared",
+)  # fmt: skip
 PIXELS = "pixels_"
 EXACT = 2**53  # from here on, a float no longer holds every whole number
 SUBSETS = ("train", "val", "test")
@@ -117,6 +107,8 @@ def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
 
     texts = dict.fromkeys(NAMES, str)
     with reading(path, "a readable table") as file:
+        if b"\0" in file.read_bytes():  # pandas takes it for a character like any other
+            raise ValueError("it holds zero bytes")
         header = pd.read_csv(file, nrows=0).columns
         gaps = {name: ["", "nan"] for name in header if name not in NAMES}
         frame = pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=gaps)

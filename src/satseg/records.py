@@ -20,6 +20,9 @@ from satseg.processes import this_process
 
 SUFFIX = ".made.json"
 LARGE = 100 * 2**20  # bytes: above this size, only what a record names has a digest
+DAMAGED = (
+    ValueError, KeyError, TypeError, AttributeError, RecursionError, IsADirectoryError,
+)  # fmt: skip
 SEEN = Path(".snakemake", "satseg", "seen.json")
 
 _read: dict[str, str | None] = {}
@@ -139,7 +142,7 @@ def _load(path: Path, changed: int) -> dict[str, Any]:
         record["inputs"].keys()
         for entry in record["outputs"].values():
             entry["sha256"], entry["bytes"], entry["changed"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except DAMAGED:  # one that may not be read, as opposed to that, says nothing of its outputs
         return {}
     return record
 

@@ -250,3 +250,27 @@ def test_a_tuning_that_is_done_shows_its_cell_alone(config, tuned, tmp_path):
     for name in ("settings.yaml", "recipe.yaml"):
         (folder / name).touch()
     assert [state.cell.recipe for state in study_states(tuned, "demo_tuning")] == ["demo_tuned"]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "[" * 100_000, '{"epochs": 3}', '{"epochs": "x", "epoch_seconds": 1}']
+)
+def test_damaged_files_are_no_traceback(config, tmp_path, content):
+    """Of a run that trains, of one whose lock is damaged, and of one that has finished."""
+    trains = folder(tmp_path)
+    running(trains, os.getpid())
+    (trains / "checkpoints/progress.json").write_text(content)
+    running(folder(tmp_path, seed=1), "no number")
+    done = folder(tmp_path, "unet_shallow")
+    done.mkdir(parents=True)
+    for name in ("best.pt", "final.pt", "run.json"):
+        (done / name).write_text(content)
+    (done / "history.csv").write_bytes("epoch,val_jaccard\n1,0.5\n".encode("utf-16"))
+
+    states = study_states(config, STUDY)
+    kinds = {(state.cell.model, state.cell.seed): state.kind for state in states}
+    assert kinds["unet_tiny", 0] == "training"
+    assert kinds["unet_tiny", 1] in ("waiting", "stopped")
+    assert kinds["unet_shallow", 0] == "trained"
+    assert all(state.score is None for state in states)
+    assert status_text(STUDY, states)

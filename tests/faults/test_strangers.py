@@ -1,17 +1,23 @@
 """Files from strangers: what looks like an image, an archive, weights or a server, and is another."""
 
+import json
 import os
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from rasterio.crs import CRS
 
 from conftest import write_raster
+from faults.conftest import contents
 from faults.test_bad_archives import packed
 from satseg.config.models import PythonSpec
 from satseg.data.opening import open_scene
+from satseg.data.shapes import read_shapes
 from satseg.data.sources import http
 from satseg.errors import UserError
 from satseg.files import write_json
@@ -91,6 +97,19 @@ def test_a_description_beside_an_image(dataset, tile_slice, refused, fault, endi
     path.write_text(vrt(f"{dataset}/private.tif"))
     message = refused("tile", tile_slice, raw=dataset / "raw", out=dataset / "tiles")
     assert message.startswith(f"{path}: {DESCRIBED}")
+    fault(AREA, f"a VRT named {ending} beside an image", message)
+
+
+@pytest.mark.parametrize("ending", [".msk.ovr", ".ovr.msk"])
+def test_a_description_beside_what_lies_beside_an_image(
+    dataset, tile_slice, refused, fault, ending
+):
+    path = dataset / "raw/scenes/images/a.tif"
+    write_raster(dataset / "beside.tif", np.full((1, SIDE, SIDE), 255, np.uint8))
+    (dataset / "beside.tif").rename(path.with_name(f"a.tif{ending[:4]}"))
+    path.with_name(f"a.tif{ending}").write_text(vrt(f"{dataset}/private.tif"))
+    message = refused("tile", tile_slice, raw=dataset / "raw", out=dataset / "tiles")
+    assert message.startswith(f"{path}{ending}: {DESCRIBED}")
     fault(AREA, f"a VRT named {ending} beside an image", message)
 
 
@@ -281,3 +300,109 @@ def test_a_lock_that_is_a_link(monkeypatch, tmp_path):
     with pytest.raises(OSError, match="Too many levels"):
         gpus.take_gpu(["a", "b"], tmp_path)
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+# --- masks of polygons ----------------------------------------------------------------------------
+
+# A triangle in degrees, and the class of it.
+FEATURE = {
+    "type": "Feature",
+    "properties": {"kind": "road"},
+    "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [0, 1], [1, 1], [0, 0]]]},
+}
+COLLECTION = {"type": "FeatureCollection", "features": [FEATURE]}
+TRICKS = {
+    "commands for GDAL": {
+        "type": "gdal_streamed_alg",
+        "command_line": "gdal vector filter private.geojson --of stream streamed_dataset",
+    },
+    "the coordinate system at an address": COLLECTION
+    | {"crs": {"type": "link", "properties": {"href": "{server}/crs", "type": "esriwkt"}}},
+    "an address for the name of the coordinate system": COLLECTION
+    | {"crs": {"type": "name", "properties": {"name": "{server}/crs"}}},
+    "a file for the name of the coordinate system": COLLECTION
+    | {"crs": {"type": "name", "properties": {"name": "private.wkt"}}},
+}
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_a_geojson_that_leads_elsewhere(tmp_path, monkeypatch, server, fault, trick):
+    monkeypatch.chdir(tmp_path)
+    write_json(Path("private.geojson"), COLLECTION)
+    Path("private.wkt").write_text(CRS.from_epsg(32640).to_wkt())
+    path = Path("a.geojson")
+    path.write_text(json.dumps(TRICKS[trick]).replace("{server}", server.address))
+    with pytest.raises(UserError, match=r"^a\.geojson: .*; (replace|save) it") as caught:
+        read_shapes(path)
+    assert server.asked == []
+    fault(AREA, f"a GeoJSON with {trick}", str(caught.value))
+
+
+def geopackage(path, *statements):
+    """A GeoPackage of one polygon, and what is done to its tables."""
+    pyogrio = pytest.importorskip("pyogrio.raw")
+    write_json(path.with_name("plain.geojson"), COLLECTION)
+    about, _, shapes, fields = pyogrio.read(path.with_name("plain.geojson"))
+    pyogrio.write(
+        path, shapes, fields, about["fields"], geometry_type="Polygon", crs=about["crs"],
+        layer="a", driver="GPKG",
+    )  # fmt: skip
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA writable_schema = 1")
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+
+
+VIRTUAL = (
+    "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) VALUES ('table', 'b', 'b', 0, "
+    "'CREATE VIRTUAL TABLE b USING VirtualGeoJSON(''private.geojson'', 4326)')"
+)
+
+
+@pytest.mark.parametrize(
+    ("what", "statement"),
+    [("a table", VIRTUAL), ("a view", "CREATE VIEW b AS SELECT * FROM a")],
+)
+def test_a_geopackage_that_is_made_of_other_files(tmp_path, fault, what, statement):
+    path = tmp_path / "a.gpkg"
+    geopackage(path, statement)
+    with pytest.raises(UserError, match=r"a\.gpkg: 'b' is a view or a virtual table") as caught:
+        read_shapes(path)
+    fault(AREA, f"a GeoPackage with {what} that may lead to other files", str(caught.value))
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-journal"])
+def test_a_geopackage_with_changes_beside_it(tmp_path, fault, ending):
+    path = tmp_path / "a.gpkg"
+    geopackage(path)
+    shapes, columns, _ = read_shapes(path)
+    assert (len(shapes), list(columns["kind"])) == (1, ["road"])
+    path.with_name(f"a.gpkg{ending}").write_bytes(b"x" * 4096)
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match=rf"a\.gpkg{ending}: changes that are not in") as caught:
+        read_shapes(path)
+    assert contents(tmp_path) == before
+    fault(AREA, f"a GeoPackage with a {ending} file beside it", str(caught.value))
+
+
+@pytest.mark.parametrize("driver", ["ESRI Shapefile", "FlatGeobuf", "GPKG", "GeoJSON"])
+def test_polygons_that_are_cut_off(tmp_path, fault, driver):
+    pyogrio = pytest.importorskip("pyogrio.raw")
+    endings = {"ESRI Shapefile": ".shp", "FlatGeobuf": ".fgb", "GPKG": ".gpkg"}
+    path = tmp_path / f"a{endings.get(driver, '.geojson')}"
+    many = [FEATURE | {"properties": {"kind": f"class {number % 3}"}} for number in range(60)]
+    write_json(tmp_path / "plain.json", COLLECTION | {"features": many})
+    about, _, shapes, fields = pyogrio.read(tmp_path / "plain.json")
+    pyogrio.write(
+        path, shapes, fields, about["fields"], geometry_type="Polygon", crs=about["crs"],
+        driver=driver,
+    )  # fmt: skip
+    sound = path.read_bytes()
+    shapes, columns, _ = read_shapes(path)
+    assert list(columns["kind"]) == [f"class {number % 3}" for number in range(60)]
+    for share in (0.3, 0.6, 0.9, 0.99):
+        path.write_bytes(sound[: int(len(sound) * share)])
+        with pytest.raises(UserError, match=rf"a\{path.suffix}: .*; replace it") as caught:
+            read_shapes(path)
+    fault(AREA, f"polygons that are cut off, in a {path.suffix} file", str(caught.value))

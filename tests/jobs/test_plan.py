@@ -1,12 +1,13 @@
 """What a record says of a job: it fits, it does not, or that cannot be told."""
 
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from satseg.jobs.plan import FRESH, STALE, judge
-from satseg.records import current, digest_of, write_record
+from satseg.records import SUFFIX, current, digest_of, write_record
 
 SLICE = '{"tile_size": 64}'
 
@@ -62,3 +63,16 @@ def test_a_stage_that_was_run_by_hand(made):
     assert made(None, slice_text="{}")() == (STALE, "made with another configuration")
     assert made(None)(rewrite("in.csv")) == (STALE, "made of other inputs: in.csv")
     assert made(None)(rewrite("out.csv")) == (STALE, "changed since they were made: out.csv")
+
+
+def test_a_record_that_may_not_be_read_makes_nothing_stale(made, monkeypatch):
+    """It could say that all fits: that error is Snakemake's to report."""
+    read_text = Path.read_text
+
+    def refused(path, *arguments, **options):
+        if path.name.endswith(SUFFIX):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read_text(path, *arguments, **options)
+
+    with pytest.raises(PermissionError):
+        made()(lambda: monkeypatch.setattr(Path, "read_text", refused))

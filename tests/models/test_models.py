@@ -5,12 +5,13 @@ import re
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from segmentation_models_pytorch.encoders import get_encoder
 from segmentation_models_pytorch.encoders.timm_universal import TimmUniversalEncoder
 
+from satseg.config.encoders import fits
 from satseg.config.models import SmpSpec, UNetSpec
-from satseg.config.reading import load
+from satseg.config.reading import ROOT, load
 from satseg.errors import UserError
 from satseg.models import build_model
 from satseg.models.encoders import load_encoder
@@ -259,6 +260,38 @@ def test_every_architecture_takes_a_file(tmp_path, architecture):
     torch.testing.assert_close(loaded.sum(1), (bands.sum(1) + bands[:, 0]) * 3 / 4)
 
 
+# Weights that were trained, where they lie beside the checkout: file → encoder.
+TRAINED = ROOT.parent / "shared" / "weights"
+OF_FILE = {
+    "mobilenet_v2.safetensors": "mobilenet_v2",
+    "tf_efficientnet_lite0.safetensors": "tu-tf_efficientnet_lite0",
+}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("name", OF_FILE)
+def test_trained_weights_in_every_architecture(name, architecture):
+    path = TRAINED / name
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    entry = {"architecture": architecture, "encoder": OF_FILE[name], "encoder_weights": str(path)}
+    assert fits(architecture, OF_FILE[name])
+    side = 128 if architecture == "PAN" else 64  # it pools the encoder's output three times
+    published = load_file(path)
+
+    for bands in (1, 3, 4):
+        spec = SmpSpec(family="smp", **entry)
+        net = build_model(spec, 5, in_channels=bands, pretrained=True).eval()
+        loaded = net.encoder.state_dict()
+        assert loaded.keys() == published.keys()
+        fitted = [key for key in loaded if not torch.equal(loaded[key], published[key])]
+        assert len(fitted) == (bands != 3)
+        with torch.no_grad():
+            logits = net(torch.rand(1, bands, side, side))
+        assert logits.shape == (1, 5, side, side)
+        assert logits.isfinite().all()
+
+
 def test_a_larger_siblings_file_is_refused(tmp_path):
     path = tmp_path / "resnet34.pt"
     torch.save(timm.create_model("resnet34").state_dict(), path)
@@ -272,7 +305,7 @@ def test_a_file_without_encoder_weights_is_named(tmp_path):
     torch.save({"a": torch.ones(2)}, tmp_path / "other.pt")
     (tmp_path / "text.pth").write_text("no weights")
     (tmp_path / "text.safetensors").write_text("no weights")
-    for name in ("other.pt", "text.pth", "text.safetensors", "missing.pt"):
+    for name in ("other.pt", "text.pth", "text.safetensors", "missing.pt", "missing.safetensors"):
         with pytest.raises(UserError, match="`encoder_weights: null`") as error:
             build_model(SmpSpec(**RESNET, encoder_weights=str(tmp_path / name)), 5, pretrained=True)
         assert str(tmp_path / name) in str(error.value) and "\n" not in str(error.value)

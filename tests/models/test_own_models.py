@@ -225,3 +225,21 @@ def test_weights_do_not_choose_what_is_run(own, weights, monkeypatch, tmp_path):
     with pytest.raises(UserError, match="so it is not run; add the model, or train the cell again"):
         load_weights(weights)
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "message"),
+    [
+        ("raise MemoryError", MemoryError, ""),
+        ("raise PermissionError(13, 'Permission denied', 'its.csv')", PermissionError, "its.csv"),
+        ("raise SystemExit(0)", UserError, r"^own\.py: line 1: SystemExit: 0; correct it$"),
+        ("1 / 0", UserError, r"^own\.py: line 1: ZeroDivisionError: division by zero; correct it$"),
+    ],
+)
+def test_what_goes_wrong_while_a_file_is_imported(tmp_path, monkeypatch, line, error, message):
+    """What is no mistake of the file's is not called one; an end of the process is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(f"{line}\n")
+    spec = PythonSpec(family="python", file="own.py", name="Own")
+    with pytest.raises(error, match=message):
+        build_model(spec, 2)

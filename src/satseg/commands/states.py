@@ -140,13 +140,18 @@ def _in_training(state: State, folder: Path) -> State:
     if not progress:
         return state
 
-    seconds = progress["epoch_seconds"][-RECENT:]
-    scores = progress["val_jaccard"]
-    silence = time.time() - file.stat().st_mtime
+    try:
+        seconds = [float(each) for each in progress["epoch_seconds"][-RECENT:]]
+        scores = [float(each) for each in progress["val_jaccard"]]
+        epochs = int(progress["epochs"])
+        done = float(progress["done"] + progress["share"])
+        silence = time.time() - file.stat().st_mtime
+    except (OSError, KeyError, TypeError, ValueError, OverflowError):
+        return state._replace(note=f"{file} is damaged")
     usual = max([SILENT, *(2 * each for each in seconds)])
     return state._replace(
-        epochs=progress["epochs"],
-        done=progress["done"] + progress["share"],
+        epochs=epochs,
+        done=done,
         epoch_seconds=mean(seconds) if seconds else None,
         score=scores[-1] if scores else None,
         note=f"no sign of it for {silence / 60:.0f} minutes" if silence > usual else "",
@@ -166,13 +171,14 @@ def _unfinished(state: State, rule: str) -> State:
 
 def _trained(state: State, folder: Path) -> State:
     """What the history of a finished run says."""
-    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = []
     try:
+        with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
         seconds = mean(float(row["epoch_seconds"]) for row in rows)
         best = int(_json(folder / "run.json")["best_epoch"])
         score = float(rows[best - 1]["val_jaccard"])
-    except (KeyError, ValueError, IndexError, TypeError):
+    except (csv.Error, KeyError, ValueError, IndexError, TypeError, OverflowError):
         return state._replace(done=float(len(rows)))
     return state._replace(
         done=float(len(rows)), epoch_seconds=seconds, score=score, best_epoch=best
@@ -183,7 +189,8 @@ def _holder(lock: Path) -> dict:
     """Who holds a lock, as far as can be seen from here; empty if nobody does."""
     holder = _json(lock)
     here = holder.get("host") == socket.gethostname()
-    if here and not psutil.pid_exists(holder.get("pid", -1)):
+    pid = holder.get("pid")
+    if here and not (isinstance(pid, int) and psutil.pid_exists(pid)):
         return {}  # it was killed, and left the file
     return holder
 
@@ -192,7 +199,7 @@ def _json(file: Path) -> dict:
     """The content of a file that may be missing, or about to be written."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

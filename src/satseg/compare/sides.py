@@ -18,7 +18,7 @@ from satseg.errors import UserError
 from satseg.jobs.cells import Cell
 from satseg.measures import MAJORITY
 from satseg.paths import Paths
-from satseg.readers import read_counts, read_csv, read_json
+from satseg.readers import AGAIN, read_counts, read_csv, read_json
 
 SCORES = ["dataset", "model", "recipe", "seed", "subset", "metric", "class"]
 FOLDS = ["dataset", "model", "recipe", "seed", "fold"]
@@ -57,8 +57,12 @@ class Side:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """tables/scores.csv, without the baseline."""
-        rows = read_csv(self.paths.tables(self.name) / "scores.csv", SCORES)
-        return rows[rows["model"] != MAJORITY]
+        path = self.paths.tables(self.name) / "scores.csv"
+        rows = read_csv(path, SCORES)
+        rows = rows[rows["model"] != MAJORITY]
+        if rows["seed"].isna().any():
+            raise UserError(f"{path}: a row does not say its seed; {AGAIN}")
+        return rows
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -108,7 +112,14 @@ class Side:
     def tiles(self) -> dict[str, pd.DataFrame]:
         """tiles.csv of every dataset."""
         names = dict.fromkeys(row.dataset for row in self.rows)
-        return {name: read_csv(self.paths.tiles_table(name), TILES) for name in names}
+        return {name: self._tile_table(name) for name in names}
+
+    def _tile_table(self, dataset: str) -> pd.DataFrame:
+        path = self.paths.tiles_table(dataset)
+        table = read_csv(path, TILES)
+        if table["tile"].duplicated().any():
+            raise UserError(f"{path}: a tile is listed twice; delete it and tile again")
+        return table
 
     def counts(self, row: Row) -> list[pd.DataFrame]:
         """The counts of each seed, with where each tile lies: scene, row, col and group beside the

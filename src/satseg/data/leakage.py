@@ -1,10 +1,14 @@
 """The audit of a split: what its subsets share with training, and what training lacks."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from satseg.data.ground import Ground
 from satseg.data.labels import counted_classes, pixels_column
+from satseg.errors import UserError
+from satseg.readers import AGAIN, read_csv
 
 COUNTS = [
     "tiles",
@@ -47,6 +51,31 @@ def leakage(table: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
                 rows.append({"pool": pool, "subset": subset, "tiles": len(evaluated)} | counts)
 
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def read_audit(
+    path: str | Path, table: pd.DataFrame, split: pd.DataFrame, pool: str
+) -> pd.DataFrame:
+    """The rows of a pool in the file of what `leakage` returned.
+
+    Args:
+        path: the file.
+        table: tile and whole of every tile.
+        split: tile, subset.
+        pool: `all` or `whole`.
+
+    Raises:
+        UserError: it is missing, damaged, or of another split.
+    """
+    rows = read_csv(path, COLUMNS)
+    rows = rows[rows["pool"] == pool]
+
+    tiles = table[["tile", "whole"]].merge(split[["tile", "subset"]], on="tile")
+    used = tiles if pool == "all" else tiles[tiles["whole"] == 1]
+    evaluated = used["subset"][used["subset"] != "train"]
+    if dict(zip(rows["subset"], rows["tiles"], strict=True)) != evaluated.value_counts().to_dict():
+        raise UserError(f"{path}: not of the split beside it; {AGAIN}")
+    return rows
 
 
 def _shared(

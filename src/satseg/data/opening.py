@@ -37,8 +37,10 @@ def open_image(path: Path) -> rasterio.DatasetReader:
         UserError: it is not readable, or describes another image.
     """
     for sidecar in (path.with_name(path.name + ending) for ending in SIDECARS):
-        if sidecar.is_file() and not _start(sidecar).startswith(TIFF):
-            raise UserError(f"{sidecar}: {DESCRIPTION}")
+        if sidecar.is_file():
+            if not _start(sidecar).startswith(TIFF):
+                raise UserError(f"{sidecar}: {DESCRIPTION}")
+            open_image(sidecar).close()  # it may have such files beside it, too
 
     image = _opened(path, DRIVERS)
     if image is None:

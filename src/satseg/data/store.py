@@ -1,7 +1,7 @@
 """Opening the tile store: memory-mapped images and masks, and a table of where each tile comes
 from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,19 +70,25 @@ def open_tiles(folder: str | Path) -> Tiles:
     return tiles
 
 
-def read_table(folder: str | Path) -> pd.DataFrame:
+def read_table(folder: str | Path, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
     """The tile store's `tiles.csv`; the index of a row is its tile number.
+
+    Args:
+        folder: the tile store.
+        columns: those that it must have, `tile` among them; older stores have fewer.
 
     Raises:
         UserError: it is missing or damaged.
     """
     path = Path(folder) / "tiles.csv"
-    table = read_csv(path, COLUMNS)
+    table = read_csv(path, list(columns))
     if not np.array_equal(table["tile"], np.arange(len(table))) or table.isna().any(axis=None):
         raise UserError(
             f"{path}: its tiles are not numbered from 0, or cells are empty; delete it and tile "
             f"again"
         )
+    if "footprint" not in table:
+        return table
     wrong = ~table["footprint"].str.fullmatch(FOOTPRINT)
     if wrong.any():
         raise UserError(

@@ -11,18 +11,10 @@ from rasterio.warp import transform
 
 from satseg.data.labels import NO_LABEL
 from satseg.data.layout import Scene
+from satseg.data.shapes import read_shapes
 from satseg.errors import UserError
 from satseg.text import listing
 
-# How a file of each kind begins: GDAL goes by that, and a description of a file that lies elsewhere
-# is none of them.
-STARTS = {
-    ".geojson": (b"{",),
-    ".json": (b"{",),
-    ".gpkg": (b"SQLite format 3",),
-    ".fgb": (b"fgb",),
-    ".shp": (b"\0\0\x27\x0a",),
-}
 NEEDED = ("pyogrio", "shapely")
 
 
@@ -67,35 +59,21 @@ def rasterised(scene: Scene, image: rasterio.DatasetReader) -> rasterio.DatasetR
 def _polygons(scene: Scene, image: rasterio.DatasetReader) -> tuple[np.ndarray, list[int]]:
     """The polygons in the image's coordinate system, and the mask value of each."""
     import shapely
-    from pyogrio.errors import DataLayerError, DataSourceError, FieldError
-    from pyogrio.raw import read
 
-    path = scene.mask
-    with path.open("rb") as content:
-        start = content.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not start.startswith(STARTS[path.suffix.lower()]):
-        raise UserError(f"{path}: not a {path.suffix} file of polygons; replace it")
-    try:
-        about, _, shapes, fields = read(path, force_2d=True)
-    except (DataSourceError, DataLayerError, FieldError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not readable ({reason}); replace it") from None
+    shapes, columns, crs = read_shapes(scene.mask)
     if not len(shapes):
         return shapes, []
-    if scene.labels.attribute not in about["fields"]:
+    if scene.labels.attribute not in columns:
         raise UserError(
-            f"{path}: no attribute {scene.labels.attribute!r} (layout.attribute); it has "
-            f"{listing(list(about['fields']) or ['none'])}"
+            f"{scene.mask}: no attribute {scene.labels.attribute!r} (layout.attribute); it has "
+            f"{listing(list(columns) or ['none'])}"
         )
-    if not about["crs"]:
-        raise UserError(f"{path}: does not say its coordinate system; save it with one")
 
     def moved(points: np.ndarray) -> np.ndarray:
-        return np.column_stack(transform(about["crs"], image.crs, *points.T))
+        return np.column_stack(transform(crs, image.crs, *points.T))
 
-    column = fields[list(about["fields"]).index(scene.labels.attribute)]
-    values = [_value(entry, scene) for entry in column]
-    return shapely.transform(shapely.from_wkb(shapes), moved), values
+    values = [_value(entry, scene) for entry in columns[scene.labels.attribute]]
+    return shapely.transform(shapes, moved), values
 
 
 def _value(entry: object, scene: Scene) -> int:

@@ -8,11 +8,13 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from snakemake.exceptions import WorkflowError
 from snakemake.jobs import Job
 from snakemake.logging import logger
 from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange
 
 from satseg.files import files_below
+from satseg.jobs.program import trouble
 from satseg.records import (
     current,
     digest_of,
@@ -109,11 +111,14 @@ class _Plan:
     def _judge(self, jobs: list[Any]) -> None:
         """Compare the records of jobs, in this order, and list why some do not fit."""
         recall()
-        for job in jobs:
-            self.verdicts[job] = judge(job)
-            if self.workflow.touch and self.verdicts[job][0] != FRESH:
-                adopt(job)
+        try:
+            for job in jobs:
                 self.verdicts[job] = judge(job)
+                if self.workflow.touch and self.verdicts[job][0] != FRESH:
+                    adopt(job)
+                    self.verdicts[job] = judge(job)
+        except OSError as error:  # of a file that may not be read, nothing can be told
+            raise WorkflowError(trouble(error, "the plan")) from None
         remember()
 
         self.fresh |= {job for job in jobs if self.verdicts[job][0] == FRESH}
@@ -159,7 +164,7 @@ def changed_outputs(job: Any, record: dict[str, Any]) -> Iterator[str]:
         try:
             if not fits(path, entry):
                 yield str(path)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             if str(path) not in job.output:
                 yield str(path)
 

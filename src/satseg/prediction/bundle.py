@@ -14,6 +14,7 @@ import pandas as pd
 
 from satseg.config.reading import load
 from satseg.config.root import Config
+from satseg.data.store import read_table
 from satseg.errors import UserError
 from satseg.files import atomic, scratch_folder, together
 from satseg.metrics.scores import scores
@@ -24,7 +25,7 @@ from satseg.prediction.colors import class_colors
 from satseg.prediction.onnx import NEEDED, export
 from satseg.prediction.style import write_style
 from satseg.progress import log
-from satseg.readers import read_counts, read_csv, read_json
+from satseg.readers import read_counts, read_json
 
 CARD = "README.md"
 ONNX = "model.onnx"
@@ -183,7 +184,7 @@ def _scores(
 def _groups(frame: pd.DataFrame, tiles: str | Path | None) -> tuple[Mapping[int, Hashable], str]:
     """What each tile belongs to, and what that is called."""
     if tiles and Path(tiles, "tiles.csv").is_file():
-        table = read_csv(Path(tiles, "tiles.csv"), ["tile", "group"])
+        table = read_table(tiles, ["tile", "scene", "group"])
         return dict(zip(table["tile"], table["group"], strict=True)), "group"
     return dict(zip(frame["tile"], frame["scene"], strict=True)), "scene"
 

@@ -12,6 +12,7 @@ from satseg.config.datasets import LandClass
 from satseg.config.splits import fold_numbers
 from satseg.data import agreement, leakage
 from satseg.data.labels import pixels_column
+from satseg.data.store import read_table
 from satseg.errors import UserError
 from satseg.figures.cost import COSTS
 from satseg.jobs.cells import Cell
@@ -20,7 +21,7 @@ from satseg.measures import CURVES
 from satseg.metrics.confusion import BINS, COLUMNS, confusion_table
 from satseg.paths import Paths
 from satseg.provenance import read_run
-from satseg.readers import read_array, read_arrays, read_counts, read_csv, read_json
+from satseg.readers import read_array, read_arrays, read_counts, read_csv, read_json, read_split
 
 PROFILE_COSTS = [
     "memory_mb",
@@ -148,7 +149,7 @@ class StudyInputs:
 
     def _tile_table(self, dataset_name: str) -> pd.DataFrame:
         pixels = [pixels_column(c.name) for c in self.job.datasets[dataset_name].classes]
-        return read_csv(self.paths.tiles_table(dataset_name), [*TILES, *pixels])
+        return read_table(self.paths.tiles(dataset_name), [*TILES, *pixels])
 
     def agreement(self, dataset_name: str) -> pd.DataFrame:
         """agreement.csv of a dataset."""
@@ -172,7 +173,8 @@ class StudyInputs:
 
     def split(self, dataset_name: str, recipe_name: str, fold: int | None) -> pd.DataFrame:
         """The split of a recipe, or a fold of it: tile, subset."""
-        return read_csv(self.split_path(dataset_name, recipe_name, fold), ["tile", "subset"])
+        path = self.split_path(dataset_name, recipe_name, fold)
+        return read_split(path, self.tiles[dataset_name])
 
     def audit(
         self, dataset_name: str, recipe_name: str, fold: int | None
@@ -181,9 +183,9 @@ class StudyInputs:
         uses, and its file."""
         recipe = self.job.recipes[recipe_name]
         path = self.paths.leakage(dataset_name, recipe.split, fold)
-        rows = read_csv(path, leakage.COLUMNS)
+        split = self.split(dataset_name, recipe_name, fold)
         pool = "all" if recipe.padded_tiles else "whole"
-        return path, rows[rows["pool"] == pool]
+        return path, leakage.read_audit(path, self.tiles[dataset_name], split, pool)
 
     # --- runs and profiles ------------------------------------------------------------------------
 
@@ -200,6 +202,8 @@ class StudyInputs:
         history = read_csv(path, ["epoch", "epoch_seconds", *train, *val])
         if history.empty:
             raise UserError(f"{path}: it has no epoch; delete the file and train again")
+        if not np.array_equal(history["epoch"], np.arange(1, len(history) + 1)):
+            raise UserError(f"{path}: its epochs are not 1, 2, 3 …; train the cell again")
         return history
 
     def model_histories(
