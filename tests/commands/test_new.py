@@ -146,6 +146,37 @@ def test_refusals(tmp_path, make, name, error):
     assert not (tmp_path / "mine.yaml").exists()
 
 
+def test_masks_of_0_and_255_are_two_classes(tmp_path):
+    images(tmp_path / "d", "images/{}.png", "abc")
+    masks(tmp_path / "d", "masks/{}.png", "abc", values=(0, 0, 255))
+    dataset, findings, said = draft(tmp_path / "d", tmp_path / "mine.yaml")
+    assert dataset.mask_values == [0, 255]
+    assert "2 classes, by the values of the masks: Class 0, Class 255" in said
+    pixels = 3 * 96 * 80
+    assert re.search(rf"^ +1 +255 +Class 255 +{pixels // 3:,} +33 %", findings.text, re.MULTILINE)
+
+
+def test_masks_in_several_folders_are_named_and_so_are_polygons(tmp_path):
+    images(tmp_path / "d", "images/{}.png", "abc")
+    for folder in ("masks_roads", "masks_houses"):
+        masks(tmp_path / "d", folder + "/{}.png", "abc")
+    with pytest.raises(UserError) as refused:
+        new("mine", str(tmp_path / "d"), tmp_path / "mine.yaml")
+    assert str(refused.value).endswith(
+        "masks lie in 2 folders (masks_houses, masks_roads); name one, as with --images "
+        "'images/{name}.png' --masks 'masks_houses/{name}.png'"
+    )
+    patterns = {"images": "images/{name}.png", "masks": "masks_houses/{name}.png"}
+    dataset, _, _ = draft(tmp_path / "d", tmp_path / "mine.yaml", **patterns)
+    assert dataset.layout.masks == patterns["masks"]
+
+    images(tmp_path / "e", "images/{}.tif", "abc")
+    (tmp_path / "e/labels").mkdir()
+    (tmp_path / "e/labels/a.gpkg").touch()
+    with pytest.raises(UserError, match=r"the masks are polygons \(labels/a.gpkg\), which this"):
+        new("mine", str(tmp_path / "e"), tmp_path / "other.yaml")
+
+
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "mine.yaml").write_text("precious")
     with pytest.raises(UserError, match="it exists; remove it, or name another with -o"):

@@ -89,6 +89,24 @@ def test_every_command_of_the_page(folder, monkeypatch):
     assert {f["properties"]["class"] for f in features} == {CLASSES[i] for i in indices}
 
 
+@pytest.mark.parametrize(
+    ("scene", "run", "said"),
+    [
+        (
+            "scene.tif",
+            "results/runs/demo",
+            f"results/runs/demo: holds cells, but is none; name one, such as {CELL}",
+        ),
+        ("results", CELL, "results: a folder; name an image in it, or give all of them an entry"),
+    ],
+)
+def test_a_folder_is_neither_a_cell_nor_a_scene(folder, monkeypatch, scene, run, said):
+    with pytest.raises(SystemExit) as ended:
+        call(monkeypatch, predict, scene, "--run", run, "-o", "map.tif")
+    assert str(ended.value).startswith(f"error: {said}")
+    assert not (folder / "map.tif").exists()
+
+
 def test_colours_of_a_slice_and_options(folder, monkeypatch):
     colors = {name: f"#0000{i:02}" for i, name in enumerate(CLASSES)}
     options = ["--slice", json.dumps({"colors": colors}), "--overlap", "48", "--batch-size", "1"]

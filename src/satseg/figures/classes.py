@@ -78,6 +78,6 @@ def _draw_pool(axes: Axes, pool: ClassShares) -> None:
     axes.set(xlim=(0, 1.2 * furthest), ylim=(len(places) - 0.5, -0.5))
     draw_shares(axes.xaxis)
     axes.grid(axis="y", visible=False)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=7)  # clear of marks at 0 %
     axes.set_title(pool.title)
     axes.set_title("all tiles", loc="right", fontsize=7.5, color=MUTED)

@@ -15,11 +15,13 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from satseg.figures.scales import draw_costs
-from satseg.figures.style import BAR, BEHIND, FAINT, MUTED, PAPER, WIDTH, stack, styled
+from satseg.figures.style import BAR, BEHIND, FAINT, INK, MUTED, PAPER, WIDTH, stack, styled
 from satseg.measures import MAJORITY, MEASURES
 from satseg.statistics.front import pareto_front
 
+CLEAR = 4  # points between a name and what belongs to another model
 BASELINE = {"color": MUTED, "lw": 1.2, "ls": (0, (2, 1.5))}
+TIED = "≈"  # after the name of a model that cannot be told from the best
 COSTS = ("epoch_seconds", "latency_ms", "peak_memory_mb")
 
 
@@ -83,7 +85,10 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
         key.append(Line2D([], [], label=MAJORITY, **BASELINE))
     if any(group.rows["low"].notna().any() for group in groups):
         key.append(Line2D([], [], label="95 % interval", color=FAINT, lw=1.5))
-    figure.legend(handles=key, loc="outside upper right", ncols=len(key))
+    if any(group.tied for group in groups):
+        sign = {"ls": "", "marker": f"${TIED}$", "color": INK}
+        key.append(Line2D([], [], label="not told apart from the best", **sign))
+    figure.legend(handles=key, loc="outside upper right", ncols=min(len(key), 3))
 
     rows = pd.concat([group.rows for group in groups])
     panels = []
@@ -148,7 +153,7 @@ def _label_points(
         candidates = []
         for place in label_places():
             text = axes.annotate(
-                f"{point.model} ≈" if point.model in tied else point.model,
+                f"{point.model} {TIED}" if point.model in tied else point.model,
                 (point.x, point.value),
                 place.shift,
                 textcoords="offset points",
@@ -159,23 +164,30 @@ def _label_points(
             )
             box = text.get_window_extent(renderer)
             beyond = inside.count_contains(box.corners()) < 4
-            covered = sum(weight for other, weight in taken if box.overlaps(other))
+            near = box.padded(CLEAR * axes.figure.dpi / 72, 0)  # not between two points
+            covered = sum(
+                weight
+                for owner, other, weight in taken
+                if (box if owner == point.model else near).overlaps(other)
+            )
             candidates.append((covered + place.distance + 4 * beyond, text, box))
 
         best = min(candidates, key=lambda candidate: candidate[0])
         for candidate in candidates:
             if candidate is not best:
                 candidate[1].remove()
-        taken.append((best[2], 2))
+        taken.append((point.model, best[2], 2))
 
 
-def _marks(axes: Axes, points: pd.DataFrame) -> list[tuple[Bbox, int]]:
-    """What a name should not cover, with its weight: the points and their intervals."""
+def _marks(axes: Axes, points: pd.DataFrame) -> list[tuple[str, Bbox, int]]:
+    """What a name should not cover: the points and their intervals, each with its model and
+    weight."""
     unit = axes.figure.dpi / 72
     marks = []
-    for x, value, low, high in points[["x", "value", "low", "high"]].itertuples(index=False):
+    columns = ["model", "x", "value", "low", "high"]
+    for model, x, value, low, high in points[columns].itertuples(index=False):
         corners = axes.transData.transform([(x, value), (x, low), (x, high)])
         (left, middle), (_, bottom), (_, top) = corners
         dot = Bbox.from_bounds(left - 5 * unit, middle - 5 * unit, 10 * unit, 10 * unit)
-        marks += [(dot, 2), (Bbox([(left, bottom), (left + 1, top)]), 1)]
+        marks += [(model, dot, 2), (model, Bbox([(left, bottom), (left + 1, top)]), 1)]
     return marks

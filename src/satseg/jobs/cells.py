@@ -8,6 +8,7 @@ from satseg.config.root import Config
 from satseg.config.splits import fold_numbers
 from satseg.config.studies import Study
 from satseg.config.types import Strict
+from satseg.errors import UserError
 from satseg.paths import cell_of, with_fold
 
 
@@ -25,6 +26,19 @@ class Cell(Strict):
         """Folder of the cell below `results/runs`."""
         seed = with_fold(f"seed{self.seed}", self.fold)
         return Path(self.dataset, self.model, self.recipe, seed)
+
+
+def refuse_folder_of_cells(folder: str | Path) -> None:
+    """Refuse a folder that only has cells somewhere below it.
+
+    Raises:
+        UserError: it is one; the message names a cell.
+    """
+    weights = "best.pt"
+    if Path(folder).is_dir() and not Path(folder, weights).exists():
+        below = next(Path(folder).rglob(weights), None)
+        if below:
+            raise UserError(f"{folder}: holds cells, but is none; name one, such as {below.parent}")
 
 
 def cells(study: Study, folds: Mapping[str, int]) -> list[Cell]:

@@ -35,9 +35,14 @@ def unpacked(scene: str | Path) -> str | Path:
     """What GDAL opens for a scene: the image inside, if it is a zip.
 
     Raises:
-        UserError: the zip is damaged, or does not hold exactly one image.
+        UserError: it is a folder, or a zip that is damaged or does not hold exactly one image.
     """
     path = Path(scene)
+    if path.is_dir():
+        raise UserError(
+            f"{path}: a folder; name an image in it, or give all of them an entry in `predictions` "
+            f"(docs/predict.md)"
+        )
     if path.suffix.lower() != ".zip" or not path.is_file():
         return scene  # a path would lose the second slash of an address or of `/vsizip//folder/…`
 

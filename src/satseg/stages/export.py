@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 
 from satseg.errors import UserError
+from satseg.jobs.cells import refuse_folder_of_cells
 from satseg.jobs.program import Parser, guarded
 from satseg.jobs.writing import file, refuse_inputs, sole_writer
 from satseg.models.bundle import find_weights, is_bundle
@@ -19,6 +20,7 @@ PATHS = Paths()
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the ONNX file or the bundle."""
+    refuse_folder_of_cells(arguments.run)
     if arguments.bundle:
         _write_bundle(arguments)
         return

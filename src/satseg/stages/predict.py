@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from satseg.devices import device
 from satseg.jobs.arguments import parse
+from satseg.jobs.cells import refuse_folder_of_cells
 from satseg.jobs.program import Parser, guarded, starter_pid
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import PredictSlice
@@ -37,6 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.slice and not arguments.slice.lstrip().startswith("{"):
         inputs.append(arguments.slice)
     refuse_inputs(outputs, inputs)
+    for folder in arguments.run:
+        refuse_folder_of_cells(folder)
 
     with sole_writer(*map(file, outputs), parent=starter_pid()):
         claim_device()

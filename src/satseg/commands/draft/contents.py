@@ -216,6 +216,8 @@ class Masks:
     def _of_values(self, counts: Counter[int]) -> list[DraftClass]:
         total = counts.total()
         values = [value for value in sorted(counts) if value != NO_LABEL]
+        if len(values) == 1:
+            values = sorted(counts)  # masks of 0 and 255: both are classes
         if values and not 0 <= values[0] <= values[-1] <= 65535:
             raise UserError("the masks hold values outside 0 to 65535; number the classes anew")
         colors = _distinct_colors(values, self.palette)

@@ -10,6 +10,7 @@ from satseg.config.layout import Layout
 from satseg.errors import UserError
 from satseg.files import files_below
 
+POLYGONS = {".geojson", ".gpkg", ".fgb", ".shp"}
 RASTERS = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".bmp", ".gif", ".webp", ".img"}
 MASK_WORDS = {
     "mask", "masks", "label", "labels", "gt", "groundtruth", "truth", "annotation", "annotations",
@@ -87,6 +88,12 @@ def read_names(root: Path, images: str | None = None, masks: str | None = None) 
     if len(others) < sum(is_mask.values()):
         rasters = [path for path in rasters if path not in set(others)]
     found = set(is_mask.values())
+    polygons = [path for path in paths if path.suffix.lower() in POLYGONS]
+    if found == {False} and polygons:
+        raise UserError(
+            f"{root}: the masks are polygons ({polygons[0]}), which this cannot draft; write the "
+            f"file by hand, with layout.attribute, as docs/own-dataset.md has it"
+        )
     if len(found) < 2:
         what = "masks" if True not in found else "images"
         raise UserError(
@@ -94,6 +101,17 @@ def read_names(root: Path, images: str | None = None, masks: str | None = None) 
             f"x_mask.png); {OWN_PATTERNS}"
         )
 
+    pairs, names = _best_match(rasters, is_mask)
+    if not pairs:
+        _refuse_several_folders(root, rasters, is_mask)
+        raise UserError(f"{root}: no mask has the name of an image; {OWN_PATTERNS}")
+    return names._replace(left_out=len(is_mask) - 2 * pairs)
+
+
+def _best_match(
+    rasters: list[PurePosixPath], is_mask: dict[PurePosixPath, bool]
+) -> tuple[int, Names | None]:
+    """The patterns that make most pairs, and how many; no patterns if none makes any."""
     kinds = Counter((len(path.parts), path.suffix, is_mask[path]) for path in rasters)
     fits = [
         _match(rasters, is_mask, depth, suffix, mask_suffix)
@@ -101,10 +119,30 @@ def read_names(root: Path, images: str | None = None, masks: str | None = None) 
         for (mask_depth, mask_suffix, second) in kinds
         if not first and second and depth == mask_depth
     ]
-    pairs, names = max(fits, key=lambda fit: fit[0], default=(0, None))
-    if not pairs:
-        raise UserError(f"{root}: no mask has the name of an image; {OWN_PATTERNS}")
-    return names._replace(left_out=len(is_mask) - 2 * pairs)
+    return max(fits, key=lambda fit: fit[0], default=(0, None))
+
+
+def _refuse_several_folders(
+    root: Path, rasters: list[PurePosixPath], is_mask: dict[PurePosixPath, bool]
+) -> None:
+    """Refuse masks of several kinds, each in a folder of its own: which are meant?
+
+    Raises:
+        UserError: they are; the message has the patterns of the first.
+    """
+    folders = sorted({path.parent for path in rasters if is_mask[path]})
+    fitting = {}
+    for folder in folders:
+        chosen = [path for path in rasters if not is_mask[path] or path.parent == folder]
+        pairs, names = _best_match(chosen, is_mask)
+        if pairs:
+            fitting[folder] = names
+    if len(fitting) > 1:
+        first = next(iter(fitting.values()))
+        raise UserError(
+            f"{root}: masks lie in {len(fitting)} folders ({', '.join(map(str, fitting))}); name "
+            f"one, as with --images {first.images!r} --masks {first.masks!r}"
+        )
 
 
 def _is_raster(path: PurePosixPath) -> bool:
