@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from satseg.errors import UserError
-from satseg.files import atomic, files_below, local_copy, room, sha256, together, write_json
+from satseg.files import atomic, files_below, room, sha256, together, write_json
 from satseg.processes import this_process
 
 
@@ -91,39 +91,6 @@ def test_sha256(tmp_path):
         sha256(tmp_path / "b.bin")
         == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     )
-
-
-def test_local_copy_lives_as_long_as_its_process(tmp_path):
-    (tmp_path / "store").mkdir()
-    (tmp_path / "store" / "images.npy").write_bytes(bytes(range(256)))
-    (tmp_path / "node").mkdir()
-    text = (
-        "import sys; from satseg.files import local_copy; folder = local_copy(sys.argv[1])\n"
-        "print(folder, (folder / 'images.npy').read_bytes() == bytes(range(256)))"
-    )
-    command = [sys.executable, "-c", text, tmp_path / "store"]
-    environment = os.environ | {"TMPDIR": str(tmp_path / "node")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    folder, same = done.stdout.split()
-    assert same == "True"
-    assert Path(folder).parent == tmp_path / "node"
-    assert not list((tmp_path / "node").iterdir())
-    assert (tmp_path / "store" / "images.npy").exists()
-
-
-def test_a_copy_of_a_killed_process_is_removed_by_the_next(tmp_path, monkeypatch):
-    """One of a living process stays, and what another program left."""
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    here = this_process()
-    (tmp_path / "store").mkdir()
-    node = tmp_path / "node"
-    for name in (here._replace(pid=gone.pid), here._replace(pid=os.getppid()), "other"):
-        (node / f"satseg-{name}-ab").mkdir(parents=True)
-    monkeypatch.setattr("tempfile.tempdir", str(node))
-    copy = local_copy(tmp_path / "store")
-    kept = {f"satseg-{here._replace(pid=os.getppid())}-ab", "satseg-other-ab", copy.name}
-    assert {path.name for path in node.iterdir()} == kept
 
 
 def test_together_none_takes_its_name_before_all_are_written(tmp_path):

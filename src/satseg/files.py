@@ -1,14 +1,11 @@
 """Writing files whole or not at all, and naming them by content."""
 
-import atexit
 import errno
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -281,26 +278,3 @@ def _check_name(path: Path) -> None:
         str(path.parent).encode()
     except UnicodeEncodeError:
         raise UserError(f"{str(path)!a}: its name is not UTF-8; rename it") from None
-
-
-def local_copy(folder: str | Path) -> Path:
-    """Copy a folder's files to a temporary folder (below `$TMPDIR`) that is removed when this
-    process ends, or by the next copy if it is killed; returns the copy."""
-    _sweep_copies(Path(tempfile.gettempdir()))
-    copy = Path(tempfile.mkdtemp(prefix=f"satseg-{this_process()}-"))
-    atexit.register(shutil.rmtree, copy, ignore_errors=True)
-    with room(copy):
-        for file in Path(folder).iterdir():
-            if file.is_file() and not file.name.startswith("."):
-                shutil.copyfile(file, copy / file.name)
-    logging.getLogger("satseg").info("%s has been copied to %s", folder, copy)
-    return copy
-
-
-def _sweep_copies(folder: Path) -> None:
-    """Remove the copies of this user's processes that have been killed."""
-    name = re.compile(rf"satseg-({OWNER})-\w+")
-    for leftover in folder.iterdir():
-        match = name.fullmatch(leftover.name)
-        if match and Owner.named(match[1]).has_ended and leftover.lstat().st_uid == os.getuid():
-            remove(leftover)

@@ -7,10 +7,10 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
+from satseg.data.copies import local_copy
 from satseg.data.store import open_tiles
 from satseg.devices import loader_workers
 from satseg.distributed import check_devices, following, rank
-from satseg.files import local_copy
 from satseg.jobs.program import stage
 from satseg.jobs.resources import claim_device
 from satseg.jobs.slices import TrainSlice
