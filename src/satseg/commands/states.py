@@ -86,7 +86,8 @@ def study_states(config: Config, study: str, paths: Paths = Paths()) -> list[Sta
     """
     staleness = Staleness(config)
     if study in config.tunings:
-        shown, tunings = [], [study]
+        shown = []
+        tunings = [study]
     else:
         shown = cells(config.study[study], config.folds)
         recipes = dict.fromkeys(cell.recipe for cell in reversed(shown))

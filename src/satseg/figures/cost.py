@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from satseg.figures.scales import draw_costs
-from satseg.figures.style import BAR, BEHIND, FAINT, INK, MUTED, PAPER, WIDTH, stack, styled
+from satseg.figures.style import BAR, BEHIND, FAINT, MUTED, PAPER, WIDTH, stack, styled
 from satseg.measures import MAJORITY, MEASURES
 from satseg.statistics.front import pareto_front
 
@@ -86,8 +86,7 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
     if any(group.rows["low"].notna().any() for group in groups):
         key.append(Line2D([], [], label="95 % interval", color=FAINT, lw=1.5))
     if any(group.tied for group in groups):
-        sign = {"ls": "", "marker": f"${TIED}$", "color": INK}
-        key.append(Line2D([], [], label="not told apart from the best", **sign))
+        key.append(Line2D([], [], label=f"{TIED} not told apart from the best", ls=""))
     figure.legend(handles=key, loc="outside upper right", ncols=min(len(key), 3))
 
     rows = pd.concat([group.rows for group in groups])
