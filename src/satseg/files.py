@@ -28,8 +28,7 @@ TEMPORARY = re.compile(rf"\..+\.({OWNER})\.(tmp|old)(\..+)?")
 def atomic(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it if the block succeeds, remove it if it fails.
 
-    The content is on the disk before it takes its name: a power cut leaves the old file or the new
-    one.
+    The content is on the disk before it takes its name: a power cut leaves the old file or the new.
 
     Raises:
         UserError: the disk is full.
@@ -42,8 +41,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 def together(*paths: str | Path) -> Iterator[list[Path]]:
     """`atomic` for several files: all take their names, or none does.
 
-    Old files give up theirs before the first new one takes its own: however the process ends, old
-    and new never stand side by side.
+    Old files give up theirs first: however the process ends, old and new never stand side by side.
 
     Raises:
         UserError: the disk is full.
@@ -95,8 +93,7 @@ def _rename(files: dict[Path, Path]) -> None:
 def _temporary(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, which is removed if it still exists in the end."""
     if TEMPORARY.fullmatch(path.name):
-        # The block that made it gives it its name, or removes it. A temporary file of a temporary
-        # one would belong to no output, and a killed process would leave it for ever.
+        # The block that made it sees to it; one of its own would be left by a killed process.
         yield path
         return
 
@@ -118,8 +115,7 @@ def _temporary(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folders(folder: Path) -> Iterator[None]:
-    """A block that may create a folder and those around it; which of them are new and empty in the
-    end is removed."""
+    """A block that may create a folder and those around it; new ones left empty are removed."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         yield
@@ -142,8 +138,7 @@ def scratch_folder(path: str | Path) -> Iterator[Path]:
 
 
 def temporary_name(path: Path, kind: str = "tmp") -> Path:
-    """What this process may write beside `path`: hidden, and of a name that no other process on any
-    machine uses."""
+    """What only this process, of all on any machine, may write beside `path`: hidden."""
     # The suffix stays last: several writers choose the format by it.
     return path.with_name(f".{_label(path)}.{this_process()}.{kind}{path.suffix}")
 
@@ -284,8 +279,7 @@ def _check_name(path: Path) -> None:
 
 
 def local_copy(folder: str | Path) -> Path:
-    """Copy a folder's files to a temporary folder (below `$TMPDIR`) that is removed when this
-    process ends, or by the next copy if it is killed; returns the copy."""
+    """Copy a folder's files to one below `$TMPDIR`, which goes with this process or by the next."""
     _sweep_copies(Path(tempfile.gettempdir()))
     copy = Path(tempfile.mkdtemp(prefix=f"satseg-{this_process()}-"))
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
