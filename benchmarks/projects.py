@@ -23,6 +23,7 @@ SMALL = {
     "config.yaml": {"studies": ["demo"]},
     "models.yaml": {"models": {"unet_tiny": MODEL}},
     "papers.yaml": {"papers": {}},
+    "tunings.yaml": {"tunings": {}},
     "studies/demo.yaml": {"datasets": ["demo"], "models": ["unet_tiny"], "recipes": ["demo"]},
 }
 SCENES = {"kind": "demo", "scenes": 6, "size": 128, "seed": 0}

@@ -780,12 +780,11 @@ def test_the_kaggle_key_is_in_no_file_of_a_training(forks, data, tmp_path, fault
 # --- Snakemake killed -----------------------------------------------------------------------------
 
 
-def documented(target: str) -> str:
-    """The README's command for that, for this target."""
-    line = re.search(
-        r"^snakemake --unlock .*", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
-    )[0]
-    return f"{line.rpartition(' ')[0]} {target}".replace("--cores all", "--cores 1")
+def unlocked(command: str) -> str:
+    """What the README has done before the same command is given again."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    first = re.search(r"^(snakemake --unlock) && satseg run", text, re.MULTILINE)[1]
+    return f"{first} && {command}"
 
 
 def test_snakemake_killed(tmp_path, fault):
@@ -853,11 +852,12 @@ def test_snakemake_killed(tmp_path, fault):
                 process.kill()
         shell.wait()
 
-    first = run(f"snakemake --cores 1 {target}")
+    command = f"snakemake --cores 1 {target}"
+    first = run(command)
     left_behind = held(first)
     try:
         kill(first, keep=left_behind)
-        second = run(documented(target))
+        second = run(unlocked(command))
         wait(second, lambda: f"process {left_behind.pid} on" in logged())
         assert "has lost its parent process and is about to stop; waiting for it" in logged()
     finally:
@@ -865,7 +865,7 @@ def test_snakemake_killed(tmp_path, fault):
     held(second)
     kill(second)
     assert (folder / tiny_study.CELL / "checkpoints/last.ckpt").exists()
-    last = run(documented(target))
+    last = run(unlocked(command))
     assert last.wait(timeout=240) == 0, said.read_text()
     cut = folder / tiny_study.CELL
     whole = folder / "whole"
@@ -879,7 +879,7 @@ def test_snakemake_killed(tmp_path, fault):
         "Training",
         "Snakemake killed, first alone, then with the training it ran",
         # Fmt: skip
-        f"`{documented('<study>')}` resumes; the weights are those of an uninterrupted run",
+        f"`{unlocked('snakemake --cores 1 <study>')}` resumes; the weights are those of an uninterrupted run",
     )
 
 

@@ -205,6 +205,7 @@ def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
         "jobs": {
             "stage",
             "guarded",
+            "Parser",
             "parse",
             "claim_device",
             "model_code",
@@ -216,6 +217,7 @@ def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
             "file",
             "folder",
             "refuse_inputs",
+            "refuse_folder_of_cells",
             "sole_writer",
             "starter_pid",
         },

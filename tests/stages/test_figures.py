@@ -514,9 +514,8 @@ def test_an_audit_without_the_evaluated_subset_is_refused(small):
     path = root / "data/splits/toy/by_leaky.leakage.csv"
     rows = pd.read_csv(path)
     write_csv(path, rows[rows["subset"] != "test"])
-    assert f"{path}: there must be one row for the test tiles that recipe 'leaky' uses" in fails(
-        root, spec, "leakage"
-    )
+    refusal = f"{path}: not of the split beside it; delete the file and build it again"
+    assert fails(root, spec, "leakage") == refusal
 
 
 def test_an_empty_history_is_refused(small):

@@ -94,7 +94,9 @@ def _read_geojson(path: Path) -> tuple[np.ndarray, dict[str, Any], CRS]:
         raise _unreadable(path, error) from None
 
     names = dict.fromkeys(name for each in attributes for name in each)
-    columns = {name: [each.get(name) for each in attributes] for name in names}
+    columns = {}
+    for name in names:
+        columns[name] = [each.get(name) for each in attributes]
     return shapes, columns, _geojson_crs(path, content.get("crs"))
 
 
