@@ -107,7 +107,7 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes, rows, column in panels:
-        _label_points(axes, rows, column, tied[axes])
+        _label_points(axes, rows, column, tied[axes], colors)
     return figure
 
 
@@ -140,9 +140,10 @@ def _label_points(
     rows: pd.DataFrame,
     column: str,
     tied: Sequence[str],
+    colors: Mapping[str, str],
 ) -> None:
     """Write each model beside its point, over no other point, interval or name if there is room; ≈
-    for those that cannot be told from the best one."""
+    for those that cannot be told from the best one. A line leads to a name that stands apart."""
     renderer = axes.figure.canvas.get_renderer()
     inside = axes.get_window_extent(renderer)
     points = rows.assign(x=rows[column].astype(float)).dropna(subset=["x", "value"])
@@ -169,13 +170,18 @@ def _label_points(
                 for owner, other, weight in taken
                 if (box if owner == point.model else near).overlaps(other)
             )
-            candidates.append((covered + place.distance + 4 * beyond, text, box))
+            candidates.append((covered + place.distance + 4 * beyond, place, text, box))
 
         best = min(candidates, key=lambda candidate: candidate[0])
         for candidate in candidates:
             if candidate is not best:
-                candidate[1].remove()
-        taken.append((point.model, best[2], 2))
+                candidate[2].remove()
+        _, place, _, box = best
+        taken.append((point.model, box, 2))
+        if place.distance:
+            lead = {"arrowstyle": "-", "color": colors[point.model], "lw": 0.6, "shrinkB": 4}
+            at = (point.x, point.value)
+            axes.annotate("", at, place.shift, textcoords="offset points", arrowprops=lead)
 
 
 def _marks(axes: Axes, points: pd.DataFrame) -> list[tuple[str, Bbox, int]]:

@@ -28,6 +28,13 @@ def draw_shares(axis: Axis) -> None:
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g} %"))
 
 
+def draw_powers(axis: Axis, factors: tuple[int, ...]) -> None:
+    """Ticks of a logarithmic axis, in plain numbers: the powers of ten times these factors."""
+    axis.set_major_locator(LogLocator(subs=factors, numticks=6))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+
+
 def draw_costs(axes: Axes, values: np.ndarray, label: str, which: Literal["x", "y"] = "x") -> None:
     """The axis of a cost or a count: its label, its scale by the rule of `WIDE`, and few ticks.
 
@@ -48,10 +55,7 @@ def draw_costs(axes: Axes, values: np.ndarray, label: str, which: Literal["x", "
     if high > WIDE * low:
         axes.set(**{f"{which}scale": "log", f"{which}label": f"{label}, logarithmic"})
         axes.set(**{f"{which}lim": (low / 2, high * 2)})
-        decades = np.log10(high / low)
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1.6 else (1,), numticks=6))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        draw_powers(axis, (1, 2, 5) if np.log10(high / low) < 1.6 else (1,))
     else:
         room = 0.4 * (high - low) or 0.5 * high
         lowest = 0 if low < high / 2 else low - room

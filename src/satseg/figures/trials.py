@@ -12,6 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from satseg.config.tunings import Range, Tuning
+from satseg.figures.scales import draw_powers
 from satseg.figures.style import FAINT, INK, PALETTE, WIDTH, stack, styled, write_text
 
 ACROSS = 4  # axes in a row
@@ -68,7 +69,7 @@ def _draw_group(part: SubFigure, group: TunedTrials, rows: int) -> None:
     shares = group.importance.set_index("key")["importance"]
     for axes, key in zip(grid[1:], group.tuning.space, strict=False):
         _draw_key(axes, group, key, reached)
-        share = f" ({shares[key]:.0%})" if key in shares else ""
+        share = f" ({100 * shares[key]:.0f} %)" if key in shares else ""
         axes.set_xlabel(f"{key}{share}")
     for axes in grid[1 + len(group.tuning.space) :]:
         axes.set_visible(False)
@@ -100,7 +101,10 @@ def _draw_key(axes: Axes, group: TunedTrials, key: str, colors: pd.Series) -> No
     values = group.tuning.space[key]
     if isinstance(values, Range):
         places = rows[key].astype(float)
-        axes.set_xscale("log" if values.log else "linear")
+        if values.log:
+            axes.set_xscale("log")
+            axes.set_xlim(values.low / 1.3, values.high * 1.3)
+            draw_powers(axes.xaxis, (1, 3) if values.high < 30 * values.low else (1,))
     else:
         names = list(dict.fromkeys(rows[key].astype(str)))
         places = rows[key].astype(str).map(names.index)
