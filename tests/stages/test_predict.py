@@ -218,7 +218,7 @@ def test_the_published_bundle_predicts(tmp_path, monkeypatch):
         row for row in about["scores"] if (row["metric"], row["class"]) == ("miou_d", "all")
     ]
     page = (ROOT / "results/published/README.md").read_text(encoding="utf-8")
-    assert f"| mIoU^D | {score['value']:.3f} |" in page
+    assert f"| mIoUᴰ | {score['value']:.3f} |" in page
 
     monkeypatch.chdir(tmp_path)
     image = np.full((3, 300, 400), 200, np.uint8)
