@@ -181,3 +181,5 @@ def test_the_command_compares_or_says_why_not(states, monkeypatch, capsys):
     assert Path("results/comparisons/mine-mine/differences.svg").is_file()
     first, second = find_sides("mine", "../after/results/mine")
     assert (first.title, second.title) == ("here", "../after")
+    first, second = find_sides("mine", str(states / "after/results/mine"))
+    assert (first.title, second.title) == ("here", str(states / "after"))

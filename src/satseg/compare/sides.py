@@ -171,7 +171,7 @@ def _told_apart(first: Path, second: Path) -> list[str]:
         while all(parts) and parts[0][end] == parts[1][end]:
             for own in parts:
                 own.pop(end)
-    return ["/".join(own) or "here" for own in parts]
+    return [str(Path(*own)) if own else "here" for own in parts]
 
 
 def _find(text: str) -> Side:
