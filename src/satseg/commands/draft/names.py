@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from satseg.config.layout import Layout
+from satseg.config.layout import VECTORS, Layout
 from satseg.errors import UserError
 from satseg.files import files_below
 
-POLYGONS = {".geojson", ".gpkg", ".fgb", ".shp"}
+POLYGONS = {*VECTORS} - {".json"}  # mostly something else
 RASTERS = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".bmp", ".gif", ".webp", ".img"}
 MASK_WORDS = {
     "mask", "masks", "label", "labels", "gt", "groundtruth", "truth", "annotation", "annotations",
