@@ -334,6 +334,7 @@ def test_unknown_module(arguments):
 def package(tmp_path, monkeypatch):
     """A small package in place of satseg; returns a function that writes a file of it."""
     monkeypatch.setattr(dependencies, "PACKAGE", tmp_path / "satseg")
+    monkeypatch.setattr(dependencies, "_code", dependencies._code.__wrapped__)
 
     def write(path, text=""):
         file = tmp_path / "satseg" / path

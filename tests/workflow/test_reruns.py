@@ -178,6 +178,7 @@ def changed(path: Path, content: str):
 def checkpoints(folder: Path, monkeypatch, overrides: dict | None = None) -> dict[tuple, str]:
     """Cell → what a checkpoint of it would have to be marked with, to be gone on from."""
     monkeypatch.setattr(dependencies, "PACKAGE", folder / "src" / "satseg")
+    monkeypatch.setattr(dependencies, "_code", dependencies._code.__wrapped__)
     monkeypatch.chdir(folder)
     config = load(folder / "config", overrides)
     tiles, splits = folder / "data" / "tiles", folder / "data" / "splits"

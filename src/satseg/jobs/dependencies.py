@@ -48,6 +48,12 @@ def code(stage: str, *modules: str) -> list[str]:
     Raises:
         ModuleNotFoundError: the stage, or one of `modules`, does not exist.
     """
+    return _code(stage, modules, Path.cwd())
+
+
+@cache
+def _code(stage: str, modules: tuple[str, ...], here: Path) -> list[str]:
+    """What `code` gives in the folder `here`: found once per process, not once per model."""
     waiting = [f"satseg.stages.{stage}", *modules]
     for module in waiting:
         if not _files(module):
@@ -71,7 +77,8 @@ def code(stage: str, *modules: str) -> list[str]:
                 imports, named = _read(file, file.stat().st_mtime_ns)
                 waiting += imports
                 sources |= named
-    return sorted(map(_shown, sources))
+    shown = [file.relative_to(here) if file.is_relative_to(here) else file for file in sources]
+    return sorted(map(os.fspath, shown))
 
 
 def _any_below(files: Iterable[Path], place: Path) -> bool:
@@ -180,9 +187,3 @@ def _named_files(nodes: list[ast.AST], file: Path) -> set[Path]:
     }
     places = [folder / name for folder in (file.parent, PACKAGE) for name in names]
     return {place for place in places if place.is_file()}
-
-
-def _shown(file: Path) -> str:
-    """A path, relative to the working directory if it lies below."""
-    here = Path.cwd().resolve()
-    return os.fspath(file.relative_to(here) if file.is_relative_to(here) else file)

@@ -178,6 +178,8 @@ class CompactUNet(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images [B, in_channels, H, W] → logits [B, num_classes, H, W]."""
         *skips, deepest = self.encoder(images)
+        # The finest features, which no level reads, are let go: they are the largest.
+        skips = skips[len(skips) - len(self.decoder) :]
         x = self.context(deepest)
         for level in self.decoder:
             x = level(x, skips.pop())
