@@ -72,14 +72,17 @@ TESTS = [
         "size rather than others if rho has p ≤ 0.05 with the one, and its difference from the rho "
         "with each of the others has, too: p of a difference is that of Fisher's exchange test, "
         "two-sided, corrected for the number of rivals by Holm's method. Two sizes that rank fewer "
-        "than six models differently cannot be told apart. Classes with few pixels score lowest if "
-        "rho has p ≤ 0.05. A claim does not hold if its opposite has p ≤ 0.05.",
+        "than six models differently (seven, with two rivals) cannot be told apart. Classes with "
+        "few pixels score lowest if rho has p ≤ 0.05. A claim does not hold if its opposite has "
+        "p ≤ 0.025, corrected in the same way, so that several places together refute it by "
+        "chance in no more than 5 of 100 cases.",
     ),
     (
         "rho with epoch",
         "The same between epoch and metric, or minus the loss, or minus the distance of two "
         "curves, in each run. A claim holds if every run has p ≤ 0.05, and does not if in one the "
-        "opposite has, corrected for the number of runs by Holm's method. Neighbouring epochs are "
+        "opposite has p ≤ 0.025, corrected for the number of runs by Holm's method. Neighbouring "
+        "epochs are "
         "alike, so that p is lower than it would be for independent ones: it says that there is a "
         "trend, not how sure another training would show it.",
     ),

@@ -24,7 +24,6 @@ from satseg.study.claims.evidence import (
 from satseg.study.claims.measured import Quantity
 from satseg.text import counted, listing
 
-LEVEL = 0.05  # of every test
 NO_MODEL = "the study has none of the paper's models"
 
 Tested = tuple[list[Statistic], str, str]
