@@ -39,6 +39,10 @@ TESTS = [
         "speed differ by more.",
     ),
     (
+        "Faster",
+        "One model is faster than another if the interval of the ratio of their times excludes 1.",
+    ),
+    (
         "So printed",
         "Published figures have no interval: what they say is so printed, or not, and nothing says "
         "how sure it is.",
