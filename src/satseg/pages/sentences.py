@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from satseg.measures import MEASURES
 from satseg.pages.blocks import strong
@@ -13,11 +14,28 @@ from satseg.study.comparison import Comparison, Gap
 from satseg.text import counted, listing, signed
 
 MAIN = MEASURES["miou_d"].label
-TERMS = (
+MEANING = (
     f"{MAIN} is the mean over the classes of the IoU of mask and prediction, from all evaluated "
-    "pixels of the data set (D) together. Brackets hold 95 % intervals. A group holds the tiles "
-    "that show the same ground."
+    "pixels of the data set (D) together."
 )
+BRACKETS = "Brackets hold 95 % intervals."
+GROUP = "A group holds the tiles that show the same ground."
+ONCE = (
+    "Every model was trained once: nothing here shows how much another training would change its "
+    "score."
+)
+
+
+def terms(comparisons: Sequence[Comparison]) -> str:
+    """What the words of the answer mean, and what its intervals lack."""
+    results = [result for comparison in comparisons for result in comparison.results]
+    sentences = [MEANING]
+    if any(math.isfinite(result.main.low) for result in results):
+        sentences.append(BRACKETS)
+    sentences.append(GROUP)
+    if all(result.runs == 1 for result in results) and not any(c.folds for c in comparisons):
+        sentences.append(ONCE)
+    return " ".join(sentences)
 
 
 def score_text(score: ScoreInterval) -> str:
@@ -163,4 +181,12 @@ def _gap_difference(gap: Gap, model: str, value: float) -> str:
         0: "this gap is not a result",
         -1: "here the leaky split does not inflate the score",
     }
-    return f"{text}: {said[difference.sign]}"
+    once = ", as far as one run of each tells" if difference.sign and _once(gap, model) else ""
+    return f"{text}: {said[difference.sign]}{once}"
+
+
+def _once(gap: Gap, model: str) -> bool:
+    """Whether a model was trained once under one of the two recipes, which shows no variance of
+    training."""
+    pair = next(results for results in gap.pairs() if results[0].model == model)
+    return min(result.runs for result in pair) == 1
