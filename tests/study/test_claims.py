@@ -537,6 +537,8 @@ def test_every_claim_is_tested_everywhere_it_can_be():
     verdicts = {(f.claim, f.source): f.verdict for f in found}
     assert verdicts["last", "results"] == HOLDS
     assert verdicts["last", "Table 9"] == PRINTED
+    reasons = {f.why for f in found if f.claim == "last" and f.source == "Table 9"}
+    assert reasons == {"d* ranks 1 of 4 from the highest"}  # and nobody knows how surely
     assert verdicts["memory", "Table 9"] == UNKNOWN  # of 4 models, p is 2/16 at best
     assert verdicts["rare", "results"] == verdicts["tuning", "results"] == UNKNOWN
     assert "place 4 of 4 from the highest" not in str(found)

@@ -24,6 +24,8 @@ class Quantity:
     """(first, second) → second over or minus first, and the ends of its interval."""
     neutral: float
     """What it is if the two are equal: 1 for ratios, 0 for differences."""
+    is_printed: bool = False
+    """Whether it comes without intervals, so that nothing says how sure a place is."""
 
     @property
     def sign(self) -> str:
@@ -136,4 +138,4 @@ def published_quantity(table: PaperTable, by: str) -> Quantity:
     def ratio(first: str, second: str) -> tuple[float, float, float]:
         return (values[second] / values[first],) * 3
 
-    return Quantity(values, ratio, 1.0)
+    return Quantity(values, ratio, 1.0, is_printed=True)

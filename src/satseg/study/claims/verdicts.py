@@ -76,10 +76,9 @@ def rank(claim: RankClaim, quantity: Quantity) -> Tested:
         bounds = [low, high] if low < high else []
         statistics.append(Statistic(f"{other}{quantity.sign}{model}", value, *bounds))
 
-    why = (
-        f"{model} ranks {nominal + 1} of {count} from the {claim.order}, with {before} surely "
-        f"before it and {after} surely after it"
-    )
+    why = f"{model} ranks {nominal + 1} of {count} from the {claim.order}"
+    if not quantity.is_printed:
+        why += f", with {before} surely before it and {after} surely after it"
     level = [other for other, side in sides.items() if not side]
     if level:
         why += f", and cannot be distinguished from {listing(level)}"
