@@ -50,7 +50,7 @@ COLUMNS = {
     "folds": "dataset,model,recipe,seed,fold,tiles,units,metric,class,value",
     "differences": "dataset,recipe,subset,metric,first,second,difference,low,high,p,units,seeds,why",
     "errors": "dataset,model,recipe,seed,metric,class,value",
-    "brightness": "dataset,model,recipe,seed,brightness,share,value",
+    "brightness": "dataset,model,recipe,seed,brightness,class,share,value",
     "agreement": "dataset,group,pairs,metric,class,either,both,value",
     "models": "dataset,model,recipe,classes,parameters,memory_mb,activations_mb,gflops,latency_ms,peak_memory_mb,"
     "tile,tile_gflops,tile_latency_ms,tile_train_step_ms,tile_peak_memory_mb,epoch_seconds",
@@ -133,6 +133,10 @@ def test_errors_of_the_text_are_means_of_the_table(built):
     brightness = read(built, "brightness")
     assert set(brightness.loc[brightness["share"] > 0, "brightness"]) == {0, 224}
     assert "| Model | 0–31 (" in page and "224–255 (" in page
+    leaky = brightness[brightness["recipe"] == "leaky"]
+    mean = leaky[leaky["class"] == "Lake"].groupby("brightness")["value"].mean()
+    row = "| Lake | " + " | ".join(f"{mean[low]:.3f}" for low in (0, 224)) + " |"
+    assert "| Class | 0–31 | 224–255 |" in page and row in page
 
 
 def test_scores_lie_in_their_intervals_and_in_the_unit_range(built):
