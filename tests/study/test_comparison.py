@@ -132,9 +132,24 @@ def test_the_choice_under_a_latency_limit_is_the_front_of_what_beats_the_baselin
     )
     assert [choice.model for choice in models.choices] == ["as_fast", "almost", "best"]
     text = choice_sentence(models)
-    assert f"{strong('as_fast')} (mIoUᴰ 0.410) if a forward pass may take 5.2 ms" in text
+    alike = "mIoUᴰ 0.410; fast may be as good and as fast"
+    assert f"{strong('as_fast')} ({alike}) if a forward pass may take 5.2 ms" in text
     assert f"{strong('almost')} (0.599) from 20.0 ms" in text
     assert f"{strong('best')} (0.600, not surely better) from 40.0 ms" in text
+
+
+def test_a_choice_names_what_may_be_as_good_and_as_fast():
+    models = comparison(
+        result("x", 0.30, latency=10, groups=5),
+        result("y", 0.40, own=1, latency=10.5, groups=5),
+        result("z", 0.41, own=2, latency=50, groups=5),
+        result("useless", 0.05, own=1, latency=10, groups=5),
+    )
+    text = choice_sentence(models)
+    assert f"{strong('y')} (mIoUᴰ 0.400; x may be as good and as fast) if a forward" in text
+    assert f"{strong('z')} (0.410, not surely better) from 50.0 ms" in text
+    told_apart = comparison(result("x", 0.30), result("y", 0.40, own=1))
+    assert "may be" not in choice_sentence(told_apart)
 
 
 def test_where_no_model_beats_the_baseline_there_is_no_choice():

@@ -10,7 +10,7 @@ from satseg.pages.blocks import strong
 from satseg.statistics.differences import Difference
 from satseg.statistics.intervals import ScoreInterval
 from satseg.statistics.trainings import TrainingDifference
-from satseg.study.comparison import Comparison, Gap
+from satseg.study.comparison import Comparison, Gap, Result
 from satseg.text import counted, listing, signed
 
 MAIN = MEASURES["miou_d"].label
@@ -133,17 +133,24 @@ def choice_sentence(comparison: Comparison) -> str:
     """Which model to take under a limit of latency."""
     first, *others = comparison.choices
     choices = [
-        f"{strong(first.model)} ({MAIN} {first.main.value:.3f}) if a forward pass may take "
-        f"{first.latency_ms:.1f} ms"
+        f"{strong(first.model)} ({MAIN} {first.main.value:.3f}{_as_good(comparison, first)}) if a "
+        f"forward pass may take {first.latency_ms:.1f} ms"
     ]
     faster = first
     for result in others:
         sure = comparison.difference(result, faster).sign > 0
         score = f"{result.main.value:.3f}{'' if sure else ', not surely better'}"
+        score += _as_good(comparison, result)
         choices.append(f"{strong(result.model)} ({score}) from {result.latency_ms:.1f} ms")
         faster = result
     where = f"Which model to take on {comparison.title} with recipe {comparison.recipe}"
     return f"{where}: {listing(choices)}; no slower one scores higher."
+
+
+def _as_good(comparison: Comparison, result: Result) -> str:
+    """The models that neither latency nor score tells from a choice; empty if there are none."""
+    names = [other.model for other in comparison.like(result)]
+    return f"; {listing(names)} may be as good and as fast" if names else ""
 
 
 def gap_sentence(gap: Gap) -> str:
