@@ -278,6 +278,17 @@ def test_the_answer_opens_the_scores(built):
     assert "Leakage on Toy land: with recipe leaky" in opening
 
 
+def test_the_audit_says_that_weights_to_start_from_may_have_seen_the_tested_ground(tmp_path):
+    spec = study_slice(figures=[])
+    tuned = spec.recipes["apart"].model_copy(update={"init_from": "other.zip"})
+    spec = spec.model_copy(update={"recipes": spec.recipes | {"apart": tuned}})
+    run(spec, *write_tree(tmp_path, spec))
+    page = (tmp_path / "results/mine/tables/splits.md").read_text(encoding="utf-8")
+    unknown = "training starts from other.zip, and the audit does not know which ground"
+    lines = {line.split("**")[1]: unknown in line for line in page.splitlines() if "**" in line}
+    assert lines["apart"] and not lines["leaky"]
+
+
 def test_the_texts_say_what_intervals_rest_on_and_what_leaks(built):
     body = text(built, "scores")
     assert "The intervals are for other ground and other runs" in body

@@ -118,6 +118,11 @@ def _recipe_audit(name: str, recipe: Recipe, rows: pd.DataFrame) -> str:
         verdict += ", so the scores may be inflated"
     if subset == "val" and (recipe.evaluate.weights == "best" or recipe.early_stopping):
         verdict += "; they also chose the epoch, which may inflate the scores"
+    if recipe.init_from:
+        verdict += (
+            f"; training starts from {recipe.init_from}, and the audit does not know which ground "
+            "those weights have seen"
+        )
     return f"{strong(name)} (split {recipe.split}{within}): {shared}. {verdict}."
 
 
