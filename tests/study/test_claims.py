@@ -633,3 +633,29 @@ def test_what_the_paper_claims_in_its_own_tables(claim, verdicts):
 def test_a_column_that_is_not_printed():
     with pytest.raises(Untestable, match="has no miou_d"):
         published_quantity(PAPER.tables[0], "miou_d")
+
+
+def test_rare_classes_in_the_papers_own_tables_with_and_without_no_data():
+    """Against scipy's correlation of the printed means over the models."""
+    claim = PAPER.claims["rare_classes_do_worst"].model_copy(update={"by": ["iou_published"]})
+    paper = PAPER.model_copy(update={"claims": {"rare": claim}})
+    found = {f.source: f for f in examine(paper, [evidence({"other": 0.5})])}
+    loveda = PAPER.tables[0]
+    pixels = loveda.class_pixels
+    means = {}
+    for place, column in enumerate(loveda.columns):
+        if column.class_name != "all":
+            means[column.class_name] = np.mean([row[place] for row in loveda.rows.values()])
+
+    for title, names in (
+        ("Table 3: LoveDA", list(pixels)),
+        ("Table 3: LoveDA, without No data", [name for name in pixels if name != "No data"]),
+    ):
+        scores = [means[name] for name in names]
+        reference = stats.spearmanr(scores, [pixels[name] for name in names])
+        (rho,) = found[title].statistics
+        assert rho.value == pytest.approx(reference.statistic)
+    assert found["Table 3: LoveDA"].verdict == UNKNOWN
+    assert found["Table 3: LoveDA, without No data"].verdict == PRINTED
+    assert found["Table 4: LandCover.ai"].verdict == UNKNOWN
+    assert len(found) == 4

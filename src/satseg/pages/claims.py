@@ -17,7 +17,7 @@ from satseg.pages.blocks import (
     strong,
 )
 from satseg.pages.cells import NONE, number, number_cell, text_cell
-from satseg.study.claims.evidence import HOLDS, RESULTS, Finding, Statistic
+from satseg.study.claims.evidence import HOLDS, RESULTS, UNTESTED, Finding, Statistic
 from satseg.study.claims.examine import overall_verdict
 
 TITLE = "The paper's claims"
@@ -45,7 +45,8 @@ TESTS = [
     (
         "So printed",
         "Published figures have no interval: what they say is so printed, or not, and nothing says "
-        "how sure it is.",
+        "how sure it is. A rank correlation takes them as exact: its p is about the order of the "
+        "models or classes, not about other trainings.",
     ),
     (
         "Accuracy",
@@ -154,7 +155,8 @@ def _claim_blocks(job: StudySlice, claim: str, findings: Sequence[Finding]) -> l
     for finding in findings:
         place = _place(job, finding)
         by = label(finding.by)
-        reasons.append(f"{place}, by {by}: {strong(finding.verdict)}; {finding.why}.")
+        where = "" if finding.verdict == UNTESTED else f"{place}, by {by}: "
+        reasons.append(f"{where}{strong(finding.verdict)}; {finding.why.removesuffix('.')}.")
         for statistic in finding.statistics:
             rows.append([text_cell(place), text_cell(by), *_statistic_cells(statistic)])
 

@@ -179,7 +179,7 @@ def _in_table(name: str, claim: AnyClaim, by: str, table: PaperTable) -> list[Fi
             if scores:
                 title = f"{table.title}, without {left_out}" if left_out else table.title
                 place = (name, title, table.dataset, "", by)
-                findings.append(_finding(place, rarest_lowest, scores, table.class_pixels))
+                findings.append(_finding(place, _printed_classes, scores, table.class_pixels))
         return findings
     return []
 
@@ -237,7 +237,8 @@ def _require_recipe(claim: HigherClaim, evidence: Evidence) -> None:
 def _on_table(claim: AnyClaim, by: str, table: PaperTable) -> Tested:
     if isinstance(claim, FollowsClaim):
         sizes = {name: table.column(name) for name in (claim.size, *claim.rather_than)}
-        return follows(claim, published_quantity(table, by), sizes)
+        statistics, verdict, why = follows(claim, published_quantity(table, by), sizes)
+        return statistics, as_printed(verdict), why
     if isinstance(claim, LastsClaim):
         return lasts(claim, table.column(by))
     if isinstance(claim, RankClaim):
@@ -254,6 +255,11 @@ def _on_table(claim: AnyClaim, by: str, table: PaperTable) -> Tested:
     margin = getattr(claim, "by_more_than", 0.0)
     printed = PRINTED if values[first] - values[second] > margin else NOT_PRINTED
     return statistics, printed, f"{values[first]:g} and {values[second]:g}, without intervals"
+
+
+def _printed_classes(scores: dict[str, float], pixels: dict[str, int]) -> Tested:
+    statistics, verdict, why = rarest_lowest(scores, pixels)
+    return statistics, as_printed(verdict), why
 
 
 def _one(pattern: str, models: Iterable[str]) -> str:
