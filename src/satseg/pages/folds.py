@@ -11,8 +11,8 @@ from satseg.text import counted, listing
 LABEL = MEASURES[MAIN].label
 SHARED = (
     "Folds have training tiles in common, and no two of them are equally hard: the standard "
-    "deviation over folds shows how much a score depends on the ground, and is no error "
-    "of the score over all tiles."
+    "deviation over folds shows how much a score depends on the ground and on what is left to "
+    "train on, and is no error of the score over all tiles."
 )
 
 
