@@ -289,6 +289,33 @@ def test_the_audit_says_that_weights_to_start_from_may_have_seen_the_tested_grou
     assert lines["apart"] and not lines["leaky"]
 
 
+def test_groups_that_overlap_on_the_ground_are_one_unit(tmp_path):
+    """Of the tested groups of the recipe `leaky`, two have a tile in the same place."""
+    spec = study_slice(figures=[])
+    folders = write_tree(tmp_path, spec)
+    run(spec, *folders)
+    before = read(tmp_path, "summary").query("recipe == 'leaky' and model == 'alpha'")
+
+    path = tmp_path / "data/tiles/toy/tiles.csv"
+    tiles = pd.read_csv(path, dtype=str).astype({"tile": int})
+    counts = pd.read_csv(tmp_path / "results/runs/toy/alpha/leaky/seed0/counts.csv")
+    tested = tiles[tiles["tile"].isin(counts["tile"])].drop_duplicates("group")
+    places = tiles["tile"].to_numpy() * 0.01
+    places[tested["tile"].iloc[1]] = places[tested["tile"].iloc[0]]
+    outlines = []
+    for x in places:
+        ring = [(x, 0.001), (x + 0.001, 0.001), (x + 0.001, 0), (x, 0), (x, 0.001)]
+        outlines.append(f"POLYGON(({','.join(f'{a:.6f} {b:.6f}' for a, b in ring)}))")
+    tiles.assign(footprint=outlines).to_csv(path, index=False)
+    run(spec, *folders)
+    after = read(tmp_path, "summary").query("recipe == 'leaky' and model == 'alpha'")
+
+    units = [frame.set_index(["metric", "class"])["units"] for frame in (before, after)]
+    assert units[0]["miou_d", "all"] == len(tested)
+    assert units[1]["miou_d", "all"] == len(tested) - 1
+    assert before["value"].tolist() == after["value"].tolist()
+
+
 def test_the_texts_say_what_intervals_rest_on_and_what_leaks(built):
     body = text(built, "scores")
     assert "The intervals are for other ground and other runs" in body

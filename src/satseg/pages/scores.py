@@ -158,7 +158,7 @@ def _evaluation(job: StudySlice, comparison: Comparison) -> str:
     weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}
 
     sentences = [recipe.about] if recipe.about else []
-    apart = "; no two groups share ground" if comparison.groups > 1 else ""
+    apart = "; no two groups share ground, as far as is known" if comparison.groups > 1 else ""
     sentences.append(
         f"Weights of the {weights[recipe.evaluate.weights]}, evaluated on "
         f"{counted(comparison.tiles, f'{comparison.subset} tile')} of "

@@ -13,6 +13,7 @@ import numpy as np
 
 from satseg.config.reading import load
 from satseg.config.root import Config
+from satseg.data.ground import independent_groups
 from satseg.data.store import read_table
 from satseg.errors import UserError
 from satseg.files import atomic, scratch_folder, together
@@ -172,9 +173,9 @@ def _scores(
     """Scores with intervals, and over how many tiles and groups; None groups without a tile store,
     and then no interval."""
     frame = read_counts(counts_file, classes)
-    groups = _groups(tiles)
     numbers = frame["tile"].unique().tolist()
-    known = {tile: groups[tile] for tile in numbers} if groups else dict.fromkeys(numbers, "")
+    groups = _groups(tiles, numbers)
+    known = groups or dict.fromkeys(numbers, "")
     table = scores([frame], known).drop(columns="deviation")
     rows = []
     for row in table.to_dict("records"):
@@ -182,12 +183,12 @@ def _scores(
     return rows, {"tiles": len(numbers), "groups": len(set(known.values())) if groups else None}
 
 
-def _groups(tiles: str | Path | None) -> Mapping[int, Hashable]:
-    """The group of each tile; empty without a tile store."""
+def _groups(tiles: str | Path | None, numbers: list[int]) -> Mapping[int, Hashable]:
+    """The group of each of these tiles; empty without a tile store."""
     if not tiles or not Path(tiles, "tiles.csv").is_file():
         return {}
     table = read_table(tiles, ["tile", "group"])
-    return dict(zip(table["tile"], table["group"], strict=True))
+    return independent_groups(table[table["tile"].isin(numbers)])
 
 
 def _plain(value: Any) -> Any:
