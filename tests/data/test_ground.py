@@ -8,7 +8,7 @@ from rasterio.transform import from_origin
 from rasterio.warp import transform
 
 from satseg.config.splits import Split
-from satseg.data.ground import Ground, footprints, overlaps
+from satseg.data.ground import Ground, footprints, independent_groups, overlaps
 from satseg.data.leakage import leakage
 from satseg.data.splits import draw_split
 from satseg.errors import UserError
@@ -207,3 +207,27 @@ def test_footprints_are_the_tiles_of_the_file(tmp_path):
         expected = polygon(500_000 + 2 * left, 5e6 - 2 * bottom, 500_000 + 2 * right, 5e6 - 2 * top)
         numbers = [np.array(wkt[9:-2].replace(",", " ").split(), float) for wkt in (text, expected)]
         np.testing.assert_allclose(*numbers, atol=2e-9)
+
+
+def test_groups_whose_tiles_overlap_on_the_ground_are_one():
+    """Against every pair of rectangles; tiles side by side stay apart, and so do the unplaced."""
+    random = np.random.default_rng(5)
+    lefts, bottoms = random.uniform(0, 400, (2, 40))
+    boxes = squares(500_000 + lefts, 5_500_000 + bottoms)
+    table = placed(boxes)
+    table["group"] = [f"g{i // 2}" for i in range(40)]
+    leader = list(range(20))
+    for i in range(40):
+        for j in range(i):
+            if depth(boxes[i], boxes[j]) > PIXEL:
+                low, high = sorted((leader[i // 2], leader[j // 2]))
+                leader = [low if number == high else number for number in leader]
+    found = independent_groups(table)
+    assert 1 < len(set(leader)) < 20
+    assert [found[tile] for tile in range(40)] == [f"g{leader[tile // 2]}" for tile in range(40)]
+
+    beside = placed(squares([500_000, 500_032, 500_064], [5_500_000] * 3))
+    assert len(set(independent_groups(beside).values())) == 3
+    unplaced = table.assign(footprint="")
+    assert independent_groups(unplaced) == dict(zip(table["tile"], table["group"], strict=True))
+    assert independent_groups(table[["tile", "group"]]) == independent_groups(unplaced)

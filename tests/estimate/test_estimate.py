@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -167,6 +168,34 @@ def test_tiles_on_disk_are_counted_not_guessed(folders, scene_folder, tile_slice
     assert estimate.tiles("demo") == (len(table), 3, True)
     drawn = estimate.subset_tiles("demo", "demo")
     assert sum(drawn.values()) == len(table) and set(drawn) == {"train", "val", "test"}
+
+
+def test_each_fold_has_tiles_of_its_own(folders):
+    """Groups of unequal size: what one fold tests, the others train on."""
+    sizes = {"a": 40, "b": 10, "c": 10, "d": 10}
+    groups = [name for name, size in sizes.items() for _ in range(size)]
+    table = pd.DataFrame({"tile": range(len(groups)), "scene": groups, "group": groups})
+    places = {"row": 0, "col": table["tile"], "height": 1, "width": 1, "footprint": ""}
+    places |= {"whole": 1, "official_split": ""}
+    store = folders["data"] / "tiles/demo"
+    store.mkdir(parents=True)
+    table.assign(**places).to_csv(store / "tiles.csv", index=False)
+    np.save(store / "images.npy", np.zeros((len(table), 1, 1, 3), np.uint8))
+
+    split = {"unit": "group", "folds": 4, "train": 0.7, "val": 0.3}
+    recipe = {"split": "in_four", "loss": {"name": "jdt"}, "epochs": 5, "batch_size": 1}
+    study = {"datasets": ["demo"], "models": ["unet_tiny"], "recipes": ["in_turn"]}
+    entries = {"splits": {"in_four": split}, "recipes": {"in_turn": recipe}}
+    config = load(overrides=entries | {"study": {"folded": study}})
+    estimate = Estimate(config, ["folded"], **folders)
+    assert [cell.fold for cell in estimate.cells] == [1, 2, 3, 4]
+    trained = []
+    for cell in estimate.cells:
+        drawn = estimate.subset_tiles("demo", "in_turn", cell.fold)
+        assert sum(drawn.values()) == len(table)
+        assert estimate.times(cell).tiles == drawn["train"]
+        trained.append(drawn["train"])
+    assert sorted(trained) == [20, 40, 40, 40]
 
 
 def test_hours_follow_the_profile(folders):

@@ -54,6 +54,21 @@ def test_a_model_that_fails_in_the_dark_has_its_score_there():
     confusion = np.zeros((8, 2, 2))
     confusion[0] = [[1, 3], [3, 1]]
     confusion[7] = [[20, 0], [0, 12]]
-    scores, shares = brightness_iou(confusion)
+    found = brightness_iou(confusion, ["a", "b"])
+    scores, shares = found["all"]
     assert scores[0] == pytest.approx(1 / 7) and scores[7] == 1 and np.isnan(scores[1:7]).all()
     assert shares[[0, 7]].tolist() == [0.2, 0.8]
+
+
+def test_a_class_has_its_score_in_the_dark_by_itself():
+    """A road that is taken for water, which is dark everywhere."""
+    confusion = np.zeros((8, 3, 3))
+    confusion[0] = [[2, 6, 0], [0, 10, 0], [0, 0, 0]]
+    confusion[7] = [[9, 0, 1], [0, 0, 0], [2, 0, 10]]
+    found = brightness_iou(confusion, ["Road", "Water", "Land"])
+    assert found["Road"][0][[0, 7]] == pytest.approx([2 / 8, 9 / 12])
+    assert found["Water"][0][[0, 7]] == pytest.approx([10 / 16, np.nan], nan_ok=True)
+    assert found["Land"][0][[0, 7]] == pytest.approx([np.nan, 10 / 13], nan_ok=True)
+    assert found["Road"][1][[0, 7]] == pytest.approx([8 / 40, 10 / 40])
+    shares = np.sum([found[name][1] for name in ("Road", "Water", "Land")], axis=0)
+    assert shares == pytest.approx(found["all"][1])

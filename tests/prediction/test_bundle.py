@@ -33,6 +33,15 @@ def counts(cell) -> pd.DataFrame:
     return frame
 
 
+def write_groups(folder, groups: dict[int, str]):
+    """A tile store's table, as far as the groups of its tiles go."""
+    folder.mkdir()
+    rows = [[tile, f"s{tile // 2}", group] for tile, group in groups.items()]
+    table = pd.DataFrame(rows, columns=["tile", "scene", "group"])
+    table.to_csv(folder / "tiles.csv", index=False)
+    return folder
+
+
 @pytest.mark.parametrize("name", ["model.zip", "model"])
 def test_it_predicts_as_the_cell(cell, tmp_path, name):
     write_bundle(cell, tmp_path / name)
@@ -64,7 +73,9 @@ def test_the_same_cell_is_the_same_archive(cell, tmp_path):
 
 def test_scores_are_those_of_the_counts(cell, tmp_path):
     frame = counts(cell)
-    assert write_bundle(cell, tmp_path / "model.zip") == [
+    groups = {tile: f"g{tile // 2}" for tile in range(12)}
+    store = write_groups(tmp_path / "tiles", groups)
+    assert write_bundle(cell, tmp_path / "model.zip", tiles=store) == [
         "README.md",
         "bundle.json",
         "style.qml",
@@ -73,15 +84,34 @@ def test_scores_are_those_of_the_counts(cell, tmp_path):
     with ZipFile(tmp_path / "model.zip") as archive:
         about = json.loads(archive.read("bundle.json"))
         card = archive.read("README.md").decode()
-    expected = scores([frame], dict(zip(frame["tile"], frame["scene"], strict=True)))
+    expected = scores([frame], groups)
     found = pd.DataFrame(about["scores"])
     for column in ("value", "low", "high"):
         np.testing.assert_allclose(found[column].astype(float), expected[column], atol=1e-6)
-    assert about["tested"] == {"tiles": 12, "units": 6, "unit": "scene"}
+    assert about["tested"] == {"tiles": 12, "groups": 6}
+    assert "On 12 tiles" in card and "in 6 groups." in card
+    assert "hold no variance of training, which a single run does not show" in card
     assert about["dataset"]["licence"] in card
     row = expected[(expected["metric"] == "miou_d") & (expected["class"] == "all")].iloc[0]
     assert f"| {row['value']:.3f} | {row['low']:.3f} to {row['high']:.3f} |" in card
     assert [land["name"] for land in about["classes"]] == CLASSES
+
+
+@pytest.mark.parametrize("groups", [None, 5])
+def test_scenes_are_not_taken_for_ground_of_their_own(cell, tmp_path, groups):
+    """Six scenes, of whose ground nothing is known, or two of which show the same: no interval."""
+    counts(cell)
+    store = None
+    if groups:
+        store = write_groups(tmp_path / "tiles", {t: f"g{t // 2 % groups}" for t in range(12)})
+    write_bundle(cell, tmp_path / "model.zip", tiles=store)
+    with ZipFile(tmp_path / "model.zip") as archive:
+        about = json.loads(archive.read("bundle.json"))
+        card = archive.read("README.md").decode()
+    assert about["tested"] == {"tiles": 12, "groups": groups}
+    assert all(row["low"] is None and row["high"] is None for row in about["scores"])
+    why = "they take 6 groups" if groups else "which tiles share ground was not at hand"
+    assert f"There are no intervals: {why}. How far the scores hold for other ground" in card
 
 
 def test_what_is_no_bundle_is_refused(cell, tmp_path):

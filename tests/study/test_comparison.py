@@ -1,11 +1,13 @@
 """What is concluded from scores, on scores made up for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from satseg.config.recipes import Recipe
 from satseg.pages.blocks import strong
-from satseg.pages.sentences import answer_sentence, choice_sentence, gap_sentence
+from satseg.pages.sentences import answer_sentence, choice_sentence, gap_sentence, terms
 from satseg.statistics.intervals import score_interval
 from satseg.statistics.jackknife import Jackknife
 from satseg.study.comparison import Comparison, Result, leakage_gaps
@@ -130,9 +132,24 @@ def test_the_choice_under_a_latency_limit_is_the_front_of_what_beats_the_baselin
     )
     assert [choice.model for choice in models.choices] == ["as_fast", "almost", "best"]
     text = choice_sentence(models)
-    assert f"{strong('as_fast')} (mIoUᴰ 0.410) if a forward pass may take 5.2 ms" in text
+    alike = "mIoUᴰ 0.410; fast may be as good and as fast"
+    assert f"{strong('as_fast')} ({alike}) if a forward pass may take 5.2 ms" in text
     assert f"{strong('almost')} (0.599) from 20.0 ms" in text
     assert f"{strong('best')} (0.600, not surely better) from 40.0 ms" in text
+
+
+def test_a_choice_names_what_may_be_as_good_and_as_fast():
+    models = comparison(
+        result("x", 0.30, latency=10, groups=5),
+        result("y", 0.40, own=1, latency=10.5, groups=5),
+        result("z", 0.41, own=2, latency=50, groups=5),
+        result("useless", 0.05, own=1, latency=10, groups=5),
+    )
+    text = choice_sentence(models)
+    assert f"{strong('y')} (mIoUᴰ 0.400; x may be as good and as fast) if a forward" in text
+    assert f"{strong('z')} (0.410, not surely better) from 50.0 ms" in text
+    told_apart = comparison(result("x", 0.30), result("y", 0.40, own=1))
+    assert "may be" not in choice_sentence(told_apart)
 
 
 def test_where_no_model_beats_the_baseline_there_is_no_choice():
@@ -185,9 +202,9 @@ def test_gaps_pair_recipes_that_differ_in_the_split_alone_and_leak_differently()
 @pytest.mark.parametrize(
     ("clean", "difference", "words"),
     [
-        (0.4, "+0.200", "how much the leaky split inflates the score"),
+        (0.4, "+0.200", "how much the leaky split inflates the score, as far as one run of each"),
         (0.599, "+0.001", "not a result"),
-        (0.7, "−0.100", "does not inflate the score"),
+        (0.7, "−0.100", "does not inflate the score, as far as one run of each tells"),
     ],
 )
 def test_the_gap_is_put_in_words(clean, difference, words):
@@ -202,6 +219,7 @@ def test_the_gap_is_put_in_words(clean, difference, words):
     assert "0 of 50 test tiles" in text
     assert f"a difference of {strong(difference)} [" in text
     assert words in text
+    assert ("one run" in text) == ("one run" in words)
 
 
 def test_a_gap_between_different_tiles_is_no_paired_difference():
@@ -234,6 +252,25 @@ def test_a_gap_on_few_groups_has_an_interval_over_its_trainings():
     assert f"a difference of {strong('+0.110')} [+0.068, +0.152], an interval for other" in text
     assert "trainings (3 of each) on the same tiles (2 groups of tiles are too few" in text
     assert text.endswith("this is how much the leaky split inflates the score.")
+
+
+@pytest.mark.parametrize(
+    ("groups", "runs", "folds", "brackets", "once"),
+    [
+        (12, 1, 0, True, True),
+        (5, 1, 0, False, True),
+        (12, 3, 0, True, False),
+        (12, 1, 4, True, False),
+    ],
+)
+def test_the_terms_say_what_intervals_lack(groups, runs, folds, brackets, once):
+    one = result("x", 0.5, own=1, groups=groups)
+    values, without = one.replicates["miou_d"]
+    trained = Jackknife(np.repeat(values, runs), np.repeat(without, runs, axis=0))
+    shown = comparison(replace(one, replicates={"miou_d": trained}))
+    text = terms([replace(shown, folds=folds)])
+    assert ("Brackets hold 95 % intervals." in text) == brackets
+    assert ("Every model was trained once" in text) == once
 
 
 def test_listing_and_signed():

@@ -9,8 +9,10 @@ import pytest
 from satseg.errors import UserError
 from satseg.jobs.slices import StudySlice
 from satseg.stages import figures, tables
+from satseg.study.claims.evidence import gather_evidence
 from satseg.study.figures import draw_classes, draw_leakage
 from satseg.study.inputs import StudyInputs
+from satseg.study.numbers import study_numbers
 from study_tree import SCENES, study_slice, write_csv, write_tree
 
 FOLDS = 4
@@ -60,6 +62,22 @@ def test_a_score_is_that_of_the_tiles_of_all_folds(built):
     text = (root / "results/mine/tables/scores.md").read_text(encoding="utf-8")
     assert "96 test tiles of 24 scenes in 12 groups" in text
     assert "Each group is tested in one of 4 folds" in text
+    assert "groups of one fold share its training" in text  # three in each
+
+
+def test_the_folds_of_a_seed_are_one_training_of_a_model(built):
+    root, spec = built
+    inputs = StudyInputs(spec, root / "data", root / "results")
+    comparisons = {c.recipe: c for c in study_numbers(inputs).comparisons}
+    for recipe, runs in (("leaky", 2), ("apart", 2 * FOLDS)):
+        found = gather_evidence(inputs, comparisons[recipe])
+        assert [len(found.histories[model]) for model in found.models] == [runs] * 3
+        assert [found.seeds(model) for model in found.models] == [2] * 3
+
+        # Every run has 20 training tiles.
+        batches = -(-20 // spec.recipes[recipe].logical_batch_size)
+        for model, histories in found.histories.items():
+            assert found.steps[model] == [len(history) * batches for history in histories]
 
 
 def test_the_baseline_answers_what_each_fold_trains_on(built):

@@ -6,7 +6,8 @@ import pytest
 
 from satseg.config.reading import load
 from satseg.study.claims.evidence import HOLDS, UNKNOWN, Evidence, Statistic
-from satseg.study.claims.settled import has_settled, settled_only
+from satseg.study.claims.settled import has_settled, settled_only, unsettled
+from satseg.study.comparison import Comparison
 
 RECIPE = load().recipes["demo"].model_copy(update={"epochs": 20, "monitor": "val_loss"})
 
@@ -21,14 +22,16 @@ def falling(epochs: int, flat: int = 0) -> pd.DataFrame:
     return history([*np.linspace(1, 0.1, epochs - flat), *[0.5] * flat])
 
 
-def evidence(histories: dict) -> Evidence:
+def evidence(histories: dict, folds: int = 0, steps: dict | None = None) -> Evidence:
+    comparison = Comparison("d", "D", "r", "test", [], [], None, "", 0, 0, 0, 0, folds=folds)
     return Evidence(
-        comparison=None,
+        comparison=comparison,
         profiles={},
         epochs={},
         devices={},
         pixels={},
         histories=histories,
+        steps=steps or {},
         recipe=RECIPE,
     )
 
@@ -47,6 +50,12 @@ def test_a_plateau_is_a_fifth_of_the_epochs(found, settled):
     assert has_settled(found, RECIPE) is settled
     by_metric = RECIPE.model_copy(update={"monitor": "val_jaccard"})
     assert has_settled(found, by_metric) is settled
+
+
+def test_a_run_that_was_cut_off_did_not_stop_by_itself():
+    cut = RECIPE.model_copy(update={"stop_after": 13})
+    assert not has_settled(falling(13), cut)
+    assert has_settled(falling(12), cut)
 
 
 def test_of_few_epochs_three_must_bring_nothing():
@@ -77,3 +86,16 @@ def test_a_verdict_on_accuracy_needs_settled_runs(histories, verdict, said):
     found, ruled, why = settled_only((statistics, HOLDS, "1 is 1"), evidence(histories))
     assert (found, ruled) == (statistics, verdict)
     assert why == (f"1 is 1; {said}" if said else "1 is 1")
+
+
+def test_the_folds_of_a_seed_are_one_training():
+    histories = {"a": [falling(13)] * 5}
+    assert unsettled(evidence(histories)) == ""
+    said = unsettled(evidence(histories, folds=5))
+    assert said == "a was trained with 1 seed, fewer than 3"
+    assert unsettled(evidence({"a": [falling(13)] * 15}, folds=5)) == ""
+
+
+def test_the_length_of_a_training_is_told_in_steps_where_it_is_known():
+    found = evidence({"a": [falling(13), falling(13), falling(20)]}, steps={"a": [650, 650, 1000]})
+    assert unsettled(found) == "a was trained for 1,000 steps (20 epochs) and still improving"

@@ -202,7 +202,7 @@ def _leaks(
         if crossing:
             notes.append(
                 f"split {division.name!r} puts {crossing} of these on both sides of training and "
-                f"evaluation, which inflates its scores"
+                f"evaluation, which may inflate its scores"
             )
 
     return notes

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from satseg.data.ground import independent_groups
 from satseg.errors import UserError
 from satseg.jobs.cells import Cell
 from satseg.measures import MAJORITY
@@ -139,7 +140,10 @@ class Side:
                 f"{self.paths.tiles_table(dataset)}: not the tiles that study {self.name!r} was "
                 "evaluated on; build the study again, or bring its own data/ along"
             )
-        columns = {name: own[name].to_numpy() for name in ("row", "col", "group")}
+        columns = {name: own[name].to_numpy() for name in ("row", "col")}
+        evaluated = self.tiles[dataset]["tile"].isin(counts["tile"])
+        groups = independent_groups(self.tiles[dataset][evaluated])
+        columns["group"] = counts["tile"].map(groups).to_numpy()
         return counts.assign(**columns).sort_values(PLACE, kind="stable", ignore_index=True)
 
 

@@ -54,6 +54,32 @@ class FollowsClaim(Claim):
     """Sizes it does not follow; each is a rival of its own."""
 
 
+class FasterClaim(Claim):
+    """A model takes less time than another."""
+
+    test: Literal["faster"]
+    """Kind of claim."""
+    by: Annotated[list[Literal[*TIMES]], Field(min_length=1)]
+    """Times it is about; each is tested separately."""
+    model: str
+    """Pattern of the model."""
+    than: str
+    """Pattern of the model it is compared with."""
+
+
+class LastsClaim(Claim):
+    """Training the fastest model takes so many hours on the paper's own device."""
+
+    test: Literal["lasts"]
+    """Kind of claim."""
+    by: Annotated[list[Literal["epoch_seconds"]], Field(min_length=1, max_length=1)]
+    """The time of an epoch in the paper's tables."""
+    epochs: Annotated[int, Field(ge=1)]
+    """Number of epochs, at most."""
+    hours: Annotated[int, Field(ge=1)]
+    """Hours that they take, rounded."""
+
+
 class HigherClaim(Claim):
     """A model scores higher than another, or a recipe than another."""
 
@@ -213,6 +239,8 @@ HistoryClaim = ImprovesClaim | AboveClaim | ConvergesClaim
 AnyClaim = Annotated[
     RankClaim
     | FollowsClaim
+    | FasterClaim
+    | LastsClaim
     | HigherClaim
     | LargerClaim
     | FinestClaim

@@ -85,6 +85,20 @@ class Ground:
         distance[distance > reach] = np.inf
         return Nearness(overlapping, distance)
 
+    def overlapping_pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of every two placed tiles that show the same ground, int [P] each."""
+        tiles = np.flatnonzero(self.placed)
+        firsts = [np.empty(0, int)]
+        seconds = [np.empty(0, int)]
+        for first, second in self._pairs(tiles, tiles, np.zeros(len(tiles))):
+            here = tiles[first]
+            tolerance = np.maximum(self.tolerance[here], self.tolerance[second])
+            overlap, _ = gaps(self.corners[here], self.corners[second], tolerance)
+            kept = overlap & (here < second)
+            firsts.append(here[kept])
+            seconds.append(second[kept])
+        return np.concatenate(firsts), np.concatenate(seconds)
+
     def _pairs(
         self, tiles: np.ndarray, others: np.ndarray, reach: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -131,6 +145,28 @@ class Ground:
         for i in np.flatnonzero(~self.placed & alone):
             names[i] = f"{names[i]} {in_scene[i, 1]:.0f} {in_scene[i, 0]:.0f}"
         return names
+
+
+def independent_groups(table: pd.DataFrame) -> dict[int, str]:
+    """The group of each tile, where groups of which tiles overlap on the ground are one: what may
+    be taken to be independent, as far as tiles say where they lie.
+
+    Args:
+        table: tile and group, and if they say where they lie, `COLUMNS`.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    table = table.reset_index(drop=True)
+    if "footprint" in table and (table["footprint"] != "").any():
+        codes, names = pd.factorize(table["group"])
+        first, second = Ground(table).overlapping_pairs()
+        links = (np.ones(len(first)), (codes[first], codes[second]))
+        matrix = coo_matrix(links, shape=(len(names), len(names)))
+        _, labels = connected_components(matrix, directed=False)
+        leaders = names[np.unique(labels, return_index=True)[1]]
+        table = table.assign(group=leaders[labels[codes]])
+    return dict(zip(table["tile"].tolist(), table["group"], strict=True))
 
 
 def overlaps(outlines: pd.Series) -> list[tuple[int, int, float]]:

@@ -168,8 +168,10 @@ class Estimate:
         here = size_here(dataset, Path(path).expanduser()) if path else None
         return here or dataset.expected
 
-    def subset_tiles(self, dataset_name: str, recipe_name: str) -> dict[str, int] | None:
-        """About how many tiles a recipe trains and validates on, in the first of its folds."""
+    def subset_tiles(
+        self, dataset_name: str, recipe_name: str, fold: int | None = None
+    ) -> dict[str, int] | None:
+        """About how many tiles a recipe trains and validates on, in a fold if its split has any."""
         recipe = self.config.recipe(recipe_name)
         split = self.config.splits[recipe.split]
         tiles = self.tiles(dataset_name)
@@ -179,7 +181,7 @@ class Estimate:
         if tiles.on_disk:
             table = read_table(self.paths.tiles(dataset_name))
             test_split = self.config.test_split(recipe.split)
-            assigned = draw_split(table, split, test_split, split.fold_numbers[0])
+            assigned = draw_split(table, split, test_split, fold)
             if not recipe.padded_tiles:
                 assigned = assigned[assigned["tile"].map(table["whole"]) == 1]
             return assigned["subset"].value_counts().to_dict()
@@ -230,7 +232,7 @@ class Estimate:
         """How long a run takes: from earlier runs of its model on the same tiles and device, or
         from the profile."""
         epochs = epochs_of(self.config, cell.recipe)
-        subsets = self.subset_tiles(cell.dataset, cell.recipe)
+        subsets = self.subset_tiles(cell.dataset, cell.recipe, cell.fold)
         if not subsets:
             return Times(
                 cell, None, epochs, None, "Not yet tiled", self.paths.tiles_table(cell.dataset)

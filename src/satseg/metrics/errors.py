@@ -60,16 +60,25 @@ def kappa(counts: np.ndarray) -> float:
     return float(ratio(observed - expected, 1 - expected))
 
 
-def brightness_iou(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """mIoU among the pixels of each brightness, and their share of all pixels.
+def brightness_iou(
+    confusion: np.ndarray, classes: Sequence[str]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """IoU among the pixels of each brightness.
 
     Args:
         confusion: pixels [B, C, C] by brightness, truth and prediction.
+        classes: names of the classes [C].
 
     Returns:
-        mIoU over the classes that occur there [B], NaN where there is no pixel; share [B].
+        `all` → mIoU over the classes that occur there [B], NaN where there is no pixel, and the
+        share of all pixels that are as bright [B]; class name → its IoU [B], NaN where it does not
+        occur, and the share of all pixels that are as bright and of this class [B].
     """
     counts = class_counts(confusion)
     occurs = counts[..., :3].sum(-1) > 0
-    shares = ratio(confusion.sum((1, 2)), confusion.sum())
-    return class_mean(class_metrics(counts)["jaccard"], occurs), shares
+    ious = class_metrics(counts)["jaccard"]
+    true = ratio(confusion.sum(2), confusion.sum())
+    found = {"all": (class_mean(ious, occurs), true.sum(1))}
+    for place, name in enumerate(classes):
+        found[name] = (ious[:, place], true[:, place])
+    return found

@@ -23,8 +23,9 @@ CAPTIONS = {
         "Score against cost. Up and to the left is better; of models that the scores do not tell "
         "apart (≈), the cheapest is the best choice. Latencies within the spread of the "
         "measurements count as equal. A model that does not beat always answering the most "
-        "frequent class (majority) is no choice at all. Where costs differ more than tenfold, "
-        "their axis is logarithmic and says so.",
+        "frequent class (majority) is no choice at all. Lines are the 95 % intervals of the "
+        "tables; whether two models differ is tested in the section on scores, not by where they "
+        "overlap. Where costs differ more than tenfold, their axis is logarithmic and says so.",
     ),
     "losses": Caption(
         "Training and validation loss.",
@@ -47,7 +48,8 @@ CAPTIONS = {
     "per_class": Caption(
         "Which classes are hard.",
         "IoU of each class from the pixels of all evaluated tiles, over all runs, with the 95 % "
-        "interval of the tables. A class that occurs in fewer than six groups of tiles has none. "
+        "interval of the tables, which holds no variance of training if there is a single run. A "
+        "class that occurs in fewer than six groups of tiles has none. "
         "Lines that overlap do not make two models equal, nor lines apart different: their "
         "differences are tested in the section on scores.",
     ),
@@ -67,8 +69,9 @@ CAPTIONS = {
     "leakage": Caption(
         "What the split gives away.",
         "How many of the evaluated tiles show ground that training tiles show too. A score on such "
-        "tiles tells how well a model remembers, not how well it will do elsewhere. What leakage "
-        "adds is the paired difference in the section on splits, not what the lines overlap.",
+        "tiles may tell how well a model remembers rather than how well it will do elsewhere. What "
+        "leakage adds is the paired difference in the section on splits, not what the lines "
+        "overlap.",
     ),
     "trials": Caption(
         "What the tuning tried.",

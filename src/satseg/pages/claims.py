@@ -17,7 +17,7 @@ from satseg.pages.blocks import (
     strong,
 )
 from satseg.pages.cells import NONE, number, number_cell, text_cell
-from satseg.study.claims.evidence import HOLDS, RESULTS, Finding, Statistic
+from satseg.study.claims.evidence import HOLDS, RESULTS, UNTESTED, Finding, Statistic
 from satseg.study.claims.examine import overall_verdict
 
 TITLE = "The paper's claims"
@@ -39,9 +39,14 @@ TESTS = [
         "speed differ by more.",
     ),
     (
+        "Faster",
+        "One model is faster than another if the interval of the ratio of their times excludes 1.",
+    ),
+    (
         "So printed",
         "Published figures have no interval: what they say is so printed, or not, and nothing says "
-        "how sure it is.",
+        "how sure it is. A rank correlation takes them as exact: its p is about the order of the "
+        "models or classes, not about other trainings.",
     ),
     (
         "Accuracy",
@@ -72,14 +77,17 @@ TESTS = [
         "size rather than others if rho has p ≤ 0.05 with the one, and its difference from the rho "
         "with each of the others has, too: p of a difference is that of Fisher's exchange test, "
         "two-sided, corrected for the number of rivals by Holm's method. Two sizes that rank fewer "
-        "than six models differently cannot be told apart. Classes with few pixels score lowest if "
-        "rho has p ≤ 0.05. A claim does not hold if its opposite has p ≤ 0.05.",
+        "than six models differently (seven, with two rivals) cannot be told apart. Classes with "
+        "few pixels score lowest if rho has p ≤ 0.05. A claim does not hold if its opposite has "
+        "p ≤ 0.025, corrected in the same way, so that several places together refute it by "
+        "chance in no more than 5 of 100 cases.",
     ),
     (
         "rho with epoch",
         "The same between epoch and metric, or minus the loss, or minus the distance of two "
         "curves, in each run. A claim holds if every run has p ≤ 0.05, and does not if in one the "
-        "opposite has, corrected for the number of runs by Holm's method. Neighbouring epochs are "
+        "opposite has p ≤ 0.025, corrected for the number of runs by Holm's method. Neighbouring "
+        "epochs are "
         "alike, so that p is lower than it would be for independent ones: it says that there is a "
         "trend, not how sure another training would show it.",
     ),
@@ -147,7 +155,8 @@ def _claim_blocks(job: StudySlice, claim: str, findings: Sequence[Finding]) -> l
     for finding in findings:
         place = _place(job, finding)
         by = label(finding.by)
-        reasons.append(f"{place}, by {by}: {strong(finding.verdict)}; {finding.why}.")
+        where = "" if finding.verdict == UNTESTED else f"{place}, by {by}: "
+        reasons.append(f"{where}{strong(finding.verdict)}; {finding.why.removesuffix('.')}.")
         for statistic in finding.statistics:
             rows.append([text_cell(place), text_cell(by), *_statistic_cells(statistic)])
 

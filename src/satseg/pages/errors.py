@@ -30,6 +30,11 @@ BRIGHTNESS = (
     "brackets their share of all evaluated pixels. A model that fails in shadow falls off to the "
     "left."
 )
+BY_CLASS = (
+    "IoU of each class among the same pixels, mean over the models: a class that is lost in "
+    "shadow, such as a road between buildings, falls off to the left, whatever else is dark. A "
+    "dash: the class is neither there nor predicted."
+)
 
 
 def errors_page(
@@ -54,6 +59,8 @@ def errors_page(
             Heading("In shadow and in bright light", level=3),
             Paragraph(BRIGHTNESS),
             _brightness_table(comparison, _of(brightness, comparison)),
+            Paragraph(BY_CLASS),
+            _class_brightness_table(comparison, _of(brightness, comparison)),
         ]
     return Page("errors", "Where the models fail", blocks, definitions(ERRORS))
 
@@ -87,7 +94,7 @@ def _area_table(comparison: Comparison, errors: pd.DataFrame) -> Table:
 
 def _brightness_table(comparison: Comparison, brightness: pd.DataFrame) -> Table:
     """A row per model, a column per brightness that occurs."""
-    seen = brightness[brightness["share"] > 0]
+    seen = _seen(brightness)
     shares = seen.groupby("brightness")["share"].mean()
     means = seen.groupby(["model", "brightness"])["value"].mean()
     heads = [f"{low}–{low + WIDTH - 1} ({percent(share)})" for low, share in shares.items()]
@@ -96,3 +103,19 @@ def _brightness_table(comparison: Comparison, brightness: pd.DataFrame) -> Table
         cells = [number_cell(means[result.model, low]) for low in shares.index]
         rows.append([text_cell(result.model), *cells])
     return Table(columns(["Model"], heads), rows)
+
+
+def _class_brightness_table(comparison: Comparison, brightness: pd.DataFrame) -> Table:
+    """A row per class, a column per brightness that occurs."""
+    levels = sorted(_seen(brightness)["brightness"].unique())
+    means = brightness.groupby(["class", "brightness"])["value"].mean()
+    rows = []
+    for name in comparison.classes:
+        cells = [number_cell(means[name, low]) for low in levels]
+        rows.append([text_cell(name), *cells])
+    return Table(columns(["Class"], [f"{low}–{low + WIDTH - 1}" for low in levels]), rows)
+
+
+def _seen(brightness: pd.DataFrame) -> pd.DataFrame:
+    """The rows over all classes of the brightnesses that occur."""
+    return brightness[(brightness["class"] == "all") & (brightness["share"] > 0)]

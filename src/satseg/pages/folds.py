@@ -10,9 +10,9 @@ from satseg.text import counted, listing
 
 LABEL = MEASURES[MAIN].label
 SHARED = (
-    "The trainings of two folds share most of their tiles, and no two folds are equally hard: the "
-    "standard deviation over folds shows how much a score depends on the ground, and is no error "
-    "of the score over all tiles."
+    "Folds have training tiles in common, and no two of them are equally hard: the standard "
+    "deviation over folds shows how much a score depends on the ground and on what is left to "
+    "train on, and is no error of the score over all tiles."
 )
 
 

@@ -20,7 +20,7 @@ from satseg.pages.cells import (
 )
 from satseg.pages.differences import difference_blocks
 from satseg.pages.folds import fold_blocks
-from satseg.pages.sentences import TERMS, answer_sentence, choice_sentence, gap_sentence
+from satseg.pages.sentences import answer_sentence, choice_sentence, gap_sentence, terms
 from satseg.statistics.jackknife import FEWEST_UNITS
 from satseg.study.comparison import Comparison, Gap, Result
 from satseg.text import counted
@@ -35,6 +35,7 @@ VARIANTS = (
     "mIoUᴵ image by image (I), an image being a tile, and mIoUᶜ class by class (C), each over the "
     "tiles that contain it."
 )
+NO_VARIANCE = "A single run does not show what chance in training does to the scores."
 OTHER_SCORES = ["miou_i", "miou_c", "miou_published", "pixel_accuracy"]
 COSTS = ["epoch_seconds", "latency_ms", "memory_mb", "peak_memory_mb"]
 SCORE_COLUMNS = ["miou_d", "interval", *OTHER_SCORES, *COSTS]
@@ -84,7 +85,7 @@ def scores_page(
         answer.append(answer_sentence(comparison))
         if len(comparison.results) > 1 and comparison.choices:
             answer.append(choice_sentence(comparison))
-    answer += [*map(gap_sentence, gaps), TERMS]
+    answer += [*map(gap_sentence, gaps), terms(comparisons)]
     return Page("scores", "Results", blocks, definitions(shown(SCORE_COLUMNS, job)), answer)
 
 
@@ -157,7 +158,7 @@ def _evaluation(job: StudySlice, comparison: Comparison) -> str:
     weights = {"best": f"best epoch by {recipe.monitor}", "final": "last epoch"}
 
     sentences = [recipe.about] if recipe.about else []
-    apart = "; no two groups share ground" if comparison.groups > 1 else ""
+    apart = "; no two groups share ground, as far as is known" if comparison.groups > 1 else ""
     sentences.append(
         f"Weights of the {weights[recipe.evaluate.weights]}, evaluated on "
         f"{counted(comparison.tiles, f'{comparison.subset} tile')} of "
@@ -166,7 +167,7 @@ def _evaluation(job: StudySlice, comparison: Comparison) -> str:
     if comparison.folds:
         sentences.append(
             f"Each group is tested in one of {comparison.folds} folds, by a model trained without "
-            "it: what chance in training does is part of the spread over groups."
+            f"it: {_trainings(comparison)}."
         )
     if runs > 1:
         sentences.append(f"Mean ± standard deviation over {runs} runs.")
@@ -174,13 +175,24 @@ def _evaluation(job: StudySlice, comparison: Comparison) -> str:
     return " ".join(sentences)
 
 
+def _trainings(comparison: Comparison) -> str:
+    """How much of the variance of training the spread over groups shows, if there are folds."""
+    if comparison.groups == comparison.folds:
+        return "what chance in training does is part of the spread over groups"
+    return (
+        "groups of one fold share its training, so that the spread over groups shows only a part "
+        "of what chance in training does"
+    )
+
+
 def _intervals(groups: int, runs: int, folds: int) -> str:
     """What the intervals rest on, or why there are none."""
     if groups < FEWEST_UNITS:
-        return (
+        few = (
             f"No interval: {counted(groups, 'group')} {'is' if groups == 1 else 'are'} too few; "
             f"below {FEWEST_UNITS}, chance alone can make them all favour one model."
         )
+        return few if runs > 1 or folds else f"{few} {NO_VARIANCE}"
     if runs > 1:
         return "The intervals are for other ground and other runs: they rest on groups and runs."
     if folds:

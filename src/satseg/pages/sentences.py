@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from satseg.measures import MEASURES
 from satseg.pages.blocks import strong
 from satseg.statistics.differences import Difference
 from satseg.statistics.intervals import ScoreInterval
 from satseg.statistics.trainings import TrainingDifference
-from satseg.study.comparison import Comparison, Gap
+from satseg.study.comparison import Comparison, Gap, Result
 from satseg.text import counted, listing, signed
 
 MAIN = MEASURES["miou_d"].label
-TERMS = (
+MEANING = (
     f"{MAIN} is the mean over the classes of the IoU of mask and prediction, from all evaluated "
-    "pixels of the data set (D) together. Brackets hold 95 % intervals. A group holds the tiles "
-    "that show the same ground."
+    "pixels of the data set (D) together."
 )
+BRACKETS = "Brackets hold 95 % intervals."
+GROUP = "A group holds the tiles that show the same ground."
+ONCE = (
+    "Every model was trained once: nothing here shows how much another training would change its "
+    "score."
+)
+
+
+def terms(comparisons: Sequence[Comparison]) -> str:
+    """What the words of the answer mean, and what its intervals lack."""
+    results = [result for comparison in comparisons for result in comparison.results]
+    sentences = [MEANING]
+    if any(math.isfinite(result.main.low) for result in results):
+        sentences.append(BRACKETS)
+    sentences.append(GROUP)
+    if all(result.runs == 1 for result in results) and not any(c.folds for c in comparisons):
+        sentences.append(ONCE)
+    return " ".join(sentences)
 
 
 def score_text(score: ScoreInterval) -> str:
@@ -115,17 +133,24 @@ def choice_sentence(comparison: Comparison) -> str:
     """Which model to take under a limit of latency."""
     first, *others = comparison.choices
     choices = [
-        f"{strong(first.model)} ({MAIN} {first.main.value:.3f}) if a forward pass may take "
-        f"{first.latency_ms:.1f} ms"
+        f"{strong(first.model)} ({MAIN} {first.main.value:.3f}{_as_good(comparison, first)}) if a "
+        f"forward pass may take {first.latency_ms:.1f} ms"
     ]
     faster = first
     for result in others:
         sure = comparison.difference(result, faster).sign > 0
         score = f"{result.main.value:.3f}{'' if sure else ', not surely better'}"
+        score += _as_good(comparison, result)
         choices.append(f"{strong(result.model)} ({score}) from {result.latency_ms:.1f} ms")
         faster = result
     where = f"Which model to take on {comparison.title} with recipe {comparison.recipe}"
     return f"{where}: {listing(choices)}; no slower one scores higher."
+
+
+def _as_good(comparison: Comparison, result: Result) -> str:
+    """The models that neither latency nor score tells from a choice; empty if there are none."""
+    names = [other.model for other in comparison.like(result)]
+    return f"; {listing(names)} may be as good and as fast" if names else ""
 
 
 def gap_sentence(gap: Gap) -> str:
@@ -163,4 +188,12 @@ def _gap_difference(gap: Gap, model: str, value: float) -> str:
         0: "this gap is not a result",
         -1: "here the leaky split does not inflate the score",
     }
-    return f"{text}: {said[difference.sign]}"
+    once = ", as far as one run of each tells" if difference.sign and _once(gap, model) else ""
+    return f"{text}: {said[difference.sign]}{once}"
+
+
+def _once(gap: Gap, model: str) -> bool:
+    """Whether a model was trained once under one of the two recipes, which shows no variance of
+    training."""
+    pair = next(results for results in gap.pairs() if results[0].model == model)
+    return min(result.runs for result in pair) == 1

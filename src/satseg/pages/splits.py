@@ -30,9 +30,9 @@ from satseg.study.strata import DrawFits
 from satseg.text import counted, fold_title, percent
 
 SHARING = (
-    "A model evaluated on ground it was trained on shows what it remembers, not what it has "
-    "learned. The audit counts the tiles of each subset whose scene or group has training tiles, "
-    "and those that overlap a training tile, touch one, or lie within a tile's side of one. "
+    "A model evaluated on ground it was trained on may show what it remembers rather than what it "
+    "has learned. The audit counts the tiles of each subset whose scene or group has training "
+    "tiles, and those that overlap a training tile, touch one, or lie within a tile's side of one. "
     "Tiles that say where they lie are compared on the ground; others only within their scene."
 )
 
@@ -115,9 +115,14 @@ def _recipe_audit(name: str, recipe: Recipe, rows: pd.DataFrame) -> str:
     subset = recipe.evaluate.subset
     verdict = f"The {subset} tiles are evaluated"
     if rows.loc[rows["subset"] == subset, "exposed"].sum() > 0:
-        verdict += ", so the scores are inflated"
+        verdict += ", so the scores may be inflated"
     if subset == "val" and (recipe.evaluate.weights == "best" or recipe.early_stopping):
-        verdict += "; they also chose the epoch, which inflates the scores a little"
+        verdict += "; they also chose the epoch, which may inflate the scores"
+    if recipe.init_from:
+        verdict += (
+            f"; training starts from {recipe.init_from}, and the audit does not know which ground "
+            "those weights have seen"
+        )
     return f"{strong(name)} (split {recipe.split}{within}): {shared}. {verdict}."
 
 

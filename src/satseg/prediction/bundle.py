@@ -10,10 +10,10 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
-import pandas as pd
 
 from satseg.config.reading import load
 from satseg.config.root import Config
+from satseg.data.ground import independent_groups
 from satseg.data.store import read_table
 from satseg.errors import UserError
 from satseg.files import atomic, scratch_folder, together
@@ -43,7 +43,7 @@ def write_bundle(
         out: the archive (`.zip`), or a folder that does not exist yet or is a bundle.
         epoch: `best` or `final`.
         tiles: folder of the tile store, whose groups of tiles are what intervals are over; without
-            it, scenes are.
+            it there are none, because scenes may show the same ground.
 
     Returns:
         Names of the bundle's files.
@@ -170,23 +170,25 @@ def _name(record: dict, run: Path) -> str:
 def _scores(
     counts_file: Path, classes: list[str], tiles: str | Path | None
 ) -> tuple[list[dict], dict]:
-    """Scores with intervals, and over how many tiles and units."""
+    """Scores with intervals, and over how many tiles and groups; None groups without a tile store,
+    and then no interval."""
     frame = read_counts(counts_file, classes)
-    groups, unit = _groups(frame, tiles)
-    table = scores([frame], groups).drop(columns="deviation")
+    numbers = frame["tile"].unique().tolist()
+    groups = _groups(tiles, numbers)
+    known = groups or dict.fromkeys(numbers, "")
+    table = scores([frame], known).drop(columns="deviation")
     rows = []
     for row in table.to_dict("records"):
         rows.append({key: _plain(value) for key, value in row.items()})
-    units = {groups[tile] for tile in frame["tile"]}
-    return rows, {"tiles": frame["tile"].nunique(), "units": len(units), "unit": unit}
+    return rows, {"tiles": len(numbers), "groups": len(set(known.values())) if groups else None}
 
 
-def _groups(frame: pd.DataFrame, tiles: str | Path | None) -> tuple[Mapping[int, Hashable], str]:
-    """What each tile belongs to, and what that is called."""
-    if tiles and Path(tiles, "tiles.csv").is_file():
-        table = read_table(tiles, ["tile", "scene", "group"])
-        return dict(zip(table["tile"], table["group"], strict=True)), "group"
-    return dict(zip(frame["tile"], frame["scene"], strict=True)), "scene"
+def _groups(tiles: str | Path | None, numbers: list[int]) -> Mapping[int, Hashable]:
+    """The group of each of these tiles; empty without a tile store."""
+    if not tiles or not Path(tiles, "tiles.csv").is_file():
+        return {}
+    table = read_table(tiles, ["tile", "group"])
+    return independent_groups(table[table["tile"].isin(numbers)])
 
 
 def _plain(value: Any) -> Any:

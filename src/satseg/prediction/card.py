@@ -6,6 +6,9 @@ from satseg.measures import MEASURES
 from satseg.statistics.jackknife import FEWEST_UNITS
 from satseg.text import counted
 
+UNKNOWN = (
+    "How far the scores hold for other ground, or would change with another training, is not known."
+)
 SHOWN = ("miou_d", "miou_i", "miou_c", "pixel_accuracy", "dice")
 
 
@@ -84,16 +87,20 @@ def _scores(about: dict) -> list[str]:
             name = "" if row["class"] == "all" else row["class"]
             rows.append([label, name, _number(row["value"]), _interval(row)])
     tested = about["tested"]
-    unit = tested["unit"]
-    basis = f"Intervals are 95 % intervals over {unit}s."
-    if tested["units"] < FEWEST_UNITS:
-        basis = (
-            f"There are no intervals: they take {FEWEST_UNITS} {unit}s, and how far the scores "
-            f"hold for other ground is not known."
-        )
+    groups = tested["groups"]
+    where = f"On {counted(tested['tiles'], 'tile')} of the {about['subset']} subset"
+    basis = (
+        "Intervals are 95 % intervals for other ground, over groups that share none; they hold no "
+        "variance of training, which a single run does not show."
+    )
+    if groups is None:
+        basis = f"There are no intervals: which tiles share ground was not at hand. {UNKNOWN}"
+    elif groups < FEWEST_UNITS:
+        basis = f"There are no intervals: they take {FEWEST_UNITS} groups. {UNKNOWN}"
+    if groups is not None:
+        where += f", in {counted(groups, 'group')}"
     return [
-        f"On {counted(tested['tiles'], 'tile')} of the {about['subset']} subset, in "
-        f"{counted(tested['units'], unit)}. {basis}",
+        f"{where}. {basis}",
         _table(["metric", "class", "value", "95 % interval"], rows),
     ]
 

@@ -141,6 +141,18 @@ class Comparison:
         front = pareto_front(latencies, scores, same)
         return [able[i] for i in np.argsort(latencies, kind="stable") if front[i]]
 
+    def like(self, choice: Result) -> list[Result]:
+        """The other models that beat the baseline and that neither their latency nor their score
+        tells from one of `choices`."""
+        return [
+            result
+            for result in self.results
+            if result is not choice
+            and self._beats_majority(result)
+            and alike(choice.profile, result.profile, "latency_ms")
+            and not self.difference(choice, result).sign
+        ]
+
     def _beats_majority(self, result: Result) -> bool:
         """Surely, or, where too few groups leave no interval, by its score."""
         difference = self.difference(result, self.majority)

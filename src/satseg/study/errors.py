@@ -13,7 +13,7 @@ from satseg.study.inputs import StudyInputs
 from satseg.study.tables import EvaluatedCounts
 
 ERRORS = ["dataset", "model", "recipe", "seed", "metric", "class", "value"]
-BRIGHTNESS = ["dataset", "model", "recipe", "seed", "brightness", "share", "value"]
+BRIGHTNESS = ["dataset", "model", "recipe", "seed", "brightness", "class", "share", "value"]
 
 
 def errors_frame(evaluated: Sequence[EvaluatedCounts]) -> pd.DataFrame:
@@ -29,8 +29,8 @@ def errors_frame(evaluated: Sequence[EvaluatedCounts]) -> pd.DataFrame:
 
 
 def brightness_frame(inputs: StudyInputs) -> pd.DataFrame:
-    """brightness.csv: mIoU of every run among the evaluated pixels of each brightness, and their
-    share; a bin begins at `brightness`. The folds of a seed are one run."""
+    """brightness.csv: mIoU of every run, and IoU of each class, among the evaluated pixels of each
+    brightness, and their share; a bin begins at `brightness`. The folds of a seed are one run."""
     sums: dict[tuple, np.ndarray] = {}
     for cell in inputs.job.cells:
         run = (cell.dataset, cell.model, cell.recipe, cell.seed)
@@ -38,9 +38,11 @@ def brightness_frame(inputs: StudyInputs) -> pd.DataFrame:
 
     rows = []
     for run, confusion in sums.items():
-        values, shares = brightness_iou(confusion)
-        for place in range(BINS):
-            rows.append([*run, WIDTH * place, shares[place], values[place]])
+        dataset, _, recipe, _ = run
+        classes = [land.name for land in inputs.counted_classes(dataset, recipe)]
+        for label, (values, shares) in brightness_iou(confusion, classes).items():
+            for place in range(BINS):
+                rows.append([*run, WIDTH * place, label, shares[place], values[place]])
     return pd.DataFrame(rows, columns=BRIGHTNESS)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from satseg.config.papers import PaperTable
 from satseg.data import leakage
+from satseg.data.ground import independent_groups
 from satseg.errors import UserError
 from satseg.measures import CLASS_METRICS, MAJORITY, METRICS, SIZES
 from satseg.metrics.baseline import majority_counts
@@ -42,7 +43,8 @@ class EvaluatedCounts(NamedTuple):
     majority_class: str
     """The class the baseline always answers; of folds, all that it answers in one of them."""
     groups: dict[int, str]
-    """Group of each tile."""
+    """Group of each evaluated tile; tiles of two groups do not overlap on the ground, as far as
+    they say where they lie."""
     folds: dict[int, list[int]]
     """The tiles that each fold tests; empty without folds."""
 
@@ -71,15 +73,16 @@ def evaluated_counts(inputs: StudyInputs, dataset_name: str, recipe_name: str) -
             )
         parts.setdefault((cell.model, cell.seed), []).append(counts)
 
+    majority = _joined(list(baselines.values()))
     tiles = inputs.tiles[dataset_name]
     folds = {fold: frame["tile"].unique().tolist() for fold, frame in baselines.items() if fold}
     return EvaluatedCounts(
         dataset=dataset_name,
         recipe=recipe_name,
         runs={run: _joined(frames) for run, frames in parts.items()},
-        majority=_joined(list(baselines.values())),
+        majority=majority,
         majority_class=" or ".join(answers),
-        groups=dict(zip(tiles["tile"], tiles["group"], strict=True)),
+        groups=independent_groups(tiles[tiles["tile"].isin(majority["tile"])]),
         folds=folds,
     )
 

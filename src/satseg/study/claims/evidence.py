@@ -17,6 +17,10 @@ from satseg.study.claims.exclusive import shared_by
 from satseg.study.comparison import Comparison
 from satseg.study.inputs import StudyInputs
 
+LEVEL = 0.05
+"""Of a test: how often it may confirm a claim that there is nothing to."""
+OPPOSITE = 0.025
+"""How often it may refute one in one place, so that it does so over several in no more than 5 %."""
 PROFILED = ("train_step_ms", "latency_ms")
 """The times that a profile measures; an epoch's time is that of the runs."""
 HOLDS = "holds"
@@ -60,7 +64,9 @@ class Evidence:
     val_pixels: dict[str, int] = field(default_factory=dict)
     """Validation pixels of each class."""
     histories: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
-    """history.csv of every run of each model."""
+    """history.csv of every run of each model; each fold of a seed is a run."""
+    steps: dict[str, list[int]] = field(default_factory=dict)
+    """Optimizer steps of each of these runs, if all recorded how many tiles they trained on."""
     memory: dict[str, list[float]] = field(default_factory=dict)
     """Peak memory of every run of each model that recorded it, MB."""
     recipe: Recipe | None = None
@@ -72,6 +78,10 @@ class Evidence:
     def models(self) -> list[str]:
         """The models, in the order of the study."""
         return [result.model for result in self.comparison.results]
+
+    def seeds(self, model: str) -> int:
+        """How many times a model was trained; the folds of a seed are one training of it."""
+        return len(self.histories[model]) // max(self.comparison.folds, 1)
 
 
 class Finding(NamedTuple):
@@ -118,6 +128,7 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
 
     devices: dict[str, set[str]] = {model: set() for model in models}
     memory: dict[str, list[float]] = {model: [] for model in models}
+    tiles: dict[str, list[int]] = {model: [] for model in models}
     runs = []
     for cell in inputs.cells(comparison.dataset, comparison.recipe):
         run = inputs.run(cell)
@@ -125,6 +136,8 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         devices[cell.model].add(device_with_threads(run["device"]))
         if "peak_memory_mb" in run:
             memory[cell.model].append(float(run["peak_memory_mb"]))
+        if "tiles" in run:
+            tiles[cell.model].append(int(run["tiles"]["train"]))
 
     return Evidence(
         comparison=comparison,
@@ -134,10 +147,24 @@ def gather_evidence(inputs: StudyInputs, comparison: Comparison) -> Evidence:
         pixels=pixels["train"],
         val_pixels=pixels["val"],
         histories=histories,
+        steps={
+            model: _steps(histories[model], tiles[model], recipe)
+            for model in models
+            if len(tiles[model]) == len(histories[model])
+        },
         memory=memory,
         recipe=recipe,
         shared=shared_by(runs),
     )
+
+
+def _steps(histories: list[pd.DataFrame], tiles: list[int], recipe: Recipe) -> list[int]:
+    """Optimizer steps of each run, from its epochs and training tiles."""
+    steps = []
+    for history, number in zip(histories, tiles, strict=True):
+        of_epoch = min(number, recipe.epoch_tiles or number)
+        steps.append(len(history) * math.ceil(of_epoch / recipe.logical_batch_size))
+    return steps
 
 
 def device_name(device: dict) -> str:

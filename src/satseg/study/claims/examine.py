@@ -11,11 +11,13 @@ import pandas as pd
 from satseg.config.claims import (
     AnyClaim,
     BeatsMajorityClaim,
+    FasterClaim,
     FinestClaim,
     FollowsClaim,
     HigherClaim,
     HistoryClaim,
     LargerClaim,
+    LastsClaim,
     NoGainClaim,
     RankClaim,
     RareClassesClaim,
@@ -43,6 +45,7 @@ from satseg.study.claims.measured import measured_quantity, published_quantity
 from satseg.study.claims.memory import finest, saves_memory
 from satseg.study.claims.rankings import follows, rare_classes, rarest_lowest
 from satseg.study.claims.settled import settled_only
+from satseg.study.claims.times import faster, lasts
 from satseg.study.claims.verdicts import (
     NO_MODEL,
     Tested,
@@ -161,7 +164,9 @@ def _in_table(name: str, claim: AnyClaim, by: str, table: PaperTable) -> list[Fi
     if not _is_about(claim, table.dataset):
         return []
     place = (name, table.title, table.dataset, "", by)
-    of_models = isinstance(claim, RankClaim | FollowsClaim | HigherClaim | LargerClaim)
+    of_models = isinstance(
+        claim, RankClaim | FollowsClaim | FasterClaim | LastsClaim | HigherClaim | LargerClaim
+    )
     classes = getattr(claim, "classes", [])
     values = table.column(by, classes or ["all"])
     if of_models and not _is_between_recipes(claim) and len(values) > 1:
@@ -174,7 +179,7 @@ def _in_table(name: str, claim: AnyClaim, by: str, table: PaperTable) -> list[Fi
             if scores:
                 title = f"{table.title}, without {left_out}" if left_out else table.title
                 place = (name, title, table.dataset, "", by)
-                findings.append(_finding(place, rarest_lowest, scores, table.class_pixels))
+                findings.append(_finding(place, _printed_classes, scores, table.class_pixels))
         return findings
     return []
 
@@ -205,6 +210,11 @@ def _on_results(claim: AnyClaim, by: str, evidence: Evidence, models: list[str])
     if isinstance(claim, LargerClaim):
         sizes = {model: evidence.profiles[model][by] for model in models}
         return larger(by, _one(claim.model, models), _one(claim.than, models), sizes)
+    if isinstance(claim, FasterClaim):
+        pair = [_one(claim.model, models), _one(claim.than, models)]
+        return faster(*pair, measured_quantity(evidence, by, pair))
+    if isinstance(claim, LastsClaim):
+        raise Untestable("the hours are those of the paper's device")
 
     if isinstance(claim, FollowsClaim):
         models = evidence.models  # of any models, the paper's or not
@@ -227,7 +237,10 @@ def _require_recipe(claim: HigherClaim, evidence: Evidence) -> None:
 def _on_table(claim: AnyClaim, by: str, table: PaperTable) -> Tested:
     if isinstance(claim, FollowsClaim):
         sizes = {name: table.column(name) for name in (claim.size, *claim.rather_than)}
-        return follows(claim, published_quantity(table, by), sizes)
+        statistics, verdict, why = follows(claim, published_quantity(table, by), sizes)
+        return statistics, as_printed(verdict), why
+    if isinstance(claim, LastsClaim):
+        return lasts(claim, table.column(by))
     if isinstance(claim, RankClaim):
         statistics, verdict, why = rank(claim, published_quantity(table, by))
         return statistics, as_printed(verdict), why
@@ -235,10 +248,18 @@ def _on_table(claim: AnyClaim, by: str, table: PaperTable) -> Tested:
     values = table.column(by, getattr(claim, "classes", None) or ["all"])
     first = _one(claim.model, values)
     second = _one(claim.than, values)
+    if isinstance(claim, FasterClaim):
+        statistics, verdict, why = faster(first, second, published_quantity(table, by))
+        return statistics, as_printed(verdict), why
     statistics = [Statistic(first, values[first]), Statistic(second, values[second])]
     margin = getattr(claim, "by_more_than", 0.0)
     printed = PRINTED if values[first] - values[second] > margin else NOT_PRINTED
     return statistics, printed, f"{values[first]:g} and {values[second]:g}, without intervals"
+
+
+def _printed_classes(scores: dict[str, float], pixels: dict[str, int]) -> Tested:
+    statistics, verdict, why = rarest_lowest(scores, pixels)
+    return statistics, as_printed(verdict), why
 
 
 def _one(pattern: str, models: Iterable[str]) -> str:

@@ -13,8 +13,8 @@ from satseg.measures import label
 from satseg.statistics.correlation import spearman
 from satseg.statistics.differences import differences
 from satseg.statistics.multiplicity import holm
-from satseg.study.claims.evidence import Evidence, Statistic, Untestable
-from satseg.study.claims.verdicts import LEVEL, NO_MODEL, Tested, verdict_of
+from satseg.study.claims.evidence import LEVEL, OPPOSITE, Evidence, Statistic, Untestable
+from satseg.study.claims.verdicts import NO_MODEL, Tested, verdict_of
 from satseg.text import counted
 
 EASIER = 10
@@ -77,7 +77,7 @@ def _trend(
     )
     # All runs must show it; that one shows the opposite may be chance if there are many.
     holds = max(chances) <= LEVEL
-    fails = min(holm(reverse_chances)) <= LEVEL
+    fails = min(holm(reverse_chances)) <= OPPOSITE
     return statistics, verdict_of(holds, fails), why
 
 

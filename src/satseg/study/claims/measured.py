@@ -10,8 +10,8 @@ import numpy as np
 
 from satseg.config.papers import PaperTable
 from satseg.statistics.differences import differences
-from satseg.study.claims.evidence import PROFILED, Evidence, Untestable, device_name
-from satseg.study.spread import nearness
+from satseg.study.claims.evidence import LEVEL, PROFILED, Evidence, Untestable, device_name
+from satseg.study.spread import NEAR, nearness
 from satseg.text import counted, listing
 
 
@@ -24,6 +24,8 @@ class Quantity:
     """(first, second) → second over or minus first, and the ends of its interval."""
     neutral: float
     """What it is if the two are equal: 1 for ratios, 0 for differences."""
+    is_printed: bool = False
+    """Whether it comes without intervals, so that nothing says how sure a place is."""
 
     @property
     def sign(self) -> str:
@@ -83,8 +85,13 @@ def _epoch_times(evidence: Evidence, models: Sequence[str]) -> Quantity:
     epochs = evidence.epochs
     means = {model: float(epochs[model].mean()) for model in models}
 
+    # A model is compared with each of the others, and all intervals hold at once (Bonferroni).
+    level = 1 - LEVEL / max(len(models) - 1, 1)
+
     def ratio(first: str, second: str) -> tuple[float, float, float]:
-        return ratio_of_means(epochs[first], epochs[second])
+        value, low, high = ratio_of_means(epochs[first], epochs[second], level)
+        # Epochs of one run share what it met, so that their spread is not all there is.
+        return value, min(low, value / NEAR), max(high, value * NEAR)
 
     return Quantity(means, ratio, 1.0)
 
@@ -94,8 +101,10 @@ def _require_one_device(devices: set[str], what_ran: str) -> None:
         raise Untestable(f"the {what_ran} on different devices ({listing(sorted(devices))})")
 
 
-def ratio_of_means(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
-    """Mean of the second over mean of the first, with Welch's 95 % interval on the log scale.
+def ratio_of_means(
+    first: np.ndarray, second: np.ndarray, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Mean of the second over mean of the first, with Welch's interval on the log scale.
 
     Raises:
         Untestable: one of them is a single value.
@@ -112,7 +121,7 @@ def ratio_of_means(first: np.ndarray, second: np.ndarray) -> tuple[float, float,
         return value, value, value
 
     freedom = parts.sum() ** 2 / (parts**2 / [len(first) - 1, len(second) - 1]).sum()
-    half = float(stdtrit(freedom, 0.975) * np.sqrt(parts.sum()))
+    half = float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(parts.sum()))
     return value, value * math.exp(-half), value * math.exp(half)
 
 
@@ -129,4 +138,4 @@ def published_quantity(table: PaperTable, by: str) -> Quantity:
     def ratio(first: str, second: str) -> tuple[float, float, float]:
         return (values[second] / values[first],) * 3
 
-    return Quantity(values, ratio, 1.0)
+    return Quantity(values, ratio, 1.0, is_printed=True)

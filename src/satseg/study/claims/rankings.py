@@ -10,13 +10,11 @@ import numpy as np
 from satseg.config.claims import FollowsClaim
 from satseg.statistics.correlation import CorrelationDifference, spearman, spearman_difference
 from satseg.statistics.multiplicity import holm
-from satseg.study.claims.evidence import Evidence, Statistic, Untestable
+from satseg.study.claims.evidence import LEVEL, OPPOSITE, Evidence, Statistic, Untestable
 from satseg.study.claims.measured import Quantity
-from satseg.study.claims.verdicts import LEVEL, NO_MODEL, Tested, verdict_of
+from satseg.study.claims.verdicts import NO_MODEL, Tested, verdict_of
 from satseg.study.comparison import Result
 from satseg.text import listing
-
-FEWEST_APART = 6  # models that two sizes must rank differently, for times to tell them apart
 
 
 def follows(claim: FollowsClaim, times: Quantity, sizes: dict[str, dict[str, float]]) -> Tested:
@@ -50,17 +48,18 @@ def follows(claim: FollowsClaim, times: Quantity, sizes: dict[str, dict[str, flo
     chances = holm([row.p for row in compared.values()])
     statistics = [Statistic(f"rho, {claim.size}", followed.rho, p=followed.p_positive)]
     ahead = []
-    behind = []
+    opposite = [followed.p_negative]
     reasons = []
     for (name, row), p in zip(compared.items(), chances, strict=True):
         statistics.append(Statistic(f"rho, {name}", row.second))
         statistics.append(Statistic(f"rho, {claim.size} − rho, {name}", row.difference, p=p))
         ahead.append(row.difference > 0 and p <= LEVEL)
-        behind.append(row.difference < 0 and p <= LEVEL)
-        reasons.append(f"{row.second:.2f} with {name}{_apart(row, len(models))}")
+        opposite.append(row.p / 2 if row.difference < 0 else 1)
+        apart = _apart(row, len(models), len(rivals))
+        reasons.append(f"{row.second:.2f} with {name}{apart}")
 
     holds = followed.p_positive <= LEVEL and all(ahead)
-    fails = followed.p_negative <= LEVEL or any(behind)
+    fails = min(holm(opposite)) <= OPPOSITE
     why = (
         f"over {len(models)} models, rho is {followed.rho:.2f} with {claim.size} and "
         f"{listing(reasons)}"
@@ -68,13 +67,20 @@ def follows(claim: FollowsClaim, times: Quantity, sizes: dict[str, dict[str, flo
     return statistics, verdict_of(holds, fails), why
 
 
-def _apart(row: CorrelationDifference, models: int) -> str:
+def _apart(row: CorrelationDifference, models: int, rivals: int) -> str:
     """Why two sizes cannot be told apart, if they rank too few models differently."""
-    if row.apart >= FEWEST_APART:
+    fewest = fewest_apart(rivals)
+    if row.apart >= fewest:
         return ""
     if not row.apart:
         return " (it ranks all of them alike, so no times can tell the two apart)"
-    return f" (it ranks {row.apart} of {models} differently; fewer than {FEWEST_APART} cannot tell)"
+    return f" (it ranks {row.apart} of {models} differently; fewer than {fewest} cannot tell)"
+
+
+def fewest_apart(rivals: int) -> int:
+    """How many models two sizes must rank differently for times to tell them apart: of the 2ⁿ swaps
+    of n models, two at least are as extreme, and p is corrected for the number of rivals."""
+    return math.ceil(math.log2(2 * rivals / LEVEL))
 
 
 def rare_classes(evidence: Evidence, by: str, models: Sequence[str]) -> Tested:
@@ -118,7 +124,7 @@ def rarest_lowest(scores: dict[str, float], pixels: dict[str, int]) -> Tested:
         f"{found.rho:.2f}; {lowest} scores lowest with {share:.1f} % of the pixels"
     )
     statistics = [Statistic("rho, training pixels", found.rho, p=found.p_positive)]
-    return statistics, verdict_of(found.p_positive <= LEVEL, found.p_negative <= LEVEL), why
+    return statistics, verdict_of(found.p_positive <= LEVEL, found.p_negative <= OPPOSITE), why
 
 
 def _mean_score(results: Sequence[Result], by: str, class_name: str) -> float:

@@ -28,13 +28,15 @@ def settled_only(tested: Tested, evidence: Evidence) -> Tested:
 def unsettled(evidence: Evidence) -> str:
     """Why the runs do not say how accurate their models are; empty if they do."""
     for model, histories in evidence.histories.items():
-        if len(histories) < FEWEST_RUNS:
-            runs = counted(len(histories), "seed")
-            return f"{model} was trained with {runs}, fewer than {FEWEST_RUNS}"
-        for history in histories:
+        seeds = evidence.seeds(model)
+        if seeds < FEWEST_RUNS:
+            return f"{model} was trained with {counted(seeds, 'seed')}, fewer than {FEWEST_RUNS}"
+        for place, history in enumerate(histories):
             if evidence.recipe and not has_settled(history, evidence.recipe):
-                epochs = counted(len(history), "epoch")
-                return f"{model} was trained for {epochs} and still improving"
+                length = counted(len(history), "epoch")
+                if model in evidence.steps:
+                    length = f"{counted(evidence.steps[model][place], 'step')} ({length})"
+                return f"{model} was trained for {length} and still improving"
     return ""
 
 
@@ -42,7 +44,7 @@ def has_settled(history: pd.DataFrame, recipe: Recipe) -> bool:
     """Whether a run ended before its last epoch, by early stopping, or reached a plateau: the best
     epoch, by what the recipe monitors, lies before the last fifth of them, and before the last
     three."""
-    if len(history) < recipe.epochs:
+    if len(history) < (recipe.stop_after or recipe.epochs):
         return True
     last = max(FEWEST_LAST, round(LAST_SHARE * len(history)))
     values = history[recipe.monitor]

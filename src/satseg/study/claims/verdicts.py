@@ -24,7 +24,6 @@ from satseg.study.claims.evidence import (
 from satseg.study.claims.measured import Quantity
 from satseg.text import counted, listing
 
-LEVEL = 0.05  # of every test
 NO_MODEL = "the study has none of the paper's models"
 
 Tested = tuple[list[Statistic], str, str]
@@ -77,10 +76,9 @@ def rank(claim: RankClaim, quantity: Quantity) -> Tested:
         bounds = [low, high] if low < high else []
         statistics.append(Statistic(f"{other}{quantity.sign}{model}", value, *bounds))
 
-    why = (
-        f"{model} ranks {nominal + 1} of {count} from the {claim.order}, with {before} surely "
-        f"before it and {after} surely after it"
-    )
+    why = f"{model} ranks {nominal + 1} of {count} from the {claim.order}"
+    if not quantity.is_printed:
+        why += f", with {before} surely before it and {after} surely after it"
     level = [other for other, side in sides.items() if not side]
     if level:
         why += f", and cannot be distinguished from {listing(level)}"
