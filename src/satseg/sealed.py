@@ -16,10 +16,12 @@ DIGEST = "digest"
 
 
 def save(path: str | Path, content: dict[str, Any]) -> None:
-    """Write a dictionary of tensors and plain values with a digest of all of it, atomically."""
+    """Write a dictionary of tensors and plain values with a digest of all of it, atomically; the
+    same content makes the same bytes."""
     content[DIGEST] = digest(content)
-    with atomic(path) as temporary:
-        torch.save(content, temporary)
+    # Given a name, torch would write it into the file, and a temporary one is never the same twice.
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
 def load(path: str | Path, mmap: bool = False) -> dict[str, Any]:

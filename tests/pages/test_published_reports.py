@@ -59,6 +59,7 @@ def test_every_published_study_has_a_report(study):
     assert html.count('<figure id="figure-') == len(figures)
     assert ("Of the figures, it lacks:" in html) == ("confusion" not in {p.stem for p in figures})
     assert "lacks the viewer of single tiles" in html
+    assert '<div class="viewers"' not in html  # it would stand in place of the predictions' figure
     assert not re.search(r'(src|href)="(?!data:|#|https?:)', html)
     commits = {
         re.search(r'"commit": "(\w{10})', path.read_text())[1]

@@ -42,6 +42,19 @@ def test_picture_style_page_and_confidence(tmp_path):
     assert {entry.get("label"): entry.get("color").upper() for entry in entries} == {
         name: color.upper() for name, color in COLORS.items()
     }
+    # Of polygons, by the name in their field `class`.
+    [renderer] = ET.parse(files["qml"]).iter("renderer-v2")
+    assert renderer.get("attr") == "class"
+    fills = {
+        symbol.get("name"): symbol.find(".//Option[@name='color']").get("value")
+        for symbol in renderer.iter("symbol")
+    }
+    assert {
+        category.get("value"): fills[category.get("symbol")]
+        for category in renderer.iter("category")
+    } == {
+        name: ",".join(map(str, (*bytes.fromhex(color[1:]), 255))) for name, color in COLORS.items()
+    }
     page = files["html"].read_text()
     assert not re.search(r"""(src|href)=["'](?!data:)|https?://|url\(""", page)
     assert "default-src 'none'" in page and "Woodland" in page
@@ -53,6 +66,15 @@ def test_picture_style_page_and_confidence(tmp_path):
 def test_a_format_that_cannot_be_written_is_refused(tmp_path, kind, name):
     scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
     files = {"out": tmp_path / "map.tif", kind: tmp_path / name}
-    with pytest.raises(UserError, match=f"{name}: the name of the .* must end with one of"):
+    with pytest.raises(UserError, match=f"{name}: the name of the .* must end with \\."):
         predict_scene(segmenter(), scene, **files)
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
+
+
+@pytest.mark.parametrize("option", ["min_area", "simplify"])
+def test_what_changes_polygons_needs_polygons(tmp_path, option):
+    scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
+    name = option.replace("_", "-")
+    with pytest.raises(UserError, match=f"^--{name}: changes polygons, .*; give --polygons too$"):
+        predict_scene(segmenter(), scene, tmp_path / "map.tif", **{option: 5})
     assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]

@@ -34,11 +34,14 @@ class Products(NamedTuple):
         """The files by their kind."""
         return {kind: path for kind, path in self._asdict().items() if path}
 
-    def check(self) -> None:
-        """Refuse names whose format cannot be written.
+    def check(self, **generalise: float) -> None:
+        """Refuse names whose format cannot be written, and what is asked of polygons without them.
+
+        Args:
+            generalise: `min_area` and `simplify`, of `write_polygons`.
 
         Raises:
-            UserError: a suffix is unknown, or its library is missing.
+            UserError: a suffix is unknown, its library is missing, or there are no polygons.
         """
         allowed = {
             "map": (*MAPS, PICTURE),
@@ -47,13 +50,21 @@ class Products(NamedTuple):
             "style": (".qml",),
             "web": (".html", ".htm"),
         }
+        kinds = {"web": "web page"}
         for kind, suffixes in allowed.items():
             path = self.wanted.get(kind)
             if path and path.suffix.lower() not in suffixes:
-                names = ", ".join(filter(None, suffixes))
-                raise UserError(f"{path}: the name of the {kind} must end with one of {names}")
+                names = " or ".join(filter(None, suffixes))
+                raise UserError(
+                    f"{path}: the name of the {kinds.get(kind, kind)} must end with {names}"
+                )
         if self.polygons:
             check_libraries(self.polygons)
+            return
+        for option, value in generalise.items():
+            if value:
+                name = option.replace("_", "-")
+                raise UserError(f"--{name}: changes polygons, not the map; give --polygons too")
 
 
 class Look(NamedTuple):

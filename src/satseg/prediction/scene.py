@@ -99,7 +99,8 @@ def predict_scene(
     """
     given = (out, probabilities, confidence, polygons, areas, style, web)
     products = Products(*(Path(path) if path else None for path in given))
-    products.check()
+    generalise = {"min_area": min_area, "simplify": simplify}
+    products.check(**generalise)
     outputs = list(products.wanted.values())
     distinct = {path.resolve() for path in (Path(scene), *outputs)}
     if len(distinct) <= len(outputs):
@@ -137,7 +138,6 @@ def predict_scene(
                 write_picture(blocks, finals[kind])
             else:
                 optimise(blocks, finals[kind], RASTERS[kind])
-        generalise = {"min_area": min_area, "simplify": simplify}
         derive(finals, plain["map"], accepted, look, outputs[0].stem, **generalise)
     return count
 

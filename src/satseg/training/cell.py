@@ -28,7 +28,7 @@ from satseg.training.checkpoints import Checkpoints
 from satseg.training.failures import Diverged, explained_failures
 from satseg.training.history import COLUMNS, History
 from satseg.training.limits import Limits
-from satseg.training.loggers import build_logger
+from satseg.training.loggers import Tracker
 from satseg.training.optimizer import monitor_mode
 from satseg.training.sharing import Sharing
 from satseg.training.starting import start_from
@@ -71,7 +71,7 @@ def train(
         limits: when to save, and when to stop early.
         teacher: weights of the cell that the recipe's `teacher` names.
         shorter: folder of a run of the same settings that stopped earlier, to go on from.
-        logger: where the rows of history.csv go too, as `build_logger` has it; decides no result.
+        logger: where the rows of history.csv go too, one of `loggers.KINDS`; decides no result.
         may_diverge: whether a loss that is not finite ends the run as its last epoch would, with
             the epochs before it as history and `diverged` in the record.
         record: makes the content of `run.json` from what is returned.
@@ -110,6 +110,8 @@ def train(
     checkpoints = Checkpoints(out / "checkpoints", identity, settings, loaders, limits)
     sharing = Sharing()
     callbacks = [sharing, history, checkpoints]
+    if logger != "csv" and not rank(settings.devices):
+        callbacks.insert(2, Tracker(logger, job, out, identity, history))
     if settings.early_stopping:
         patience = settings.early_stopping
         callbacks.append(
@@ -117,7 +119,6 @@ def train(
         )
 
     # The loop
-    further = [] if logger == "csv" else [build_logger(logger, job, out, identity)]
     precision = resolve_precision(settings.precision)
     diverged = {}
     try:
@@ -128,7 +129,7 @@ def train(
         ):
             for message in NOISE:
                 warnings.filterwarnings("ignore", message=message)
-            trainer = build_trainer(settings, precision, callbacks, out, *further)
+            trainer = build_trainer(settings, precision, callbacks, out)
             trainer.fit(
                 task,
                 loaders["train"],

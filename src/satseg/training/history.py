@@ -105,8 +105,6 @@ class History(Callback):
                 row[f"{subset}_{name}"] = value
 
         self.rows.append({column: row[column] for column in COLUMNS})
-        if trainer.logger:
-            trainer.logger.log_metrics(self.rows[-1], step=row["epoch"])
         self.seconds = 0.0
         self.started = None
 

@@ -195,7 +195,7 @@ class Task(L.LightningModule):
         self.check_losses()
         result = self.epoch_result("val")
         values = {"val_loss": result["loss"], "val_jaccard": result["jaccard"]}
-        self.log_dict(values, logger=False)  # the whole row is logged with the epoch
+        self.log_dict(values)
 
     def on_train_epoch_end(self) -> None:
         """Step the schedule and reset the counts: after the epoch's row is written, before its

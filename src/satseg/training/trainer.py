@@ -3,11 +3,9 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Literal
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from satseg.config.recipes import Training
@@ -38,7 +36,6 @@ def build_trainer(
     precision: str,
     callbacks: list[Callback],
     folder: Path,
-    logger: Logger | Literal[False] = False,
 ) -> L.Trainer:
     """Lightning's loop on the recipe's devices, as quiet as possible: `History` logs a line per
     epoch.
@@ -48,7 +45,6 @@ def build_trainer(
         precision: `32`, `bf16` or `fp16`.
         callbacks: what watches the run.
         folder: of the cell.
-        logger: where `History` sends its rows too; False for nowhere.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     several = settings.devices > 1
@@ -67,7 +63,7 @@ def build_trainer(
         # of its own.
         plugins=[WholeFiles(), LightningEnvironment()],
         default_root_dir=folder,
-        logger=logger,
+        logger=False,
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
         num_sanity_val_steps=0,
