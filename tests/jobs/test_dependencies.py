@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from inspect import unwrap
 from itertools import chain
 from pathlib import Path
 from typing import get_args, get_origin
@@ -334,7 +335,7 @@ def test_unknown_module(arguments):
 def package(tmp_path, monkeypatch):
     """A small package in place of satseg; returns a function that writes a file of it."""
     monkeypatch.setattr(dependencies, "PACKAGE", tmp_path / "satseg")
-    monkeypatch.setattr(dependencies, "_code", dependencies._code.__wrapped__)
+    monkeypatch.setattr(dependencies, "_code", unwrap(dependencies._code))
 
     def write(path, text=""):
         file = tmp_path / "satseg" / path

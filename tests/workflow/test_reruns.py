@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from contextlib import ExitStack, contextmanager
+from inspect import unwrap
 from itertools import product
 from pathlib import Path
 
@@ -178,7 +179,7 @@ def changed(path: Path, content: str):
 def checkpoints(folder: Path, monkeypatch, overrides: dict | None = None) -> dict[tuple, str]:
     """Cell → what a checkpoint of it would have to be marked with, to be gone on from."""
     monkeypatch.setattr(dependencies, "PACKAGE", folder / "src" / "satseg")
-    monkeypatch.setattr(dependencies, "_code", dependencies._code.__wrapped__)
+    monkeypatch.setattr(dependencies, "_code", unwrap(dependencies._code))
     monkeypatch.chdir(folder)
     config = load(folder / "config", overrides)
     tiles, splits = folder / "data" / "tiles", folder / "data" / "splits"

@@ -69,7 +69,8 @@ def predictions_figure(groups: Sequence[ShownTiles]) -> Figure:
                 y += APART
             if row == first_hard:
                 options = {"va": "bottom", "fontsize": 7.5, "color": INK}
-                write_text(figure, left + NAMES, y - 0.04, HARD_NOTE, **options)
+                note = write_text(figure, left + NAMES, y - 0.04, HARD_NOTE, **options)
+                fit_text(note, width - NAMES)
             _draw_row(figure, left, y, side, group, row)
     return figure
 

@@ -180,6 +180,12 @@ def fit_text(text: Text, inches: float) -> None:
     if _letters(name) * letter > inches and cuts:
         cut = min(cuts, key=lambda i: abs(i - len(name) / 2))
         text.set_text(f"{name[:cut]}\n{name[cut:]}")
+    shrink_text(text, inches)
+
+
+def shrink_text(text: Text, inches: float) -> None:
+    """Make letters small enough for the longest line to fit."""
+    letter = (0.0102 if text.get_fontweight() == "bold" else 0.0091) * text.get_fontsize()
     longest = max(1, *map(_letters, text.get_text().split("\n")))
     text.set_fontsize(text.get_fontsize() * min(1, inches / (longest * letter)))
 

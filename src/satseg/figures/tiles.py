@@ -17,7 +17,7 @@ from PIL import Image
 
 from satseg.config.datasets import LandClass
 from satseg.data.labels import NO_LABEL
-from satseg.figures.style import MUTED, WIDTH, frame_axes, write_text
+from satseg.figures.style import MUTED, WIDTH, frame_axes, shrink_text, write_text
 
 
 class ShownTiles(NamedTuple):
@@ -135,7 +135,8 @@ def draw_head(
     figure: Figure, left: float, top: float, group: ShownTiles, width: float = WIDTH
 ) -> None:
     """The title and class legend of a group, at a place in inches."""
-    write_text(figure, left, top + 0.05, group.title, va="top", fontsize=10, weight="bold")
+    title = write_text(figure, left, top + 0.05, group.title, va="top", fontsize=10, weight="bold")
+    shrink_text(title, width)
     full_width, full_height = figure.get_size_inches()
     patches = _legend_patches(group)
     rows = ceil(len(patches) / _legend_columns(group, width))
