@@ -47,7 +47,7 @@ def test_everything_runs_on_a_cpu_too(tmp_path):
 
 def test_the_study_is_planned_seed_by_seed_small_models_first(tmp_path):
     names = [step.name for step in study.steps(tmp_path, tmp_path, False)]
-    assert len(names) == 24 and len(set(names)) == 24
+    assert len(names) == 30 and len(set(names)) == 30
     assert names[0].endswith("_seed0") and names[-1].endswith("_seed2")
     assert names[:2] == ["run_lab_unet_seed0", "run_unet_swift_scratch_seed0"]
     assert study.steps(tmp_path, None, False) == []

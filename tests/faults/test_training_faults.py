@@ -162,9 +162,10 @@ def until(happened, child: Child) -> bool:
 # there; all of it is, under its temporary name.
 HALF = """
 import os, signal, torch
-def half(content, path, save=torch.save):
-    save(content, path)
-    os.truncate(path, os.path.getsize(path) // 2)
+def half(content, file, save=torch.save):
+    save(content, file)
+    file.flush()
+    os.truncate(file.name, os.path.getsize(file.name) // 2)
     os.kill(os.getpid(), signal.SIGKILL)
 torch.save = half
 """

@@ -221,6 +221,7 @@ def test_what_is_left_out_gives_a_stage_nothing_but_its_slice():
             "refuse_folder_of_cells",
             "sole_writer",
             "starter_pid",
+            "missing_logger",  # refuses, or does nothing
         },
         # When a process ends, and whose a temporary file is.
         "processes": {

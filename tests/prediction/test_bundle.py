@@ -88,7 +88,7 @@ def test_scores_are_those_of_the_counts(cell, tmp_path):
     found = pd.DataFrame(about["scores"])
     for column in ("value", "low", "high"):
         np.testing.assert_allclose(found[column].astype(float), expected[column], atol=1e-6)
-    assert about["tested"] == {"tiles": 12, "groups": 6}
+    assert about["tested"] == {"tiles": 12, "units": 6}
     assert "On 12 tiles" in card and "in 6 groups." in card
     assert "hold no variance of training, which a single run does not show" in card
     assert about["dataset"]["licence"] in card
@@ -108,7 +108,7 @@ def test_scenes_are_not_taken_for_ground_of_their_own(cell, tmp_path, groups):
     with ZipFile(tmp_path / "model.zip") as archive:
         about = json.loads(archive.read("bundle.json"))
         card = archive.read("README.md").decode()
-    assert about["tested"] == {"tiles": 12, "groups": groups}
+    assert about["tested"] == {"tiles": 12, "units": groups}
     assert all(row["low"] is None and row["high"] is None for row in about["scores"])
     why = "they take 6 groups" if groups else "which tiles share ground was not at hand"
     assert f"There are no intervals: {why}. How far the scores hold for other ground" in card

@@ -180,7 +180,7 @@ def _scores(
     rows = []
     for row in table.to_dict("records"):
         rows.append({key: _plain(value) for key, value in row.items()})
-    return rows, {"tiles": len(numbers), "groups": len(set(known.values())) if groups else None}
+    return rows, {"tiles": len(numbers), "units": len(set(known.values())) if groups else None}
 
 
 def _groups(tiles: str | Path | None, numbers: list[int]) -> Mapping[int, Hashable]:

@@ -87,7 +87,7 @@ def _scores(about: dict) -> list[str]:
             name = "" if row["class"] == "all" else row["class"]
             rows.append([label, name, _number(row["value"]), _interval(row)])
     tested = about["tested"]
-    groups = tested["groups"]
+    groups = tested["units"]
     where = f"On {counted(tested['tiles'], 'tile')} of the {about['subset']} subset"
     basis = (
         "Intervals are 95 % intervals for other ground, over groups that share none; they hold no "
