@@ -57,7 +57,8 @@ def test_every_published_study_has_a_report(study):
     assert f"About {study}." in html and "More." not in html
     figures = [path for path in (folder / "figures").iterdir() if path.suffix in (".svg", ".png")]
     assert html.count('<figure id="figure-') == len(figures)
-    assert ("Of the figures, it lacks:" in html) == ("confusion" not in {p.stem for p in figures})
+    there = {path.stem for path in figures}
+    assert ("Of the figures, it lacks:" in html) == (not {"confusion", "samples"} <= there)
     assert "lacks the viewer of single tiles" in html
     assert '<div class="viewers"' not in html  # it would stand in place of the predictions' figure
     assert not re.search(r'(src|href)="(?!data:|#|https?:)', html)
