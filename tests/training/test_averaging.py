@@ -4,37 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from satseg.config.splits import Split
-from satseg.data.splits import draw_split
-from satseg.data.store import open_tiles
-from satseg.data.tiling import build_tiles
 from satseg.jobs.slices import TrainSlice
 from satseg.training.averaging import Average
 from satseg.training.cell import train
-from satseg.training.limits import Limits, Stopped
+from satseg.training.limits import Stopped
 from satseg.training.trainer import build_trainer
 from small import unet
+from stopping import After
 
 UNET = unet(4, 8, bottleneck=8, dropout=0.2)
-
-
-class After(Limits):
-    """Stops a run after some looks at its limits, one a batch."""
-
-    looks = 0
-
-    def reason_to_stop(self) -> str:
-        After.looks -= 1
-        return "time budget used up" if After.looks < 0 else ""
-
-
-@pytest.fixture(scope="module")
-def data(scene_folder, tile_slice, tmp_path_factory):
-    """A tile store and its split."""
-    folder = tmp_path_factory.mktemp("store")
-    build_tiles(tile_slice, scene_folder, folder)
-    store = open_tiles(folder)
-    return store, draw_split(store.table, Split(unit="tile", train=0.6, val=0.4))
 
 
 def job(**training) -> TrainSlice:

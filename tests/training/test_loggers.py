@@ -11,17 +11,14 @@ import pandas as pd
 import pytest
 
 from satseg.config.root import Config
-from satseg.config.splits import Split
-from satseg.data.splits import draw_split
-from satseg.data.store import open_tiles
-from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 from satseg.jobs.running import missing_logger
 from satseg.jobs.slices import TrainSlice
 from satseg.training import loggers
 from satseg.training.cell import train
-from satseg.training.limits import Limits, Stopped
+from satseg.training.limits import Stopped
 from small import unet
+from stopping import After
 
 EPOCHS = 3
 # They would report to their makers.
@@ -43,15 +40,6 @@ def job(batch_size: int = 4) -> TrainSlice:
         classes=["ground", "water", "road"],
         counted=[0, 1, 2],
     )
-
-
-@pytest.fixture(scope="module")
-def data(scene_folder, tile_slice, tmp_path_factory):
-    """A tile store and its split."""
-    folder = tmp_path_factory.mktemp("store")
-    build_tiles(tile_slice, scene_folder, folder)
-    store = open_tiles(folder)
-    return store, draw_split(store.table, Split(unit="tile", train=0.6, val=0.4))
 
 
 @pytest.fixture(scope="module")
@@ -98,16 +86,6 @@ def memory(monkeypatch) -> list[Memory]:
     monkeypatch.setattr(loggers, "missing_logger", lambda kind: "")
     monkeypatch.setattr(loggers, "open_logger", open_logger)
     return opened
-
-
-class After(Limits):
-    """Stops a run in its second epoch: after some looks at its limits, one a batch."""
-
-    looks = 0
-
-    def reason_to_stop(self) -> str:
-        After.looks -= 1
-        return "time budget used up" if After.looks < 0 else ""
 
 
 def history(out: Path) -> pd.DataFrame:

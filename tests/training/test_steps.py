@@ -7,10 +7,6 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from satseg.config.recipes import Training
-from satseg.config.splits import Split
-from satseg.data.splits import draw_split
-from satseg.data.store import open_tiles
-from satseg.data.tiling import build_tiles
 from satseg.jobs.slices import TrainSlice
 from satseg.models.segmenter import load_weights
 from satseg.training.cell import train
@@ -18,16 +14,6 @@ from satseg.training.optimizer import step_share
 from small import unet
 
 CLASSES = ["ground", "water", "road"]
-
-
-@pytest.fixture(scope="module")
-def data(scene_folder, tile_slice, tmp_path_factory):
-    """A tile store whose tiles are all whole and labelled alike, and its split."""
-    folder = tmp_path_factory.mktemp("store")
-    build_tiles(tile_slice, scene_folder, folder)
-    store = open_tiles(folder)
-    split = draw_split(store.table, Split(unit="tile", train=0.6, val=0.4))
-    return store, split
 
 
 def job(**training) -> TrainSlice:

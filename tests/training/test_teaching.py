@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from satseg.config.splits import Split
 from satseg.data.normalise import to_unit
-from satseg.data.splits import draw_split
-from satseg.data.store import open_tiles
-from satseg.data.tiling import build_tiles
 from satseg.errors import UserError
 from satseg.jobs.slices import TrainSlice
 from satseg.models import build_model
@@ -16,31 +12,13 @@ from satseg.models.segmenter import Segmenter, load_weights
 from satseg.training.auxiliary import Auxiliary, coarse
 from satseg.training.cell import train
 from satseg.training.distillation import soft_labels
-from satseg.training.limits import Limits, Stopped
+from satseg.training.limits import Stopped
 from satseg.training.optimizer import build_optimizer
 from small import unet
+from stopping import After
 
 UNET = unet(4, 4, 8, 8, bottleneck=8)
 CLASSES = ["ground", "water", "road"]
-
-
-class After(Limits):
-    """Stops a run after some looks at its limits, one a batch."""
-
-    looks = 0
-
-    def reason_to_stop(self) -> str:
-        After.looks -= 1
-        return "time budget used up" if After.looks < 0 else ""
-
-
-@pytest.fixture(scope="module")
-def data(scene_folder, tile_slice, tmp_path_factory):
-    """A tile store and its split."""
-    folder = tmp_path_factory.mktemp("store")
-    build_tiles(tile_slice, scene_folder, folder)
-    store = open_tiles(folder)
-    return store, draw_split(store.table, Split(unit="tile", train=0.6, val=0.4))
 
 
 def job(counted=(0, 1, 2), **training) -> TrainSlice:

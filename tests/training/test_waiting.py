@@ -14,14 +14,11 @@ from satseg import devices
 from satseg.config.models import PythonSpec
 from satseg.config.reading import load
 from satseg.config.recipes import Augmentation
-from satseg.config.splits import Split
 from satseg.data import augmentation
 from satseg.data.augmentation import augment, draw_changes
 from satseg.data.exchange import palette
 from satseg.data.loader import loader
-from satseg.data.splits import draw_split
-from satseg.data.store import Tiles, open_tiles
-from satseg.data.tiling import build_tiles
+from satseg.data.store import Tiles
 from satseg.evaluation.counting import evaluate_tiles
 from satseg.jobs.slices import TrainSlice
 from satseg.models.segmenter import Segmenter
@@ -99,15 +96,6 @@ def queued(monkeypatch):
         monkeypatch.setattr(f"satseg.{room}.send", on_the_host(devices.send))
     yield
     devices._sent.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def data(scene_folder, tile_slice, tmp_path_factory):
-    """A tile store and its split."""
-    folder = tmp_path_factory.mktemp("store")
-    build_tiles(tile_slice, scene_folder, folder)
-    store = open_tiles(folder)
-    return store, draw_split(store.table, Split(unit="tile", train=0.6, val=0.4))
 
 
 def job(model=UNET, counted=(0, 1, 2), **training) -> TrainSlice:

@@ -75,10 +75,7 @@ class Ground:
         distance = np.full(len(tiles), np.inf)
         reach = np.broadcast_to(reach, len(tiles))
 
-        for first, second in self._pairs(tiles, others, reach):
-            here = tiles[first]
-            tolerance = np.maximum(self.tolerance[here], self.tolerance[second])
-            overlap, gap = gaps(self.corners[here], self.corners[second], tolerance)
+        for first, _, overlap, gap in self._gaps(tiles, others, reach):
             np.logical_or.at(overlapping, first, overlap)
             np.minimum.at(distance, first, gap)
 
@@ -90,14 +87,21 @@ class Ground:
         tiles = np.flatnonzero(self.placed)
         firsts = [np.empty(0, int)]
         seconds = [np.empty(0, int)]
-        for first, second in self._pairs(tiles, tiles, np.zeros(len(tiles))):
-            here = tiles[first]
-            tolerance = np.maximum(self.tolerance[here], self.tolerance[second])
-            overlap, _ = gaps(self.corners[here], self.corners[second], tolerance)
-            kept = overlap & (here < second)
-            firsts.append(here[kept])
+        for first, second, overlap, _ in self._gaps(tiles, tiles, np.zeros(len(tiles))):
+            kept = overlap & (tiles[first] < second)
+            firsts.append(tiles[first[kept]])
             seconds.append(second[kept])
         return np.concatenate(firsts), np.concatenate(seconds)
+
+    def _gaps(
+        self, tiles: np.ndarray, others: np.ndarray, reach: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """The pairs of `_pairs`, whether the two overlap, and how far apart they are."""
+        for first, second in self._pairs(tiles, others, reach):
+            here = tiles[first]
+            tolerance = np.maximum(self.tolerance[here], self.tolerance[second])
+            overlap, gap = gaps(self.corners[here], self.corners[second], tolerance)
+            yield first, second, overlap, gap
 
     def _pairs(
         self, tiles: np.ndarray, others: np.ndarray, reach: np.ndarray

@@ -175,9 +175,8 @@ def fit_text(text: Text, inches: float) -> None:
     """Break a name that is too long at an underscore or a space, then make its letters small
     enough."""
     name = text.get_text()
-    letter = 0.0091 * text.get_fontsize()
     cuts = [i + 1 for i, sign in enumerate(name[:-1]) if sign in "_ -"]
-    if _letters(name) * letter > inches and cuts:
+    if _letters(name) * _letter_width(text) > inches and cuts:
         cut = min(cuts, key=lambda i: abs(i - len(name) / 2))
         text.set_text(f"{name[:cut]}\n{name[cut:]}")
     shrink_text(text, inches)
@@ -185,9 +184,14 @@ def fit_text(text: Text, inches: float) -> None:
 
 def shrink_text(text: Text, inches: float) -> None:
     """Make letters small enough for the longest line to fit."""
-    letter = (0.0102 if text.get_fontweight() == "bold" else 0.0091) * text.get_fontsize()
     longest = max(1, *map(_letters, text.get_text().split("\n")))
-    text.set_fontsize(text.get_fontsize() * min(1, inches / (longest * letter)))
+    fits = inches / (longest * _letter_width(text))
+    text.set_fontsize(text.get_fontsize() * min(1, fits))
+
+
+def _letter_width(text: Text) -> float:
+    """Inches that a letter takes, about."""
+    return (0.0102 if text.get_fontweight() == "bold" else 0.0091) * text.get_fontsize()
 
 
 def _letters(name: str) -> float:

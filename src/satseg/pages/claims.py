@@ -87,9 +87,8 @@ TESTS = [
         "The same between epoch and metric, or minus the loss, or minus the distance of two "
         "curves, in each run. A claim holds if every run has p ≤ 0.05, and does not if in one the "
         "opposite has p ≤ 0.025, corrected for the number of runs by Holm's method. Neighbouring "
-        "epochs are "
-        "alike, so that p is lower than it would be for independent ones: it says that there is a "
-        "trend, not how sure another training would show it.",
+        "epochs are alike, so that p is lower than it would be for independent ones: it says that "
+        "there is a trend, not how sure another training would show it.",
     ),
     (
         "Curves",

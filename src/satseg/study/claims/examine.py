@@ -237,20 +237,17 @@ def _require_recipe(claim: HigherClaim, evidence: Evidence) -> None:
 def _on_table(claim: AnyClaim, by: str, table: PaperTable) -> Tested:
     if isinstance(claim, FollowsClaim):
         sizes = {name: table.column(name) for name in (claim.size, *claim.rather_than)}
-        statistics, verdict, why = follows(claim, published_quantity(table, by), sizes)
-        return statistics, as_printed(verdict), why
+        return as_printed(follows(claim, published_quantity(table, by), sizes))
     if isinstance(claim, LastsClaim):
         return lasts(claim, table.column(by))
     if isinstance(claim, RankClaim):
-        statistics, verdict, why = rank(claim, published_quantity(table, by))
-        return statistics, as_printed(verdict), why
+        return as_printed(rank(claim, published_quantity(table, by)))
 
     values = table.column(by, getattr(claim, "classes", None) or ["all"])
     first = _one(claim.model, values)
     second = _one(claim.than, values)
     if isinstance(claim, FasterClaim):
-        statistics, verdict, why = faster(first, second, published_quantity(table, by))
-        return statistics, as_printed(verdict), why
+        return as_printed(faster(first, second, published_quantity(table, by)))
     statistics = [Statistic(first, values[first]), Statistic(second, values[second])]
     margin = getattr(claim, "by_more_than", 0.0)
     printed = PRINTED if values[first] - values[second] > margin else NOT_PRINTED
@@ -258,8 +255,7 @@ def _on_table(claim: AnyClaim, by: str, table: PaperTable) -> Tested:
 
 
 def _printed_classes(scores: dict[str, float], pixels: dict[str, int]) -> Tested:
-    statistics, verdict, why = rarest_lowest(scores, pixels)
-    return statistics, as_printed(verdict), why
+    return as_printed(rarest_lowest(scores, pixels))
 
 
 def _one(pattern: str, models: Iterable[str]) -> str:

@@ -218,9 +218,10 @@ def _require_same_tiles(baseline: Evidence, other: Evidence) -> None:
         raise Untestable(f"{names} are evaluated on different tiles or classes")
 
 
-def as_printed(verdict: str) -> str:
-    """The verdict on figures without intervals: what they say, not what holds."""
-    return {HOLDS: PRINTED, FAILS: NOT_PRINTED}.get(verdict, verdict)
+def as_printed(tested: Tested) -> Tested:
+    """What was tested on figures without intervals: they say it or not, whatever holds."""
+    statistics, verdict, why = tested
+    return statistics, {HOLDS: PRINTED, FAILS: NOT_PRINTED}.get(verdict, verdict), why
 
 
 def verdict_of(holds: bool, fails: bool) -> str:
