@@ -23,7 +23,7 @@ NOTEBOOK := jupytext --quiet --to ipynb --set-kernel python3 docs/tutorial.md
 INSTALL_UV := .venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall uv==$(UV_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-slurm bench lint docs docs-site tutorial lock clean
+.PHONY: help setup demo test test-faults test-slurm test-all bench lint docs docs-site tutorial lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ test-faults: $(INSTALLED) ## cause every fault and bad input; rewrite the tables
 
 test-slurm: $(INSTALLED) ## run the workflow on a one-node SLURM cluster; needs root and the packages slurm-wlm and munge
 	pytest tests/slurm
+
+test-all: $(INSTALLED) ## run the tests and those on SLURM side by side: the latter mostly wait
+	pytest tests/slurm tests --numprocesses 3 --dist loadgroup
 
 bench: .venv/.bench ## compare every stage with the alternatives, in an hour; ROWS="tiling start" for only some
 	python -m benchmarks $(ROWS)

@@ -21,6 +21,8 @@ from cluster import until
 from satseg.config.reading import ROOT
 from small import flatten
 
+pytestmark = pytest.mark.xdist_group("slurm")  # one cluster, so one process
+
 PROFILE = "workflow/profiles/slurm"
 TARGET = "results/runs/demo/mini/quick/seed0/history.csv"
 CELL = Path(TARGET).parent
