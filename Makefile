@@ -23,7 +23,7 @@ NOTEBOOK := jupytext --quiet --to ipynb --set-kernel python3 docs/tutorial.md
 INSTALL_UV := .venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall uv==$(UV_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-slurm test-all bench lint docs docs-site tutorial lock clean
+.PHONY: help setup demo test test-faults test-slurm bench lint docs docs-site tutorial lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -33,17 +33,14 @@ setup: $(INSTALLED) ## install into .venv; TORCH=cpu for CPU builds of torch, PY
 demo: $(INSTALLED) ## train three small models on generated scenes; the report is results/demo/report.html
 	satseg run demo --cores $(CORES)
 
-test: $(INSTALLED) ## run the tests
-	pytest --ignore=tests/slurm --numprocesses auto --maxprocesses 4
+test: $(INSTALLED) ## run the tests; SATSEG_SLURM=1 for those on SLURM, too, which mostly wait
+	pytest --numprocesses 3 --no-loadscope-reorder
 
 test-faults: $(INSTALLED) ## cause every fault and bad input; rewrite the tables of docs/faults.md
 	pytest tests/faults --record
 
 test-slurm: $(INSTALLED) ## run the workflow on a one-node SLURM cluster; needs root and the packages slurm-wlm and munge
-	pytest tests/slurm
-
-test-all: $(INSTALLED) ## run the tests and those on SLURM side by side: the latter mostly wait
-	pytest tests/slurm tests --numprocesses 3 --dist loadgroup
+	SATSEG_SLURM=1 pytest tests/slurm
 
 bench: .venv/.bench ## compare every stage with the alternatives, in an hour; ROWS="tiling start" for only some
 	python -m benchmarks $(ROWS)

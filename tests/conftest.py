@@ -43,6 +43,12 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+def pytest_collection_modifyitems(items):
+    """The longest first, so that no process is left with one of them at the end."""
+    longest = ("tests/slurm/", "tests/faults/", "tests/workflow/")
+    items.sort(key=lambda item: not item.nodeid.startswith(longest))
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Start from the same random weights, whichever tests ran before in this process."""

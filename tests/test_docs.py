@@ -43,7 +43,7 @@ CELL = "results/runs/demo/unet_tiny/demo/seed0"
 PROFILE = "snakemake --workflow-profile workflow/profiles/mine"
 COMMANDS = {
     "make demo": "ci",
-    "make test": "it runs tests; CI's make test-all runs the same",
+    "make test": "ci",
     "make lint": "ci",
     "make docs-site": "ci",
     "make tutorial": "ci",

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from satseg.figures.scales import draw_costs
@@ -22,6 +23,7 @@ from satseg.statistics.front import pareto_front
 CLEAR = 4  # points between a name and what belongs to another model
 BASELINE = {"color": MUTED, "lw": 1.2, "ls": (0, (2, 1.5))}
 TIED = "≈"  # after the name of a model that cannot be told from the best
+ROUNDS = 10  # in which names look for better places
 COSTS = ("epoch_seconds", "latency_ms", "peak_memory_mb")
 
 
@@ -73,7 +75,9 @@ def label_places() -> list[LabelPlace]:
 def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figure:
     """mIoU^D against epoch time, latency and memory; the front of models that no other beats is
     drawn as a line."""
-    figure = Figure((WIDTH, 3.1 * len(groups) + 0.5), layout="constrained")
+    # Names need height: three inches for up to four models.
+    heights = [3.1 + 0.25 * max(0, len(group.rows) - 4) for group in groups]
+    figure = Figure((WIDTH, sum(heights) + 0.5), layout="constrained")
     figure.suptitle("What accuracy costs", x=0.008, ha="left")
     front = {"color": FAINT, "lw": 1.2, "marker": "o", "mfc": MUTED, "mec": MUTED}
     beaten = {"ls": "", "marker": "o", "mfc": PAPER, "mec": MUTED, "mew": 1.4}
@@ -92,7 +96,7 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
     rows = pd.concat([group.rows for group in groups])
     panels = []
     tied = {}
-    for part, group in zip(stack(figure, [1.0] * len(groups)), groups, strict=True):
+    for part, group in zip(stack(figure, heights), groups, strict=True):
         part.suptitle(group.title, x=0.008, ha="left", fontsize=9)
         grid = part.subplots(1, len(COSTS), sharey=True)
         for axes, column in zip(grid, COSTS, strict=True):
@@ -144,44 +148,75 @@ def _label_points(
 ) -> None:
     """Write each model beside its point, over no other point, interval or name if there is room; ≈
     for those that cannot be told from the best one. A line leads to a name that stands apart."""
-    renderer = axes.figure.canvas.get_renderer()
-    inside = axes.get_window_extent(renderer)
     points = rows.assign(x=rows[column].astype(float)).dropna(subset=["x", "value"])
-    taken = _marks(axes, points)
+    labels = [
+        f"{model} {TIED}" if model in tied else model for model in points["model"].astype(str)
+    ]
+    choices = [
+        _candidates(axes, label, (point.x, point.value))
+        for label, point in zip(labels, points.itertuples(), strict=True)
+    ]
+    places = _settle(choices, points["model"].tolist(), _marks(axes, points), axes)
 
-    for point in points.sort_values("value", ascending=False, kind="stable").itertuples():
-        candidates = []
-        for place in label_places():
-            text = axes.annotate(
-                f"{point.model} {TIED}" if point.model in tied else point.model,
-                (point.x, point.value),
-                place.shift,
-                textcoords="offset points",
-                ha="left" if place.shift[0] > 0 else "right",
-                va="center",
-                fontsize=7.5,
-                bbox=BEHIND,
-            )
-            box = text.get_window_extent(renderer)
-            beyond = inside.count_contains(box.corners()) < 4
-            near = box.padded(CLEAR * axes.figure.dpi / 72, 0)  # not between two points
-            covered = sum(
-                weight
-                for owner, other, weight in taken
-                if (box if owner == point.model else near).overlaps(other)
-            )
-            candidates.append((covered + place.distance + 4 * beyond, place, text, box))
-
-        best = min(candidates, key=lambda candidate: candidate[0])
-        for candidate in candidates:
-            if candidate is not best:
-                candidate[2].remove()
-        _, place, _, box = best
-        taken.append((point.model, box, 2))
+    for label, place, point in zip(labels, places, points.itertuples(), strict=True):
+        at = (point.x, point.value)
+        _write(axes, label, at, place)
         if place.distance:
             lead = {"arrowstyle": "-", "color": colors[point.model], "lw": 0.6, "shrinkB": 4}
-            at = (point.x, point.value)
             axes.annotate("", at, place.shift, textcoords="offset points", arrowprops=lead)
+
+
+def _candidates(axes: Axes, label: str, at: tuple[float, float]) -> list[tuple[LabelPlace, Bbox]]:
+    """Every place of a name, and what it would cover there."""
+    boxes = []
+    for place in label_places():
+        text = _write(axes, label, at, place)
+        boxes.append((place, text.get_window_extent(axes.figure.canvas.get_renderer())))
+        text.remove()
+    return boxes
+
+
+def _write(axes: Axes, label: str, at: tuple[float, float], place: LabelPlace) -> Annotation:
+    side = "left" if place.shift[0] > 0 else "right"
+    offset = {"textcoords": "offset points", "ha": side, "va": "center"}
+    return axes.annotate(label, at, place.shift, fontsize=7.5, bbox=BEHIND, **offset)
+
+
+def _settle(
+    choices: Sequence[list[tuple[LabelPlace, Bbox]]],
+    models: Sequence[str],
+    marks: Sequence[tuple[str, Bbox, int]],
+    axes: Axes,
+) -> list[LabelPlace]:
+    """A place for each name. Names are placed one after the other, and then anew while the others
+    stay, until none has a better place."""
+    inside = axes.get_window_extent(axes.figure.canvas.get_renderer())
+    clear = CLEAR * axes.figure.dpi / 72
+    chosen: dict[str, int] = {}
+
+    def cost(model: str, place: LabelPlace, box: Bbox) -> float:
+        names = [
+            (other, choices[models.index(other)][i][1], 2)
+            for other, i in chosen.items()
+            if other != model
+        ]
+        near = box.padded(clear, 0)  # not between two points
+        covered = sum(
+            weight
+            for owner, other, weight in [*marks, *names]
+            if (box if owner == model else near).overlaps(other)
+        )
+        beyond = inside.count_contains(box.corners()) < 4
+        return covered + place.distance + 4 * beyond
+
+    for _ in range(ROUNDS):
+        before = dict(chosen)
+        for model, places in zip(models, choices, strict=True):
+            costs = [cost(model, *candidate) for candidate in places]
+            chosen[model] = int(np.argmin(costs))
+        if chosen == before:
+            break
+    return [places[chosen[model]][0] for model, places in zip(models, choices, strict=True)]
 
 
 def _marks(axes: Axes, points: pd.DataFrame) -> list[tuple[str, Bbox, int]]:
