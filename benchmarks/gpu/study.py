@@ -15,7 +15,7 @@ from satseg.training.limits import Stopped
 
 STUDY = "faster_unet_dubai"
 # Its models and a compact one, without pretrained weights, which need a network.
-MODELS_OF = "faster_unet_found_all"
+MODELS_OF = "faster_unet_found"
 QUICK = {
     "datasets": {
         "demo": {"source": {"kind": "demo", "scenes": 6, "size": 128, "seed": 0}, "tile_size": 64}

@@ -1,5 +1,7 @@
 """A mistake in the configuration is answered by one line: where it is, and what would be right."""
 
+import functools
+import operator
 import shutil
 
 import pytest
@@ -251,6 +253,28 @@ def test_value_that_does_not_fit(folder, file, key, value, problem):
 def test_missing_key(folder, file, key, said):
     edit(folder, file, key, GONE)
     assert complaint(folder) == f"config/{file}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("file", "section", "right", "wrong"),
+    [
+        (RECIPES, "recipes.demo", "epochs", "epoch"),
+        (DATASETS, "datasets.demo.layout", "images", "image"),
+        (MODELS, "models.unet_tiny.bottleneck", "width", "widht"),
+        (SPLITS, "splits.random", "unit", "units"),
+        (STUDY, "", "datasets", "dataset"),
+    ],
+)
+def test_a_misspelt_key_is_not_missing_too(folder, file, section, right, wrong):
+    tree = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
+    keys = [key for key in section.split(".") if key]
+    place = functools.reduce(operator.getitem, keys, tree)
+    place[wrong] = place.pop(right)
+    (folder / file).write_text(yaml.safe_dump(tree), encoding="utf-8")
+    text = complaint(folder)
+    key = ".".join([*keys, wrong])
+    assert text.startswith(f"config/{file}: {key}: unknown key; allowed: ")
+    assert text.endswith(f"; did you mean {right!r}?") and "\n" not in text
 
 
 def test_one_line_for_each_mistake(folder):

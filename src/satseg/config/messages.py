@@ -1,6 +1,7 @@
 """A mistake in the configuration as one line."""
 
 import difflib
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -38,22 +39,30 @@ def mistake_line(
         return text
 
     text += f"; allowed: {', '.join(sorted(allowed))}"
-    written = str(key[-1]) if problem == "unknown key" else str(value)
-    nearest = difflib.get_close_matches(written, allowed, n=1, cutoff=0.5)
+    nearest = _nearest(str(key[-1]) if problem == "unknown key" else str(value), allowed)
     if nearest:
-        text += f"; did you mean {nearest[0]!r}?"
+        text += f"; did you mean {nearest!r}?"
     return text
+
+
+def _nearest(written: str, allowed: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(written, allowed, n=1, cutoff=0.5)), None)
 
 
 def explain(errors: list, raw: dict, place: Any) -> list[str]:
     """One line for each key that is wrong."""
     lines = {}
+    misspelt = set()
     # If a key takes one of several types, each reports an error; the one whose type fits knows
     # best.
     for error in sorted(errors, key=_is_of_type):
         key, section, kinds = locate(error["loc"], raw)
         lines.setdefault(key, _problem(error, key, section, kinds, place))
-    return list(lines.values())
+        if error["type"] == "extra_forbidden" and section:
+            misspelt.add((*key[:-1], _nearest(str(key[-1]), section.model_fields)))
+    # A key that is there under a wrong name is not missing, too.
+    missing = {locate(error["loc"], raw)[0] for error in errors if error["type"] == "missing"}
+    return [line for key, line in lines.items() if key not in misspelt & missing]
 
 
 def _is_of_type(error: Any) -> bool:
