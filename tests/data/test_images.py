@@ -175,6 +175,12 @@ def test_what_is_no_number_is_no_data(tmp_path):
             {"scale": [[0, 9], [0, 9]]},
             r"3 bands; the dataset's pixels\.scale has 2 pairs",
         ),
+        (
+            1,
+            "uint8",
+            {"scale": [[0, 9], [0, 9]]},
+            r"a\.tif: 1 band; the dataset's pixels\.scale has 2 pairs",
+        ),
     ],
 )
 def test_an_image_that_cannot_be_used(tmp_path, bands, kind, pixels, message):

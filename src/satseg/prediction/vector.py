@@ -58,5 +58,6 @@ def write_vector(
     fields = [names, np.array(indices, np.int32), np.array(square_metres, float)]
     write(
         out, shapely.to_wkb(polygons), fields, ["class", "index", "area_m2"],
-        geometry_type="Polygon", crs=crs.to_wkt(), driver=DRIVERS[Path(out).suffix.lower()], layer=name,
+        geometry_type="Polygon", crs=crs.to_wkt(), layer=name,
+        driver=DRIVERS[Path(out).suffix.lower()],
     )  # fmt: skip
