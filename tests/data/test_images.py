@@ -254,7 +254,7 @@ def test_a_mask_value_far_off_is_named(tile_slice, tmp_path, value):
     write_raster(tmp_path / "raw/images/s.tif", np.ones((1, 32, 32), np.uint8))
     write_raster(tmp_path / "raw/masks/s.tif", np.full((1, 32, 32), value, np.int32))
     with pytest.raises(
-        UserError, match=rf"masks/s\.tif: value {value} in 1024 pixels is not a class"
+        UserError, match=rf"masks/s\.tif: value {value} in 1,024 pixels is not a class"
     ):
         build_tiles(tile_slice, tmp_path / "raw", tmp_path / "out")
 

@@ -61,8 +61,8 @@ class MaskReader:
         if unknown.any():
             code = int(codes[unknown][0])
             raise UserError(
-                f"{path}: {self.shown(code)} in {int((codes == code).sum())} pixels is not a class "
-                f"of the dataset; {self.remedy}"
+                f"{path}: {self.shown(code)} in {counted(int((codes == code).sum()), 'pixel')} is "
+                f"not a class of the dataset; {self.remedy}"
             )
         return labels
 
