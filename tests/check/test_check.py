@@ -242,6 +242,19 @@ def test_a_class_that_a_split_keeps_from_training(sound):
     ]
 
 
+def test_what_a_split_lacks_for_want_of_a_readable_mask_is_no_second_fault(sound):
+    (sound / "train.txt").write_text("s0\ns1\n")
+    (sound / "val.txt").write_text("s2\ns3\ns4\n")
+    write_raster(sound / "masks/s1.png", np.zeros((1, 70, 50), np.uint8))
+    official = {"by": "lists", "lists": {"train": "train.txt", "val": "val.txt"}}
+    config = configured(sound, "official", official=official)
+    assert check(config, "mine", sound).notes == []
+    (sound / "masks/s0.png").write_bytes(b"no image")  # the one of them that holds Water
+    found = check(config, "mine", sound)
+    assert len(found.problems) == 1
+    assert found.notes == []
+
+
 def test_a_mask_of_very_many_colours_is_one_fault(sound):
     layout = configured(sound).datasets["mine"].layout.model_dump() | {"mask_values": "color"}
     for name, size in {

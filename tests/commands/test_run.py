@@ -163,6 +163,7 @@ def test_a_run_is_watched_to_its_end(tmp_path, monkeypatch, capfd):
     assert status == 1 and lines == ["noise", "error: the end"]
     said = capfd.readouterr().out
     assert "demo: 0 of 3 cells done (3 waiting)" in said and "noise" not in said
+    Path("logs/tile/deleted.log").symlink_to("nowhere")
     view = View(config, ["demo"], 0.0)
     assert view.lines()[1] == "  tile demo: tiling: 3 of 9 scenes"
 

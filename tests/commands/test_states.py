@@ -9,7 +9,7 @@ import pytest
 
 from satseg.commands.expected import seconds_left, study_left
 from satseg.commands.staleness import changed_keys, changes
-from satseg.commands.states import study_states
+from satseg.commands.states import _all_there, _json, study_states
 from satseg.commands.status import _fitted
 from satseg.commands.words import headline, status_text
 from satseg.config.reading import load
@@ -125,6 +125,33 @@ def test_a_run_that_ended_before_its_end(config, tmp_path, last, kind, note):
     logged(tmp_path, "train", f"{last}\n")
     state = study_states(config, STUDY)[0]
     assert (state.kind, state.done) == (kind, 2) and state.note.startswith(note)
+
+
+def test_files_that_vanish_while_they_are_looked_at(config, tmp_path, monkeypatch):
+    cell = folder(tmp_path)
+    finished(cell)
+
+    def vanishing(*arguments):
+        there = _all_there(*arguments)
+        (cell / "history.csv").unlink(missing_ok=True)
+        return there
+
+    monkeypatch.setattr("satseg.commands.states._all_there", vanishing)
+    assert study_states(config, STUDY)[0].kind == "waiting"
+
+
+def test_progress_that_vanishes_while_it_is_looked_at(config, tmp_path, monkeypatch):
+    cell = folder(tmp_path)
+    running(cell, os.getpid(), done=2, epoch_seconds=[10, 20], val_jaccard=[0.1, 0.2])
+
+    def vanishing(file):
+        content = _json(file)
+        (cell / "checkpoints/progress.json").unlink(missing_ok=True)
+        return content
+
+    monkeypatch.setattr("satseg.commands.states._json", vanishing)
+    state = study_states(config, STUDY)[0]
+    assert (state.kind, state.note) == ("training", "")
 
 
 def test_another_machine_is_believed_but_its_silence_is_told(config, tmp_path):

@@ -153,8 +153,9 @@ def test_other_classes_are_not_paired(states, tmp_path):
         lambda frame: frame.assign(**{"class": frame["class"].replace("Wood", "Forest")}),
     )
     before = str(root / "before/results/mine")
-    page, _ = compare(before, str(root / "after/results/mine"), output=tmp_path / "out")
+    page, told = compare(before, str(root / "after/results/mine"), output=tmp_path / "out")
     assert "toy / beta / leaky: other classes are counted" in page.read_text()
+    assert told.endswith(" In 1 row, no difference can be tested.")
 
 
 def test_names_that_belong_together():

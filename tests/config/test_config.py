@@ -639,7 +639,7 @@ PAPERS, TABLE, CLAIMS = "papers.yaml", "papers.faster_unet.tables.0", "papers.fa
             PAPERS,
             f"{TABLE}.rows.unet_short",
             [1, 2],
-            f"{TABLE}: rows: unet_short has 2 figures; there are 12 columns",
+            f"{TABLE}: rows: unet_short has 2 figures, the table 12 columns",
         ),
         (
             PAPERS,

@@ -175,6 +175,12 @@ def test_what_is_no_number_is_no_data(tmp_path):
             {"scale": [[0, 9], [0, 9]]},
             r"3 bands; the dataset's pixels\.scale has 2 pairs",
         ),
+        (
+            1,
+            "uint8",
+            {"scale": [[0, 9], [0, 9]]},
+            r"a\.tif: 1 band; the dataset's pixels\.scale has 2 pairs",
+        ),
     ],
 )
 def test_an_image_that_cannot_be_used(tmp_path, bands, kind, pixels, message):
@@ -248,7 +254,7 @@ def test_a_mask_value_far_off_is_named(tile_slice, tmp_path, value):
     write_raster(tmp_path / "raw/images/s.tif", np.ones((1, 32, 32), np.uint8))
     write_raster(tmp_path / "raw/masks/s.tif", np.full((1, 32, 32), value, np.int32))
     with pytest.raises(
-        UserError, match=rf"masks/s\.tif: value {value} in 1024 pixels is not a class"
+        UserError, match=rf"masks/s\.tif: value {value} in 1,024 pixels is not a class"
     ):
         build_tiles(tile_slice, tmp_path / "raw", tmp_path / "out")
 

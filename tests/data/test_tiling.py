@@ -149,10 +149,10 @@ def test_unknown_colour_is_named_and_nothing_is_left(coloured, tile_slice, tmp_p
     folder, labels = coloured
     out = tmp_path / "out"
     with pytest.raises(
-        UserError, match=r"\.png: colour #000000 in \d+ pixels is not a class"
+        UserError, match=r"\.png: colour #000000 in [\d,]+ pixels is not a class"
     ) as error:
         build_tiles(colour_spec(tile_slice, gaps=[]), folder, out)
-    assert str((labels[:32] == 255).sum()) in str(error.value)
+    assert f"{(labels[:32] == 255).sum():,}" in str(error.value)
     assert not out.exists()
 
 
@@ -160,7 +160,8 @@ def test_unknown_colour_is_named_and_nothing_is_left(coloured, tile_slice, tmp_p
     ("mask", "message"),
     [
         (np.zeros((1, 40, 50), np.uint8), "make them the same size"),
-        (np.full((1, 40, 40), 7, np.uint8), "value 7 in 1280 pixels is not a class"),
+        (np.full((1, 40, 40), 7, np.uint8), "value 7 in 1,280 pixels is not a class"),
+        (np.pad([[[7]]], [(0, 0), (0, 39), (0, 39)]).astype(np.uint8), "value 7 in 1 pixel is not"),
         (np.zeros((1, 40, 40), np.float32), "masks hold integers"),
         (np.arange(3 * 1600, dtype=np.uint8).reshape(3, 40, 40), "its bands differ"),
     ],

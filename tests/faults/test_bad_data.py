@@ -292,19 +292,19 @@ REFUSED = [
         "an unknown class index",
         partial(swap, what=MASK, bands=WHOLE + 7),
         {},
-        r"masks/b\.tif: value 7 in 1280 pixels is not a class of the dataset; make it the `value` or one of the `aliases` of a class, or add it to `gaps`",
+        r"masks/b\.tif: value 7 in 1,280 pixels is not a class of the dataset; make it the `value` or one of the `aliases` of a class, or add it to `gaps`",
     ),
     (
         "-1 in a mask of signed 16 bits",
         partial(swap, what=MASK, bands=WHOLE.astype(np.int16) - 1),
         {},
-        r"masks/b\.tif: value -1 in \d+ pixels is not a class of the dataset; .* add it to `gaps`",
+        r"masks/b\.tif: value -1 in [\d,]+ pixels is not a class of the dataset; .* add it to `gaps`",
     ),
     (
         "an unknown colour",
         partial(png_masks, name="b", image=Image.new("RGB", (SIZE, SIZE), "#ff0000")),
         COLOURS,
-        r"masks/b\.png: colour #FF0000 in 1280 pixels is not a class of the dataset",
+        r"masks/b\.png: colour #FF0000 in 1,280 pixels is not a class of the dataset",
     ),
     (
         "a mask of colours that is grey",

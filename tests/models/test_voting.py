@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from satseg.data.origin import Origin
 from satseg.errors import UserError
 from satseg.models.segmenter import probabilities
 from satseg.models.voting import (
@@ -41,7 +42,17 @@ def test_the_mean_is_that_of_numpy():
     np.testing.assert_allclose(found, total / 16, atol=1e-6)
 
 
-def test_models_of_other_classes_do_not_vote():
-    other = segmenter()._replace(counted=[1, 2])
-    with pytest.raises(UserError, match=r"b.pt: has another counted than a.pt; only models"):
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"classes": ["No data", "Field", "Wood", "Water"]}, "other classes"),
+        ({"counted": [1, 2]}, "other counted classes"),
+        ({"bands": 4}, "another number of bands"),
+        ({"tile_size": 128}, "another tile size"),
+        ({"origin": Origin(pixels={"bands": [3, 2, 1]})}, "another choice or scaling of bands"),
+    ],
+)
+def test_models_of_other_classes_or_tiles_do_not_vote(change, text):
+    other = segmenter()._replace(**change)
+    with pytest.raises(UserError, match=f"^b.pt: has {text} than a.pt; only models"):
         check_members([segmenter(), other], ["a.pt", "b.pt"])

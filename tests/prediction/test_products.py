@@ -4,6 +4,7 @@ import re
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 from PIL import Image
@@ -61,7 +62,14 @@ def test_picture_style_page_and_confidence(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("out", "map.jpg"), ("polygons", "map.shp"), ("areas", "map.xlsx")]
+    ("kind", "name"),
+    [
+        ("out", "map.jpg"),
+        ("polygons", "map.shp"),
+        ("areas", "map.xlsx"),
+        ("probabilities", "map.png"),
+        ("confidence", "map.jpg"),
+    ],
 )
 def test_a_format_that_cannot_be_written_is_refused(tmp_path, kind, name):
     scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
@@ -69,6 +77,17 @@ def test_a_format_that_cannot_be_written_is_refused(tmp_path, kind, name):
     with pytest.raises(UserError, match=f"{name}: the name of the .* must end with \\."):
         predict_scene(segmenter(), scene, **files)
     assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
+
+
+@pytest.mark.parametrize(
+    ("name", "driver"), [("map.GPKG", "GPKG"), ("map.FGB", "FlatGeobuf"), ("map.JSON", "GeoJSON")]
+)
+def test_capitals_name_the_same_format(tmp_path, name, driver):
+    scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
+    predict_scene(segmenter(), scene, tmp_path / "map.tif", polygons=tmp_path / name)
+    content = tmp_path / "content"
+    (tmp_path / name).rename(content)
+    assert pyogrio.read_info(content)["driver"] == driver
 
 
 @pytest.mark.parametrize("option", ["min_area", "simplify"])

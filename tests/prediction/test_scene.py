@@ -330,6 +330,22 @@ def test_scenes_unlike_the_training_images_are_refused(tmp_path, pixels, options
     assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
 
 
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        (Origin(metres=(10, 10)), "pixels of 0.5 m, but the model was trained on 10 m; "),
+        (Origin(dtypes=("uint16",)), "uint8 pixels, but the model was trained on uint16; "),
+    ],
+)
+def test_a_scene_must_be_like_the_images_of_all_that_vote(tmp_path, origin, words):
+    scene = write_scene(tmp_path / "scene.tif", noise(64, 64))
+    members = [segmenter(**KNOWN), segmenter(seed=1, origin=origin)]
+    with pytest.raises(UserError) as caught:
+        predict_scene(members, scene, tmp_path / "map.tif")
+    assert str(caught.value).startswith(f"{scene}: {words}")
+    assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
+
+
 @pytest.mark.parametrize("metres_here", [0.25, 0.31, 0.5, 0.6])
 def test_resolutions_like_the_training_images_are_taken(tmp_path, metres_here):
     scene = write_scene(tmp_path / "scene.tif", noise(64, 64), transform=metres(metres_here))

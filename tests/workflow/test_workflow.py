@@ -250,7 +250,9 @@ def test_a_dataset_is_looked_at_before_the_first_job(project, tmp_path):
     assert last_line(path="mime").startswith(f"{where}path: mime: no such folder or zip")
     masks = layout | {"masks": "mask/{n}.tif"}
     assert last_line(layout=masks).startswith(f"{where}mine/images/1.tif: no mask belongs to it")
-    assert last_line().startswith(f"{where}mine/masks/1.tif: value 9 in 4480 pixels is not a class")
+    assert last_line().startswith(
+        f"{where}mine/masks/1.tif: value 9 in 4,480 pixels is not a class"
+    )
 
 
 # --- Snakemake's own reports ----------------------------------------------------------------------

@@ -64,17 +64,14 @@ def check(
         "Splits": splits_text(divisions, len(table)) if len(table) else "",
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in sections.items() if body)
-    notes = [
-        *warnings,
-        *dataset_notes(facts, dataset, table),
-        *absences(facts, dataset, divisions),
-        *_leaks(facts, overlaps, divisions),
-    ]
-    # Scenes that are missing or unusable may be all that a split lacks.
-    incomplete = bool(facts.unpaired) or len(facts.shapes) < len(facts.scenes)
+    notes = dataset_notes(facts, dataset, table)
     problems = facts.problems
+    # Scenes that are missing or unusable may be all that a split or an official list lacks.
+    incomplete = bool(facts.unpaired) or len(facts.shapes) < len(facts.scenes)
     if not incomplete:
+        notes = [*warnings, *notes, *absences(facts, dataset, divisions)]
         problems = problems + _split_problems(divisions, official_error)
+    notes += _leaks(facts, overlaps, divisions)
     problems += [Problem(mistake, [], "") for mistake in idle_groups(facts.scenes, dataset)]
 
     if sheet and facts.shapes:

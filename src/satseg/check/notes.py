@@ -101,10 +101,11 @@ def _narrow_bands(facts: Facts, dataset: Dataset) -> list[str]:
         return []
 
     numbers = dataset.pixels.bands or range(1, len(low) + 1)
+    bands = "band" if len(narrow) == 1 else "bands"
     listed = ", ".join(str(numbers[index]) for index in narrow)
     fitting = ", ".join(f"[{a:.5g}, {b:.5g}]" for a, b in zip(low, high, strict=True))
     return [
-        f"band {listed}: nearly all values lie within a quarter of the range of pixels.scale, "
+        f"{bands} {listed}: nearly all values lie within a quarter of the range of pixels.scale, "
         f"which loses detail and makes dark images; their 1 % and 99 % are scale: [{fitting}]"
     ]
 

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
@@ -29,6 +30,7 @@ RECENT = 3  # epochs whose mean says how long the next ones take
 SILENT = 15 * 60  # seconds after which a sign of life is old
 # Last lines of a log that end in failure: ours, and a traceback's.
 FAILURE = re.compile(r"^(error: .*|[\w.]*(Error|Exception)\b.*)$")
+LOOKS = 5  # at a cell whose files vanish under one's eyes
 SAVED = "run the same command again to resume"
 
 WAITING = "waiting"
@@ -99,7 +101,16 @@ def study_states(config: Config, study: str, paths: Paths = Paths()) -> list[Sta
     for name in tunings:
         trials = expected_trials(config, name, paths)
         shown = [*(trial_cell(config, trial) for trial in trials), *shown]
-    return [cell_state(config, cell, paths, staleness) for cell in shown]
+    return [_steady_state(config, cell, paths, staleness) for cell in shown]
+
+
+def _steady_state(config: Config, cell: Cell, paths: Paths, staleness: Staleness) -> State:
+    """The state of a cell; looked at again if a file vanishes meanwhile, because a job replaces
+    it."""
+    for _ in range(LOOKS - 1):
+        with suppress(FileNotFoundError):
+            return cell_state(config, cell, paths, staleness)
+    return cell_state(config, cell, paths, staleness)
 
 
 def cell_state(config: Config, cell: Cell, paths: Paths, staleness: Staleness) -> State:
@@ -147,7 +158,7 @@ def _in_training(state: State, folder: Path) -> State:
         epochs = int(progress["epochs"])
         done = float(progress["done"] + progress["share"])
         silence = time.time() - file.stat().st_mtime
-    except (OSError, KeyError, TypeError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return state._replace(note=f"{file} is damaged")
     usual = max([SILENT, *(2 * each for each in seconds)])
     return state._replace(

@@ -130,7 +130,10 @@ class View:
 
     def _other_job(self) -> str:
         """The job whose log was written last, with its last line."""
-        logs = [(path.stat().st_mtime, path) for path in LOGS.glob("**/*.log")]
+        logs = []
+        for path in LOGS.glob("**/*.log"):
+            with suppress(FileNotFoundError):  # it may be deleted meanwhile
+                logs.append((path.stat().st_mtime, path))
         recent = max((entry for entry in logs if entry[0] >= self.started), default=None)
         if recent is None:
             return "looking at what has to be done …"

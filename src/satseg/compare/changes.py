@@ -189,7 +189,7 @@ def _tile_changes(sides: tuple[Side, Side], pair: Pair) -> str:
     """How the evaluated tiles of a pair differ; empty if they do not."""
     parts = []
     if not pair.why and set(pair.tiles) != {len(pair.units)}:
-        totals = f"{pair.tiles[0]:,} tiles were evaluated before and {pair.tiles[1]:,} after"
+        totals = f"evaluated before: {counted(pair.tiles[0], 'tile')}, after: {pair.tiles[1]:,}"
         parts.append(f"{totals}, {len(pair.units):,} of them in both with the same masks")
     if pair.relabelled:
         parts.append(f"{counted(pair.relabelled, 'tile')} with other masks")

@@ -67,11 +67,14 @@ def answer(shown: Sequence[Compared]) -> str:
             values = [f"{row.pair.first} ({signed(row.difference.difference)})" for row in own]
             told.append(f"{label} {word} in {counted(len(own), 'row')}: {listing(values)}.")
     equal = sum(not row.pair.why and row.pair.is_equal for row in shown)
-    open_rows = len(shown) - sum(map(abs, signs)) - equal
+    untested = sum(bool(row.why) for row in shown) - equal
+    open_rows = len(shown) - sum(map(abs, signs)) - equal - untested
     if equal:
         told.append(f"{counted(equal, 'row')} counted the same on every tile.")
     if open_rows:
         told.append(f"In {counted(open_rows, 'row')}, no difference is shown either way.")
+    if untested:
+        told.append(f"In {counted(untested, 'row')}, no difference can be tested.")
     return " ".join(told)
 
 

@@ -13,6 +13,7 @@ from pydantic import (
 from satseg.config.claims import AnyClaim, RankClaim
 from satseg.config.types import Name, Strict
 from satseg.measures import CLASS_METRICS, CURVES, METRICS, SIZES, TIMES
+from satseg.text import counted
 
 
 class ProtocolLine(Strict):
@@ -109,8 +110,8 @@ class PaperTable(Strict):
         for model, figures in self.rows.items():
             if len(figures) != len(self.columns):
                 raise ValueError(
-                    f"rows: {model} has {len(figures)} figures; there are {len(self.columns)} "
-                    f"columns"
+                    f"rows: {model} has {counted(len(figures), 'figure')}, the table "
+                    f"{counted(len(self.columns), 'column')}"
                 )
 
             for column, figure in zip(self.columns, figures, strict=True):

@@ -13,6 +13,7 @@ from satseg.data.opening import open_image, open_mask
 from satseg.data.registration import mask_turn
 from satseg.data.transparency import alpha_band, hidden_pixels, hides, holds_data
 from satseg.errors import UserError
+from satseg.text import counted
 
 # Bytes of decoded blocks: strips are read once only, and GDAL would keep 5 % of the RAM.
 BLOCK_CACHE = 64 * 2**20
@@ -60,7 +61,8 @@ def band_count(file: rasterio.DatasetReader, path: str | Path, pixels: Pixels) -
         )
     if pixels.scale and len(pixels.scale) not in (1, len(bands)):
         raise UserError(
-            f"{path}: {len(bands)} bands; the dataset's pixels.scale has {len(pixels.scale)} pairs"
+            f"{path}: {counted(len(bands), 'band')}; the dataset's pixels.scale has "
+            f"{counted(len(pixels.scale), 'pair')}"
         )
     highest = max((high for _, high in pixels.scale or []), default=0)
     if "uint8" in dtypes and highest > DARK:

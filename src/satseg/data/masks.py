@@ -11,6 +11,7 @@ from satseg.data.layout import Scene
 from satseg.data.opening import open_mask, pixels_of
 from satseg.errors import UserError
 from satseg.jobs.slices import TileSlice
+from satseg.text import counted
 
 
 def named_values(job: TileSlice) -> dict[str, int]:
@@ -60,8 +61,8 @@ class MaskReader:
         if unknown.any():
             code = int(codes[unknown][0])
             raise UserError(
-                f"{path}: {self.shown(code)} in {int((codes == code).sum())} pixels is not a class "
-                f"of the dataset; {self.remedy}"
+                f"{path}: {self.shown(code)} in {counted(int((codes == code).sum()), 'pixel')} is "
+                f"not a class of the dataset; {self.remedy}"
             )
         return labels
 
@@ -149,8 +150,8 @@ class MaskReader:
 
         if file.count < 3:
             raise UserError(
-                f"{path}: {file.count} bands, but colour masks have 3, or 1 with a palette; "
-                f"replace the mask"
+                f"{path}: {counted(file.count, 'band')}, but colour masks have 3, or 1 with a "
+                f"palette; replace the mask"
             )
         red, green, blue = values[:3].astype(np.uint32)
         return red << 16 | green << 8 | blue

@@ -28,6 +28,7 @@ from satseg.figures.slabs import (
     draw_slab,
 )
 from satseg.figures.style import INK, MUTED, PALETTE, PAPER, WIDTH, place_axes, styled
+from satseg.text import counted
 
 POOL = PALETTE[1]
 UP = PALETTE[2]
@@ -127,7 +128,8 @@ def architecture_figure(
 
 def _inputs_sentence(inputs: Sequence[ModelInput], drawn: bool) -> str:
     first, *others = [
-        f"{i.title}: {i.bands} bands, tiles of {i.size}², {i.classes} classes" for i in inputs
+        f"{i.title}: {counted(i.bands, 'band')}, tiles of {i.size}², {counted(i.classes, 'class')}"
+        for i in inputs
     ]
     lead = "Drawn for " if drawn else ""
     rest = f"   (also {'; '.join(others)})" if others else ""

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from satseg.config.tunings import Range, Tuning
 from satseg.figures.scales import draw_powers
 from satseg.figures.style import FAINT, INK, PALETTE, WIDTH, stack, styled, write_text
+from satseg.text import counted
 
 ACROSS = 4  # axes in a row
 HEIGHT = 2.0  # inches of a row
@@ -55,7 +56,7 @@ def _draw_group(part: SubFigure, group: TunedTrials, rows: int) -> None:
     best = group.trials.sort_values(["rung", "kept"]).to_dict("records")[-1]
     part.suptitle(
         f"{group.title}: best trial {best['trial']} of {group.tuning.trials}, "
-        f"{LABEL} {best['value']:.3f} after {best['epochs']} epochs",
+        f"{LABEL} {best['value']:.3f} after {counted(best['epochs'], 'epoch')}",
         x=0.008,
         ha="left",
         fontsize=9,

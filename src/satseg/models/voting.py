@@ -21,7 +21,14 @@ VIEWS: dict[str, tuple[View, ...]] = {
 }
 """Of test-time augmentation, by the name that the configuration has for it."""
 
-SHARED = ("classes", "counted", "bands", "tile_size")  # what models that vote must agree on
+# What models that vote must agree on, as messages call it.
+SHARED = {
+    "classes": "other classes",
+    "counted": "other counted classes",
+    "bands": "another number of bands",
+    "tile_size": "another tile size",
+}
+PIXELS = "another choice or scaling of bands"
 
 
 def seen(images: torch.Tensor, view: View) -> torch.Tensor:
@@ -71,13 +78,15 @@ def check_members(members: Sequence[Segmenter], paths: Sequence[str | Path]) -> 
     """
     first = members[0]
     for member, path in zip(members[1:], paths[1:], strict=True):
-        different = [key for key in SHARED if getattr(member, key) != getattr(first, key)]
+        different = [
+            text for key, text in SHARED.items() if getattr(member, key) != getattr(first, key)
+        ]
         if member.origin.pixels != first.origin.pixels:
-            different.append("pixels")
+            different.append(PIXELS)
         if different:
             raise UserError(
-                f"{path}: has another {different[0].replace('_', ' ')} than {paths[0]}; only "
-                f"models trained on the same classes and tiles can be averaged"
+                f"{path}: has {different[0]} than {paths[0]}; only models trained on the same "
+                f"classes and tiles can be averaged"
             )
 
     stride = lcm(*(member.stride for member in members))

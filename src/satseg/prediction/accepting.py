@@ -1,6 +1,7 @@
 """Which scenes a model can predict."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -72,15 +73,16 @@ def _is_image(name: str) -> bool:
 def accept(
     file: rasterio.DatasetReader,
     path: str | Path,
-    segmenter: Segmenter,
+    members: Sequence[Segmenter],
     georeferenced: bool = False,
 ) -> AcceptedScene:
-    """Accept a scene that is like those the model was trained on.
+    """Accept a scene that is like those the models were trained on.
 
     Args:
         file: the opened scene.
         path: its path, for messages.
-        segmenter: a trained model.
+        members: trained models that `check_members` accepts; images of one dataset may differ from
+            another's in type and pixel size.
         georeferenced: whether the scene must have a position on the globe.
 
     Raises:
@@ -90,11 +92,11 @@ def accept(
     if ColorInterp.palette in file.colorinterp:
         raise UserError(f"{path}: {PALETTE}")
 
-    bands = _bands(file, path, segmenter)
-    _check_types(file, path, segmenter, bands)
-
+    bands = _bands(file, path, members[0])
     metres = pixel_size(file)
-    _check_resolution(metres, path, segmenter)
+    for member in _of_each_origin(members):
+        _check_types(file, path, member, bands)
+        _check_resolution(metres, path, member)
     if georeferenced and not metres:
         raise UserError(
             f"{path}: has no known position on the globe, which polygons need; leave them out"
@@ -106,8 +108,17 @@ def accept(
             "%s: band %d is marked as transparency, but holds data; it hides no pixel", path, alpha
         )
 
-    pixels = segmenter.origin.pixels.model_copy(update={"bands": bands})
+    pixels = members[0].origin.pixels.model_copy(update={"bands": bands})
     return AcceptedScene(file, path, pixels, hides(file, bands))
+
+
+def _of_each_origin(members: Sequence[Segmenter]) -> list[Segmenter]:
+    """The first model of each kind of training images: one of all seeds and folds of a dataset."""
+    distinct: list[Segmenter] = []
+    for member in members:
+        if member.origin not in [known.origin for known in distinct]:
+            distinct.append(member)
+    return distinct
 
 
 def _bands(file: rasterio.DatasetReader, path: str | Path, segmenter: Segmenter) -> list[int]:

@@ -17,7 +17,7 @@ from satseg.data.labels import NO_LABEL
 from satseg.data.origin import pixel_size
 from satseg.prediction.antimeridian import cut, is_wide
 from satseg.prediction.generalise import Area, Shape, sieved, simplified
-from satseg.prediction.vector import DRIVERS, write_vector
+from satseg.prediction.vector import is_vector, write_vector
 
 CHUNK = 2000  # polygons transformed at a time
 DIGITS = 9  # decimals of a degree: a tenth of a millimetre
@@ -53,7 +53,7 @@ def write_polygons(
     """
     with rasterio.open(raster) as file:
         areas = _areas(file, min_area, simplify)
-        if Path(out).suffix in DRIVERS:
+        if is_vector(out):
             write_vector(out, areas, classes, name, file.crs)
         else:
             _write_geojson(out, areas, classes, name)

@@ -45,12 +45,14 @@ class Products(NamedTuple):
         """
         allowed = {
             "map": (*MAPS, PICTURE),
+            "probabilities": MAPS,
+            "confidence": MAPS,
             "polygons": VECTORS,
             "areas": (".csv",),
             "style": (".qml",),
             "web": (".html", ".htm"),
         }
-        kinds = {"web": "web page"}
+        kinds = {"probabilities": "file of probabilities", "web": "web page"}
         for kind, suffixes in allowed.items():
             path = self.wanted.get(kind)
             if path and path.suffix.lower() not in suffixes:

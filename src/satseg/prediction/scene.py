@@ -122,7 +122,7 @@ def predict_scene(
         refuse_inputs(outputs, file.files)  # of a VRT, those it is made of
         if resample:
             file = stack.enter_context(resampled(file, source, segmenter, resample))
-        accepted = accept(file, source, segmenter, georeferenced=bool(polygons))
+        accepted = accept(file, source, members, georeferenced=bool(polygons))
 
         finals = dict(zip(products.wanted, stack.enter_context(together(*outputs)), strict=True))
         scratch = stack.enter_context(scratch_folder(f"{outputs[0]}.blocks"))

@@ -13,6 +13,11 @@ from satseg.prediction.generalise import INSTALL, Area
 DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
 
 
+def is_vector(out: str | Path) -> bool:
+    """Whether the name of a file stands for one of these formats."""
+    return Path(out).suffix.lower() in DRIVERS
+
+
 def check_libraries(out: str | Path) -> None:
     """Refuse a format whose libraries are missing.
 
@@ -20,7 +25,7 @@ def check_libraries(out: str | Path) -> None:
         UserError: one is.
     """
     for library in ("pyogrio", "shapely"):
-        if Path(out).suffix in DRIVERS and find_spec(library) is None:
+        if is_vector(out) and find_spec(library) is None:
             raise UserError(f"{library}: needed to write {out}, {INSTALL}")
 
 
@@ -30,7 +35,7 @@ def write_vector(
     """Write polygons in the map's own coordinate system.
 
     Args:
-        out: the file; its suffix is one of `DRIVERS`.
+        out: the file; `is_vector` of its name.
         areas: the polygons.
         classes: class names by class index.
         name: name of the layer.
@@ -53,5 +58,6 @@ def write_vector(
     fields = [names, np.array(indices, np.int32), np.array(square_metres, float)]
     write(
         out, shapely.to_wkb(polygons), fields, ["class", "index", "area_m2"],
-        geometry_type="Polygon", crs=crs.to_wkt(), driver=DRIVERS[Path(out).suffix], layer=name,
+        geometry_type="Polygon", crs=crs.to_wkt(), layer=name,
+        driver=DRIVERS[Path(out).suffix.lower()],
     )  # fmt: skip

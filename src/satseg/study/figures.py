@@ -34,7 +34,7 @@ from satseg.study.inputs import Place, StudyInputs
 from satseg.study.panels import diverse_tiles, evaluated_tiles, stored_tiles
 from satseg.study.spread import alike
 from satseg.study.tuning import tuning_results
-from satseg.text import fold_title
+from satseg.text import counted, fold_title
 
 TIMES = ("latency_ms",)  # the profiled costs that have a spread
 
@@ -95,7 +95,7 @@ def _class_shares(
 
     sums = pool.groupby("subset")[columns].sum()
     subsets = {name: _of_total(sums.loc[name]) for name in SUBSET_MARKS if name in sums.index}
-    tiles = f"{len(pool):,} {'tiles' if padded else 'whole tiles'}"
+    tiles = counted(len(pool), "tile" if padded else "whole tile")
     title = f"{dataset.title} · split {fold_title(recipe.split, fold)}\n{tiles}"
     return ClassShares(title, dataset.classes, _of_total(pool[columns].sum()), subsets)
 
