@@ -152,7 +152,7 @@ def test_arguments_of_an_architecture(folder, arguments, said):
         ),
         (
             {"model": "unet_tiny", "recipe": "demo"},
-            "recipe: recipes that teach themselves (demo → demo); name a recipe without a teacher",
+            "recipe: recipes that need each other first (demo → demo); name another one",
         ),
     ],
 )

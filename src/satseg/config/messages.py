@@ -52,6 +52,8 @@ def explain(errors: list, raw: dict, place: Any) -> list[str]:
     # best.
     for error in sorted(errors, key=_is_of_type):
         key, section, kinds = locate(error["loc"], raw)
+        if _is_of_type(error) and any(other[: len(key)] == key for other in lines):
+            continue
         lines.setdefault(key, _problem(error, key, section, kinds, place))
     return list(lines.values())
 
