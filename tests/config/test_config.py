@@ -46,6 +46,12 @@ def edit(folder, file, key, value):
     (folder / file).write_text(yaml.safe_dump(tree), encoding="utf-8")
 
 
+def without_tunings(folder):
+    """Take away the tuning of the demo's recipe, and the study that shows it."""
+    edit(folder, "tunings.yaml", "tunings.demo_tuned", GONE)
+    (folder / "studies" / "demo_tuning.yaml").unlink()
+
+
 def complaint(folder, *arguments, **keywords):
     with pytest.raises(UserError) as caught:
         load(folder, *arguments, **keywords)
@@ -154,7 +160,7 @@ def test_arguments_of_an_architecture(folder, arguments, said):
         ),
         (
             {"model": "unet_tiny", "recipe": "demo"},
-            "recipe: recipes that teach themselves (demo → demo); name a recipe without a teacher",
+            "recipe: recipes that need each other first (demo → demo); name another one",
         ),
     ],
 )
@@ -499,7 +505,7 @@ def test_official_split_of_a_dataset_that_has_none(folder):
 
 
 def test_official_split_without_the_subset_to_be_judged(folder):
-    (folder / "studies" / "demo_tuning.yaml").unlink()  # its recipe is made of the demo's
+    without_tunings(folder)  # their recipes are made of the demo's
     edit(folder, STUDY, "datasets", ["loveda"])
     edit(folder, RECIPES, "recipes.demo.split", "official")
     assert complaint(folder) == (
@@ -511,7 +517,7 @@ def test_official_split_without_the_subset_to_be_judged(folder):
 
 
 def test_official_lists_of_tiles_of_another_size(folder):
-    (folder / "studies" / "demo_tuning.yaml").unlink()
+    without_tunings(folder)
     edit(folder, STUDY, "datasets", ["landcoverai"])
     edit(folder, RECIPES, "recipes.demo.split", "official")
     assert load(folder).datasets["landcoverai"].official_here.subsets == {"train", "val", "test"}

@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from satseg.config.models import CompactSpec
 from satseg.errors import UserError
+from satseg.models import build_model
 from satseg.models.segmenter import positions, predict
 from satseg.prediction import onnx
 from scenery import CLASSES, COUNTED, TILE, noise, segmenter
@@ -54,6 +56,25 @@ class Fixed(nn.Module):
 
     def forward(self, x):
         return self.head(x + self.place)
+
+
+POOLED = CompactSpec(
+    family="compact",
+    encoder={"stem": 4, "widths": [6, 8, 10], "blocks": [0, 0, 0]},
+    width=8,
+    detail=0,
+    cells=[3],
+)
+
+
+def test_a_side_is_not_free_if_a_larger_one_fails(tmp_path):
+    """Means over cells that do not divide the features are written for one size."""
+    torch.manual_seed(0)
+    model = segmenter()._replace(model=build_model(POOLED, len(CLASSES)).eval())
+    model = model._replace(stride=POOLED.stride)
+    onnx.export(model, tmp_path / "m.onnx", "m")
+    (image,) = session(tmp_path / "m.onnx").get_inputs()
+    assert image.shape[2:] == [TILE, TILE]
 
 
 def test_a_model_of_one_size_keeps_it(tmp_path):

@@ -124,10 +124,64 @@ def test_the_second_head_sees_an_eighth_of_the_tile():
     net.decoder[0].block.layers[-1].register_forward_hook(lambda *a: seen.append(a[2]))
     net(images)
     assert torch.equal(head(), head.head(seen[0])) and seen[0].shape == (2, 8, 4, 8)
-    with pytest.raises(UserError, match=r"set the recipe's auxiliary: 0"):
-        Auxiliary(torch.nn.Conv2d(3, 3, 1), 3, 1, 3)
     rows = torch.arange(32)[:, None].expand(32, 64)
-    assert coarse(rows).tolist() == [[4] * 8, [12] * 8, [20] * 8, [28] * 8]
+    assert coarse(rows, (4, 8)).tolist() == [[4] * 8, [12] * 8, [20] * 8, [28] * 8]
+    # Of 36 rows in 5 cells: the middles are 3.6, 10.8, …
+    assert coarse(torch.arange(36)[None], (1, 5)).tolist() == [[3, 10, 18, 25, 32]]
+
+
+class Fixed(torch.nn.Conv2d):
+    """A model that takes tiles of 32² pixels only."""
+
+    def forward(self, x):
+        return super().forward(x.reshape(len(x), 3, 32, 32))
+
+
+def test_a_model_without_such_features_is_refused():
+    with pytest.raises(UserError) as caught:
+        Auxiliary(torch.nn.Conv2d(3, 3, 1), 3, 1, 3, "recipes.r.auxiliary")
+    assert str(caught.value) == (
+        "recipes.r.auxiliary: the model has no features at 1/8 of the tile's size; set it to 0"
+    )
+    with pytest.raises(UserError, match=r"^auxiliary: the model does not take tiles of 128² pixe"):
+        Auxiliary(Fixed(3, 3, 1), 3, 1, 3)
+
+
+class Shared(torch.nn.Module):
+    """A model whose levels share their layers."""
+
+    encoder = "the same layers"
+
+    def __init__(self):
+        super().__init__()
+        self.stem = torch.nn.Conv2d(3, 3, 1)
+        self.conv = torch.nn.Conv2d(3, 3, 3, padding=1)
+        self.pool = torch.nn.MaxPool2d(2)
+        self.up = torch.nn.Upsample(scale_factor=2)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for _ in range(3):
+            x = self.pool(self.conv(x))
+        for _ in range(3):
+            x = self.up(self.conv(x))
+        return x
+
+
+def test_layers_that_occur_at_several_sizes():
+    """The second head takes the call at an eighth of the size; no part is an encoder."""
+    torch.manual_seed(0)
+    net = Shared()
+    head = Auxiliary(net, 3, 8, 3)
+    images = torch.rand(2, 3, 32, 64)
+    x = net.stem(images)
+    for _ in range(3):
+        x = net.pool(net.conv(x))
+    for _ in range(2):
+        net(images)
+        assert torch.equal(head(), head.head(net.conv(x)))
+    settings = job(optimizer={"encoder_lr": 0.1}).training
+    assert len(build_optimizer(settings, net).param_groups) == 1
 
 
 def test_an_encoder_of_its_own_rate():

@@ -36,6 +36,10 @@ def locate(location: tuple, raw: dict) -> tuple[tuple, type[BaseModel] | None, l
             if tagged:
                 kinds = tagged
                 continue
+            # Nor is the description of one of several types, such as `list[any]`.
+            sections = _sections(kinds)
+            if part not in tree and not any(part in kind.model_fields for kind in sections):
+                continue
         elif not isinstance(part, int):
             continue
 

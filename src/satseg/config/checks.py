@@ -1,14 +1,20 @@
-"""What one section alone cannot know: that names exist and that a study's parts fit together."""
+"""What one section alone cannot know: that the names it mentions exist."""
 
 from satseg.config.annotations import recipe_key
 from satseg.config.claims import HigherClaim, NoGainClaim
-from satseg.config.entries import check_architecture, check_members, check_start, check_teacher
-from satseg.config.fitting import check_batch, check_model, check_published
-from satseg.config.messages import dotted, mistake_line
-from satseg.config.models import PythonSpec, SmpSpec
+from satseg.config.entries import (
+    check_architecture,
+    check_members,
+    check_order,
+    check_start,
+    check_teacher,
+)
+from satseg.config.fitting import check_published
+from satseg.config.messages import mistake_line
+from satseg.config.models import SmpSpec
 from satseg.config.names import Names, Place
 from satseg.config.papers import PaperTable
-from satseg.config.recipes import Recipe, Training, counted_classes
+from satseg.config.recipes import Recipe, counted_classes
 from satseg.config.root import Config
 from satseg.config.splits import Split
 from satseg.errors import UserError
@@ -62,6 +68,7 @@ def check_names(config: Config, place: Place) -> None:
         names.check(key, recipe.evaluate.subset, subsets, f"subset of split {recipe.split!r}")
         check_teacher(config, name, names)
         check_start(config, name, names)
+        check_order(config, name, names)
         check_members(config, name, names)
 
     for name, model in config.models.items():
@@ -177,122 +184,3 @@ def _check_table(config: Config, here: tuple, table: PaperTable, names: Names) -
         key = (*here, "columns", i, "class_name")
         kind = f"class that counts in {table.dataset!r}"
         names.check(key, column.class_name, allowed, kind)
-
-
-def check_cells(config: Config, place: Place) -> None:
-    """Refuse a study whose datasets, models and recipes do not fit together.
-
-    Raises:
-        UserError: there is one; the message says which key to change.
-    """
-    for study_name, study in config.study.items():
-        for dataset_name in study.datasets:
-            _check_source(config, dataset_name, place)
-            for model_name in study.models:
-                check_model(config, study_name, dataset_name, model_name, place)
-            for recipe_name in study.recipes:
-                _check_official(config, study_name, dataset_name, recipe_name, place)
-                _check_recipe(config, study_name, dataset_name, recipe_name, place)
-
-
-def _check_source(config: Config, dataset_name: str, place: Place) -> None:
-    """A study's dataset comes from somewhere."""
-    owner = config.files_of(dataset_name)
-    dataset = config.datasets[owner]
-    if dataset.path is None and dataset.source is None:
-        key = ("datasets", owner, "path")
-        problem = "give the folder or zip of the data, or a source"
-        raise UserError(mistake_line(place(key), key, None, problem))
-
-
-def _check_official(
-    config: Config, study_name: str, dataset_name: str, recipe_name: str, place: Place
-) -> None:
-    """A recipe with an official split needs a dataset that has one, with the subset to evaluate."""
-    dataset = config.datasets[dataset_name]
-    recipe = config.recipes[recipe_name]
-    split = config.splits[recipe.split]
-    if split.unit != "official":
-        return
-
-    if dataset.official_here is None:
-        key = ("datasets", dataset_name, "official")
-        advice = "give the recipe a split by tile or group"
-        if dataset.official:
-            advice += f", or set tile_size: {dataset.official.tile_size}"
-        raise UserError(
-            f"{place(key)}: {dotted(key)}: the dataset has no official split of "
-            f"{dataset.tile_size}² tiles, but recipe {recipe_name!r} of study {study_name!r} "
-            f"needs one; {advice}"
-        )
-
-    subsets = split.official_subsets(dataset.official_here)
-    if recipe.evaluate.subset not in subsets:
-        key = ("recipes", recipe_name, "evaluate", "subset")
-        problem = f"unknown subset of the official split of {dataset_name!r}"
-        line = mistake_line(place(key), key, recipe.evaluate.subset, problem, list(subsets))
-        raise UserError(line)
-
-
-def _check_recipe(
-    config: Config, study_name: str, dataset_name: str, recipe_name: str, place: Place
-) -> None:
-    """A study's recipe must leave two classes, and fit the bands and the models."""
-    dataset = config.datasets[dataset_name]
-    recipe = config.recipes[recipe_name]
-
-    if len(counted_classes(dataset, recipe)) < 2:
-        key = ("datasets", dataset_name, "classes")
-        raise UserError(
-            f"{place(key)}: {dotted(key)}: fewer than two classes count under recipe "
-            f"{recipe_name!r}; add classes that are not `unlabelled`, or set the recipe's "
-            f"count_unlabelled: true"
-        )
-
-    check_batch(config, dataset_name, recipe_name, place)
-
-    if dataset.pixels.bands:
-        key = ("recipes", recipe_name)
-        where = f"{place(key)}: {dotted(key)}"
-        check_bands(recipe, len(dataset.pixels.bands), where, dataset_name)
-
-    _check_ensemble(config, study_name, recipe_name, place)
-    for model_name in config.study[study_name].models:
-        own_head = isinstance(config.models[model_name], PythonSpec)
-        if recipe.head_dropout is not None and own_head:
-            key = ("recipes", recipe_name, "head_dropout")
-            problem = (
-                f"study {study_name!r} uses it for {model_name!r}, whose own file decides its "
-                f"dropout; use another recipe"
-            )
-            raise UserError(mistake_line(place(key), key, recipe.head_dropout, problem))
-
-
-def _check_ensemble(config: Config, study_name: str, recipe_name: str, place: Place) -> None:
-    """No cell of a study votes twice."""
-    study = config.study[study_name]
-    for i, member in enumerate(config.recipes[recipe_name].evaluate.ensemble):
-        own_recipe = member.recipe in (None, recipe_name)
-        own_model = member.model is None or member.model in study.models
-        if own_recipe and own_model and (member.seed is None or member.seed in study.seeds):
-            key = ("recipes", recipe_name, "evaluate", "ensemble", i)
-            raise UserError(
-                f"{place(key)}: {dotted(key)}: study {study_name!r} also shows this cell, whose "
-                f"vote would count twice; leave its seed or model out of the study"
-            )
-
-
-def check_bands(recipe: Training, bands: int, where: str, dataset_name: str) -> None:
-    """Refuse a recipe that needs images of three bands for a dataset with another number.
-
-    Raises:
-        UserError: it needs three; `where` says which recipe of which file it is.
-    """
-    if bands == 3:
-        return
-
-    for key, alternative in recipe.rgb_only.items():
-        raise UserError(
-            f"{where}.{key}: needs images of 3 bands; {dataset_name!r} has {bands}; use "
-            f"{alternative}, or choose three with the dataset's pixels.bands"
-        )

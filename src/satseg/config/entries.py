@@ -7,6 +7,7 @@ from satseg.config.library import architectures, misfit
 from satseg.config.messages import dotted, mistake_line
 from satseg.config.models import SmpSpec
 from satseg.config.names import Names
+from satseg.config.recipes import Recipe
 from satseg.config.root import Config
 from satseg.errors import UserError
 from satseg.paths import cell_of
@@ -37,8 +38,7 @@ def check_architecture(here: tuple, model: SmpSpec, names: Names) -> None:
 
 
 def check_teacher(config: Config, name: str, names: Names) -> None:
-    """A recipe's teacher exists, is trained on the same tiles and classes, and is no pupil of its
-    own."""
+    """A recipe's teacher exists, and is trained on the same tiles and classes."""
     teacher = config.recipes[name].teacher
     if teacher is None:
         return
@@ -48,16 +48,6 @@ def check_teacher(config: Config, name: str, names: Names) -> None:
     names.check((*here, "recipe"), teacher.recipe, config.recipes, "recipe")
 
     _check_shared(config, name, teacher.recipe, here, names)
-
-    chain = [name]
-    while teacher is not None and teacher.recipe in config.recipes:
-        if teacher.recipe in chain:
-            line = " → ".join([*chain, teacher.recipe])
-            problem = f"recipes that teach themselves ({line}); name a recipe without a teacher"
-            key = (*here, "recipe")
-            raise UserError(mistake_line(names.place(key), key, chain[-1], problem))
-        chain.append(teacher.recipe)
-        teacher = config.recipes[teacher.recipe].teacher
 
 
 def check_members(config: Config, name: str, names: Names) -> None:
@@ -104,3 +94,35 @@ def check_start(config: Config, name: str, names: Names) -> None:
     names.check(key, cell["recipe"], config.recipes, "recipe")
     if cell["recipe"] == name:
         names.refuse(key, f"{start} is a cell of this very recipe; name one of another recipe")
+
+
+def check_order(config: Config, name: str, names: Names) -> None:
+    """No recipe has to be trained before itself, through teachers and weights to start from."""
+    for key, earlier in _earlier(config.recipes[name]).items():
+        circle = _circle(config, [name, earlier])
+        if circle:
+            problem = f"recipes that need each other first ({' → '.join(circle)}); name another one"
+            here = ("recipes", name, *key)
+            raise UserError(mistake_line(names.place(here), here, earlier, problem))
+
+
+def _earlier(recipe: Recipe) -> dict[tuple, str]:
+    """The recipes that are trained before one, by the key that names them."""
+    earlier = {}
+    if recipe.teacher:
+        earlier["teacher", "recipe"] = recipe.teacher.recipe
+    start = cell_of(recipe.init_from or "")
+    if start:
+        earlier["init_from",] = start["recipe"]
+    return earlier
+
+
+def _circle(config: Config, chain: list[str]) -> list[str]:
+    """A chain of recipes, each trained after the next, prolonged until one comes twice; empty if
+    none does."""
+    if chain[-1] in chain[:-1]:
+        return chain
+    recipe = config.recipes.get(chain[-1])
+    further = _earlier(recipe).values() if recipe else []
+    circles = [_circle(config, [*chain, earlier]) for earlier in further]
+    return next(filter(None, circles), [])

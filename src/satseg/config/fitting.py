@@ -1,9 +1,10 @@
-"""Whether a study's models, batches and published values can be had at all."""
+"""Whether models, batches and published values can be had at all."""
 
 import difflib
 from collections.abc import Callable
 
 from satseg.config import encoders, own_code
+from satseg.config.datasets import Dataset
 from satseg.config.messages import mistake_line
 from satseg.config.models import CompactSpec, PythonSpec, SmpSpec, weights_path
 from satseg.config.recipes import counted_classes
@@ -17,9 +18,10 @@ LARGEST_BATCH = 2**37  # bytes of its images alone
 
 
 def check_model(
-    config: Config, study_name: str, dataset_name: str, model_name: str, place: Place
+    config: Config, user: str, dataset_name: str, model_name: str, place: Place
 ) -> None:
-    """A study's model exists, and needs tiles it can halve often enough.
+    """A model can be had, and gets tiles it can halve often enough; `user` says who trains it, such
+    as `study 'demo'`.
 
     Raises:
         UserError: it does not, or the dataset's tiles do not fit it.
@@ -39,7 +41,7 @@ def check_model(
     if size % model.stride:
         key = ("datasets", dataset_name, "tile_size")
         nearest = max(model.stride, round(size / model.stride) * model.stride)
-        problem = f"study {study_name!r} trains {model_name!r} on it"
+        problem = f"{user} trains {model_name!r} on it"
         line = mistake_line(place(key), key, size, problem)
         raise UserError(f"{line}; allowed: multiples of {model.stride}; nearest: {nearest}")
 
@@ -72,23 +74,21 @@ def _check_library_model(model: SmpSpec | CompactSpec, here: tuple, place: Place
         raise UserError(mistake_line(place(key), key, weights, problem))
 
 
-def check_batch(config: Config, dataset_name: str, recipe_name: str, place: Place) -> None:
-    """A batch of tiles that some machine can hold.
+def check_batch(
+    batch_size: int, dataset_name: str, dataset: Dataset, key: tuple, place: Place
+) -> None:
+    """A batch of tiles that some machine can hold; `key` is where its size stands.
 
     Raises:
         UserError: none can.
     """
-    dataset = config.datasets[dataset_name]
-    recipe = config.recipes[recipe_name]
-    bands = dataset.known_bands or 1
-    size = recipe.batch_size * dataset.tile_size**2 * bands * 4
+    size = batch_size * dataset.tile_size**2 * (dataset.known_bands or 1) * 4
     if size > LARGEST_BATCH:
-        key = ("recipes", recipe_name, "batch_size")
         problem = (
             f"a batch of {dataset.tile_size}² tiles of {dataset_name!r} would take "
             f"{size / 1e9:,.0f} GB; choose a smaller one"
         )
-        raise UserError(mistake_line(place(key), key, recipe.batch_size, problem))
+        raise UserError(mistake_line(place(key), key, batch_size, problem))
 
 
 def check_published(config: Config, study_name: str, number: int, place: Place) -> None:

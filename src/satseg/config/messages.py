@@ -57,6 +57,8 @@ def explain(errors: list, raw: dict, place: Any) -> list[str]:
     # best.
     for error in sorted(errors, key=_is_of_type):
         key, section, kinds = locate(error["loc"], raw)
+        if _is_of_type(error) and any(other[: len(key)] == key for other in lines):
+            continue
         lines.setdefault(key, _problem(error, key, section, kinds, place))
         if error["type"] == "extra_forbidden" and section:
             misspelt.add((*key[:-1], _nearest(str(key[-1]), section.model_fields)))

@@ -74,7 +74,7 @@ class UNetSpec(Strict):
         if self.skips and self.skips.from_level > len(self.widths):
             raise ValueError(
                 f"skips.from_level: {self.skips.from_level}; widths has "
-                f"{counted(len(self.widths), 'level')}"
+                f"{counted(len(self.widths), 'level')}; give at most that"
             )
         return self
 

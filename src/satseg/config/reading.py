@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from satseg.config.annotations import selected, step
-from satseg.config.checks import check_cells, check_names
+from satseg.config.checks import check_names
+from satseg.config.grid import check_cells
 from satseg.config.messages import explain, mistake_line
 from satseg.config.root import Config
 from satseg.config.tuned import with_tuned_recipes

@@ -74,6 +74,13 @@ class Tuning(Strict):
         for key, values in self.space.items():
             if isinstance(values, list) and len(values) < 2:
                 raise ValueError(f"space.{key}: give at least two values, or a range")
+            if isinstance(values, list) and any(
+                value in values[:i] for i, value in enumerate(values)
+            ):
+                raise ValueError(f"space.{key}: lists a value twice; keep one of them")
+            for other in self.space:
+                if key.startswith(f"{other}."):
+                    raise ValueError(f"space.{key}: is a part of space.{other}; keep one of them")
         return self
 
     @property

@@ -72,12 +72,14 @@ def _write_freest(model: nn.Module, segmenter: Segmenter, out: Path, name: str) 
     size = segmenter.tile_size
     stride = segmenter.stride
     half = max(stride, size // 2 // stride * stride)
+    # Larger in one direction, smaller in the other; the last is what the program is made with.
+    others = [(1, bands, size + stride, half), (2, bands, size, half)]
 
     batch = {0: torch.export.Dim("batch")}
     sides = {2: stride * torch.export.Dim("rows"), 3: stride * torch.export.Dim("columns")}
     one_tile = (1, bands, size, size)
     ways = [
-        ("batch, height and width", batch | sides, [one_tile, (2, bands, size, half)]),
+        ("batch, height and width", batch | sides, [one_tile, *others]),
         ("batch", batch, [one_tile, (2, bands, size, size)]),
         ("nothing", {}, [one_tile]),
     ]

@@ -39,7 +39,7 @@ def _groups(
     """Parameter groups: those of the recipe's learning rate first, then an encoder's of its own."""
     optimizer = settings.optimizer
     encoder = getattr(net, "encoder", None)
-    if optimizer.encoder_lr == 1 or encoder is None:
+    if optimizer.encoder_lr == 1 or not isinstance(encoder, nn.Module):
         return [{"params": [*net.parameters(), *further]}]
 
     slower = list(encoder.parameters())

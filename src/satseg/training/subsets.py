@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from satseg.config.checks import check_bands
+from satseg.config.grid import check_bands
 from satseg.data.labels import pixels_column
 from satseg.data.loader import subset_tiles
 from satseg.data.store import Tiles, check_labels

@@ -44,7 +44,8 @@ class Task(L.LightningModule):
         # After the average, which has no use for it.
         self.auxiliary = None
         if self.settings.auxiliary:
-            self.auxiliary = Auxiliary(self.model, bands, job.model.stride, len(job.classes))
+            key = f"recipes.{job.cell.recipe}.auxiliary"
+            self.auxiliary = Auxiliary(self.model, bands, job.model.stride, len(job.classes), key)
         if self.settings.compile:
             # A graph per shape of batch, whatever came before: a run that resumes takes the same.
             self.model.compile(dynamic=False)
@@ -135,7 +136,9 @@ class Task(L.LightningModule):
         if subset == "train" and self.auxiliary is not None:
             with self._precision(subset):
                 coarse_logits = self.auxiliary()
-            coarse_loss = self._loss(coarse_logits, tuple(map(coarse, labels)))
+            size = coarse_logits.shape[2:]
+            coarse_labels = tuple(coarse(values, size) for values in labels)
+            coarse_loss = self._loss(coarse_logits, coarse_labels)
             loss = loss + self.settings.auxiliary * coarse_loss
 
         with torch.no_grad():
