@@ -682,6 +682,19 @@ def test_what_does_not_beat_the_baseline_is_on_no_front():
     assert not overlapping(figure)
 
 
+@pytest.mark.parametrize(("baseline", "near"), [(0.3, True), (0.05, False)])
+def test_a_baseline_far_below_is_written_so_that_the_models_keep_the_panel(baseline, near):
+    rows = cost_rows()
+    figure = cost.cost_figure([cost.CostScores("Toy land", rows, baseline=baseline)], COLORS)
+    for axes in figure.axes:
+        bottom, top = axes.get_ylim()
+        assert (bottom < baseline) == near
+        assert top - bottom < 2.5 * (rows["high"].max() - rows["low"].min())
+    assert (MAJORITY in words(figure)) == near
+    assert (f"↓ {MAJORITY} {baseline:.3f}" in words(figure)) != near
+    assert not overlapping(figure)
+
+
 @pytest.mark.parametrize("factor", [1.0, 1.2, 9.9, 10.1, 90, 1e4, 1e7])
 def test_costs_are_logarithmic_where_they_differ_more_than_tenfold_and_say_so(factor):
     figure = Figure((3, 2), layout="constrained")

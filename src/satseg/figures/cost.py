@@ -22,6 +22,7 @@ from satseg.statistics.front import pareto_front
 
 CLEAR = 4  # points between a name and what belongs to another model
 BASELINE = {"color": MUTED, "lw": 1.2, "ls": (0, (2, 1.5))}
+LEAST = 0.1  # of mIoU^D that a panel spans
 TIED = "≈"  # after the name of a model that cannot be told from the best
 ROUNDS = 10  # in which names look for better places
 COSTS = ("epoch_seconds", "latency_ms", "peak_memory_mb")
@@ -50,6 +51,12 @@ class CostScores(NamedTuple):
             low=self.rows["low"].fillna(self.rows["value"]),
             high=self.rows["high"].fillna(self.rows["value"]),
         )
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the baseline can be drawn without taking most of the panel from the models."""
+        low = self.spans["low"].min()
+        return bool(low - self.baseline <= max(self.spans["high"].max() - low, LEAST))
 
 
 class LabelPlace(NamedTuple):
@@ -85,7 +92,7 @@ def cost_figure(groups: Sequence[CostScores], colors: Mapping[str, str]) -> Figu
         Line2D([], [], label="Pareto front", **front),
         Line2D([], [], label="beaten, or no better than the majority", **beaten),
     ]
-    if any(np.isfinite(group.baseline) for group in groups):
+    if any(group.is_near for group in groups):
         key.append(Line2D([], [], label=MAJORITY, **BASELINE))
     if any(group.rows["low"].notna().any() for group in groups):
         key.append(Line2D([], [], label="95 % interval", color=FAINT, lw=1.5))
@@ -131,12 +138,16 @@ def _draw_panel(axes: Axes, group: CostScores, column: str, colors: Mapping[str,
         face = color if best else PAPER
         axes.plot(x, row.value, ls="", marker="o", ms=6.5, mfc=face, mec=color, mew=1.6, zorder=3)
 
-    low = np.nanmin([rows["low"].min(), group.baseline])
+    low = np.nanmin([rows["low"].min(), group.baseline if group.is_near else np.nan])
     high = rows["high"].max()
-    room = max(0.06 * (high - low), (0.1 - (high - low)) / 2)
+    room = max(0.06 * (high - low), (LEAST - (high - low)) / 2)
     if np.isfinite(room):
-        axes.set_ylim(low - room, high + room)
-    axes.axhline(group.baseline, zorder=0, **BASELINE)
+        axes.set_ylim(low - (1 if group.is_near else 2) * room, high + room)
+    if group.is_near:
+        axes.axhline(group.baseline, zorder=0, **BASELINE)
+    elif np.isfinite(group.baseline):
+        below = {"xycoords": "axes fraction", "fontsize": 7.5, "color": MUTED}
+        axes.annotate(f"↓ {MAJORITY} {group.baseline:.3f}", (0.02, 0.02), **below)
 
 
 def _label_points(
