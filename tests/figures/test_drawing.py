@@ -205,6 +205,16 @@ def test_predictions_have_a_row_per_tile_and_a_column_per_model(blocks, models):
     assert not overlapping(figure)
 
 
+def test_what_stands_left_of_small_tiles_is_whole():
+    block = shown_tiles(2, [f"model_number_{i}" for i in range(10)])
+    names, notes = ["tile1_part009"] * 2, ["percentile 50", "hard: odd Vegetation, percentile 27"]
+    figure = predictions.predictions_figure([block._replace(names=names, notes=notes)])
+    left = [t for t in texts(figure) if t.get_rotation() == 90]
+    assert len(left) == 4
+    assert all(t.get_window_extent().x0 >= 0 for t in left)
+    assert not overlapping(figure)
+
+
 def test_a_tile_without_counted_pixels_has_no_accuracy():
     block = shown_tiles(1, ["small"])
     block.masks[:] = 0

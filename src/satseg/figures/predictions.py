@@ -33,7 +33,7 @@ GAP = 0.05
 BETWEEN = 0.3
 UNDER = 0.2
 HEADER = 0.3
-NAMES = 0.36
+NAMES = 0.44
 APART = 0.26
 
 
@@ -81,10 +81,10 @@ def _draw_row(
     """One tile: its name, why it is shown, its image, and what lies over it."""
     middle = top + side / 2
     upright = {"rotation": 90, "ha": "center", "va": "center", "linespacing": 1, "fontsize": 6.5}
-    name = write_text(figure, left + 0.07, middle, group.names[row], color=MUTED, **upright)
+    name = write_text(figure, left + 0.1, middle, group.names[row], color=MUTED, **upright)
     fit_text(name, side)
     if group.notes:
-        note = write_text(figure, left + 0.25, middle, group.notes[row], color=INK, **upright)
+        note = write_text(figure, left + 0.3, middle, group.notes[row], color=INK, **upright)
         fit_text(note, side)
 
     mask = group.masks[row]
