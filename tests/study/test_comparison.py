@@ -85,6 +85,14 @@ def test_below_six_groups_every_model_is_tied():
     assert "[" not in text
 
 
+def test_many_that_are_all_tied_are_not_listed():
+    tied = [result(f"m{i}", 0.5 + i / 1000, own=i, groups=5) for i in range(6)]
+    text = answer_sentence(comparison(*tied))
+    assert "but cannot be told from any of the other 5, because 5 groups of tiles are" in text
+    assert "m0 and" not in text.split(";")[0]
+    assert "told from m0, m1 and m2, because" in answer_sentence(comparison(*tied[:4]))
+
+
 @pytest.mark.parametrize(
     ("change", "level"),
     [

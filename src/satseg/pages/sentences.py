@@ -24,6 +24,7 @@ ONCE = (
     "Every model was trained once: nothing here shows how much another training would change its "
     "score."
 )
+MANY = 5  # models that are counted where all others are meant, not named
 
 
 def terms(comparisons: Sequence[Comparison]) -> str:
@@ -93,6 +94,8 @@ def _untold(comparison: Comparison) -> str:
     """Which models the best one cannot be told from, and why."""
     tied = comparison.tied
     names = listing([result.model for result in tied])
+    if MANY <= len(tied) == len(comparison.results) - 1:
+        names = f"any of the other {len(tied)}"
     known = [comparison.difference(comparison.best, result) for result in tied]
     if not any(difference.known for difference in known):
         units = max(difference.units for difference in known)
