@@ -92,4 +92,4 @@ def coarse(labels: torch.Tensor, size: torch.Size) -> torch.Tensor:
         (2 * torch.arange(few, device=labels.device) + 1) * many // (2 * few)
         for few, many in zip(size, labels.shape[-2:], strict=True)
     )
-    return labels[..., rows[:, None], columns]
+    return labels.index_select(-2, rows).index_select(-1, columns)
