@@ -117,9 +117,6 @@ def tile_slice() -> TileSlice:
     )
 
 
-# --- the web --------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def data(scene_folder, tile_slice, tmp_path_factory):
     """A tile store of these scenes, and its split."""
@@ -127,6 +124,9 @@ def data(scene_folder, tile_slice, tmp_path_factory):
     build_tiles(tile_slice, scene_folder, folder)
     store = open_tiles(folder)
     return store, draw_split(store.table, Split(unit="tile", train=0.6, val=0.4))
+
+
+# --- the web --------------------------------------------------------------------------------------
 
 
 @pytest.fixture

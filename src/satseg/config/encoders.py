@@ -19,6 +19,7 @@ ONLY_TIMM = "DPT"
 RENAMED = re.compile(r"timm-(regnet|res2|resnest|mobilenetv3|gernet)")
 
 
+@cache
 def encoders() -> list[str]:
     """Names of segmentation_models_pytorch's encoders, without timm's; none if it is not
     installed."""
@@ -26,6 +27,7 @@ def encoders() -> list[str]:
     return sorted(set(re.findall(r'^    "([\w-]+)": \{', text, re.MULTILINE)))
 
 
+@cache
 def timm_models() -> list[str]:
     """Names of timm's models, to be used as `tu-…`; none if it is not installed."""
     return re.findall(r"^@register_model\s+def (\w+)", _text("timm", "models"), re.MULTILINE)

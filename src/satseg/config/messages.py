@@ -52,6 +52,7 @@ def _nearest(written: str, allowed: Iterable[str]) -> str | None:
 def explain(errors: list, raw: dict, place: Any) -> list[str]:
     """One line for each key that is wrong."""
     lines = {}
+    missing = set()
     misspelt = set()
     # If a key takes one of several types, each reports an error; the one whose type fits knows
     # best.
@@ -60,10 +61,11 @@ def explain(errors: list, raw: dict, place: Any) -> list[str]:
         if _is_of_type(error) and any(other[: len(key)] == key for other in lines):
             continue
         lines.setdefault(key, _problem(error, key, section, kinds, place))
+        if error["type"] == "missing":
+            missing.add(key)
         if error["type"] == "extra_forbidden" and section:
             misspelt.add((*key[:-1], _nearest(str(key[-1]), section.model_fields)))
     # A key that is there under a wrong name is not missing, too.
-    missing = {locate(error["loc"], raw)[0] for error in errors if error["type"] == "missing"}
     return [line for key, line in lines.items() if key not in misspelt & missing]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -66,6 +67,14 @@ class LabelPlace(NamedTuple):
     """From the point, in points."""
     distance: float
     """What the distance weighs against covering something."""
+
+
+class Spot(NamedTuple):
+    """A name at one of its places."""
+
+    place: LabelPlace
+    box: Bbox
+    """What it covers there, in pixels."""
 
 
 def label_places() -> list[LabelPlace]:
@@ -160,74 +169,62 @@ def _label_points(
     """Write each model beside its point, over no other point, interval or name if there is room; ≈
     for those that cannot be told from the best one. A line leads to a name that stands apart."""
     points = rows.assign(x=rows[column].astype(float)).dropna(subset=["x", "value"])
-    labels = [
-        f"{model} {TIED}" if model in tied else model for model in points["model"].astype(str)
-    ]
-    choices = [
-        _candidates(axes, label, (point.x, point.value))
-        for label, point in zip(labels, points.itertuples(), strict=True)
-    ]
-    places = _settle(choices, points["model"].tolist(), _marks(axes, points), axes)
+    positions = {point.model: (point.x, point.value) for point in points.itertuples()}
+    texts = {model: f"{model} {TIED}" if model in tied else model for model in positions}
+    spots = {model: _spots(axes, texts[model], at) for model, at in positions.items()}
 
-    for label, place, point in zip(labels, places, points.itertuples(), strict=True):
-        at = (point.x, point.value)
-        _write(axes, label, at, place)
+    for model, (place, _) in _settle(axes, spots, _marks(axes, points)).items():
+        at = positions[model]
+        _write(axes, texts[model], at, place)
         if place.distance:
-            lead = {"arrowstyle": "-", "color": colors[point.model], "lw": 0.6, "shrinkB": 4}
+            lead = {"arrowstyle": "-", "color": colors[model], "lw": 0.6, "shrinkB": 4}
             axes.annotate("", at, place.shift, textcoords="offset points", arrowprops=lead)
 
 
-def _candidates(axes: Axes, label: str, at: tuple[float, float]) -> list[tuple[LabelPlace, Bbox]]:
-    """Every place of a name, and what it would cover there."""
-    boxes = []
+def _spots(axes: Axes, text: str, at: tuple[float, float]) -> list[Spot]:
+    """A name at each of its places."""
+    renderer = axes.figure.canvas.get_renderer()
+    spots = []
     for place in label_places():
-        text = _write(axes, label, at, place)
-        boxes.append((place, text.get_window_extent(axes.figure.canvas.get_renderer())))
-        text.remove()
-    return boxes
+        written = _write(axes, text, at, place)
+        spots.append(Spot(place, written.get_window_extent(renderer)))
+        written.remove()
+    return spots
 
 
-def _write(axes: Axes, label: str, at: tuple[float, float], place: LabelPlace) -> Annotation:
+def _write(axes: Axes, text: str, at: tuple[float, float], place: LabelPlace) -> Annotation:
     side = "left" if place.shift[0] > 0 else "right"
     offset = {"textcoords": "offset points", "ha": side, "va": "center"}
-    return axes.annotate(label, at, place.shift, fontsize=7.5, bbox=BEHIND, **offset)
+    return axes.annotate(text, at, place.shift, fontsize=7.5, bbox=BEHIND, **offset)
 
 
 def _settle(
-    choices: Sequence[list[tuple[LabelPlace, Bbox]]],
-    models: Sequence[str],
-    marks: Sequence[tuple[str, Bbox, int]],
-    axes: Axes,
-) -> list[LabelPlace]:
-    """A place for each name. Names are placed one after the other, and then anew while the others
+    axes: Axes, spots: Mapping[str, Sequence[Spot]], marks: Sequence[tuple[str, Bbox, int]]
+) -> dict[str, Spot]:
+    """A spot for each name. Names are placed one after the other, and then anew while the others
     stay, until none has a better place."""
-    inside = axes.get_window_extent(axes.figure.canvas.get_renderer())
-    clear = CLEAR * axes.figure.dpi / 72
-    chosen: dict[str, int] = {}
-
-    def cost(model: str, place: LabelPlace, box: Bbox) -> float:
-        names = [
-            (other, choices[models.index(other)][i][1], 2)
-            for other, i in chosen.items()
-            if other != model
-        ]
-        near = box.padded(clear, 0)  # not between two points
-        covered = sum(
-            weight
-            for owner, other, weight in [*marks, *names]
-            if (box if owner == model else near).overlaps(other)
-        )
-        beyond = inside.count_contains(box.corners()) < 4
-        return covered + place.distance + 4 * beyond
-
+    chosen: dict[str, Spot] = {}
     for _ in range(ROUNDS):
         before = dict(chosen)
-        for model, places in zip(models, choices, strict=True):
-            costs = [cost(model, *candidate) for candidate in places]
-            chosen[model] = int(np.argmin(costs))
+        for model, own in spots.items():
+            names = [(other, spot.box, 2) for other, spot in chosen.items() if other != model]
+            burden = partial(_burden, axes=axes, model=model, taken=[*marks, *names])
+            chosen[model] = min(own, key=burden)
         if chosen == before:
             break
-    return [places[chosen[model]][0] for model, places in zip(models, choices, strict=True)]
+    return chosen
+
+
+def _burden(spot: Spot, axes: Axes, model: str, taken: Sequence[tuple[str, Bbox, int]]) -> float:
+    """What speaks against a name at a spot: what it covers, its distance, the end of the axes."""
+    near = spot.box.padded(CLEAR * axes.figure.dpi / 72, 0)  # not between two points
+    covered = sum(
+        weight
+        for owner, other, weight in taken
+        if (spot.box if owner == model else near).overlaps(other)
+    )
+    beyond = axes.get_window_extent().count_contains(spot.box.corners()) < 4
+    return covered + spot.place.distance + 4 * beyond
 
 
 def _marks(axes: Axes, points: pd.DataFrame) -> list[tuple[str, Bbox, int]]:
