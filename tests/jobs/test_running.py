@@ -61,6 +61,21 @@ def test_a_file_is_no_misspelt_study(tmp_path, monkeypatch):
     assert targets.misspelt(["dmeo"], ["demo"]) == ""
 
 
+@pytest.mark.parametrize(
+    ("last", "after"),
+    [("", ""), ("12:00:00 epoch 1/2: loss 0.5\n", " after '12:00:00 epoch 1/2: loss 0.5'")],
+)
+def test_a_job_that_is_killed_says_nothing_and_the_run_says_what_to_do(tmp_path, last, after):
+    log = tmp_path / "train.log"
+    log.write_text(last)
+    said = tmp_path / "snakemake.log"
+    said.write_text(f"Error in rule train:\n    log: {log} (check log file(s))\n")
+    assert running.reason([str(said)]) == (
+        f"error: the job ended without a word{after}, as one does that is killed, perhaps for lack "
+        f"of memory; run the same command again to resume ({log})"
+    )
+
+
 def test_the_reason_is_the_last_line_of_the_failed_job(tmp_path):
     log = tmp_path / "train.log"
     log.write_text("epoch 1\nerror: recipes.demo: too large\n\n")
@@ -70,5 +85,7 @@ def test_the_reason_is_the_last_line_of_the_failed_job(tmp_path):
         f"    log: {log} (check log file(s) for error details)\n    shell:\n"
     )
     assert running.reason([str(said)]) == f"error: recipes.demo: too large ({log})"
+    log.write_text("12:00:00 interrupted; run the same command again to resume\n")
+    assert running.reason([str(said)]) == f"{log.read_text().strip()} ({log})"
     said.write_text("Nothing to be done\n")
     assert running.reason([str(said), str(tmp_path / "none")]) == ""

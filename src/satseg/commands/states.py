@@ -3,7 +3,6 @@ so that any machine that sees the files may look."""
 
 import csv
 import json
-import re
 import socket
 import time
 from contextlib import suppress
@@ -18,6 +17,7 @@ from satseg.config.root import Config
 from satseg.config.tunings import trial_of
 from satseg.estimate.trials import epochs_of, expected_trials
 from satseg.jobs.cells import Cell, cells
+from satseg.jobs.running import FAILURE, SAVED
 from satseg.jobs.tuned import trial_cell
 from satseg.paths import Paths
 from satseg.progress import FILE
@@ -28,10 +28,7 @@ TUNED = ("settings.yaml", "recipe.yaml")
 EVALUATED = ("counts.csv", "confusion.csv", "panels.npz")
 RECENT = 3  # epochs whose mean says how long the next ones take
 SILENT = 15 * 60  # seconds after which a sign of life is old
-# Last lines of a log that end in failure: ours, and a traceback's.
-FAILURE = re.compile(r"^(error: .*|[\w.]*(Error|Exception)\b.*)$")
 LOOKS = 5  # at a cell whose files vanish under one's eyes
-SAVED = "run the same command again to resume"
 
 WAITING = "waiting"
 TRAINING = "training"

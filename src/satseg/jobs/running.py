@@ -14,6 +14,9 @@ import psutil
 FAILED = re.compile(
     r"^Error in (?:group|rule) .*?^    log: (.+?) \(check log", re.MULTILINE | re.DOTALL
 )
+# Last lines of a log that end in failure: ours, and a traceback's.
+FAILURE = re.compile(r"^(error: .*|[\w.]*(Error|Exception)\b.*)$")
+SAVED = "run the same command again to resume"  # as the last line of a run that was stopped ends
 
 
 # What each kind of `logger` writes with: one of these.
@@ -68,14 +71,25 @@ def last_line(text: str) -> None:
 
 
 def reason(snakemake_logs: Iterable[str]) -> str:
-    """The last line of the first failed job's log, and where the log is; empty if none failed."""
+    """Why the first failed job failed, by the last line of its log, and where the log is; empty if
+    none failed."""
     for snakemake_log in snakemake_logs:
         for name in FAILED.findall(_text(snakemake_log)):
             log = name.split(", ")[0]
             lines = [line for line in _text(log).splitlines() if line.strip()]
-            if lines:
-                return f"{lines[-1]} ({log})"
+            return f"{_end(lines[-1] if lines else '')} ({log})"
     return ""
+
+
+def _end(last: str) -> str:
+    """The last line of a failed job's log, if it says why; a job that is killed says nothing."""
+    if FAILURE.match(last) or last.endswith(SAVED):
+        return last
+    after = f" after {last!r}" if last else ""
+    return (
+        f"error: the job ended without a word{after}, as one does that is killed, perhaps for lack "
+        f"of memory; {SAVED}"
+    )
 
 
 def _text(file: str) -> str:
